@@ -1,0 +1,2 @@
+//! The `hz3` command.
+fn main() {}

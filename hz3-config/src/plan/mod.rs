@@ -1,0 +1,334 @@
+//! The plan: every number that a variant's code is generated from, resolved and checked.
+//!
+//! A [`Plan`] is plain data. It is the only thing that the generator, the build scripts, the command line and the
+//! tests read; nobody looks at the TOML a second time.
+
+use std::path::PathBuf;
+
+/// Bytes of a page, the granule of page tags.
+pub const PAGE: u32 = 4096;
+/// The smallest size and the granule of every class size, in bytes: `max_align_t` on the supported targets.
+pub const GRANULE: u32 = 16;
+/// Bytes of a segment.
+pub const SEGMENT: u64 = 2 << 20;
+/// Pages at a segment's base that hold its header (bitmaps and run descriptors).
+pub const SEGMENT_HEADER_PAGES: u32 = 5;
+/// Pages of a segment that can hold objects.
+pub const SEGMENT_USABLE_PAGES: u32 = (SEGMENT / PAGE as u64) as u32 - SEGMENT_HEADER_PAGES;
+/// Bytes of one slot `{ head, room, cap }` of a bank: the unit of direct slot offsets.
+pub const SLOT_BYTES: u32 = 16;
+
+/// Everything that one variant is, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The variant's name: `[a-z0-9][a-z0-9-]*`, at most 48 bytes; also names the library.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// What the config is expected to show, if it is an experiment.
+    pub hypothesis: Option<String>,
+    /// Why the hypothesis does not hold, if it was refuted; `build` repeats it.
+    pub refuted: Option<String>,
+    /// The resolved config as TOML: parents merged, defaults written out, keys sorted. Parsing it gives this plan.
+    pub resolved: String,
+    /// Hash of `resolved` (name and prose included).
+    pub hash: ConfigHash,
+    /// Hash of all that reaches the generated code (name and prose left out): equal hashes mean identical allocators.
+    pub code_hash: ConfigHash,
+    /// Absolute paths of every file read, the config first, then its parents from near to far.
+    pub sources: Vec<PathBuf>,
+    /// Size classes by rising size; the index is the class id.
+    pub classes: Vec<ClassPlan>,
+    /// From a request's size to its class.
+    pub lookup: LookupPlan,
+    /// What a page tag says.
+    pub tag: TagPlan,
+    /// Whose a freed object is.
+    pub ownership: OwnershipPlan,
+    /// What a thread keeps.
+    pub cache: CachePlan,
+    /// What waits between threads.
+    pub depot: DepotPlan,
+    /// Address space.
+    pub arena: ArenaPlan,
+    /// Objects above the largest class.
+    pub large: LargePlan,
+    /// When free pages go back to the kernel.
+    pub purge: PurgePlan,
+    /// What happens when memory runs short.
+    pub pressure: PressurePlan,
+    /// Checks that cost something.
+    pub hardening: HardeningPlan,
+    /// What is counted.
+    pub stats: StatsPlan,
+    /// Hot-path shape that changes no table.
+    pub hot: HotPlan,
+}
+
+/// A 64-bit hash, shown as 16 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConfigHash(pub u64);
+
+impl std::fmt::Display for ConfigHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Index of a size class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(pub u16);
+
+/// One size class and the runs that hold it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassPlan {
+    /// Its index.
+    pub id: ClassId,
+    /// Bytes of an object; a multiple of [`GRANULE`].
+    pub size: u32,
+    /// Every object's address is a multiple of this (bytes, a power of two, at most [`PAGE`]).
+    pub align: u32,
+    /// Pages of a run.
+    pub run_pages: u32,
+    /// Objects of a full-length run.
+    pub objects: u32,
+    /// Bytes at a run's end that no object uses.
+    pub tail_waste: u32,
+    /// A run's first object is shifted by `k` × 64 bytes, `k` cycling through `0..colors`; 1 means no colouring. The
+    /// shift is taken from `tail_waste`, so that it costs no object.
+    pub colors: u32,
+    /// Objects of a full batch (a magazine).
+    pub batch: u32,
+    /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
+    pub batch_first: u32,
+    /// Byte offset of the class's slot in a bank: `(id + 1) * SLOT_BYTES`, as slot 0 is the trap.
+    pub slot_offset: u32,
+}
+
+/// How a size finds its class. `fine[(n + 15) >> 4]` for `n <= fine_max`, then `coarse`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LookupPlan {
+    /// Largest size, in bytes, that the fine table answers.
+    pub fine_max: u32,
+    /// Class of every multiple of [`GRANULE`]; `fine_max / 16 + 1` entries.
+    pub fine: Vec<ClassId>,
+    /// The second table, when `fine_max` is less than the largest class.
+    pub coarse: Option<CoarseLookup>,
+    /// Bytes that both tables take in the library (two an entry: direct slot offsets).
+    pub bytes: u32,
+}
+
+/// `table[(n - 1) >> shift]` for `fine_max < n <= max`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoarseLookup {
+    /// log2 of the granule.
+    pub shift: u32,
+    /// Largest size it answers: the largest class.
+    pub max: u32,
+    /// Class ids, `max >> shift` entries (those below `fine_max` are filled too).
+    pub table: Vec<ClassId>,
+}
+
+/// Page tags.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TagPlan {
+    /// 16 or 32 bits a page.
+    pub width: u32,
+    /// Bits for the owner shard (0 under `adopt`).
+    pub dst_bits: u32,
+    /// Bits for the bin, in slot-offset units.
+    pub bin_bits: u32,
+    /// Which field is the low one.
+    pub order: TagOrder,
+    /// What the tag table covers.
+    pub space: TagSpace,
+}
+
+/// Order of the fields of a tag, low to high.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagOrder {
+    /// Bin in the low bits.
+    BinDst,
+    /// Owner shard in the low bits.
+    DstBin,
+}
+
+/// What the tag table covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagSpace {
+    /// The arena: `free` checks the range first.
+    Arena,
+    /// The whole 47-bit address space: no range check.
+    Flat,
+}
+
+/// Whose a freed object is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnershipPlan {
+    /// The mode.
+    pub mode: Ownership,
+    /// Owners of runs; 1 under `adopt`.
+    pub shards: u32,
+    /// Entries of the remote ring (`owner-ring` only).
+    pub ring: u32,
+}
+
+/// The three answers to "whose is a freed object?".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// The freeing thread's.
+    Adopt,
+    /// Its owner's, through a dense bank row per owner.
+    OwnerBank,
+    /// Its owner's, through a bounded ring.
+    OwnerRing,
+}
+
+/// What a thread keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CachePlan {
+    /// Magazines a bin: 1 (current only) or 2 (current and spare).
+    pub magazines: u32,
+    /// Upper bound of the bytes that one thread may hold in its magazines, all classes together.
+    pub bytes_bound: u64,
+}
+
+/// What waits between threads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DepotPlan {
+    /// Batches that a class's depot holds at most, by class id.
+    pub batches: Vec<u32>,
+    /// Slots of each depot array: the maximum of `batches`, at least 1.
+    pub slots: u32,
+    /// Completely empty runs that central keeps for each class before giving pages back.
+    pub empty_runs: u32,
+    /// Upper bound of the bytes in all depots together.
+    pub bytes_bound: u64,
+}
+
+/// Address space.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArenaPlan {
+    /// Bytes reserved; a multiple of [`SEGMENT`].
+    pub size: u64,
+    /// Wanted base address; 0 lets the kernel choose.
+    pub base: u64,
+    /// How memory of the reservation becomes usable.
+    pub commit: Commit,
+    /// What follows when the arena is used up.
+    pub on_full: OnFull,
+    /// Huge pages.
+    pub thp: Thp,
+}
+
+/// How reserved memory becomes usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// Reserved without access; opened segment by segment (`mlockall` and strict overcommit stay usable).
+    Segment,
+    /// Reserved readable and writable as a whole.
+    Whole,
+}
+
+/// What follows when the arena is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFull {
+    /// Further segments are mapped outside of the arena; `free` finds them on its slow path.
+    System,
+    /// NULL and `ENOMEM`.
+    Fail,
+}
+
+/// Huge pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thp {
+    /// As the system says: no advice is given.
+    System,
+    /// `MADV_NOHUGEPAGE` for the whole arena.
+    Never,
+    /// `MADV_HUGEPAGE` for objects of a segment or more.
+    Large,
+    /// `MADV_HUGEPAGE` for the whole arena.
+    Always,
+}
+
+/// Objects above the largest class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LargePlan {
+    /// Bytes of freed whole-segment objects kept with their pages.
+    pub cache_bytes: u64,
+}
+
+/// When free pages go back to the kernel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PurgePlan {
+    /// Free but still backed bytes that the page heap keeps before it purges.
+    pub dirty_bytes: u64,
+    /// Milliseconds for which a free range stays backed; 0 means that only `dirty_bytes` counts.
+    pub delay_ms: u64,
+    /// Whether an exiting thread purges.
+    pub at_thread_exit: bool,
+}
+
+/// What happens when memory runs short.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PressurePlan {
+    /// Whether the epoch is raised and answered.
+    pub enabled: bool,
+    /// Bytes of segments in use above which pressure is raised; 0 means only when the arena is used up.
+    pub budget_bytes: u64,
+}
+
+/// Checks that cost something.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HardeningPlan {
+    /// What a pointer that is not ours does in `free`.
+    pub foreign: Foreign,
+    /// Detect a block freed twice in a row.
+    pub double_free: bool,
+    /// Encode the links in free objects.
+    pub encode_links: bool,
+}
+
+/// What `free` does with a pointer that is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// Hand it to the C library's own `free`.
+    Libc,
+    /// Abort with a message.
+    Abort,
+    /// Leave it alone (it leaks).
+    Ignore,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatsPlan {
+    /// How much.
+    pub level: StatsLevel,
+}
+
+/// How much is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatsLevel {
+    /// Only what the heap knows anyway.
+    Off,
+    /// Every event, by kind and class.
+    Events,
+}
+
+/// Hot-path shape that changes no table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HotPlan {
+    /// What `malloc` prefetches.
+    pub prefetch: Prefetch,
+}
+
+/// What `malloc` prefetches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefetch {
+    /// Nothing.
+    Off,
+    /// The next object of the list.
+    Next,
+}
