@@ -1,0 +1,211 @@
+//! `count`: exact instructions per call, for any malloc library.
+
+use super::Format;
+use crate::failure::{Failure, Outcome};
+use crate::peers::{self, Allocator};
+use crate::project::Project;
+use crate::step::{self, Counts, Op, Request, Series, Session};
+use crate::style;
+
+/// Sizes of the instruction budget, in bytes.
+pub const SIZES: &str = "16,64,256,1000,2500,3500,4096,9000,16384,32768";
+
+/// Arguments of `count`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+A call's count is every instruction from the function's first one to its `ret`, inclusive; functions that it calls
+are part of it, the caller's PLT stub is not. Before counting, the client keeps the allocator busy at that size
+(--warm), with some objects alive all the time (--live). The table shows the most frequent count of --calls calls;
+its most expensive call stands behind the slash when it differs.
+
+Marks: c calls a function, l locks the bus, s enters the kernel.")]
+pub struct Arguments {
+    /// Variants, paths of libraries, or: glibc, mimalloc, tcmalloc, jemalloc, …
+    #[arg(required = true, value_name = "NAME|PATH")]
+    allocators: Vec<String>,
+    /// Request sizes in bytes
+    #[arg(long, value_delimiter = ',', default_value = SIZES, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
+    sizes: Vec<u64>,
+    /// Operations: grow is a realloc to twice the size, aligned is aligned_alloc(64, size)
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "malloc,free,calloc,realloc")]
+    ops: Vec<Op>,
+    /// Calls to step, for each operation and size
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    calls: u32,
+    /// Rounds of traffic before the first call that counts
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    warm: u32,
+    /// Calls of one kind in a row: 1 alternates malloc and free
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    burst: u32,
+    /// Objects of the size that stay alive meanwhile
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=4096))]
+    live: u32,
+    /// Idle threads beside the stepped one: some mallocs are cheaper in a process of one thread
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64))]
+    threads: u32,
+    /// Print the instructions of a typical call at this size instead
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["sizes", "format"], value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
+    trace: Option<u64>,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// One line of the JSON output.
+#[derive(serde::Serialize)]
+struct Row {
+    op: Op,
+    size_bytes: u64,
+    instructions: Counts,
+    /// Of the typical call, like all that follow.
+    conditional_branches: u32,
+    calls: u32,
+    locked: u32,
+    syscalls: u32,
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    name: String,
+    library: String,
+    calls: u32,
+    warm: u32,
+    burst: u32,
+    live: u32,
+    threads: u32,
+    rows: Vec<Row>,
+}
+
+/// Runs `count`.
+pub fn run(arguments: Arguments) -> Outcome {
+    if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+        return Err(Failure::unfit("counting instructions works on x86-64 Linux only"));
+    }
+    let project = Project::find()?;
+    let allocators: Vec<Allocator> =
+        arguments.allocators.iter().map(|given| peers::resolve(&project, given)).collect::<Result<_, _>>()?;
+    let client = step::client::build(&project)?;
+    let request = Request {
+        ops: distinct(&arguments.ops),
+        sizes: arguments.trace.map_or_else(|| distinct(&arguments.sizes), |size| vec![size]),
+        calls: arguments.calls.next_multiple_of(arguments.burst),
+        warm: arguments.warm,
+        burst: arguments.burst,
+        live: arguments.live,
+        threads: arguments.threads,
+    };
+    let mut reports = Vec::new();
+    for (i, allocator) in allocators.iter().enumerate() {
+        let session = step::run(&client, allocator, &request)?;
+        match (arguments.trace, arguments.format) {
+            (Some(_), _) => listing(allocator, &session),
+            (None, Format::Json) => reports.push(report(allocator, &request, &session)),
+            (None, Format::Text) => {
+                if i > 0 {
+                    println!();
+                }
+                print(allocator, &request, &session);
+            }
+        }
+    }
+    if arguments.format == Format::Json { super::print_json(&reports) } else { Ok(()) }
+}
+
+/// The elements in their order, each once.
+fn distinct<T: PartialEq + Copy>(items: &[T]) -> Vec<T> {
+    let mut result = Vec::new();
+    for item in items {
+        if !result.contains(item) {
+            result.push(*item);
+        }
+    }
+    result
+}
+
+fn row(series: &Series) -> Row {
+    let call = series.typical_call();
+    Row {
+        op: series.op,
+        size_bytes: series.size,
+        instructions: series.counts(),
+        conditional_branches: call.branches,
+        calls: call.calls,
+        locked: call.locked,
+        syscalls: call.syscalls,
+    }
+}
+
+fn report(allocator: &Allocator, request: &Request, session: &Session) -> Report {
+    Report {
+        name: allocator.name.clone(),
+        library: session.library.display().to_string(),
+        calls: request.calls,
+        warm: request.warm,
+        burst: request.burst,
+        live: request.live,
+        threads: request.threads,
+        rows: session.series.iter().map(row).collect(),
+    }
+}
+
+fn print(allocator: &Allocator, request: &Request, session: &Session) {
+    println!("{}  {}", style::strong(&allocator.name), session.library.display());
+    let mut header = vec!["bytes"];
+    for op in &request.ops {
+        header.extend([op.name(), "branches", ""]);
+    }
+    let mut table = style::table(&header, 0);
+    for size in &request.sizes {
+        let mut cells = vec![size.to_string()];
+        for op in &request.ops {
+            match session.series.iter().find(|s| (s.op, s.size) == (*op, *size)) {
+                Some(series) => cells.extend(shown(&row(series))),
+                None => cells.extend(["-".to_owned(), String::new(), String::new()]),
+            }
+        }
+        table.add_row(cells);
+    }
+    style::print_table(&table);
+}
+
+/// Count, branches, marks.
+fn shown(row: &Row) -> [String; 3] {
+    let Counts { typical, max, .. } = row.instructions;
+    let count = if max == typical { typical.to_string() } else { format!("{typical}/{max}") };
+    let marks = [(row.calls, 'c'), (row.locked, 'l'), (row.syscalls, 's')];
+    let marks = marks.iter().filter(|(n, _)| *n > 0).map(|(_, mark)| *mark).collect();
+    [count, row.conditional_branches.to_string(), marks]
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn listing(allocator: &Allocator, session: &Session) {
+    for series in &session.series {
+        let (call, counts) = (series.typical_call(), series.counts());
+        println!(
+            "{}  {} {} B: {} instructions, {} conditional branches ({} of {} calls; {} to {})",
+            style::strong(&allocator.name),
+            series.op.name(),
+            series.size,
+            counts.typical,
+            call.branches,
+            counts.typical_calls,
+            series.calls.len(),
+            counts.min,
+            counts.max
+        );
+        let mut function = None;
+        for (n, address) in call.path.iter().enumerate() {
+            let here = session.symbols.containing(*address);
+            if here != function {
+                println!("      {}:", here.clone().unwrap_or_else(|| "?".to_owned()));
+                function = here;
+            }
+            println!("{:5} {address:12x}  {}", n + 1, session.code.text(*address, |target| session.symbols.name(target)));
+        }
+        println!();
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn listing(_: &Allocator, _: &Session) {}

@@ -1,0 +1,98 @@
+//! Other mallocs, and what a name on the command line stands for.
+
+use crate::failure::Failure;
+use crate::project::Project;
+use std::path::{Path, PathBuf};
+
+/// A malloc library that many machines have.
+#[derive(Debug)]
+pub struct Peer {
+    /// What users call it.
+    pub name: &'static str,
+    /// File names to look for, the best first.
+    pub files: &'static [&'static str],
+    /// The Debian package that has it; empty if none does.
+    pub package: &'static str,
+}
+
+/// The peers that are known by name.
+pub const PEERS: &[Peer] = &[
+    Peer { name: "mimalloc", files: &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"], package: "libmimalloc2.0" },
+    Peer {
+        name: "tcmalloc",
+        files: &["libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so.4"],
+        package: "libtcmalloc-minimal4",
+    },
+    Peer { name: "jemalloc", files: &["libjemalloc.so.2", "libjemalloc.so"], package: "libjemalloc2" },
+    Peer { name: "snmalloc", files: &["libsnmallocshim.so"], package: "" },
+    Peer { name: "rpmalloc", files: &["librpmallocwrap.so", "librpmalloc.so"], package: "" },
+    Peer { name: "hoard", files: &["libhoard.so"], package: "" },
+    Peer { name: "tbbmalloc", files: &["libtbbmalloc_proxy.so.2"], package: "libtbbmalloc2" },
+];
+
+/// Folders in which distributions put libraries.
+const FOLDERS: &[&str] = &[
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+];
+
+/// A malloc to put under a program.
+#[derive(Debug, Clone)]
+pub struct Allocator {
+    /// The name shown: a variant's, a peer's, or a file's.
+    pub name: String,
+    /// What to preload; `None` is the C library's own malloc.
+    pub library: Option<PathBuf>,
+}
+
+impl Peer {
+    /// Its library on this machine.
+    pub fn locate(&self) -> Option<PathBuf> {
+        self.files.iter().find_map(|file| FOLDERS.iter().map(|dir| Path::new(dir).join(file)).find(|p| p.is_file()))
+    }
+}
+
+/// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer.
+pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
+    if given == "glibc" || given == "libc" {
+        return Ok(Allocator { name: given.to_owned(), library: None });
+    }
+    if given.contains('/') || given.contains(".so") {
+        let path = std::fs::canonicalize(given)
+            .map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = file.strip_prefix("libhz3_").and_then(|f| f.strip_suffix(".so")).map_or(file.clone(), str::to_owned);
+        return Ok(Allocator { name, library: Some(path) });
+    }
+    if project.configs().join(format!("{given}.toml")).is_file() {
+        let path = project.library(given);
+        if !path.is_file() {
+            return Err(Failure::failed(format!("variant `{given}` is not built"))
+                .help(format!("cargo hz3 build {given}")));
+        }
+        return Ok(Allocator { name: given.to_owned(), library: Some(path) });
+    }
+    if let Some(peer) = PEERS.iter().find(|p| p.name == given) {
+        return match peer.locate() {
+            Some(path) => Ok(Allocator { name: given.to_owned(), library: Some(path) }),
+            None if peer.package.is_empty() => Err(Failure::unfit(format!("{given} is not installed"))
+                .help("give the path of its library instead of the name")),
+            None => Err(Failure::unfit(format!("{given} is not installed"))
+                .help(format!("apt install {}, or give the path of its library", peer.package))),
+        };
+    }
+    if project.library(given).is_file() {
+        return Ok(Allocator { name: given.to_owned(), library: Some(project.library(given)) });
+    }
+    let names = project.config_names();
+    let known = names.iter().map(String::as_str).chain(PEERS.iter().map(|p| p.name)).chain(["glibc"]);
+    let failure = Failure::bad_input(format!("`{given}` is no config, no known malloc and no path"));
+    Err(match crate::project::nearest(given, known.clone()) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help(format!("there are: {}", known.collect::<Vec<_>>().join(", "))),
+    })
+}

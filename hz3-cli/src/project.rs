@@ -1,0 +1,129 @@
+//! Where things are: the project's root, its configs, its libraries.
+
+use crate::failure::Failure;
+use std::path::{Path, PathBuf};
+
+/// The project that the command works in.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder that holds `Cargo.toml`, `configs/` and `hz3-config/`.
+    pub root: PathBuf,
+}
+
+impl Project {
+    /// Looks upwards from the current directory, then where this program was compiled.
+    pub fn find() -> Result<Project, Failure> {
+        let here = std::env::current_dir().unwrap_or_default();
+        let compiled = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.ancestors()
+            .chain(compiled.ancestors())
+            .find(|dir| dir.join("Cargo.toml").is_file() && dir.join("hz3-config").is_dir())
+            .map(|root| Project { root: root.to_owned() })
+            .ok_or_else(|| {
+                Failure::unfit("not inside an hz3 checkout")
+                    .help("change to the folder that holds hz3's Cargo.toml and configs/")
+            })
+    }
+
+    /// `configs/`.
+    pub fn configs(&self) -> PathBuf {
+        self.root.join("configs")
+    }
+
+    /// `target/hz3/`, where libraries and compiled clients are kept.
+    pub fn output(&self) -> PathBuf {
+        self.root.join("target").join("hz3")
+    }
+
+    /// Where `build` puts the library of the variant `name`.
+    pub fn library(&self, name: &str) -> PathBuf {
+        self.output().join(format!("libhz3_{name}.so"))
+    }
+
+    /// Names of all configs, sorted.
+    pub fn config_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.configs())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The config file that `given` means: a path (with a slash or `.toml`), or the name of a file in `configs/`.
+    pub fn config(&self, given: &str) -> Result<PathBuf, Failure> {
+        if given.contains('/') || given.ends_with(".toml") {
+            let path = PathBuf::from(given);
+            return match std::fs::canonicalize(&path) {
+                Ok(path) => Ok(path),
+                Err(e) => Err(Failure::bad_input(format!("cannot read {given}: {e}"))),
+            };
+        }
+        let path = self.configs().join(format!("{given}.toml"));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let names = self.config_names();
+        let failure = Failure::bad_input(format!("no config named `{given}` in {}", self.relative(&self.configs())));
+        Err(match nearest(given, names.iter().map(String::as_str)) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None if names.is_empty() => failure,
+            None => failure.help(format!("there are: {}", names.join(", "))),
+        })
+    }
+
+    /// `path` as seen from the root, where it lies below it.
+    pub fn relative(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// The candidate within two edits (a third of the word for long ones) of `word`, the nearest first.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (edits(word, c), c))
+        .filter(|(distance, c)| *distance <= (word.len().max(c.len()) / 3).clamp(1, 3))
+        .min()
+        .map(|(_, c)| c)
+}
+
+/// Levenshtein's distance, in bytes.
+fn edits(a: &str, b: &str) -> usize {
+    let b = b.as_bytes();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edit_distances() {
+        for (a, b, expected) in [("", "", 0), ("a", "", 1), ("default", "defualt", 2), ("s22", "s23", 1), ("x", "abc", 3)] {
+            assert_eq!(edits(a, b), expected, "{a} to {b}");
+            assert_eq!(edits(b, a), expected, "{b} to {a}");
+        }
+    }
+
+    #[test]
+    fn nearest_is_near() {
+        let names = ["compact", "default", "s23-sub4k"];
+        assert_eq!(nearest("defualt", names.into_iter()), Some("default"));
+        assert_eq!(nearest("s23-sub4", names.into_iter()), Some("s23-sub4k"));
+        assert_eq!(nearest("zzz", names.into_iter()), None);
+    }
+}
