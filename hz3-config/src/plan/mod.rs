@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Serialize, Serializer};
+
 /// Bytes of a page, the granule of page tags.
 pub const PAGE: u32 = 4096;
 /// The smallest size and the granule of every class size, in bytes: `max_align_t` on the supported targets.
@@ -19,7 +21,7 @@ pub const SEGMENT_USABLE_PAGES: u32 = (SEGMENT / PAGE as u64) as u32 - SEGMENT_H
 pub const SLOT_BYTES: u32 = 16;
 
 /// Everything that one variant is, resolved.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
     /// The variant's name: `[a-z0-9][a-z0-9-]*`, at most 48 bytes; also names the library.
     pub name: String,
@@ -65,6 +67,23 @@ pub struct Plan {
     pub hot: HotPlan,
 }
 
+impl Plan {
+    /// The class that serves a request of `size` bytes: the smallest that holds it. 0 is served as 1.
+    ///
+    /// `None` above the largest class. Found by search, not by the lookup tables: those are for generated code.
+    pub fn class_for(&self, size: u64) -> Option<&ClassPlan> {
+        let index = self
+            .classes
+            .partition_point(|class| u64::from(class.size) < size);
+        self.classes.get(index)
+    }
+
+    /// Bytes of the largest class; larger requests are served in whole pages.
+    pub fn largest(&self) -> u32 {
+        self.classes.last().map_or(0, |class| class.size)
+    }
+}
+
 /// A 64-bit hash, shown as 16 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConfigHash(pub u64);
@@ -75,12 +94,18 @@ impl std::fmt::Display for ConfigHash {
     }
 }
 
+impl Serialize for ConfigHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Index of a size class.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct ClassId(pub u16);
 
 /// One size class and the runs that hold it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassPlan {
     /// Its index.
     pub id: ClassId,
@@ -106,7 +131,7 @@ pub struct ClassPlan {
 }
 
 /// How a size finds its class. `fine[(n + 15) >> 4]` for `n <= fine_max`, then `coarse`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LookupPlan {
     /// Largest size, in bytes, that the fine table answers.
     pub fine_max: u32,
@@ -119,7 +144,7 @@ pub struct LookupPlan {
 }
 
 /// `table[(n - 1) >> shift]` for `fine_max < n <= max`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CoarseLookup {
     /// log2 of the granule.
     pub shift: u32,
@@ -130,7 +155,7 @@ pub struct CoarseLookup {
 }
 
 /// Page tags.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TagPlan {
     /// 16 or 32 bits a page.
     pub width: u32,
@@ -145,7 +170,8 @@ pub struct TagPlan {
 }
 
 /// Order of the fields of a tag, low to high.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TagOrder {
     /// Bin in the low bits.
     BinDst,
@@ -154,7 +180,8 @@ pub enum TagOrder {
 }
 
 /// What the tag table covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TagSpace {
     /// The arena: `free` checks the range first.
     Arena,
@@ -163,7 +190,7 @@ pub enum TagSpace {
 }
 
 /// Whose a freed object is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnershipPlan {
     /// The mode.
     pub mode: Ownership,
@@ -174,7 +201,8 @@ pub struct OwnershipPlan {
 }
 
 /// The three answers to "whose is a freed object?".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ownership {
     /// The freeing thread's.
     Adopt,
@@ -185,7 +213,7 @@ pub enum Ownership {
 }
 
 /// What a thread keeps.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CachePlan {
     /// Magazines a bin: 1 (current only) or 2 (current and spare).
     pub magazines: u32,
@@ -194,7 +222,7 @@ pub struct CachePlan {
 }
 
 /// What waits between threads.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DepotPlan {
     /// Batches that a class's depot holds at most, by class id.
     pub batches: Vec<u32>,
@@ -207,7 +235,7 @@ pub struct DepotPlan {
 }
 
 /// Address space.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArenaPlan {
     /// Bytes reserved; a multiple of [`SEGMENT`].
     pub size: u64,
@@ -222,7 +250,8 @@ pub struct ArenaPlan {
 }
 
 /// How reserved memory becomes usable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Commit {
     /// Reserved without access; opened segment by segment (`mlockall` and strict overcommit stay usable).
     Segment,
@@ -231,7 +260,8 @@ pub enum Commit {
 }
 
 /// What follows when the arena is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnFull {
     /// Further segments are mapped outside of the arena; `free` finds them on its slow path.
     System,
@@ -240,7 +270,8 @@ pub enum OnFull {
 }
 
 /// Huge pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Thp {
     /// As the system says: no advice is given.
     System,
@@ -253,14 +284,14 @@ pub enum Thp {
 }
 
 /// Objects above the largest class.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LargePlan {
     /// Bytes of freed whole-segment objects kept with their pages.
     pub cache_bytes: u64,
 }
 
 /// When free pages go back to the kernel.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PurgePlan {
     /// Free but still backed bytes that the page heap keeps before it purges.
     pub dirty_bytes: u64,
@@ -271,7 +302,7 @@ pub struct PurgePlan {
 }
 
 /// What happens when memory runs short.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PressurePlan {
     /// Whether the epoch is raised and answered.
     pub enabled: bool,
@@ -280,7 +311,7 @@ pub struct PressurePlan {
 }
 
 /// Checks that cost something.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HardeningPlan {
     /// What a pointer that is not ours does in `free`.
     pub foreign: Foreign,
@@ -291,7 +322,8 @@ pub struct HardeningPlan {
 }
 
 /// What `free` does with a pointer that is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Foreign {
     /// Hand it to the C library's own `free`.
     Libc,
@@ -302,14 +334,15 @@ pub enum Foreign {
 }
 
 /// What is counted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StatsPlan {
     /// How much.
     pub level: StatsLevel,
 }
 
 /// How much is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StatsLevel {
     /// Only what the heap knows anyway.
     Off,
@@ -318,14 +351,15 @@ pub enum StatsLevel {
 }
 
 /// Hot-path shape that changes no table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HotPlan {
     /// What `malloc` prefetches.
     pub prefetch: Prefetch,
 }
 
 /// What `malloc` prefetches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Prefetch {
     /// Nothing.
     Off,

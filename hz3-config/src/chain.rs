@@ -1,0 +1,254 @@
+//! A config and its parents: reading them, and merging what they say.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostics, Sink};
+use crate::knob::{self, Entry, GROUPS, Kind, Merged, Reader, TOP, Value};
+use crate::source::{At, Source};
+
+/// The files of a chain, the config first, each with what it says.
+pub(crate) struct Chain {
+    /// The files.
+    pub sources: Vec<Source>,
+    /// What each says.
+    pub entries: Vec<BTreeMap<knob::Path, Entry>>,
+    /// Whether every file is TOML and every parent was found: only then do further checks make sense.
+    pub sound: bool,
+}
+
+/// Reads a config from disk, and its parents.
+pub(crate) fn load(path: &Path, sink: &mut Sink) -> Result<Chain, Diagnostics> {
+    let text = read(path).map_err(|(message, help)| Diagnostics::of_file(path, message, help))?;
+    Ok(follow(path, text, sink))
+}
+
+/// Follows `extends` from a config whose text is given.
+pub(crate) fn follow(path: &Path, text: String, sink: &mut Sink) -> Chain {
+    let mut chain = Chain {
+        sources: Vec::new(),
+        entries: Vec::new(),
+        sound: true,
+    };
+    let mut next = Some(Source {
+        shown: path.to_path_buf(),
+        absolute: absolute(path),
+        text,
+    });
+    while let Some(source) = next.take() {
+        let file = chain.sources.len();
+        let before = sink.len();
+        let entries = Reader {
+            file: Some(file),
+            sink,
+        }
+        .file(&source.text);
+        chain.sound &= sink.len() == before || toml::de::DeTable::parse(&source.text).is_ok();
+        let parent = match entries.get(&(TOP, "extends")) {
+            Some(Entry {
+                value: Value::Text(parent),
+                at,
+                ..
+            }) => Some((parent.clone(), *at)),
+            _ => None,
+        };
+        chain.sources.push(source);
+        chain.entries.push(entries);
+        if let Some((parent, at)) = parent {
+            next = open_parent(&chain.sources, &parent, at, sink);
+            chain.sound &= next.is_some();
+        }
+    }
+    chain
+}
+
+/// Opens the parent that the last file names; `None` if that was reported.
+fn open_parent(
+    sources: &[Source],
+    parent: &str,
+    at: Option<At>,
+    sink: &mut Sink,
+) -> Option<Source> {
+    let child = sources.last()?;
+    let file = if parent.ends_with(".toml") {
+        parent.to_owned()
+    } else {
+        format!("{parent}.toml")
+    };
+    let sibling = |path: &Path| {
+        path.parent()
+            .map_or_else(|| PathBuf::from(&file), |dir| dir.join(&file))
+    };
+    let (shown, path) = (sibling(&child.shown), sibling(&child.absolute));
+    let same = |source: &Source| real(&source.absolute) == real(&path);
+    if let Some(first) = sources.iter().position(same) {
+        let ring: Vec<String> = sources[first..]
+            .iter()
+            .chain([&sources[first]])
+            .map(|s| s.shown.display().to_string())
+            .collect();
+        let message = format!("the chain of parents is a circle: {}", ring.join(" -> "));
+        sink.error(at, message, "", "remove one `extends` of the circle");
+        return None;
+    }
+    match read(&shown) {
+        Ok(text) => Some(Source {
+            shown,
+            absolute: absolute(&path),
+            text,
+        }),
+        Err((message, _)) => {
+            let help = known_configs(&shown).map_or_else(String::new, |known| {
+                match suggestion(parent, &known) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None if known.is_empty() => String::new(),
+                    None => format!("configs beside it: {}", known.join(", ")),
+                }
+            });
+            sink.error(
+                at,
+                format!("the parent cannot be read: {message}"),
+                "",
+                help,
+            );
+            None
+        }
+    }
+}
+
+fn suggestion<'a>(parent: &str, known: &'a [String]) -> Option<&'a str> {
+    knob::nearest(parent, known.iter().map(String::as_str))
+}
+
+/// Names of the configs in a file's folder, sorted.
+fn known_configs(path: &Path) -> Option<Vec<String>> {
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Some(names)
+}
+
+/// A file's text, or what is wrong with it and what may help.
+fn read(path: &Path) -> Result<String, (String, Option<String>)> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => "no such file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+            _ => error.to_string(),
+        };
+        (format!("`{}`: {reason}", path.display()), None)
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        (
+            format!("`{}`: byte {at} is not UTF-8", path.display()),
+            Some("save the file as UTF-8".into()),
+        )
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+impl Chain {
+    /// Each knob's nearest value, or its default.
+    pub fn merge(&self) -> Merged {
+        let mut merged = Merged::new();
+        for group in GROUPS {
+            // Who a variant is, is never inherited.
+            let files = if group.name == TOP {
+                1
+            } else {
+                self.entries.len()
+            };
+            for knob in group.knobs {
+                let path = (group.name, knob.key);
+                let written = self.entries[..files]
+                    .iter()
+                    .find_map(|entries| entries.get(&path));
+                let entry = match written {
+                    Some(entry) if entry.ok => entry.clone(),
+                    Some(entry) => Entry {
+                        value: default(&knob.kind, knob.default),
+                        ..entry.clone()
+                    },
+                    None => Entry {
+                        value: default(&knob.kind, knob.default),
+                        key_at: None,
+                        at: None,
+                        ok: true,
+                    },
+                };
+                merged.insert(path, entry);
+            }
+        }
+        merged
+    }
+}
+
+/// A default, read by the same parser as a config.
+fn default(kind: &Kind, text: &str) -> Value {
+    if text.is_empty() {
+        return Value::Unset("");
+    }
+    let source = format!("default = {text}");
+    let mut sink = Sink::default();
+    let value = toml::de::DeTable::parse(&source).ok().and_then(|table| {
+        let item = table.get_ref().get("default")?;
+        Reader {
+            file: None,
+            sink: &mut sink,
+        }
+        .value("default", kind, item)
+    });
+    match value {
+        Some(value) => value,
+        None => unreachable!("the default {text} is not a value of its kind"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knob::{Settings, show};
+
+    #[test]
+    fn every_default_is_canonical_and_has_its_type() {
+        let chain = Chain {
+            sources: vec![],
+            entries: vec![BTreeMap::new()],
+            sound: true,
+        };
+        let merged = chain.merge();
+        Settings::new(&merged);
+        for knob in GROUPS
+            .iter()
+            .flat_map(|group| group.knobs)
+            .filter(|knob| !knob.default.is_empty())
+        {
+            assert_eq!(
+                show(&default(&knob.kind, knob.default)),
+                knob.default,
+                "{}",
+                knob.key
+            );
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Batches, and how many of them a thread and a depot hold.
+
+use super::{narrow, overrides};
+use crate::diagnostic::Sink;
+use crate::knob::{Setting, Settings};
+use crate::plan::{CachePlan, ClassPlan, DepotPlan};
+
+/// Objects of a class's batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub full: u32,
+    pub first: u32,
+}
+
+/// Whether the lower of two bounds is the lower; reports it if not, where one of them is written.
+fn ordered(names: [&str; 2], low: &Setting<u64>, high: &Setting<u64>, sink: &mut Sink) -> bool {
+    if !(low.ok && high.ok) {
+        return false;
+    }
+    let fits = low.value <= high.value;
+    if !fits {
+        let message = format!(
+            "`{}` is {}, more than `{}`, {}",
+            names[0], low.value, names[1], high.value
+        );
+        // The nearer of the two was written with the other in view.
+        let at = match (low.at, high.at) {
+            (Some(low), Some(high)) => Some(if high.file < low.file { high } else { low }),
+            (low, high) => low.or(high),
+        };
+        sink.error(
+            at,
+            message,
+            "",
+            "let the lower bound not exceed the upper one",
+        );
+    }
+    fits
+}
+
+/// The batches of all classes; `None` if something was reported or not understood.
+pub(super) fn batches(
+    settings: &Settings,
+    sizes: Option<&[u32]>,
+    sink: &mut Sink,
+) -> Option<Vec<Batch>> {
+    let before = sink.len();
+    let group = &settings.cache;
+    let bounds = ["cache.batch_min", "cache.batch_max"];
+    let bounded = ordered(bounds, &group.batch_min, &group.batch_max, sink);
+    let sizes = sizes?;
+    let rows = overrides::rows("cache.overrides", &group.overrides, sizes, sink);
+    if !bounded || sink.len() != before || !(group.batch_bytes.ok && group.first_bytes.ok) {
+        return None;
+    }
+    let of_class = sizes.iter().zip(rows).map(|(&size, row)| {
+        let size = u64::from(size);
+        let wanted =
+            (group.batch_bytes.value / size).clamp(group.batch_min.value, group.batch_max.value);
+        let full = row.map_or(wanted, |row| row.value.value);
+        let first = (group.first_bytes.value / size).clamp(1, full);
+        Batch {
+            full: narrow(full),
+            first: narrow(if group.slow_start.value { first } else { full }),
+        }
+    });
+    Some(of_class.collect())
+}
+
+/// The depots of all classes; `None` if something was reported or not understood.
+pub(super) fn depot(
+    settings: &Settings,
+    sizes: Option<&[u32]>,
+    batches: Option<&[Batch]>,
+    sink: &mut Sink,
+) -> Option<DepotPlan> {
+    let group = &settings.depot;
+    let bounds = ["depot.batches_min", "depot.batches_max"];
+    let bounded = ordered(bounds, &group.batches_min, &group.batches_max, sink);
+    let (sizes, batches) = (sizes?, batches?);
+    if !bounded || !group.bytes.ok || !group.empty_runs.ok {
+        return None;
+    }
+    let batch_bytes = || {
+        sizes
+            .iter()
+            .zip(batches)
+            .map(|(size, batch)| u64::from(*size) * u64::from(batch.full))
+    };
+    let held: Vec<u32> = batch_bytes()
+        .map(|bytes| {
+            (group.bytes.value / bytes).clamp(group.batches_min.value, group.batches_max.value)
+        })
+        .map(narrow)
+        .collect();
+    let bytes_bound = batch_bytes()
+        .zip(&held)
+        .map(|(bytes, held)| bytes * u64::from(*held))
+        .sum();
+    let slots = held.iter().copied().max().unwrap_or(0).max(1);
+    Some(DepotPlan {
+        batches: held,
+        slots,
+        empty_runs: narrow(group.empty_runs.value),
+        bytes_bound,
+    })
+}
+
+/// What a thread keeps at most.
+pub(super) fn plan(settings: &Settings, classes: &[ClassPlan]) -> CachePlan {
+    let magazines = settings.cache.magazines.value;
+    let batch = |class: &ClassPlan| u64::from(class.batch) * u64::from(class.size);
+    let bytes_bound = magazines * classes.iter().map(batch).sum::<u64>();
+    CachePlan {
+        magazines: narrow(magazines),
+        bytes_bound,
+    }
+}

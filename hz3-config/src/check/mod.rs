@@ -1,0 +1,167 @@
+//! From a chain of files to a [`Plan`]: every check, and every derived number.
+
+mod cache;
+mod classes;
+mod lookup;
+mod memory;
+mod overrides;
+mod prose;
+mod runs;
+mod tag;
+mod unused;
+
+use crate::chain::Chain;
+use crate::diagnostic::Sink;
+use crate::knob::Settings;
+use crate::plan::{
+    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership,
+    OwnershipPlan, Plan, PressurePlan, PurgePlan, SLOT_BYTES, StatsPlan,
+};
+use crate::{hash, resolve, support};
+
+/// Checks everything and derives the plan; `None` if a fault was reported, now or before.
+pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
+    if !chain.sound {
+        return None;
+    }
+    for (file, source) in chain.sources.iter().enumerate() {
+        prose::check(file, source, &chain.entries[file], sink);
+    }
+    let merged = chain.merge();
+    let settings = Settings::new(&merged);
+    let unused = unused::check(&merged, &settings, sink);
+    let relevant = merged.iter().filter(|(path, _)| !unused.contains(path));
+    let relevant = relevant
+        .map(|(path, entry)| (*path, entry.clone()))
+        .collect();
+    support::check(&relevant, sink);
+    memory::check(&settings, sink);
+
+    let sizes = classes::sizes(&settings, sink);
+    let runs = sizes
+        .as_ref()
+        .and_then(|sizes| runs::plan(&settings, sizes, sink));
+    let lookup = sizes
+        .as_ref()
+        .and_then(|sizes| lookup::plan(&settings, sizes, sink));
+    let tag = sizes
+        .as_ref()
+        .and_then(|sizes| tag::plan(&settings, sizes.len(), sink));
+    let batches = cache::batches(&settings, sizes.as_deref(), sink);
+    let depot = cache::depot(&settings, sizes.as_deref(), batches.as_deref(), sink);
+    if !sink.is_empty() {
+        return None;
+    }
+    let (sizes, runs, batches) = (sizes?, runs?, batches?);
+    let classes: Vec<ClassPlan> = (0u16..)
+        .zip(sizes.iter().zip(&runs).zip(&batches))
+        .map(|(id, ((&size, run), batch))| ClassPlan {
+            id: ClassId(id),
+            size,
+            align: run.align,
+            run_pages: run.pages,
+            objects: run.objects,
+            tail_waste: run.tail_waste,
+            colors: run.colors,
+            batch: batch.full,
+            batch_first: batch.first,
+            slot_offset: (u32::from(id) + 1) * SLOT_BYTES,
+        })
+        .collect();
+    let cache = cache::plan(&settings, &classes);
+    let s = settings;
+    let shards = if s.ownership.mode.value == Ownership::Adopt {
+        1
+    } else {
+        s.ownership.shards.value
+    };
+    let ring = if s.ownership.mode.value == Ownership::OwnerRing {
+        s.ownership.ring.value
+    } else {
+        0
+    };
+    let resolved = resolve::text(&relevant);
+    let mut plan = Plan {
+        name: s.top.name.value?,
+        description: s.top.description.value?,
+        hypothesis: s.top.hypothesis.value,
+        refuted: s.top.refuted.value,
+        hash: hash::of(&resolved),
+        code_hash: ConfigHash(0),
+        resolved,
+        sources: chain
+            .sources
+            .iter()
+            .map(|source| source.absolute.clone())
+            .collect(),
+        classes,
+        lookup: lookup?,
+        tag: tag?,
+        ownership: OwnershipPlan {
+            mode: s.ownership.mode.value,
+            shards: narrow(shards),
+            ring: narrow(ring),
+        },
+        cache,
+        depot: depot?,
+        arena: ArenaPlan {
+            size: s.arena.size.value,
+            base: s.arena.base.value.unwrap_or(0),
+            commit: s.arena.commit.value,
+            on_full: s.arena.on_full.value,
+            thp: s.arena.thp.value,
+        },
+        large: LargePlan {
+            cache_bytes: s.large.cache.value,
+        },
+        purge: PurgePlan {
+            dirty_bytes: s.purge.dirty.value,
+            delay_ms: s.purge.delay_ms.value,
+            at_thread_exit: s.purge.at_thread_exit.value,
+        },
+        pressure: PressurePlan {
+            enabled: s.pressure.enabled.value,
+            budget_bytes: s.pressure.budget.value,
+        },
+        hardening: HardeningPlan {
+            foreign: s.hardening.foreign.value,
+            double_free: s.hardening.double_free.value,
+            encode_links: s.hardening.encode_links.value,
+        },
+        stats: StatsPlan {
+            level: s.stats.level.value,
+        },
+        hot: HotPlan {
+            prefetch: s.hot.prefetch.value,
+        },
+    };
+    plan.code_hash = code_hash(&plan);
+    Some(plan)
+}
+
+/// The hash of all that reaches the generated code: the plan's numbers, without name, prose, text and files.
+fn code_hash(plan: &Plan) -> ConfigHash {
+    let mut value = serde_json::to_value(plan).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        for prose in [
+            "name",
+            "description",
+            "hypothesis",
+            "refuted",
+            "resolved",
+            "hash",
+            "code_hash",
+            "sources",
+        ] {
+            fields.remove(prose);
+        }
+    }
+    // Keys come out sorted: `serde_json` keeps objects in a tree unless a feature that is off here says otherwise;
+    // with it they come out in the order of declaration, which is fixed too.
+    hash::of(&value.to_string())
+}
+
+/// A number whose knob's range keeps it far below the limit.
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

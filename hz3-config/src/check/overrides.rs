@@ -1,0 +1,56 @@
+//! Rows that set a value by hand for the classes of a range.
+
+use crate::diagnostic::Sink;
+use crate::knob::{RangeRow, Setting};
+
+/// The row of each class, or none. Reports rows that hold no class, and rows that overlap.
+pub(super) fn rows<'a>(
+    name: &str,
+    setting: &'a Setting<Vec<RangeRow>>,
+    sizes: &[u32],
+    sink: &mut Sink,
+) -> Vec<Option<&'a RangeRow>> {
+    let mut of_class: Vec<Option<&RangeRow>> = vec![None; sizes.len()];
+    for row in &setting.value {
+        let (from, to) = (row.from.value, row.to.value);
+        if from > to {
+            let message = format!("this row of `{name}` runs backwards: from {from} to {to}");
+            sink.error(
+                row.at,
+                message,
+                "",
+                format!("did you mean `from = {to}, to = {from}`?"),
+            );
+            continue;
+        }
+        let start = sizes.partition_point(|size| u64::from(*size) < from);
+        let end = sizes.partition_point(|size| u64::from(*size) <= to);
+        if start == end {
+            let message =
+                format!("this row of `{name}` has no effect: no class has {from} to {to} bytes");
+            let around = [start.checked_sub(1), Some(start)];
+            let near: Vec<String> = around
+                .into_iter()
+                .flatten()
+                .filter_map(|i| sizes.get(i))
+                .map(u32::to_string)
+                .collect();
+            sink.error(
+                row.at,
+                message,
+                "",
+                format!("the nearest classes are {}", near.join(" and ")),
+            );
+            continue;
+        }
+        for (size, slot) in sizes[start..end].iter().zip(&mut of_class[start..end]) {
+            if slot.is_some() {
+                let message = format!("two rows of `{name}` hold the class of {size} bytes");
+                sink.error(row.at, message, "", "let their ranges not overlap");
+                break;
+            }
+            *slot = Some(row);
+        }
+    }
+    of_class
+}

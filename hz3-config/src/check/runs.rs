@@ -1,0 +1,116 @@
+//! How many pages a class's runs have.
+
+use super::{narrow, overrides};
+use crate::diagnostic::Sink;
+use crate::knob::{RangeRow, Settings, Sub4k};
+use crate::plan::{PAGE, SEGMENT_USABLE_PAGES};
+
+/// Bytes of a cache line: the unit of colouring.
+const LINE: u32 = 64;
+/// Most colours: more than L1 has ways for one page offset gains nothing.
+const COLORS_MAX: u32 = 16;
+
+/// A class's run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub pages: u32,
+    pub objects: u32,
+    pub tail_waste: u32,
+    pub colors: u32,
+    pub align: u32,
+}
+
+/// The runs of all classes; `None` if something was reported or not understood.
+pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Option<Vec<Run>> {
+    let before = sink.len();
+    let group = &settings.runs;
+    let rows = overrides::rows("runs.overrides", &group.overrides, sizes, sink);
+    let band_pages = match settings.sub4k.layout.value {
+        Sub4k::List => settings.sub4k.run_pages.value,
+        _ => None,
+    };
+    let understood = group.max_waste_percent.ok && group.min_objects.ok && group.max_pages.ok;
+    let mut runs = Vec::with_capacity(sizes.len());
+    for (&size, row) in sizes.iter().zip(rows) {
+        let band = band_pages.filter(|_| (2049..4096).contains(&size));
+        if let (Some(_), Some(row)) = (band, row) {
+            let message =
+                format!("`sub4k.run_pages` sets the pages of the {size}-byte class already");
+            sink.error(row.at, message, "", "set them in one place");
+            continue;
+        }
+        let pages = match (row, band) {
+            (Some(row), _) => by_hand(size, row.value.value, Place::Row(row), sink),
+            (None, Some(pages)) => by_hand(size, pages, Place::Band(settings), sink),
+            (None, None) if understood => Some(automatic(settings, size)),
+            (None, None) => None,
+        };
+        runs.extend(pages.map(|pages| run(size, pages, group.coloring.value)));
+    }
+    (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
+}
+
+/// Where pages were set by hand.
+enum Place<'a> {
+    Row(&'a RangeRow),
+    Band(&'a Settings),
+}
+
+fn by_hand(size: u32, pages: u64, place: Place<'_>, sink: &mut Sink) -> Option<u32> {
+    if pages * u64::from(PAGE) >= u64::from(size) {
+        return Some(narrow(pages));
+    }
+    let at = match place {
+        Place::Row(row) => row.value.at,
+        Place::Band(settings) => settings.sub4k.run_pages.at,
+    };
+    let message = format!(
+        "a run of {pages} pages ({} bytes) holds no object of {size} bytes",
+        pages * u64::from(PAGE)
+    );
+    sink.error(
+        at,
+        message,
+        "",
+        format!("it needs {} pages at least", size.div_ceil(PAGE)),
+    );
+    None
+}
+
+/// The shortest run within both limits; else with as many objects as can be asked for, and of these the least share of
+/// waste, the shortest first.
+fn automatic(settings: &Settings, size: u32) -> u32 {
+    let group = &settings.runs;
+    let fewest = size.div_ceil(PAGE);
+    let most = narrow(group.max_pages.value).clamp(fewest, SEGMENT_USABLE_PAGES);
+    let objects = u64::from(most * PAGE / size).min(group.min_objects.value);
+    let waste = |pages: u32| f64::from(pages * PAGE % size) / f64::from(pages * PAGE);
+    let candidates = || (fewest..=most).filter(|pages| u64::from(pages * PAGE / size) >= objects);
+    candidates()
+        .find(|pages| waste(*pages) * 100.0 <= group.max_waste_percent.value)
+        .or_else(|| candidates().min_by(|a, b| waste(*a).total_cmp(&waste(*b))))
+        .unwrap_or(most)
+}
+
+fn run(size: u32, pages: u32, coloring: bool) -> Run {
+    let objects = pages * PAGE / size;
+    let tail_waste = pages * PAGE % size;
+    let colors = if coloring {
+        (1 + tail_waste / LINE).min(COLORS_MAX)
+    } else {
+        1
+    };
+    let natural = 1 << size.trailing_zeros();
+    let align = if colors > 1 {
+        natural.min(LINE)
+    } else {
+        natural.min(PAGE)
+    };
+    Run {
+        pages,
+        objects,
+        tail_waste,
+        colors,
+        align,
+    }
+}

@@ -1,0 +1,116 @@
+//! Keys without effect, given the others.
+//!
+//! A key that does nothing misleads whoever reads the file, so it is an error, unless a nearer file switched off what
+//! an inherited key belongs to: a child cannot unset keys.
+
+use crate::diagnostic::Sink;
+use crate::knob::{Merged, Path, Settings, dotted, show};
+use crate::plan::Ownership;
+
+/// A key that only matters for some values of another.
+struct Gate {
+    key: Path,
+    on: Path,
+    /// The value of `on` that gives the key its effect, as told to the user.
+    needs: &'static str,
+    open: fn(&Settings) -> bool,
+}
+
+fn owners(settings: &Settings) -> bool {
+    settings.ownership.mode.value != Ownership::Adopt
+}
+
+const MODE: Path = ("ownership", "mode");
+const OWNERS: &str = "\"owner-bank\" or \"owner-ring\"";
+
+const fn gate(key: Path, on: Path, needs: &'static str, open: fn(&Settings) -> bool) -> Gate {
+    Gate {
+        key,
+        on,
+        needs,
+        open,
+    }
+}
+
+static GATES: &[Gate] = &[
+    gate(
+        ("cache", "first_bytes"),
+        ("cache", "slow_start"),
+        "true",
+        |s| s.cache.slow_start.value,
+    ),
+    gate(("central", "steal"), MODE, OWNERS, owners),
+    gate(("ownership", "ring"), MODE, "\"owner-ring\"", |s| {
+        s.ownership.mode.value == Ownership::OwnerRing
+    }),
+    gate(("ownership", "shards"), MODE, OWNERS, owners),
+    gate(
+        ("placement", "quarantine_events"),
+        ("placement", "quarantine"),
+        "true",
+        |s| s.placement.quarantine.value,
+    ),
+    gate(
+        ("pressure", "budget"),
+        ("pressure", "enabled"),
+        "true",
+        |s| s.pressure.enabled.value,
+    ),
+    gate(
+        ("pressure", "reclaim"),
+        ("pressure", "enabled"),
+        "true",
+        |s| s.pressure.enabled.value,
+    ),
+    gate(
+        ("pressure", "relief"),
+        ("pressure", "enabled"),
+        "true",
+        |s| s.pressure.enabled.value,
+    ),
+    gate(("remote", "flush"), MODE, OWNERS, owners),
+    gate(("remote", "flush_budget"), MODE, OWNERS, owners),
+    gate(("remote", "sort"), MODE, "\"owner-ring\"", |s| {
+        s.ownership.mode.value == Ownership::OwnerRing
+    }),
+    gate(
+        ("sub4k", "run_pages"),
+        ("sub4k", "layout"),
+        "\"list\"",
+        list,
+    ),
+    gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
+    gate(("tag", "order"), ("tag", "dst_bits"), "more than 0", |s| {
+        owners(s) || s.tag.dst_bits.value.is_some_and(|bits| bits > 0)
+    }),
+];
+
+fn list(settings: &Settings) -> bool {
+    settings.sub4k.layout.value == crate::knob::Sub4k::List
+}
+
+/// Reports keys without effect; returns all knobs that have none, written or not.
+pub(super) fn check(merged: &Merged, settings: &Settings, sink: &mut Sink) -> Vec<Path> {
+    let mut unused = Vec::new();
+    for gate in GATES {
+        let (entry, on) = (&merged[&gate.key], &merged[&gate.on]);
+        if (gate.open)(settings) {
+            continue;
+        }
+        unused.push(gate.key);
+        let Some(at) = entry.key_at.filter(|_| on.ok) else {
+            continue;
+        };
+        if on.key_at.is_some_and(|on| on.file < at.file) {
+            continue;
+        }
+        let (key, other) = (dotted(gate.key), dotted(gate.on));
+        let message = format!(
+            "`{key}` has no effect while `{other}` is {}",
+            show(&on.value)
+        );
+        let help = format!("remove it, or set `{other}` to {}", gate.needs);
+        sink.error(Some(at), message, "", help);
+    }
+    unused
+}

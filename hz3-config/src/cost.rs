@@ -1,0 +1,215 @@
+//! What a plan costs, before anything is built.
+//!
+//! Everything here is arithmetic over the plan; nothing is measured. Bytes are bytes, shares are between 0 and 1.
+
+use serde::Serialize;
+
+use crate::plan::{
+    CachePlan, ClassPlan, LookupPlan, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
+};
+
+/// Bytes of a cache line.
+pub const CACHE_LINE: u64 = 64;
+
+/// Bytes of a thread block beside its bank and spares: state, links and counters.
+pub const THREAD_FIXED_BYTES: u64 = 64;
+
+/// Bytes that the second magazine of a class takes in a thread block.
+pub const SPARE_BYTES: u64 = 8;
+
+/// Bytes of thread-local storage that a variant with this many classes takes: a bank of one slot a class and the trap
+/// slot, a spare a class, and [`THREAD_FIXED_BYTES`].
+pub const fn thread_block_bytes(classes: usize) -> u64 {
+    SLOT_BYTES as u64 * (classes as u64 + 1) + SPARE_BYTES * classes as u64 + THREAD_FIXED_BYTES
+}
+
+/// The cost of one variant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cost {
+    /// Each class, by class id.
+    pub classes: Vec<ClassCost>,
+    /// The tables from size to class.
+    pub lookup: LookupCost,
+    /// Bytes of thread-local storage: see [`thread_block_bytes`].
+    pub tls_bytes: u64,
+    /// Cache lines that the thread block takes.
+    pub tls_lines: u64,
+    /// Most bytes of free objects that one thread may hold in its magazines.
+    pub thread_cache_bytes: u64,
+    /// Most bytes of free objects in all depots together.
+    pub depot_bytes: u64,
+    /// Most bytes of empty runs that central keeps, all classes together.
+    pub empty_run_bytes: u64,
+    /// Metadata.
+    pub metadata: MetadataCost,
+    /// Share of a class that requests of 1 to 4096 bytes leave unused on average, each size being equally likely.
+    pub waste_to_4096: f64,
+    /// The same for requests of 1 byte up to the largest class.
+    pub waste_to_largest: f64,
+    /// The same for requests from 2049 to 4095 bytes, with the waste at the ends of runs included: what the band below
+    /// 4 KiB really costs. Absent if the largest class is smaller.
+    pub waste_sub4k: Option<f64>,
+}
+
+/// The cost of one class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassCost {
+    /// Bytes of an object.
+    pub size: u32,
+    /// Smallest request, in bytes, that the class serves.
+    pub smallest: u32,
+    /// Bytes that a request leaves unused inside of an object on average, each size being equally likely.
+    pub average_waste: f64,
+    /// `average_waste` as a share of the object.
+    pub average_share: f64,
+    /// Bytes that the smallest request leaves unused.
+    pub worst_waste: u32,
+    /// Pages of a run.
+    pub run_pages: u32,
+    /// Objects of a run.
+    pub objects: u32,
+    /// Bytes at a run's end that no object uses.
+    pub tail_waste: u32,
+    /// `tail_waste` as a share of the run.
+    pub tail_share: f64,
+    /// Bytes of a run for each of its objects.
+    pub bytes_per_object: f64,
+    /// Objects of a batch.
+    pub batch: u32,
+    /// Bytes of a batch.
+    pub batch_bytes: u64,
+    /// Runs that one batch is carved from: less than 1 when a run holds several batches.
+    pub runs_per_batch: f64,
+    /// Most bytes that one thread holds of this class.
+    pub thread_bytes: u64,
+    /// Most bytes that the class's depot holds.
+    pub depot_bytes: u64,
+}
+
+/// The cost of the lookup.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LookupCost {
+    /// Entries of the fine table.
+    pub fine_entries: u64,
+    /// Entries of the coarse table; 0 if there is none.
+    pub coarse_entries: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Cache lines of both.
+    pub lines: u64,
+    /// Cache lines that requests up to 1024 bytes touch.
+    pub lines_to_1024: u64,
+}
+
+/// The cost of metadata.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetadataCost {
+    /// Bytes of a segment's header.
+    pub segment_header_bytes: u64,
+    /// That as a share of the segment.
+    pub segment_share: f64,
+    /// Bytes of the tag table: address space, of which only pages that hold tags of used segments are backed.
+    pub tag_table_bytes: u64,
+    /// Bytes of the tag table for one segment.
+    pub tag_bytes_per_segment: u64,
+}
+
+impl Cost {
+    /// Works out what a plan costs.
+    pub fn of(plan: &Plan) -> Cost {
+        let smallest = std::iter::once(1).chain(plan.classes.iter().map(|class| class.size + 1));
+        let classes: Vec<ClassCost> = plan
+            .classes
+            .iter()
+            .zip(smallest)
+            .zip(&plan.depot.batches)
+            .map(|((class, smallest), batches)| class_cost(class, smallest, *batches, &plan.cache))
+            .collect();
+        let largest = plan.classes.last().map_or(0, |class| class.size);
+        let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
+        let tls_bytes = thread_block_bytes(plan.classes.len());
+        Cost {
+            lookup: lookup_cost(&plan.lookup),
+            tls_bytes,
+            tls_lines: tls_bytes.div_ceil(CACHE_LINE),
+            thread_cache_bytes: plan.cache.bytes_bound,
+            depot_bytes: plan.depot.bytes_bound,
+            empty_run_bytes: u64::from(plan.depot.empty_runs)
+                * plan.classes.iter().map(run_bytes).sum::<u64>(),
+            metadata: metadata_cost(plan),
+            waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| {
+                f64::from(class.size)
+            }),
+            waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),
+            waste_sub4k: (largest >= 4095)
+                .then(|| waste(&classes, 2049, 4095, |class| class.bytes_per_object)),
+            classes,
+        }
+    }
+}
+
+fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, cache: &CachePlan) -> ClassCost {
+    let run_bytes = f64::from(class.run_pages * PAGE);
+    let average_waste = f64::from(class.size - smallest) / 2.0;
+    let batch_bytes = u64::from(class.batch) * u64::from(class.size);
+    ClassCost {
+        size: class.size,
+        smallest,
+        average_waste,
+        average_share: average_waste / f64::from(class.size),
+        worst_waste: class.size - smallest,
+        run_pages: class.run_pages,
+        objects: class.objects,
+        tail_waste: class.tail_waste,
+        tail_share: f64::from(class.tail_waste) / run_bytes,
+        bytes_per_object: run_bytes / f64::from(class.objects),
+        batch: class.batch,
+        batch_bytes,
+        runs_per_batch: f64::from(class.batch) / f64::from(class.objects),
+        thread_bytes: u64::from(cache.magazines) * batch_bytes,
+        depot_bytes: u64::from(batches) * batch_bytes,
+    }
+}
+
+/// The share of memory that requests from `low` to `high` bytes, one of each size, leave unused, when an object takes
+/// what `taken` says.
+fn waste(classes: &[ClassCost], low: u32, high: u32, taken: impl Fn(&ClassCost) -> f64) -> f64 {
+    let (mut asked, mut used) = (0.0, 0.0);
+    for class in classes {
+        let (from, to) = (class.smallest.max(low), class.size.min(high));
+        if from > to {
+            continue;
+        }
+        let requests = f64::from(to - from + 1);
+        asked += requests * (f64::from(from) + f64::from(to)) / 2.0;
+        used += requests * taken(class);
+    }
+    if used == 0.0 { 0.0 } else { 1.0 - asked / used }
+}
+
+fn lookup_cost(lookup: &LookupPlan) -> LookupCost {
+    let fine_entries = lookup.fine.len() as u64;
+    let coarse_entries = lookup
+        .coarse
+        .as_ref()
+        .map_or(0, |coarse| coarse.table.len() as u64);
+    let lines = |entries: u64| (entries * 2).div_ceil(CACHE_LINE);
+    LookupCost {
+        fine_entries,
+        coarse_entries,
+        bytes: u64::from(lookup.bytes),
+        lines: lines(fine_entries) + lines(coarse_entries),
+        lines_to_1024: lines(1024 / 16 + 1),
+    }
+}
+
+fn metadata_cost(plan: &Plan) -> MetadataCost {
+    let header = u64::from(SEGMENT_HEADER_PAGES) * u64::from(PAGE);
+    let tag_bytes = u64::from(plan.tag.width / 8);
+    MetadataCost {
+        segment_header_bytes: header,
+        segment_share: header as f64 / SEGMENT as f64,
+        tag_table_bytes: plan.arena.size / u64::from(PAGE) * tag_bytes,
+        tag_bytes_per_segment: SEGMENT / u64::from(PAGE) * tag_bytes,
+    }
+}

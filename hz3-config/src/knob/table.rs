@@ -1,0 +1,367 @@
+//! The knobs: the one place where a key of the language is declared.
+//!
+//! A row is `/// doc`, then `key: type = kind, "default as TOML";`. An empty default means that there is none.
+
+use super::words::{
+    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PREFETCH, STATS_LEVEL, SUB4K, Sub4k, TAG_ORDER,
+    TAG_SPACE, THP,
+};
+use super::{Entry, FromValue, Group, Kind, Knob, Merged, Path, RangeRow, Setting, Step, Word};
+use crate::plan::{
+    Commit, Foreign, OnFull, Ownership, Prefetch, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel,
+    TagOrder, TagSpace, Thp,
+};
+use crate::source::Located;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+const RUN_PAGES: u64 = SEGMENT_USABLE_PAGES as u64;
+
+macro_rules! knobs {
+    ($(
+        $(#[doc = $group_doc:literal])+
+        [$group:ident: $Group:ident] {
+            $( $(#[doc = $doc:literal])+ $key:ident: $type:ty = $kind:expr, $default:literal; )+
+        }
+    )+) => {
+        /// Every group, in the order of the reference; the first holds the keys above all tables.
+        pub(crate) static GROUPS: &[Group] = &[$(Group {
+            name: stringify!($group),
+            doc: concat!($($group_doc, "\n"),+),
+            knobs: &[$(Knob {
+                key: stringify!($key),
+                doc: concat!($($doc, "\n"),+),
+                kind: $kind,
+                default: $default,
+            }),+],
+        }),+];
+
+        $(
+            $(#[doc = $group_doc])+
+            // Knobs whose machinery does not exist yet are parsed and checked, but nothing asks for their values.
+            #[allow(dead_code)]
+            #[derive(Debug, Clone)]
+            pub(crate) struct $Group { $( $(#[doc = $doc])+ pub $key: Setting<$type>, )+ }
+        )+
+
+        /// All knobs, typed.
+        #[allow(dead_code)]
+        #[derive(Debug, Clone)]
+        pub(crate) struct Settings { $( $(#[doc = $group_doc])+ pub $group: $Group, )+ }
+
+        impl Settings {
+            /// Types the merged values.
+            pub fn new(merged: &Merged) -> Self {
+                Settings { $( $group: $Group { $(
+                    $key: setting(merged, (stringify!($group), stringify!($key))),
+                )+ }, )+ }
+            }
+        }
+    };
+}
+
+/// Types one value. Every knob has an entry, and a unit test types every kind, so neither panic can happen for a
+/// config that a user writes.
+fn setting<T: FromValue>(merged: &Merged, path: Path) -> Setting<T> {
+    let Some(Entry { value, at, ok, .. }) = merged.get(&path) else {
+        unreachable!("{path:?} has no entry");
+    };
+    let Some(value) = T::from_value(value) else {
+        unreachable!("{path:?} has a type that its kind does not give");
+    };
+    Setting {
+        value,
+        at: *at,
+        ok: *ok,
+    }
+}
+
+knobs! {
+    /// Who the variant is.
+    [top: Top] {
+        /// The variant's name, which is the file's too: `[a-z0-9][a-z0-9-]*`, at most 48 bytes.
+        name: Option<String> = Kind::Text, "";
+        /// What the variant is, in one line.
+        description: Option<String> = Kind::Text, "";
+        /// What the variant is expected to show, if it is an experiment.
+        hypothesis: Option<String> = Kind::Text, "";
+        /// Why the hypothesis does not hold, if it was refuted. `build` repeats it.
+        refuted: Option<String> = Kind::Text, "";
+        /// The parent: `"NAME"` is the sibling `NAME.toml`; a value that ends in `.toml` is a path from this file's folder.
+        /// Every key except the five above all tables is inherited; a list is replaced as a whole.
+        extends: Option<String> = Kind::Text, "";
+    }
+
+    /// Size classes. The first is always 16 bytes.
+    [classes: Classes] {
+        /// Ranges of classes, each continuing above the one before.
+        /// `{ to, step }`: every multiple of `step` up to `to`.
+        /// `{ to, per_doubling }`: that many evenly spaced classes between powers of two, up to `to`; rounded up to 16 bytes and to 1/64 of the power of two below.
+        /// `{ sizes = [...] }`: exactly these.
+        /// The last class of the last range is the largest: from 2048 bytes to 1 MiB.
+        steps: Vec<Step> = Kind::Steps, "[{ to = 128, step = 16 }, { to = 32768, per_doubling = 8 }]";
+    }
+
+    /// Classes strictly between 2048 and 4096 bytes.
+    [sub4k: Sub4kGroup] {
+        /// Where they come from.
+        layout: Sub4k = Kind::Choice(SUB4K), "\"follow\"";
+        /// The classes, if `layout = "list"`: multiples of 16 from 2064 to 4080, rising.
+        sizes: Vec<Located<u64>> = Kind::Sizes, "[]";
+        /// Pages of a run of these classes; `"auto"` goes by `runs`.
+        run_pages: Option<u64> = Kind::Or("auto", &Kind::Int(1, RUN_PAGES)), "\"auto\"";
+    }
+
+    /// From a size to its class.
+    [lookup: Lookup] {
+        /// Largest size that the fine table (one entry for 16 bytes) answers; above it a coarse table answers.
+        /// `"auto"` is the largest class, but at most 32 KiB.
+        fine_max: Option<u64> = Kind::Or("auto", &Kind::Bytes(2 * KIB, MIB, 16)), "\"auto\"";
+    }
+
+    /// Runs: consecutive pages that hold objects of one class.
+    /// The shortest run that satisfies `max_waste_percent` and `min_objects` within `max_pages` is taken.
+    /// If none does, `min_objects` gives way first, then the least waste decides. A run always holds an object.
+    [runs: Runs] {
+        /// Largest share of a run, in percent, that may stay unused at its end.
+        max_waste_percent: f64 = Kind::Percent, "6.25";
+        /// Fewest objects of a run.
+        min_objects: u64 = Kind::Int(1, 4096), "8";
+        /// Most pages of a run; a larger object gets the pages that it needs.
+        max_pages: u64 = Kind::Int(1, RUN_PAGES), "16";
+        /// Shift the first object of successive runs by cache lines, as far as the waste at their end allows.
+        /// The alignment of coloured classes is 64 bytes at most.
+        coloring: bool = Kind::Bool, "false";
+        /// Pages set by hand for the classes from `from` to `to` bytes.
+        overrides: Vec<RangeRow> = Kind::Ranges("pages", 1, RUN_PAGES), "[]";
+    }
+
+    /// Page tags: one integer for each page, which is the byte offset of a bank slot, plus the owner if there is one.
+    [tag: Tag] {
+        /// Bits of a tag: 16 or 32.
+        width: u64 = Kind::Int(16, 32), "16";
+        /// Bits for the owner; `"auto"` is 0 under `adopt`, else what the shards need.
+        dst_bits: Option<u64> = Kind::Or("auto", &Kind::Int(0, 16)), "\"auto\"";
+        /// Bits for the slot offset; `"auto"` is what the classes need.
+        bin_bits: Option<u64> = Kind::Or("auto", &Kind::Int(5, 32)), "\"auto\"";
+        /// Order of the fields, if there is an owner field.
+        order: TagOrder = Kind::Choice(TAG_ORDER), "\"bin-dst\"";
+        /// What the tag table covers.
+        space: TagSpace = Kind::Choice(TAG_SPACE), "\"arena\"";
+    }
+
+    /// Whose a freed object is.
+    [ownership: OwnershipGroup] {
+        /// The answer.
+        mode: Ownership = Kind::Choice(OWNERSHIP), "\"adopt\"";
+        /// Owners of runs, in the owner modes.
+        shards: u64 = Kind::Int(1, 64), "8";
+        /// Entries of a thread's ring, in `owner-ring`.
+        ring: u64 = Kind::Int(16, 4096), "256";
+    }
+
+    /// Frees into other owners' runs, in the owner modes.
+    [remote: Remote] {
+        /// Entries that one flush moves at most.
+        flush_budget: u64 = Kind::Int(1, 4096), "32";
+        /// When a thread flushes.
+        flush: Named = Kind::Choice(&[
+            Word { name: "full", doc: "when a row or the ring is full" },
+            Word { name: "before-pages", doc: "also before it takes new pages" },
+        ]), "\"full\"";
+        /// How a flush groups entries.
+        sort: Named = Kind::Choice(&[
+            Word { name: "off", doc: "not at all" },
+            Word { name: "direct", doc: "by owner, through a table" },
+            Word { name: "sort", doc: "by owner and class, by sorting" },
+        ]), "\"direct\"";
+    }
+
+    /// A thread's bank.
+    [bins: Bins] {
+        /// Order of the slots.
+        order: Named = Kind::Choice(&[
+            Word { name: "size", doc: "by rising size" },
+            Word { name: "hot-first", doc: "small sizes share the first cache lines" },
+        ]), "\"size\"";
+        /// How head and room are laid out.
+        layout: Named = Kind::Choice(&[
+            Word { name: "slots", doc: "side by side in one slot" },
+            Word { name: "split", doc: "in arrays of their own" },
+        ]), "\"slots\"";
+        /// Where objects are counted.
+        count: Named = Kind::Choice(&[
+            Word { name: "both", doc: "at malloc and at free" },
+            Word { name: "free", doc: "at free only; refill corrects" },
+            Word { name: "none", doc: "nowhere; only events bound a list" },
+        ]), "\"both\"";
+    }
+
+    /// What a thread keeps: magazines, each a batch of objects.
+    [cache: Cache] {
+        /// Magazines of a class: 1 (current) or 2 (current and spare).
+        magazines: u64 = Kind::Int(1, 2), "2";
+        /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
+        batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"8KiB\"";
+        /// Fewest objects of a batch.
+        batch_min: u64 = Kind::Int(1, 65535), "2";
+        /// Most objects of a batch.
+        batch_max: u64 = Kind::Int(1, 65535), "64";
+        /// Start a thread's classes with short batches that grow.
+        slow_start: bool = Kind::Bool, "true";
+        /// Wanted bytes of the first batch under slow start; it has at least one object.
+        first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
+        /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
+        overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, 65535), "[]";
+    }
+
+    /// What waits between threads: whole batches, for each class.
+    [depot: Depot] {
+        /// Wanted bytes for each class: `bytes / (batch × size)` batches, within the two bounds.
+        bytes: u64 = Kind::Bytes(0, GIB, 1), "\"64KiB\"";
+        /// Fewest batches of a class.
+        batches_min: u64 = Kind::Int(0, 256), "2";
+        /// Most batches of a class.
+        batches_max: u64 = Kind::Int(1, 256), "16";
+        /// Empty runs that each class keeps before it gives pages back.
+        empty_runs: u64 = Kind::Int(0, 1024), "1";
+    }
+
+    /// Runs that still have free objects, for each class.
+    [central: Central] {
+        /// What guards them.
+        guard: Named = Kind::Choice(&[
+            Word { name: "lock", doc: "a lock on which waiters sleep" },
+            Word { name: "lock-free", doc: "an atomic list beside the runs" },
+        ]), "\"lock\"";
+        /// Take objects of other shards before new pages.
+        steal: bool = Kind::Bool, "false";
+    }
+
+    /// Address space.
+    [arena: Arena] {
+        /// Bytes reserved. If the kernel refuses, half is tried, and so on.
+        size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"";
+        /// Bytes of a segment: a power of two.
+        segment: u64 = Kind::Bytes(256 * KIB, 32 * MIB, 256 * KIB), "\"2MiB\"";
+        /// Bytes of a page: a power of two.
+        page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
+        /// Where the arena shall lie: an address, or the kernel's choice. It is a wish, not a demand.
+        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 46, SEGMENT)), "\"kernel\"";
+        /// How reserved memory becomes usable.
+        commit: Commit = Kind::Choice(COMMIT), "\"segment\"";
+        /// What follows when the arena is used up.
+        on_full: OnFull = Kind::Choice(ON_FULL), "\"system\"";
+        /// Huge pages.
+        thp: Thp = Kind::Choice(THP), "\"system\"";
+    }
+
+    /// Objects above the largest class.
+    [large: Large] {
+        /// Bytes of freed large objects that are kept with their pages.
+        cache: u64 = Kind::Bytes(0, TIB, 1), "\"32MiB\"";
+        /// How much larger, in percent of the request, a kept object may be to serve it.
+        fit_percent: f64 = Kind::Percent, "25.0";
+        /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
+        max_age_ms: u64 = Kind::Int(0, 3_600_000), "0";
+    }
+
+    /// Where runs are placed.
+    [placement: Placement] {
+        /// Which segment is asked first.
+        order: Named = Kind::Choice(&[
+            Word { name: "fullest", doc: "the fullest, so that sparse ones drain" },
+            Word { name: "lowest", doc: "the one at the lowest address" },
+        ]), "\"fullest\"";
+        /// Stop placing runs in a segment that is being drained.
+        quarantine: bool = Kind::Bool, "false";
+        /// Events for which a quarantined segment is left alone.
+        quarantine_events: u64 = Kind::Int(1, 1 << 20), "1024";
+        /// Best-fit search: segments looked at for a tighter hole; 0 takes the first that fits.
+        pack_tries: u64 = Kind::Int(0, 1024), "0";
+    }
+
+    /// When free pages go back to the kernel.
+    [purge: Purge] {
+        /// Bytes that are free but still backed before the page heap purges.
+        dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"";
+        /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
+        delay_ms: u64 = Kind::Int(0, 3_600_000), "0";
+        /// Whether a thread that exits purges.
+        at_thread_exit: bool = Kind::Bool, "false";
+        /// Who purges when no thread has events.
+        idle: Named = Kind::Choice(&[
+            Word { name: "off", doc: "nobody" },
+            Word { name: "helper", doc: "a helper thread, which exists only while there is something to purge" },
+        ]), "\"off\"";
+    }
+
+    /// What happens when memory runs short.
+    [pressure: Pressure] {
+        /// Raise an epoch that makes every thread give back its caches at its next event.
+        enabled: bool = Kind::Bool, "false";
+        /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
+        budget: u64 = Kind::Bytes(0, TIB, 1), "0";
+        /// Free bytes that relief aims at.
+        reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"";
+        /// How relief chooses segments.
+        relief: Named = Kind::Choice(&[
+            Word { name: "all", doc: "every cache gives back everything" },
+            Word { name: "segment", doc: "caches give back what lies in the segment with the fewest live pages" },
+        ]), "\"all\"";
+    }
+
+    /// Checks that cost something.
+    [hardening: Hardening] {
+        /// What `free` does with a pointer that is not ours.
+        foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"";
+        /// Detect a block that is freed twice in a row.
+        double_free: bool = Kind::Bool, "false";
+        /// Encode the links in free objects.
+        encode_links: bool = Kind::Bool, "false";
+        /// Abort on a pointer into the middle of an object.
+        interior: bool = Kind::Bool, "false";
+        /// Check lists when batches move.
+        check_lists: bool = Kind::Bool, "false";
+        /// Fill freed objects.
+        poison: bool = Kind::Bool, "false";
+    }
+
+    /// What is counted. Nothing is ever counted on the hot path unless asked for here.
+    [stats: Stats] {
+        /// How much.
+        level: StatsLevel = Kind::Choice(STATS_LEVEL), "\"off\"";
+        /// Write the counts to standard error at exit.
+        exit_report: bool = Kind::Bool, "false";
+        /// Record allocations.
+        record: Named = Kind::Choice(&[
+            Word { name: "off", doc: "not at all" },
+            Word { name: "histogram", doc: "sizes, lifetimes and threads, summed up" },
+            Word { name: "trace", doc: "every one, in a bounded buffer" },
+        ]), "\"off\"";
+    }
+
+    /// Hot-path shape that changes no table.
+    [hot: Hot] {
+        /// What `malloc` prefetches.
+        prefetch: Prefetch = Kind::Choice(PREFETCH), "\"off\"";
+        /// Prefetch the page tag in `free` where it is called with a size.
+        prefetch_tag: bool = Kind::Bool, "false";
+    }
+
+    /// How the library is compiled.
+    [build: Build] {
+        /// What the compiler aims at.
+        optimize: Named = Kind::Choice(&[
+            Word { name: "speed", doc: "speed" },
+            Word { name: "size", doc: "size" },
+        ]), "\"speed\"";
+        /// How a thread finds its block.
+        tls: Named = Kind::Choice(&[
+            Word { name: "initial-exec", doc: "at a fixed offset from the thread pointer" },
+            Word { name: "dynamic", doc: "by a call, so that the library can be loaded late" },
+        ]), "\"initial-exec\"";
+    }
+}

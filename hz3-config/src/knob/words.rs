@@ -1,0 +1,85 @@
+//! Words that a config chooses from, and the plan's types behind them.
+
+use super::{FromValue, Value, Word};
+use crate::plan::{
+    Commit, Foreign, OnFull, Ownership, Prefetch, StatsLevel, TagOrder, TagSpace, Thp,
+};
+
+/// A word of a choice that no type of the plan stands for yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named(pub &'static str);
+
+/// How classes between 2048 and 4096 bytes come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sub4k {
+    /// As the class steps say.
+    Follow,
+    /// There are none.
+    Round,
+    /// From a list of their own.
+    List,
+}
+
+macro_rules! words {
+    ($($type:ident, $words:ident: { $($name:literal => $variant:ident: $doc:literal,)+ })*) => {$(
+        #[doc = concat!("The words of `", stringify!($type), "`.")]
+        pub(super) const $words: &[Word] = &[$(Word { name: $name, doc: $doc }),+];
+
+        impl FromValue for $type {
+            fn from_value(value: &Value) -> Option<Self> {
+                match value {
+                    $(Value::Word($name) => Some($type::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    Sub4k, SUB4K: {
+        "follow" => Follow: "`classes.steps` decides",
+        "round" => Round: "none: 2049 bytes and more take 4096",
+        "list" => List: "`sub4k.sizes` replaces what `classes.steps` puts there",
+    }
+    TagOrder, TAG_ORDER: {
+        "bin-dst" => BinDst: "bin in the low bits",
+        "dst-bin" => DstBin: "owner in the low bits",
+    }
+    TagSpace, TAG_SPACE: {
+        "arena" => Arena: "tags for the arena; `free` checks the range first",
+        "flat" => Flat: "tags for the whole 47-bit address space; no range check",
+    }
+    Ownership, OWNERSHIP: {
+        "adopt" => Adopt: "the freeing thread's, always",
+        "owner-bank" => OwnerBank: "its owner's, through a dense bank row for each owner",
+        "owner-ring" => OwnerRing: "its owner's, through a bounded ring that is flushed sorted by owner",
+    }
+    Commit, COMMIT: {
+        "segment" => Segment: "reserved without access and opened segment by segment",
+        "whole" => Whole: "reserved readable and writable as a whole",
+    }
+    OnFull, ON_FULL: {
+        "system" => System: "further memory is mapped outside of the arena",
+        "fail" => Fail: "NULL and `ENOMEM`",
+    }
+    Thp, THP: {
+        "system" => System: "no advice is given",
+        "never" => Never: "advised against, for the whole arena",
+        "large" => Large: "asked for, for objects of a segment or more",
+        "always" => Always: "asked for, for the whole arena",
+    }
+    Foreign, FOREIGN: {
+        "libc" => Libc: "hand it to the C library's own `free`",
+        "abort" => Abort: "abort with a message",
+        "ignore" => Ignore: "leave it alone: it leaks",
+    }
+    StatsLevel, STATS_LEVEL: {
+        "off" => Off: "only what the heap knows anyway",
+        "events" => Events: "every event, by kind and class",
+    }
+    Prefetch, PREFETCH: {
+        "off" => Off: "nothing",
+        "next" => Next: "the next object of the list",
+    }
+}

@@ -1,0 +1,149 @@
+//! What the language can say but this version cannot do.
+//!
+//! One row a knob: its only working value and what is missing. A row is deleted when its machinery arrives; nothing
+//! else changes. Everything not listed here works.
+
+use crate::diagnostic::Sink;
+use crate::knob::{Merged, Path, dotted, show};
+
+/// A knob of which only one value works.
+pub(crate) struct Missing {
+    /// The knob.
+    pub path: Path,
+    /// The values that work, as TOML; the first is the one to recommend.
+    pub works: &'static [&'static str],
+    /// What does not exist yet.
+    pub what: &'static str,
+}
+
+const fn row(path: Path, works: &'static [&'static str], what: &'static str) -> Missing {
+    Missing { path, works, what }
+}
+
+/// The rows, by group and key.
+pub(crate) static MISSING: &[Missing] = &[
+    row(("arena", "page"), &["\"4KiB\""], "another page size"),
+    row(("arena", "segment"), &["\"2MiB\""], "another segment size"),
+    row(("bins", "count"), &["\"both\""], "another way of counting"),
+    row(("bins", "layout"), &["\"slots\""], "another bank layout"),
+    row(("bins", "order"), &["\"size\""], "another order of slots"),
+    row(
+        ("build", "optimize"),
+        &["\"speed\""],
+        "optimization for size",
+    ),
+    row(
+        ("build", "tls"),
+        &["\"initial-exec\""],
+        "another model of thread-local storage",
+    ),
+    row(("central", "guard"), &["\"lock\""], "a lock-free central"),
+    row(("hardening", "check_lists"), &["false"], "checking lists"),
+    row(
+        ("hardening", "double_free"),
+        &["false"],
+        "detection of double frees",
+    ),
+    row(
+        ("hardening", "encode_links"),
+        &["false"],
+        "encoding of links",
+    ),
+    row(
+        ("hardening", "interior"),
+        &["false"],
+        "detection of interior pointers",
+    ),
+    row(
+        ("hardening", "poison"),
+        &["false"],
+        "filling of freed objects",
+    ),
+    row(("hot", "prefetch_tag"), &["false"], "prefetching of tags"),
+    row(("large", "fit_percent"), &["25.0"], "a choice of fit"),
+    row(("large", "max_age_ms"), &["0"], "ageing of large objects"),
+    row(("ownership", "mode"), &["\"adopt\""], "an owner mode"),
+    row(
+        ("placement", "order"),
+        &["\"fullest\""],
+        "another order of placement",
+    ),
+    row(("placement", "pack_tries"), &["0"], "best-fit packing"),
+    row(
+        ("placement", "quarantine"),
+        &["false"],
+        "quarantine of segments",
+    ),
+    row(("pressure", "enabled"), &["false"], "the pressure epoch"),
+    row(
+        ("purge", "at_thread_exit"),
+        &["false"],
+        "purging at thread exit",
+    ),
+    row(("purge", "delay_ms"), &["0"], "a purge delay"),
+    row(("purge", "idle"), &["\"off\""], "purging of idle processes"),
+    row(("stats", "exit_report"), &["false"], "a report at exit"),
+    row(("stats", "level"), &["\"off\""], "counting of events"),
+    row(("stats", "record"), &["\"off\""], "recording"),
+    row(
+        ("tag", "dst_bits"),
+        &["\"auto\"", "0"],
+        "an owner field in tags",
+    ),
+    row(
+        ("tag", "space"),
+        &["\"arena\""],
+        "a tag table over the whole address space",
+    ),
+];
+
+/// The row of a knob, if it has one.
+pub(crate) fn missing(path: Path) -> Option<&'static Missing> {
+    MISSING.iter().find(|row| row.path == path)
+}
+
+/// Refuses what is written but does not work yet.
+pub(crate) fn check(merged: &Merged, sink: &mut Sink) {
+    for row in MISSING {
+        let Some(entry) = merged.get(&row.path) else {
+            continue;
+        };
+        let value = show(&entry.value);
+        if !entry.ok || row.works.contains(&value.as_str()) {
+            continue;
+        }
+        let key = dotted(row.path);
+        let message = format!(
+            "`{key} = {value}` is part of the language, but its machinery does not exist in this version"
+        );
+        let help = format!("remove the key, or set `{key} = {}`", row.works[0]);
+        sink.error(entry.at, message, format!("{} is missing", row.what), help);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knob::GROUPS;
+
+    #[test]
+    fn every_row_names_a_knob_and_its_default_works() {
+        for row in MISSING {
+            let group = GROUPS
+                .iter()
+                .find(|group| group.name == row.path.0)
+                .expect("a group");
+            let knob = group
+                .knobs
+                .iter()
+                .find(|knob| knob.key == row.path.1)
+                .expect("a knob");
+            assert_eq!(knob.default, row.works[0], "{}", dotted(row.path));
+        }
+    }
+
+    #[test]
+    fn rows_are_sorted() {
+        assert!(MISSING.is_sorted_by_key(|row| row.path));
+    }
+}
