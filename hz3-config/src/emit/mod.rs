@@ -1,0 +1,213 @@
+//! From a [`Plan`] to Rust: the tables, the statics, the thread block and `impl Variant`.
+//!
+//! The expansion is one item group that names everything by absolute path, so that it can stand anywhere. It carries
+//! assertions for what it takes for granted, and one `include_bytes!` for each file that was read, so that a change of
+//! any of them builds again.
+
+pub mod note;
+mod tables;
+
+use crate::plan::{Commit, Foreign, OnFull, Plan, Prefetch, Thp};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote;
+
+/// Where and as what a variant is expanded.
+pub struct Site {
+    /// The visibility of the type (`pub`, or nothing).
+    pub visibility: TokenStream,
+    /// Attributes for the type, documentation among them.
+    pub attributes: TokenStream,
+    /// The type's name.
+    pub name: Ident,
+    /// Absolute path of the core crate, such as `::hz3_core`.
+    pub core: TokenStream,
+    /// Tells this expansion from all others that may meet it in one binary.
+    pub unique: u64,
+}
+
+/// The type `site.name`: a generated allocator, with `impl Variant` and `impl GlobalAlloc`.
+pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
+    let Site {
+        visibility,
+        attributes,
+        name,
+        core,
+        unique,
+    } = site;
+    let tables = tables::tables(plan, core);
+    let policy = policy(plan, core);
+    let sources = plan
+        .sources
+        .iter()
+        .map(|p| p.to_string_lossy().into_owned());
+    let classes = plan.classes.len();
+    let slots = classes + 1;
+    let depot_words = plan.depot.slots as usize;
+    let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
+    let tag = Ident::new(
+        if plan.tag.width == 16 { "u16" } else { "u32" },
+        Span::call_site(),
+    );
+    let prefetch = match plan.hot.prefetch {
+        Prefetch::Off => quote!(NoPrefetch),
+        Prefetch::Next => quote!(PrefetchNext),
+    };
+    let (above, coarse_shift) = match &plan.lookup.coarse {
+        Some(c) => (quote!(Coarse), c.shift),
+        None => (quote!(FineOnly), 0),
+    };
+    let fine_max = plan.lookup.fine_max as usize;
+    let largest = plan.classes.last().map_or(0, |c| c.size as usize);
+    let arena_pages = (plan.arena.size / u64::from(crate::plan::PAGE)) as usize;
+    let variant_name = &plan.name;
+    let name_c = c_string(&plan.name);
+    let config_c = c_string(&plan.resolved);
+
+    quote! {
+        #attributes
+        #visibility struct #name;
+
+        const _: () = {
+            #(const _: &[u8] = ::core::include_bytes!(#sources);)*
+            #tables
+
+            type Thread = #core::event::thread::Block<#slots>;
+            const THREAD_BYTES: usize = ::core::mem::size_of::<Thread>();
+            // A module, because assembly may not stand where statements stand.
+            mod thread_block {
+                #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::event::thread::Block<#slots>>());
+            }
+
+            // In a section of its own kind: the statics below are zero and take no room in the file, this is not.
+            static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
+                ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
+            static SHARED: #core::Statics<#classes, #depot_words> = #core::Statics::new();
+
+            // SAFETY: the tables come from a checked plan and are asserted above; the statics and the thread block's
+            // symbol are this expansion's alone.
+            unsafe impl #core::Variant for #name {
+                type Tag = #tag;
+                type Prefetch = #core::#prefetch;
+                type Above = #core::hot::#above;
+                type Shared = #core::Statics<#classes, #depot_words>;
+                type Thread = Thread;
+
+                const NAME: &'static str = #variant_name;
+                const NAME_C: &'static ::core::ffi::CStr = #name_c;
+                const CONFIG: &'static ::core::ffi::CStr = #config_c;
+                const FINE_MAX: usize = #fine_max;
+                const LARGEST: usize = #largest;
+                const COARSE_SHIFT: u32 = #coarse_shift;
+                const ARENA_PAGES: usize = #arena_pages;
+                const CLASSES: usize = #classes;
+                const POLICY: #core::Policy = #policy;
+
+                #[inline(always)]
+                unsafe fn fine(granule: usize) -> usize {
+                    // SAFETY: the caller's contract: the granule is in the table.
+                    usize::from(unsafe { *FINE.get_unchecked(granule) })
+                }
+
+                #[inline(always)]
+                unsafe fn coarse(index: usize) -> usize {
+                    // SAFETY: the caller's contract: the index is in the table.
+                    usize::from(unsafe { *COARSE.get_unchecked(index) })
+                }
+
+                #[inline(always)]
+                fn classes() -> &'static [#core::Class] {
+                    &CLASSES
+                }
+
+                #[inline(always)]
+                fn arena_base() -> &'static ::core::sync::atomic::AtomicUsize {
+                    &ARENA_BASE
+                }
+
+                #[inline(always)]
+                fn shared() -> &'static Self::Shared {
+                    &SHARED
+                }
+
+                #[inline(always)]
+                fn slot(offset: usize) -> *mut #core::hot::Slot {
+                    #core::__tls_address!(#symbol, THREAD_BYTES, offset) as *mut #core::hot::Slot
+                }
+
+                #[inline(always)]
+                fn thread() -> *mut Thread {
+                    #core::__tls_address!(#symbol, THREAD_BYTES, 0) as *mut Thread
+                }
+            }
+
+            // SAFETY: objects are at least as large and as aligned as the layout says, and belong to one owner at a
+            // time: the contract of the variant's `malloc` and `free`.
+            unsafe impl ::core::alloc::GlobalAlloc for #name {
+                #[inline]
+                unsafe fn alloc(&self, layout: ::core::alloc::Layout) -> *mut u8 {
+                    // SAFETY: the caller's contract.
+                    unsafe { #core::abi::global::alloc::<#name>(layout) }
+                }
+
+                #[inline]
+                unsafe fn dealloc(&self, p: *mut u8, _: ::core::alloc::Layout) {
+                    // SAFETY: the caller's contract.
+                    unsafe { #core::abi::global::dealloc::<#name>(p) }
+                }
+
+                #[inline]
+                unsafe fn alloc_zeroed(&self, layout: ::core::alloc::Layout) -> *mut u8 {
+                    // SAFETY: the caller's contract.
+                    unsafe { #core::abi::global::alloc_zeroed::<#name>(layout) }
+                }
+
+                #[inline]
+                unsafe fn realloc(&self, p: *mut u8, layout: ::core::alloc::Layout, n: usize) -> *mut u8 {
+                    // SAFETY: the caller's contract.
+                    unsafe { #core::abi::global::realloc::<#name>(p, layout, n) }
+                }
+            }
+        };
+    }
+}
+
+fn c_string(text: &str) -> Literal {
+    // A checked plan has no NUL in its texts; should one slip through, it ends the text.
+    let clean: Vec<u8> = text.bytes().take_while(|b| *b != 0).collect();
+    Literal::c_string(&std::ffi::CString::new(clean).unwrap_or_default())
+}
+
+fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
+    let arena_bytes = plan.arena.size as usize;
+    let arena_base = plan.arena.base as usize;
+    let commit_whole = plan.arena.commit == Commit::Whole;
+    let grow_outside = plan.arena.on_full == OnFull::System;
+    let thp_never = plan.arena.thp == Thp::Never;
+    let thp_large = plan.arena.thp == Thp::Large;
+    let thp_always = plan.arena.thp == Thp::Always;
+    let magazines = plan.cache.magazines;
+    let empty_runs = plan.depot.empty_runs;
+    let large_cache = plan.large.cache_bytes as usize;
+    let dirty_bytes = plan.purge.dirty_bytes as usize;
+    let foreign = match plan.hardening.foreign {
+        Foreign::Libc => quote!(Libc),
+        Foreign::Abort => quote!(Abort),
+        Foreign::Ignore => quote!(Ignore),
+    };
+    quote! {
+        #core::Policy {
+            arena_bytes: #arena_bytes,
+            arena_base: #arena_base,
+            commit_whole: #commit_whole,
+            grow_outside: #grow_outside,
+            thp_never: #thp_never,
+            thp_large: #thp_large,
+            thp_always: #thp_always,
+            magazines: #magazines,
+            empty_runs: #empty_runs,
+            large_cache: #large_cache,
+            dirty_bytes: #dirty_bytes,
+            foreign: #core::Foreign::#foreign,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The const tables and the assertions about them.
+
+use crate::plan::{ClassId, PAGE, Plan, SLOT_BYTES};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// `FINE`, `COARSE` and `CLASSES`.
+pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
+    let offset = |id: &ClassId| ((u32::from(id.0) + 1) * SLOT_BYTES) as u16;
+    let fine: Vec<u16> = plan.lookup.fine.iter().map(offset).collect();
+    let coarse: Vec<u16> = plan
+        .lookup
+        .coarse
+        .iter()
+        .flat_map(|c| c.table.iter().map(offset))
+        .collect();
+    let (fine_len, coarse_len, rows) = (fine.len(), coarse.len(), plan.classes.len());
+    let fine_max = plan.lookup.fine_max as usize;
+    let classes = plan.classes.iter().map(|c| {
+        let (size, align) = (c.size, c.align);
+        let depot = plan
+            .depot
+            .batches
+            .get(usize::from(c.id.0))
+            .copied()
+            .unwrap_or(0) as u16;
+        let [pages, objects, batch, first, colors] =
+            [c.run_pages, c.objects, c.batch, c.batch_first, c.colors].map(|n| n as u16);
+        quote! {
+            #core::Class {
+                size: #size,
+                align: #align,
+                run_pages: #pages,
+                objects: #objects,
+                batch: #batch,
+                batch_first: #first,
+                colors: #colors,
+                depot: #depot,
+            }
+        }
+    });
+    let slot_bytes = SLOT_BYTES as usize;
+    let page = PAGE as usize;
+    let widest = if plan.tag.width == 16 {
+        usize::from(u16::MAX)
+    } else {
+        u32::MAX as usize
+    };
+    quote! {
+        static FINE: [u16; #fine_len] = [#(#fine),*];
+        static COARSE: [u16; #coarse_len] = [#(#coarse),*];
+        static CLASSES: [#core::Class; #rows] = [#(#classes),*];
+
+        const _: () = {
+            assert!(::core::mem::size_of::<#core::hot::Slot>() == #slot_bytes, "slot offsets were computed for other slots");
+            assert!(#core::os::PAGE == #page, "the plan was made for other pages");
+            assert!(#rows * #slot_bytes <= #widest, "the last slot's offset does not fit a page tag");
+            assert!(#fine_len == #fine_max / 16 + 1, "the fine table has a hole at its end");
+        };
+    }
+}

@@ -1,0 +1,138 @@
+//! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
+
+use super::object;
+use crate::event::{relief, thread};
+use crate::hot;
+use crate::os;
+use crate::statics::Shared;
+use crate::variant::Variant;
+use core::ffi::c_int;
+use core::ptr;
+
+fn no_memory() -> *mut u8 {
+    os::set_errno(os::ENOMEM);
+    ptr::null_mut()
+}
+
+/// `calloc`: `count * size` zero bytes; null and `ENOMEM` if the product overflows or there is no memory.
+#[inline]
+pub unsafe fn calloc<V: Variant>(count: usize, size: usize) -> *mut u8 {
+    match count.checked_mul(size) {
+        // SAFETY: an allocation has no further conditions.
+        Some(n) => unsafe { object::zeroed::<V>(n) },
+        None => no_memory(),
+    }
+}
+
+/// `realloc`: null is `malloc`; size 0 frees and returns null, as glibc does.
+///
+/// `p` is null or an object of the caller's.
+#[inline]
+pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if p.is_null() {
+            return hot::malloc::<V>(n);
+        }
+        if n == 0 {
+            hot::free::<V>(p);
+            return ptr::null_mut();
+        }
+        object::resize::<V>(p, n)
+    }
+}
+
+/// `reallocarray`: `realloc` that notices an overflow of the product.
+///
+/// As [`realloc`].
+#[inline]
+pub unsafe fn reallocarray<V: Variant>(p: *mut u8, count: usize, size: usize) -> *mut u8 {
+    match count.checked_mul(size) {
+        // SAFETY: the caller's contract.
+        Some(n) => unsafe { realloc::<V>(p, n) },
+        None => no_memory(),
+    }
+}
+
+/// `memalign`: any alignment is rounded up to a power of two, as glibc does.
+#[inline]
+pub unsafe fn memalign<V: Variant>(align: usize, n: usize) -> *mut u8 {
+    if align > isize::MAX as usize / 2 + 1 {
+        os::set_errno(os::EINVAL);
+        return ptr::null_mut();
+    }
+    // SAFETY: a power of two.
+    unsafe { object::aligned::<V>(align.next_power_of_two(), n) }
+}
+
+/// `aligned_alloc`: null and `EINVAL` unless the alignment is a power of two.
+#[inline]
+pub unsafe fn aligned_alloc<V: Variant>(align: usize, n: usize) -> *mut u8 {
+    if !align.is_power_of_two() {
+        os::set_errno(os::EINVAL);
+        return ptr::null_mut();
+    }
+    // SAFETY: a power of two.
+    unsafe { object::aligned::<V>(align, n) }
+}
+
+/// `posix_memalign`: returns the error, and leaves `errno` and, on failure, `*out` alone.
+///
+/// `out` can be written.
+#[inline]
+pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usize) -> c_int {
+    if !align.is_power_of_two() || !align.is_multiple_of(size_of::<usize>()) {
+        return os::EINVAL;
+    }
+    let errno = os::errno();
+    // SAFETY: a power of two.
+    let p = unsafe { object::aligned::<V>(align, n) };
+    if p.is_null() {
+        os::set_errno(errno);
+        return os::ENOMEM;
+    }
+    // SAFETY: the caller's contract.
+    unsafe { *out = p };
+    0
+}
+
+/// `valloc`: page-aligned.
+#[inline]
+pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
+    // SAFETY: a power of two.
+    unsafe { object::aligned::<V>(os::PAGE, n) }
+}
+
+/// `pvalloc`: page-aligned, whole pages.
+#[inline]
+pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
+    match n.max(1).checked_next_multiple_of(os::PAGE) {
+        // SAFETY: a power of two.
+        Some(n) => unsafe { object::aligned::<V>(os::PAGE, n) },
+        None => no_memory(),
+    }
+}
+
+/// `malloc_usable_size`: all of it may be written.
+///
+/// `p` is null or an object of the caller's.
+#[inline]
+pub unsafe fn malloc_usable_size<V: Variant>(p: *mut u8) -> usize {
+    // SAFETY: the caller's contract.
+    unsafe { object::usable::<V>(p) }
+}
+
+/// `malloc_trim` and `hz3_trim`: this thread's caches, the depots and empty runs go back to the page heap, and all but
+/// `pad` bytes of its free pages to the kernel. Returns the bytes that the kernel got.
+#[inline]
+pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
+    // SAFETY: an event of this thread.
+    unsafe {
+        if thread::state::<V>() == thread::State::New {
+            thread::start::<V>();
+        }
+        relief::relieve::<V>();
+    }
+    let heap = V::shared().heap();
+    heap.purge_to(pad) + heap.purge_huge()
+}

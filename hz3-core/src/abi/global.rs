@@ -1,0 +1,66 @@
+//! Rust's `GlobalAlloc`.
+
+use super::object;
+use crate::hot;
+use crate::variant::Variant;
+use core::alloc::Layout;
+
+/// `GlobalAlloc::alloc`. With a constant layout the size class folds away.
+///
+/// As `GlobalAlloc`.
+#[inline(always)]
+pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
+    // SAFETY: alignments of layouts are powers of two.
+    unsafe {
+        if layout.align() <= 16 { hot::malloc::<V>(layout.size()) } else { object::aligned::<V>(layout.align(), layout.size()) }
+    }
+}
+
+/// `GlobalAlloc::dealloc`.
+///
+/// As `GlobalAlloc`.
+#[inline(always)]
+pub unsafe fn dealloc<V: Variant>(p: *mut u8) {
+    // SAFETY: the caller's contract.
+    unsafe { hot::free::<V>(p) }
+}
+
+/// `GlobalAlloc::alloc_zeroed`: memory fresh from the kernel is not cleared again.
+///
+/// As `GlobalAlloc`.
+#[inline]
+pub unsafe fn alloc_zeroed<V: Variant>(layout: Layout) -> *mut u8 {
+    // SAFETY: the new object holds `layout.size()` bytes.
+    unsafe {
+        if layout.align() <= 16 {
+            return object::zeroed::<V>(layout.size());
+        }
+        let p = object::aligned::<V>(layout.align(), layout.size());
+        if !p.is_null() {
+            core::ptr::write_bytes(p, 0, layout.size());
+        }
+        p
+    }
+}
+
+/// `GlobalAlloc::realloc`.
+///
+/// As `GlobalAlloc`.
+#[inline]
+pub unsafe fn realloc<V: Variant>(p: *mut u8, layout: Layout, n: usize) -> *mut u8 {
+    // SAFETY: the caller's contract; a larger alignment than every object has needs a new aligned object.
+    unsafe {
+        if layout.align() <= 16 {
+            return object::resize::<V>(p, n);
+        }
+        if n <= object::usable::<V>(p) && n > layout.size() / 2 {
+            return p;
+        }
+        let q = object::aligned::<V>(layout.align(), n);
+        if !q.is_null() {
+            core::ptr::copy_nonoverlapping(p, q, layout.size().min(n));
+            hot::free::<V>(p);
+        }
+        q
+    }
+}

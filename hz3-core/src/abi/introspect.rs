@@ -1,0 +1,141 @@
+//! What the allocator knows of itself.
+
+use super::text::Text;
+use crate::event::process;
+use crate::heap::segment::SEGMENT;
+use crate::list::BatchWord;
+use crate::os::PAGE;
+use crate::statics::Shared;
+use crate::sync::Ordering;
+use crate::variant::Variant;
+
+/// A moment's totals; bytes unless it says otherwise. Taken level by level, so that under load the sums may be off by
+/// what moved in between.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Totals {
+    /// Memory taken from the arena or the system: segments and huge objects.
+    pub taken: u64,
+    /// Bytes of small objects that are out of their runs: in use or in a cache.
+    pub small_out: u64,
+    /// Bytes of batches in depots.
+    pub depots: u64,
+    /// Bytes of free objects in runs.
+    pub run_free: u64,
+    /// Bytes of all runs and large objects (pages in use).
+    pub pages_used: u64,
+    /// Bytes of free pages.
+    pub pages_free: u64,
+    /// Those of them that are still backed.
+    pub pages_dirty: u64,
+    /// Bytes of huge objects.
+    pub huge: u64,
+    /// Bytes of freed huge objects that are still backed.
+    pub huge_dirty: u64,
+    /// Segments of pages.
+    pub segments: u64,
+    /// Segments and huge objects outside of the arena.
+    pub outside: u64,
+    /// Bytes reserved for the arena.
+    pub reserved: u64,
+    /// Threads with caches.
+    pub threads: u64,
+}
+
+/// Collects the totals.
+pub fn totals<V: Variant>() -> Totals {
+    process::start::<V>();
+    let shared = V::shared();
+    let mut t = Totals { threads: shared.threads().count() as u64, ..Totals::default() };
+    for (id, (central, class)) in shared.centrals().iter().zip(V::classes()).enumerate() {
+        let census = central.census();
+        let size = u64::from(class.size);
+        t.run_free += census.free * size;
+        let all = u64::from(census.runs) * u64::from(class.objects);
+        t.small_out += all.saturating_sub(census.free) * size;
+        // SAFETY: `id` is a class id.
+        for word in unsafe { shared.depot(id) } {
+            t.depots += u64::from(BatchWord(word.load(Ordering::Relaxed)).unpack().count) * size;
+        }
+    }
+    shared.heap().locked(|h| {
+        t.pages_free = (h.free_pages * PAGE) as u64;
+        t.pages_dirty = (h.dirty_pages * PAGE) as u64;
+        t.huge = h.huge_bytes as u64;
+        t.huge_dirty = h.huge_dirty as u64;
+        t.segments = h.segments as u64;
+        t.outside = h.outside.len() as u64;
+        t.reserved = (h.arena.segments() * SEGMENT) as u64;
+    });
+    t.taken = t.segments * SEGMENT as u64 + t.huge;
+    let header = (crate::heap::segment::HEADER_PAGES * PAGE) as u64;
+    t.pages_used = t.segments * (SEGMENT as u64 - header) - t.pages_free;
+    t
+}
+
+/// Writes the statistics as one JSON object, like `snprintf`: at most `room` bytes with the final zero; returns the
+/// length that the whole text has.
+///
+/// `out` can be written for `room` bytes.
+pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
+    let t = totals::<V>();
+    // SAFETY: the caller's contract.
+    let mut text = unsafe { Text::new(out, room) };
+    text.push(b"{\"name\":\"").push(V::NAME.as_bytes()).push(b"\"");
+    for (key, n) in [
+        ("taken_bytes", t.taken),
+        ("small_out_bytes", t.small_out),
+        ("depot_bytes", t.depots),
+        ("run_free_bytes", t.run_free),
+        ("pages_used_bytes", t.pages_used),
+        ("pages_free_bytes", t.pages_free),
+        ("pages_dirty_bytes", t.pages_dirty),
+        ("huge_bytes", t.huge),
+        ("huge_dirty_bytes", t.huge_dirty),
+        ("segments", t.segments),
+        ("outside", t.outside),
+        ("reserved_bytes", t.reserved),
+        ("threads", t.threads),
+        ("thread_block_bytes", size_of::<V::Thread>() as u64),
+    ] {
+        text.field(false, key, n);
+    }
+    text.push(b",\"classes\":[");
+    let mut first = true;
+    for (central, class) in V::shared().centrals().iter().zip(V::classes()) {
+        let c = central.census();
+        if c.runs == 0 {
+            continue;
+        }
+        if !first {
+            text.push(b",");
+        }
+        first = false;
+        text.push(b"{").field(true, "size", u64::from(class.size)).field(false, "runs", u64::from(c.runs));
+        text.field(false, "empty_runs", u64::from(c.empty)).field(false, "free", c.free).push(b"}");
+    }
+    text.push(b"]}");
+    text.finish()
+}
+
+/// Writes `malloc_info`'s XML, like [`stats_json`].
+///
+/// As `stats_json`.
+pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
+    let t = totals::<V>();
+    // SAFETY: the caller's contract.
+    let mut text = unsafe { Text::new(out, room) };
+    text.push(b"<malloc version=\"1\">\n<allocator name=\"hz3\" variant=\"").push(V::NAME.as_bytes()).push(b"\"/>\n");
+    for (kind, n) in [
+        ("taken", t.taken),
+        ("small-out", t.small_out),
+        ("depots", t.depots),
+        ("free-in-runs", t.run_free),
+        ("pages-free", t.pages_free),
+        ("pages-dirty", t.pages_dirty),
+        ("huge", t.huge),
+    ] {
+        text.push(b"<total type=\"").push(kind.as_bytes()).push(b"\" size=\"").number(n).push(b"\"/>\n");
+    }
+    text.push(b"</malloc>\n");
+    text.finish()
+}

@@ -1,0 +1,9 @@
+//! What programs see: the C interface, C++ operators, Rust's `GlobalAlloc`, and introspection. All of it is thin.
+
+pub mod c;
+#[cfg(target_arch = "x86_64")]
+pub mod cxx;
+pub mod global;
+pub mod introspect;
+pub mod object;
+mod text;

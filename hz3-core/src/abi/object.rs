@@ -1,0 +1,151 @@
+//! Allocation with more wishes than `malloc` has: alignment, zeroes, resizing.
+
+use crate::event;
+use crate::heap::large::Large;
+use crate::heap::segment::LARGE;
+use crate::hot::{self, Slot};
+use crate::os::PAGE;
+use crate::statics::Shared;
+use crate::variant::{Class, Variant};
+use core::ptr;
+
+/// The class that `malloc(n)` uses.
+///
+/// `n <= V::LARGEST`.
+#[inline]
+unsafe fn class_for<V: Variant>(n: usize) -> usize {
+    // SAFETY: the lookups answer every size up to the largest class.
+    let offset = unsafe { if n <= V::FINE_MAX { V::fine((n + 15) >> 4) } else { V::coarse((n - 1) >> V::COARSE_SHIFT) } };
+    offset / size_of::<Slot>() - 1
+}
+
+/// Allocates `n` bytes at a multiple of `align`, a power of two. Null with `errno = ENOMEM` when there is no memory.
+#[inline]
+pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
+    // SAFETY: an allocation has no further conditions.
+    unsafe {
+        if align <= 16 {
+            return hot::malloc::<V>(n);
+        }
+        if align <= PAGE && n <= V::LARGEST {
+            // A class whose size is a multiple of the alignment has every object aligned. The multiple of `align` above
+            // `n` is often one; if not, one of the next few is.
+            let rounded = (n.max(1) + align - 1) & !(align - 1);
+            if rounded <= V::LARGEST {
+                let mut id = class_for::<V>(rounded);
+                while id < V::CLASSES {
+                    let row: &Class = V::classes().get_unchecked(id);
+                    if row.align as usize >= align {
+                        return hot::malloc::<V>(row.size as usize);
+                    }
+                    id += 1;
+                }
+            }
+        }
+        event::large::aligned::<V>(n, align).p
+    }
+}
+
+/// Allocates `n` zero bytes.
+#[inline]
+pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
+    // SAFETY: a fresh object of at least `n` bytes is written.
+    unsafe {
+        if n <= V::LARGEST {
+            let p = hot::malloc::<V>(n);
+            if !p.is_null() {
+                ptr::write_bytes(p, 0, n);
+            }
+            return p;
+        }
+        let fresh = event::large::aligned::<V>(n, PAGE);
+        if !fresh.p.is_null() && !fresh.clean {
+            ptr::write_bytes(fresh.p, 0, n);
+        }
+        fresh.p
+    }
+}
+
+/// Bytes that the object at `p` can hold; 0 if it is not ours or null.
+///
+/// `p` is null or an object of the caller's.
+#[inline]
+pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
+    let tag = hot::tag_of::<V>(p);
+    if tag == 0 {
+        // SAFETY: the caller's contract.
+        return if p.is_null() { 0 } else { unsafe { event::foreign::usable::<V>(p) } };
+    }
+    // SAFETY: a tag other than 0 is the offset of a class's slot.
+    unsafe { V::classes().get_unchecked(tag / size_of::<Slot>() - 1) }.size as usize
+}
+
+/// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
+/// the object is as it was.
+///
+/// `p` is an object of the caller's, not null; `n` is not 0.
+#[inline]
+pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
+    let tag = hot::tag_of::<V>(p);
+    if tag == 0 {
+        // SAFETY: the caller's contract.
+        return unsafe { resize_untagged::<V>(p, n) };
+    }
+    // SAFETY: as in `usable`.
+    let have = unsafe { V::classes().get_unchecked(tag / size_of::<Slot>() - 1) }.size as usize;
+    // In place while at least half of the object stays in use: shrinking step by step must not copy each time.
+    if n <= have && n > have / 2 {
+        return p;
+    }
+    // SAFETY: the caller's contract.
+    unsafe { replace::<V>(p, have, n) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
+    let heap = V::shared().heap();
+    // SAFETY: the object is the caller's.
+    unsafe {
+        let Some(what) = heap.find_large(p) else {
+            crate::os::die(b"realloc(): not an address that malloc gave");
+        };
+        if let Large::Pages(run) = what
+            && (*run).class != LARGE
+        {
+            let have = V::classes().get_unchecked((*run).class as usize).size as usize;
+            return if n <= have && n > have / 2 { p } else { replace::<V>(p, have, n) };
+        }
+        let have = crate::heap::Heap::large_bytes(what);
+        if n > V::LARGEST {
+            if have.div_ceil(PAGE) == n.div_ceil(PAGE) || heap.resize_large(&V::POLICY, p, what, n) {
+                return p;
+            }
+            if matches!(what, Large::Huge(..)) && n > have {
+                let q = hot::malloc::<V>(n);
+                if !q.is_null() {
+                    if !heap.move_huge(p, q, have) {
+                        ptr::copy_nonoverlapping(p, q, have);
+                    }
+                    hot::free::<V>(p);
+                }
+                return q;
+            }
+        }
+        replace::<V>(p, have, n)
+    }
+}
+
+/// A new object, the contents of the old one, and the old one freed.
+#[inline]
+unsafe fn replace<V: Variant>(p: *mut u8, have: usize, n: usize) -> *mut u8 {
+    // SAFETY: both objects are the caller's, and do not overlap.
+    unsafe {
+        let q = hot::malloc::<V>(n);
+        if !q.is_null() {
+            ptr::copy_nonoverlapping(p, q, have.min(n));
+            hot::free::<V>(p);
+        }
+        q
+    }
+}

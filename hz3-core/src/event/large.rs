@@ -1,0 +1,32 @@
+//! Objects above the largest class.
+
+use super::{process, relief};
+use crate::heap::large::Fresh;
+use crate::os::PAGE;
+use crate::statics::Shared;
+use crate::variant::Variant;
+
+/// Allocates `n` bytes above the largest class; null with `errno = ENOMEM` when the kernel refuses.
+#[cold]
+#[inline(never)]
+pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
+    // SAFETY: none needed from the caller but that it may allocate.
+    unsafe { aligned::<V>(n, PAGE) }.p
+}
+
+/// The same at a multiple of `align`, a power of two; says whether the memory is all zero.
+pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
+    process::start::<V>();
+    let heap = V::shared().heap();
+    let n = n.max(1);
+    let mut fresh = heap.large(&V::POLICY, n, align);
+    if fresh.p.is_null() && n <= isize::MAX as usize {
+        // SAFETY: an event of this thread.
+        unsafe { relief::relieve::<V>() };
+        fresh = heap.large(&V::POLICY, n, align);
+    }
+    if fresh.p.is_null() {
+        relief::no_memory();
+    }
+    fresh
+}

@@ -1,0 +1,44 @@
+//! Everything off the hot path. All of it is cold and out of line; all of it is bounded.
+//!
+//! Order of stores: the child of a fork takes over the caches of threads that do not exist there, as they were at some
+//! instruction. So an event first takes a list out of the place where it stands and only then puts it elsewhere: what
+//! is in between at that instant is lost to the child, but nothing is ever found twice.
+
+pub mod foreign;
+pub mod fork;
+pub mod large;
+pub mod overflow;
+pub mod process;
+pub mod refill;
+pub mod relief;
+pub mod surrender;
+pub mod thread;
+
+use crate::hot::Slot;
+use crate::variant::{Class, Variant};
+
+/// A class id and its row, from a slot of this thread's bank that is not the trap.
+///
+/// `slot` came from `V::slot` with a tag or a lookup entry other than 0.
+unsafe fn class_of<V: Variant>(slot: *mut Slot) -> (usize, &'static Class) {
+    let id = (slot as usize - V::slot(0) as usize) / size_of::<Slot>() - 1;
+    // SAFETY: slots after the trap are the classes', in order.
+    (id, unsafe { V::classes().get_unchecked(id) })
+}
+
+/// The class with this id.
+///
+/// `id < V::CLASSES`.
+unsafe fn class<V: Variant>(id: usize) -> &'static Class {
+    // SAFETY: the caller's contract.
+    unsafe { V::classes().get_unchecked(id) }
+}
+
+/// Central of a class.
+///
+/// `id < V::CLASSES`.
+unsafe fn central<V: Variant>(id: usize) -> &'static crate::heap::central::Central {
+    use crate::Shared;
+    // SAFETY: there is one central a class.
+    unsafe { V::shared().centrals().get_unchecked(id) }
+}

@@ -1,0 +1,76 @@
+//! `free` found no room: a full magazine, a large object, or a thread that has no caches.
+
+use super::thread::{self, State, ThreadBlock};
+use super::{central, class_of, foreign, surrender};
+use crate::hot::{self, Slot};
+use crate::list::{self, Batch, BatchWord};
+use crate::variant::Variant;
+use core::ptr;
+
+/// Frees `p`, whose slot had no room; the slot's room has wrapped around.
+///
+/// As `free`; `slot` is the slot that the tag of `p` names.
+#[cold]
+#[inline(never)]
+pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    // SAFETY: the slot is this thread's.
+    unsafe {
+        (*slot).room = 0;
+        if slot == V::slot(0) {
+            return foreign::free::<V>(p);
+        }
+        put::<V>(p, slot);
+    }
+}
+
+/// Frees an object of a class into a slot without room.
+///
+/// As `overflow`, with the room at 0 and not the trap.
+pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    // SAFETY: the slot and the block are this thread's; the object is the caller's and goes to exactly one place.
+    unsafe {
+        let (id, row) = class_of::<V>(slot);
+        match thread::state::<V>() {
+            State::New => {
+                thread::start::<V>();
+                return hot::free::<V>(p);
+            }
+            State::Uncached => {
+                list::set_next(p, ptr::null_mut());
+                return central::<V>(id).give::<V>(row, p);
+            }
+            State::Running => {}
+        }
+        let cap = (*slot).cap;
+        let most = u32::from(row.batch);
+        if cap < most {
+            // A young thread's magazines grow with its use of them.
+            let grown = (cap * 2).clamp(1, most);
+            (*slot).cap = grown;
+            (*slot).room = grown - cap - 1;
+            list::set_next(p, (*slot).head);
+            list::keep_order();
+            (*slot).head = p;
+            return;
+        }
+        let mut full = Batch { head: (*slot).head, count: cap };
+        (*slot).head = ptr::null_mut();
+        list::keep_order();
+        if V::POLICY.magazines > 1 {
+            // The list that was filled just now stays; the older one goes.
+            let spare = V::Thread::spares(V::thread()).add(id + 1);
+            let older = (*spare).unpack();
+            *spare = BatchWord::NONE;
+            list::keep_order();
+            *spare = BatchWord::pack(full);
+            full = older;
+        }
+        list::set_next(p, ptr::null_mut());
+        list::keep_order();
+        (*slot).head = p;
+        (*slot).room = cap - 1;
+        if full.count > 0 {
+            surrender::surrender::<V>(id, full);
+        }
+    }
+}

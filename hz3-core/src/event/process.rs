@@ -1,0 +1,40 @@
+//! The process's first allocation: the arena, the key that reports thread exits, the fork handlers.
+
+use super::{fork, thread};
+use crate::heap::Heap;
+use crate::os;
+use crate::statics::Shared;
+use crate::sync::Ordering;
+use crate::variant::{Variant, tag_bytes};
+
+const NOT_STARTED: u32 = 0;
+const STARTING: u32 = 1;
+const STARTED: u32 = 2;
+
+/// Makes sure that the process has started. Takes no lock and allocates nothing after the first time.
+#[inline]
+pub fn start<V: Variant>() {
+    if V::shared().stage().load(Ordering::Acquire) != STARTED {
+        start_slow::<V>();
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn start_slow<V: Variant>() {
+    let stage = V::shared().stage();
+    loop {
+        match stage.compare_exchange(NOT_STARTED, STARTING, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => break,
+            Err(STARTED) => return,
+            // Another thread is at it; it takes a few system calls.
+            Err(_) => core::hint::spin_loop(),
+        }
+    }
+    let heap: &Heap = V::shared().heap();
+    heap.locked(|h| h.arena.reserve(&V::POLICY, tag_bytes::<V>(), V::arena_base()));
+    V::shared().threads().set_key(os::make_key(thread::exit::<V>));
+    stage.store(STARTED, Ordering::Release);
+    // May allocate, and finds an allocator that works.
+    os::at_fork(fork::prepare::<V>, fork::parent::<V>, fork::child::<V>);
+}

@@ -1,0 +1,79 @@
+//! `malloc` found an empty list.
+
+use super::thread::{self, State, ThreadBlock};
+use super::{central, class_of, relief};
+use crate::heap::depot;
+use crate::hot::{self, Slot};
+use crate::list::{self, Batch, BatchWord};
+use crate::statics::Shared;
+use crate::variant::{Class, Variant};
+
+/// Allocates `n` bytes from the slot's class, whose list is empty.
+///
+/// `slot` is the slot that the lookup names for `n`.
+#[cold]
+#[inline(never)]
+pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
+    // SAFETY: the slot and the block are this thread's; a batch taken anywhere is ours alone.
+    unsafe {
+        let (id, row) = class_of::<V>(slot);
+        match thread::state::<V>() {
+            State::New => {
+                thread::start::<V>();
+                return hot::malloc::<V>(n);
+            }
+            State::Uncached => return carve::<V>(id, row, 1).head,
+            State::Running => {}
+        }
+        let mut batch = stored::<V>(id, row);
+        if batch.count == 0 {
+            batch = carve::<V>(id, row, (*slot).cap.max(1));
+            if batch.count == 0 {
+                return batch.head;
+            }
+            // Slow start: the next batch is longer.
+            (*slot).cap = ((*slot).cap * 2).clamp(1, u32::from(row.batch));
+        }
+        let p = batch.pop();
+        (*slot).cap = (*slot).cap.max(batch.count);
+        (*slot).room = (*slot).cap - batch.count;
+        list::keep_order();
+        (*slot).head = batch.head;
+        p
+    }
+}
+
+/// A batch from the spare magazine or the depot; empty if neither has one.
+unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
+    // SAFETY: the spare is this thread's; the depot hands each batch to one taker.
+    unsafe {
+        if V::POLICY.magazines > 1 {
+            let spare = V::Thread::spares(V::thread()).add(id + 1);
+            let batch = (*spare).unpack();
+            if batch.count > 0 {
+                *spare = BatchWord::NONE;
+                list::keep_order();
+                return batch;
+            }
+        }
+        let words = V::shared().depot(id);
+        depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))).unwrap_or(Batch::EMPTY)
+    }
+}
+
+/// A batch from central; empty, with `errno` set, when there is no memory even after relief.
+unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
+    // SAFETY: `id` is the class's.
+    unsafe {
+        let batch = central::<V>(id).take::<V>(id, row, want);
+        if batch.count > 0 {
+            return batch;
+        }
+        relief::relieve::<V>();
+        let batch = central::<V>(id).take::<V>(id, row, 1);
+        if batch.count == 0 {
+            relief::no_memory();
+        }
+        batch
+    }
+}

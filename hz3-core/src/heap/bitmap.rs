@@ -1,0 +1,208 @@
+//! One bit a page of a segment.
+
+/// Pages of a segment.
+pub const PAGES: usize = 512;
+const WORDS: usize = PAGES / 64;
+
+/// A set of a segment's pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct PageSet([u64; WORDS]);
+
+/// A range of pages inside one segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// First page.
+    pub first: usize,
+    /// Pages.
+    pub len: usize,
+}
+
+/// Bits `from..to` of word `w` of a range `first..end`, as a mask.
+#[inline]
+fn mask(w: usize, first: usize, end: usize) -> u64 {
+    let lo = first.max(w * 64);
+    let hi = end.min(w * 64 + 64);
+    if lo >= hi {
+        return 0;
+    }
+    let n = hi - lo;
+    let ones = if n == 64 { u64::MAX } else { (1 << n) - 1 };
+    ones << (lo & 63)
+}
+
+impl PageSet {
+    /// No page.
+    pub const EMPTY: PageSet = PageSet([0; WORDS]);
+
+    /// Adds a range.
+    pub fn insert(&mut self, s: Span) {
+        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
+            self.0[w & 7] |= mask(w, s.first, s.first + s.len);
+        }
+    }
+
+    /// Removes a range.
+    pub fn remove(&mut self, s: Span) {
+        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
+            self.0[w & 7] &= !mask(w, s.first, s.first + s.len);
+        }
+    }
+
+    /// How many pages of a range are in the set.
+    pub fn count_in(&self, s: Span) -> usize {
+        let mut n = 0;
+        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
+            n += (self.0[w & 7] & mask(w, s.first, s.first + s.len)).count_ones() as usize;
+        }
+        n
+    }
+
+    /// How many pages are in the set.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// Whether a page is in the set; pages outside of the segment are not.
+    #[inline]
+    pub fn has(&self, page: usize) -> bool {
+        page < PAGES && self.0[(page / 64) & 7] >> (page & 63) & 1 != 0
+    }
+
+    /// The pages that are in both sets.
+    pub fn and(&self, other: &PageSet) -> PageSet {
+        let mut out = *self;
+        for (a, b) in out.0.iter_mut().zip(other.0.iter()) {
+            *a &= b;
+        }
+        out
+    }
+
+    /// First page at or after `from` that is (or is not) in the set; `PAGES` if there is none.
+    fn seek(&self, from: usize, member: bool) -> usize {
+        let mut at = from;
+        while at < PAGES {
+            let word = self.0[(at / 64) & 7];
+            let word = (if member { word } else { !word }) >> (at & 63);
+            if word != 0 {
+                return (at + word.trailing_zeros() as usize).min(PAGES);
+            }
+            at = (at | 63) + 1;
+        }
+        PAGES
+    }
+
+    /// The maximal ranges of the set, in order of address.
+    pub fn spans(&self) -> Spans<'_> {
+        Spans { set: self, at: 0 }
+    }
+
+    /// The length of the longest range.
+    pub fn longest(&self) -> usize {
+        self.spans().map(|s| s.len).max().unwrap_or(0)
+    }
+
+    /// The maximal range around a page of the set.
+    pub fn around(&self, page: usize) -> Span {
+        let end = self.seek(page, false);
+        let mut first = page;
+        while first > 0 {
+            let word = !self.0[((first - 1) / 64) & 7] << (63 - ((first - 1) & 63));
+            if word != 0 {
+                first -= (word.leading_zeros() as usize).min(first);
+                break;
+            }
+            first = (first - 1) & !63;
+        }
+        Span { first, len: end - first }
+    }
+
+    /// The smallest range that holds `len` pages starting at a multiple of `align` pages (a power of two); the lowest
+    /// of several. Returns the place for the `len` pages.
+    pub fn best_fit(&self, len: usize, align: usize) -> Option<Span> {
+        let mut best: Option<(usize, usize)> = None;
+        for s in self.spans() {
+            let first = (s.first + align - 1) & !(align - 1);
+            if first + len <= s.first + s.len && best.is_none_or(|(_, room)| s.len < room) {
+                best = Some((first, s.len));
+                if s.len == len {
+                    break;
+                }
+            }
+        }
+        best.map(|(first, _)| Span { first, len })
+    }
+}
+
+/// Iterator over the maximal ranges of a [`PageSet`].
+pub struct Spans<'a> {
+    set: &'a PageSet,
+    at: usize,
+}
+
+impl Iterator for Spans<'_> {
+    type Item = Span;
+
+    fn next(&mut self) -> Option<Span> {
+        let first = self.set.seek(self.at, true);
+        if first >= PAGES {
+            return None;
+        }
+        let end = self.set.seek(first, false);
+        self.at = end;
+        Some(Span { first, len: end - first })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn naive_spans(bits: &[bool]) -> Vec<Span> {
+        let mut out = Vec::new();
+        let mut i = 0;
+        while i < bits.len() {
+            let mut j = i;
+            while j < bits.len() && bits[j] {
+                j += 1;
+            }
+            if j > i {
+                out.push(Span { first: i, len: j - i });
+            }
+            i = j.max(i + 1);
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_an_array_of_bools(ops in prop::collection::vec((any::<bool>(), 0usize..512, 1usize..512), 1..40),
+                                         len in 1usize..64, align_log in 0u32..8) {
+            let mut set = PageSet::EMPTY;
+            let mut bits = std::vec![false; PAGES];
+            for (add, first, len) in ops {
+                let s = Span { first, len: len.min(PAGES - first) };
+                if add { set.insert(s) } else { set.remove(s) }
+                bits[s.first..s.first + s.len].fill(add);
+                prop_assert_eq!(set.count_in(s), if add { s.len } else { 0 });
+            }
+            let spans = naive_spans(&bits);
+            prop_assert_eq!(set.spans().collect::<Vec<_>>(), spans.clone());
+            prop_assert_eq!(set.count(), bits.iter().filter(|b| **b).count());
+            prop_assert_eq!(set.longest(), spans.iter().map(|s| s.len).max().unwrap_or(0));
+            for (i, b) in bits.iter().enumerate() {
+                prop_assert_eq!(set.has(i), *b);
+                if *b {
+                    prop_assert_eq!(set.around(i), *spans.iter().find(|s| (s.first..s.first + s.len).contains(&i)).unwrap());
+                }
+            }
+            let align = 1usize << align_log;
+            let fits = |s: &Span| s.first.next_multiple_of(align) + len <= s.first + s.len;
+            let want = spans.iter().filter(|s| fits(s)).min_by_key(|s| s.len)
+                .map(|s| Span { first: s.first.next_multiple_of(align), len });
+            prop_assert_eq!(set.best_fit(len, align), want);
+        }
+    }
+}

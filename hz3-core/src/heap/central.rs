@@ -1,0 +1,317 @@
+//! Central: the runs of one class, and the only place where objects leave and enter runs.
+//!
+//! Runs with something left to hand out form a list. The front one is used until it is exhausted; a run that was
+//! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
+//! and, with luck, become empty and go back to the page heap.
+
+use super::segment::{Run, SEGMENT, Segment};
+use super::Heap;
+use crate::Shared;
+use crate::list::{self, Batch};
+use crate::os::PAGE;
+use crate::sync::{Lock, Ordering};
+use crate::variant::{Class, Tag, Variant, tag_bytes};
+use core::cell::UnsafeCell;
+use core::ptr;
+
+/// The runs of one class.
+#[repr(align(64))]
+pub struct Central {
+    /// Guards everything below, and the descriptors of the class's runs.
+    pub lock: Lock,
+    inner: UnsafeCell<Runs>,
+}
+
+struct Runs {
+    first: *mut Run,
+    last: *mut Run,
+    /// Runs in the list that have no object out.
+    empty: u32,
+    /// Runs of the class.
+    runs: u32,
+    /// Colour of the next run.
+    color: u32,
+}
+
+// SAFETY: `inner` is only touched while `lock` is held.
+unsafe impl Sync for Central {}
+
+/// What central knows of a class.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Census {
+    /// Runs.
+    pub runs: u32,
+    /// Runs with nothing out.
+    pub empty: u32,
+    /// Objects free in runs that have some out.
+    pub free: u64,
+}
+
+impl Central {
+    /// No runs.
+    #[cfg(not(loom))]
+    pub const fn new() -> Self {
+        Central {
+            lock: Lock::new(),
+            inner: UnsafeCell::new(Runs {
+                first: ptr::null_mut(),
+                last: ptr::null_mut(),
+                empty: 0,
+                runs: 0,
+                color: 0,
+            }),
+        }
+    }
+
+    /// Takes up to `want` objects of class `id`; fewer rather than opening a second run. An empty batch means that
+    /// there is no memory.
+    ///
+    /// `id` is the class of this central.
+    pub unsafe fn take<V: Variant>(&self, id: usize, class: &Class, want: u32) -> Batch {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held.
+        let runs = unsafe { &mut *self.inner.get() };
+        let mut batch = Batch::EMPTY;
+        while batch.count < want {
+            if runs.first.is_null() {
+                if batch.count > 0 {
+                    break;
+                }
+                // SAFETY: the lock is held, and the caller names the class.
+                let run = unsafe { runs.open::<V>(id, class) };
+                if run.is_null() {
+                    break;
+                }
+            }
+            let run = runs.first;
+            // SAFETY: runs in the list are open and of this class; the lock is held.
+            unsafe {
+                if Run::live(run) == 0 {
+                    runs.empty -= 1;
+                }
+                take_free(run, want, &mut batch);
+                carve(run, class.size as usize, want, &mut batch);
+                if (*run).free == 0 && (*run).carved == (*run).capacity {
+                    runs.unlink(run);
+                }
+            }
+        }
+        batch
+    }
+
+    /// Takes objects back into their runs, and gives runs that become empty back to the page heap, but for a few.
+    ///
+    /// The objects of the list are the caller's and of this class.
+    pub unsafe fn give<V: Variant>(&self, class: &Class, head: *mut u8) {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held.
+        let runs = unsafe { &mut *self.inner.get() };
+        let mut p = head;
+        while !p.is_null() {
+            // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
+            // lock guards.
+            unsafe {
+                let following = list::next(p);
+                let run = Segment::run_of(p);
+                let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
+                let segment = Segment::of(p);
+                let behind =
+                    if (*run).free == 0 { ptr::null_mut() } else { segment.cast::<u8>().add((*run).head as usize * 16) };
+                list::set_next(p, behind);
+                (*run).head = ((p as usize % SEGMENT) / 16) as u32;
+                (*run).free += 1;
+                if exhausted {
+                    runs.append(run);
+                }
+                if Run::live(run) == 0 {
+                    if runs.empty < V::POLICY.empty_runs {
+                        runs.empty += 1;
+                    } else {
+                        runs.close::<V>(class, run);
+                    }
+                }
+                p = following;
+            }
+        }
+    }
+
+    /// Gives all empty runs back to the page heap.
+    pub fn release_empty<V: Variant>(&self, class: &Class) {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held; runs in the list are open and of this class.
+        unsafe {
+            let runs = &mut *self.inner.get();
+            let mut run = runs.first;
+            while !run.is_null() && runs.empty > 0 {
+                let following = (*run).next;
+                if Run::live(run) == 0 {
+                    runs.empty -= 1;
+                    runs.close::<V>(class, run);
+                }
+                run = following;
+            }
+        }
+    }
+
+    /// Counts.
+    pub fn census(&self) -> Census {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held; runs in the list are open.
+        unsafe {
+            let runs = &*self.inner.get();
+            let mut out = Census { runs: runs.runs, empty: runs.empty, free: 0 };
+            let mut run = runs.first;
+            while !run.is_null() {
+                out.free += u64::from((*run).capacity) - u64::from(Run::live(run));
+                run = (*run).next;
+            }
+            out
+        }
+    }
+}
+
+/// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it.
+unsafe fn take_free(run: *mut Run, want: u32, batch: &mut Batch) {
+    // SAFETY: the run is open and its class's lock held, so its free list is ours.
+    unsafe {
+        let base: *mut u8 = Segment::of(run.cast()).cast();
+        if batch.count == 0 && (*run).free > 0 && u32::from((*run).free) <= want {
+            *batch = Batch { head: base.add((*run).head as usize * 16), count: u32::from((*run).free) };
+            (*run).free = 0;
+            return;
+        }
+        while batch.count < want && (*run).free > 0 {
+            let p = base.add((*run).head as usize * 16);
+            (*run).head = ((list::next(p) as usize % SEGMENT) / 16) as u32;
+            (*run).free -= 1;
+            batch.push(p);
+        }
+    }
+}
+
+/// Carves objects that were never handed out; the batch starts with the lowest of them.
+unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
+    // SAFETY: the run is open and its class's lock held; places from `carved` on belong to nobody.
+    unsafe {
+        let n = (want - batch.count.min(want)).min(u32::from((*run).capacity - (*run).carved)) as usize;
+        if n == 0 {
+            return;
+        }
+        let start = Run::base(run).add((*run).shift as usize * 16 + (*run).carved as usize * size);
+        let mut p = start;
+        for _ in 1..n {
+            let following = p.add(size);
+            list::set_next(p, following);
+            p = following;
+        }
+        list::set_next(p, batch.head);
+        batch.head = start;
+        batch.count += n as u32;
+        (*run).carved += n as u16;
+    }
+}
+
+impl Runs {
+    /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
+    unsafe fn open<V: Variant>(&mut self, id: usize, class: &Class) -> *mut Run {
+        let heap: &Heap = V::shared().heap();
+        let least = (class.size as usize).div_ceil(PAGE);
+        let taken = heap.locked(|h| h.take(&V::POLICY, least, class.run_pages as usize, 1));
+        let Some(t) = taken else { return ptr::null_mut() };
+        // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
+        unsafe {
+            let run = Segment::open_run(t.segment, t.span, id as u16);
+            let bytes = t.span.len * PAGE;
+            let (shift, capacity) = if t.span.len == class.run_pages as usize {
+                let color = self.color % u32::from(class.colors.max(1));
+                self.color = color + 1;
+                (color as usize * 64, class.objects as usize)
+            } else {
+                (0, bytes / class.size as usize)
+            };
+            (*run).shift = (shift / 16) as u16;
+            (*run).capacity = capacity as u16;
+            set_tags::<V>(Run::base(run), t.span.len, (id + 1) * size_of::<crate::hot::Slot>());
+            self.runs += 1;
+            self.empty += 1;
+            self.push_front(run);
+            run
+        }
+    }
+
+    /// Closes an empty run that is in the list and no longer counted as empty.
+    unsafe fn close<V: Variant>(&mut self, class: &Class, run: *mut Run) {
+        // SAFETY: no object of the run is out, so its pages are central's, and now the page heap's.
+        unsafe {
+            self.unlink(run);
+            self.runs -= 1;
+            let span = Run::span(run);
+            let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
+            set_tags::<V>(Run::base(run), span.len, 0);
+            let heap = V::shared().heap();
+            heap.locked(|h| h.give(Segment::of(run.cast()), span, used.div_ceil(PAGE)));
+            heap.purge_excess(&V::POLICY);
+        }
+    }
+
+    unsafe fn push_front(&mut self, run: *mut Run) {
+        // SAFETY: the run is open and in no list; the lock is held.
+        unsafe {
+            (*run).prev = ptr::null_mut();
+            (*run).next = self.first;
+            if self.first.is_null() {
+                self.last = run;
+            } else {
+                (*self.first).prev = run;
+            }
+        }
+        self.first = run;
+    }
+
+    unsafe fn append(&mut self, run: *mut Run) {
+        // SAFETY: as in `push_front`.
+        unsafe {
+            (*run).next = ptr::null_mut();
+            (*run).prev = self.last;
+            if self.last.is_null() {
+                self.first = run;
+            } else {
+                (*self.last).next = run;
+            }
+        }
+        self.last = run;
+    }
+
+    unsafe fn unlink(&mut self, run: *mut Run) {
+        // SAFETY: the run is in the list; the lock is held.
+        unsafe {
+            let (prev, next) = ((*run).prev, (*run).next);
+            if prev.is_null() {
+                self.first = next;
+            } else {
+                (*prev).next = next;
+            }
+            if next.is_null() {
+                self.last = prev;
+            } else {
+                (*next).prev = prev;
+            }
+        }
+    }
+}
+
+/// Tags `pages` pages from `base` on. Pages outside of the arena have no tag: `free` finds them on its slow path.
+///
+/// The pages belong to the caller.
+unsafe fn set_tags<V: Variant>(base: *mut u8, pages: usize, tag: usize) {
+    let arena = V::arena_base().load(Ordering::Relaxed);
+    let first = (base as usize).wrapping_sub(arena) / PAGE;
+    if first >= V::ARENA_PAGES {
+        return;
+    }
+    let cells = (arena - tag_bytes::<V>() + first * V::Tag::BYTES) as *mut u8;
+    for i in 0..pages {
+        // SAFETY: pages of the arena have cells in the table below its base.
+        unsafe { V::Tag::store(cells.add(i * V::Tag::BYTES), tag) };
+    }
+}

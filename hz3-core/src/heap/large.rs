@@ -1,0 +1,298 @@
+//! Objects above the largest class.
+//!
+//! Up to half a segment they are a range of pages like any run; above that they are *huge*: whole segments of the arena
+//! with no header, so that an object of exactly 2 MiB takes exactly 2 MiB and is aligned to it. Page tags of both are
+//! 0: `free` falls into the trap slot and finds them from there.
+
+use super::arena::{Entry, Kind};
+use super::bitmap::Span;
+use super::outside::Outside;
+use super::segment::{LARGE, Run, SEGMENT, Segment};
+use super::{Heap, PageHeap};
+use crate::os::{self, Access, PAGE};
+use crate::variant::Policy;
+use core::ptr;
+
+/// Pages above which an object is huge.
+pub const HUGE_PAGES: usize = 256;
+
+/// A large object just allocated.
+#[derive(Clone, Copy)]
+pub struct Fresh {
+    /// Its address; null when there is no memory.
+    pub p: *mut u8,
+    /// All its bytes are zero.
+    pub clean: bool,
+}
+
+const NONE: Fresh = Fresh { p: ptr::null_mut(), clean: false };
+
+/// What a large object is.
+#[derive(Clone, Copy)]
+pub enum Large {
+    /// A range of pages.
+    Pages(*mut Run),
+    /// Whole segments of the arena: index of the first, and pages.
+    Huge(usize, usize),
+    /// A mapping outside of the arena, so many bytes.
+    Outside(usize),
+}
+
+impl Heap {
+    /// Allocates `bytes` (more than 0) at a multiple of `align` (a power of two).
+    pub fn large(&self, policy: &Policy, bytes: usize, align: usize) -> Fresh {
+        let pages = bytes.div_ceil(PAGE);
+        if pages > (isize::MAX as usize - align) / PAGE {
+            return NONE;
+        }
+        if pages <= HUGE_PAGES && align <= SEGMENT / 2 {
+            self.page_range(policy, pages, align)
+        } else {
+            self.huge(policy, pages, align)
+        }
+    }
+
+    fn page_range(&self, policy: &Policy, pages: usize, align: usize) -> Fresh {
+        let taken = self.locked(|h| h.take(policy, pages, pages, align.div_ceil(PAGE)));
+        let Some(t) = taken else { return NONE };
+        // SAFETY: the span was just taken, so it is ours.
+        unsafe { Segment::open_run(t.segment, t.span, LARGE) };
+        Fresh { p: Segment::page_address(t.segment, t.span.first), clean: t.clean }
+    }
+
+    fn huge(&self, policy: &Policy, pages: usize, align: usize) -> Fresh {
+        let segments = (pages * PAGE).div_ceil(SEGMENT);
+        let taken = self.locked(|h| {
+            let mut found = h.arena.take(segments, align);
+            if found.is_none() && h.arena.segments() >= segments && h.retire_free() {
+                found = h.arena.take(segments, align);
+            }
+            let (first, dirty) = found?;
+            h.own_huge(first, segments, pages, dirty);
+            Some((h.arena.address(first), dirty == 0))
+        });
+        if let Some((p, clean)) = taken {
+            if policy.thp_large {
+                // SAFETY: the object is ours.
+                unsafe { os::advise(p, pages * PAGE, os::HugePages::Wanted) };
+            }
+            return Fresh { p, clean };
+        }
+        if !policy.grow_outside {
+            return NONE;
+        }
+        let bytes = segments * SEGMENT;
+        let p = os::map_aligned(bytes, align.max(SEGMENT), Access::ReadWrite);
+        if p.is_null() {
+            return NONE;
+        }
+        if !self.locked(|h| h.outside.insert(p, Outside::Huge(bytes))) {
+            // SAFETY: the mapping was just made and nobody knows it.
+            unsafe { os::unmap(p, bytes) };
+            return NONE;
+        }
+        Fresh { p, clean: true }
+    }
+
+    /// What the object at `p` is; None if it is not one of ours. `p` need not be valid, but an object that is being
+    /// freed by another thread at the same time gives an arbitrary answer.
+    pub fn find_large(&self, p: *mut u8) -> Option<Large> {
+        self.locked(|h| {
+            if let Some(index) = h.arena.index(p) {
+                let entry = h.arena.entry(index);
+                return match entry.kind {
+                    Kind::Pages => Self::pages_at(p),
+                    Kind::Huge if p == h.arena.address(index) => Some(Large::Huge(index, entry.pages as usize)),
+                    _ => None,
+                };
+            }
+            match h.outside.get(p)? {
+                Outside::Pages => Self::pages_at(p),
+                Outside::Huge(bytes) => Some(Large::Outside(bytes)),
+            }
+        })
+    }
+
+    /// The run at `p` in a live segment of pages, small or large; None if no object can begin there.
+    fn pages_at(p: *mut u8) -> Option<Large> {
+        let segment = Segment::of(p);
+        let page = (p as usize % SEGMENT) / PAGE;
+        // SAFETY: the segment is live, as the caller looked up under the heap's lock.
+        unsafe {
+            if page < super::segment::HEADER_PAGES || (*segment).free.has(page) {
+                return None;
+            }
+            let run = Segment::run_of(p);
+            let starts = Run::base(run) == p;
+            ((*run).class != LARGE || starts).then_some(Large::Pages(run))
+        }
+    }
+
+    /// Frees a large object (not a run of a class).
+    ///
+    /// `what` is what `find_large` said of `p`, an object that the caller owns.
+    pub unsafe fn give_large(&self, policy: &Policy, p: *mut u8, what: Large) {
+        match what {
+            Large::Pages(run) => {
+                // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
+                let span = unsafe { Run::span(run) };
+                self.locked(|h| h.give(Segment::of(p), span, span.len));
+                self.purge_excess(policy);
+            }
+            Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),
+            Large::Outside(bytes) => {
+                self.locked(|h| h.outside.remove(p));
+                // SAFETY: the mapping is the object's alone and no longer registered.
+                unsafe { os::unmap(p, bytes) };
+            }
+        }
+    }
+
+    fn give_huge(&self, policy: &Policy, p: *mut u8, index: usize, pages: usize) {
+        let segments = pages.div_ceil(SEGMENT / PAGE);
+        let bytes = segments * SEGMENT;
+        let kept = self.locked(|h| {
+            let keep = h.huge_dirty + bytes <= policy.large_cache && !h.arena.entry(index).moved;
+            if keep {
+                h.disown_huge(index, segments, pages, true);
+            }
+            keep
+        });
+        if kept {
+            return;
+        }
+        // The object is still ours, so the system call needs no lock.
+        let moved = self.locked(|h| h.arena.entry(index).moved);
+        // SAFETY: the caller owns the object.
+        let zero = unsafe { if moved { os::remap_fresh(p, bytes) } else { os::purge(p, pages * PAGE) } };
+        self.locked(|h| h.disown_huge(index, segments, pages, !zero));
+    }
+
+    /// Bytes that the object can hold.
+    ///
+    /// `what` is what `find_large` said of an object that the caller owns.
+    pub unsafe fn large_bytes(what: Large) -> usize {
+        match what {
+            // SAFETY: the caller owns the object, so the run is open.
+            Large::Pages(run) => unsafe { (*run).pages as usize * PAGE },
+            Large::Huge(_, pages) => pages * PAGE,
+            Large::Outside(bytes) => bytes,
+        }
+    }
+
+    /// Makes a large object `bytes` long without moving it. False if there is no room; then nothing has changed.
+    ///
+    /// As `give_large`; `bytes` still makes a large object.
+    pub unsafe fn resize_large(&self, policy: &Policy, p: *mut u8, what: Large, bytes: usize) -> bool {
+        let pages = bytes.div_ceil(PAGE);
+        match what {
+            // SAFETY: the caller owns the object.
+            Large::Pages(run) => unsafe { self.resize_pages(policy, run, pages) },
+            Large::Huge(index, old) => {
+                let (have, want) = (old.div_ceil(512), pages.div_ceil(512));
+                if pages <= HUGE_PAGES {
+                    return false;
+                }
+                if pages < old {
+                    // SAFETY: the tail is ours.
+                    unsafe { os::purge(p.add(pages * PAGE), (old - pages) * PAGE) };
+                }
+                self.locked(|h| h.resize_huge(index, old, pages, have, want))
+            }
+            Large::Outside(have) => bytes <= have && bytes > have / 2,
+        }
+    }
+
+    unsafe fn resize_pages(&self, policy: &Policy, run: *mut Run, pages: usize) -> bool {
+        let segment = Segment::of(run.cast());
+        // SAFETY: the caller owns the object, hence the run and its descriptor.
+        unsafe {
+            let span = Run::span(run);
+            if pages > HUGE_PAGES {
+                return false;
+            }
+            if pages > span.len {
+                let more = pages - span.len;
+                if !self.locked(|h| h.extend(segment, span, more)) {
+                    return false;
+                }
+                // Only the first page of a large object is ever looked up, so the new pages need no entry.
+            } else if pages < span.len {
+                let rest = Span { first: span.first + pages, len: span.len - pages };
+                self.locked(|h| h.give(segment, rest, rest.len));
+            }
+            (*run).pages = pages as u16;
+        }
+        if pages > 0 {
+            self.purge_excess(policy);
+        }
+        true
+    }
+
+    /// Moves the contents of one huge object into another without copying. False if the kernel cannot, or if either is
+    /// not huge.
+    ///
+    /// Both objects are the caller's; `bytes` are at most what either holds.
+    pub unsafe fn move_huge(&self, from: *mut u8, to: *mut u8, bytes: usize) -> bool {
+        let (Some(Large::Huge(..)), Some(Large::Huge(index, pages))) = (self.find_large(from), self.find_large(to))
+        else {
+            return false;
+        };
+        // SAFETY: whole pages of two objects of the caller's.
+        if !unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) } {
+            return false;
+        }
+        self.locked(|h| h.arena.set(index, Entry { kind: Kind::Huge, dirty: false, moved: true, pages: pages as u32 }));
+        true
+    }
+}
+
+impl PageHeap {
+    /// Gives the pages of free segments back to the kernel. Returns the bytes given back.
+    pub fn purge_huge(&mut self) -> usize {
+        let mut purged = 0;
+        for i in 0..self.arena.high() {
+            let entry = self.arena.entry(i);
+            // SAFETY: free segments are the heap's, whose lock is held.
+            if entry.kind == Kind::Free && entry.dirty && unsafe { os::purge(self.arena.address(i), SEGMENT) } {
+                self.arena.set(i, Entry { dirty: false, ..entry });
+                purged += SEGMENT;
+            }
+        }
+        self.huge_dirty -= purged;
+        purged
+    }
+
+    fn own_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: usize) {
+        self.huge_dirty -= dirty * SEGMENT;
+        self.huge_bytes += pages * PAGE;
+        self.arena.set(first, Entry { kind: Kind::Huge, dirty: false, moved: false, pages: pages as u32 });
+        self.set_tails(first + 1, first + segments);
+    }
+
+    fn set_tails(&mut self, from: usize, to: usize) {
+        for i in from..to {
+            self.arena.set(i, Entry { kind: Kind::Tail, dirty: false, moved: false, pages: 0 });
+        }
+    }
+
+    fn disown_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: bool) {
+        self.huge_dirty += if dirty { segments * SEGMENT } else { 0 };
+        self.huge_bytes -= pages * PAGE;
+        self.arena.give(first, segments, dirty);
+    }
+
+    fn resize_huge(&mut self, index: usize, old: usize, pages: usize, have: usize, want: usize) -> bool {
+        if want > have {
+            let Some(dirty) = self.arena.take_at(index + have, want - have) else { return false };
+            self.huge_dirty -= dirty * SEGMENT;
+            self.set_tails(index + have, index + want);
+        } else if want < have {
+            self.arena.give(index + want, have - want, false);
+        }
+        self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
+        let moved = self.arena.entry(index).moved;
+        self.arena.set(index, Entry { kind: Kind::Huge, dirty: false, moved, pages: pages as u32 });
+        true
+    }
+}

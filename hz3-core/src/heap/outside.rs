@@ -1,0 +1,180 @@
+//! Segments and huge objects that lie outside of the arena: what is left when the arena is used up.
+//!
+//! `free` finds them on its slow path, through this table: open addressing, keyed by segment number, in its own mapping.
+//! It belongs to the holder of the heap's lock.
+
+use super::segment::SEGMENT;
+use crate::os::{self, Access};
+use core::ptr;
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Cell {
+    /// Address divided by the size of a segment; 0 is empty, 1 deleted.
+    key: usize,
+    /// Bytes of a huge object's mapping; 0 for a segment of pages.
+    bytes: usize,
+}
+
+const EMPTY: usize = 0;
+const DELETED: usize = 1;
+
+/// What lies at an address outside of the arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outside {
+    /// A segment of pages.
+    Pages,
+    /// A huge object of so many bytes.
+    Huge(usize),
+}
+
+/// The table.
+pub struct OutsideTable {
+    cells: *mut Cell,
+    capacity: usize,
+    filled: usize,
+    live: usize,
+}
+
+impl OutsideTable {
+    /// Nothing lies outside.
+    pub const EMPTY: OutsideTable = OutsideTable { cells: ptr::null_mut(), capacity: 0, filled: 0, live: 0 };
+
+    /// Entries.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether nothing lies outside.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    fn cell(&self, i: usize) -> *mut Cell {
+        // SAFETY: masked by the capacity, a power of two; only called when the table exists.
+        unsafe { self.cells.add(i & (self.capacity - 1)) }
+    }
+
+    fn find(&self, key: usize) -> Option<*mut Cell> {
+        if self.capacity == 0 {
+            return None;
+        }
+        let mut i = hash(key);
+        loop {
+            let c = self.cell(i);
+            // SAFETY: `cell` returns a cell of the mapping; there is always an empty one, so the loop ends.
+            match unsafe { (*c).key } {
+                EMPTY => return None,
+                k if k == key => return Some(c),
+                _ => i = i.wrapping_add(1),
+            }
+        }
+    }
+
+    /// What lies at `p`: any address of a segment of pages, but only the first of a huge object.
+    pub fn get(&self, p: *const u8) -> Option<Outside> {
+        let c = self.find(p as usize / SEGMENT)?;
+        // SAFETY: `find` returns a live cell.
+        match unsafe { (*c).bytes } {
+            0 => Some(Outside::Pages),
+            bytes if (p as usize).is_multiple_of(SEGMENT) => Some(Outside::Huge(bytes)),
+            _ => None,
+        }
+    }
+
+    /// Registers what begins at `p`, a multiple of a segment. False when there is no memory for the table.
+    pub fn insert(&mut self, p: *const u8, what: Outside) -> bool {
+        if (self.filled + 1) * 2 > self.capacity && !self.grow() {
+            return false;
+        }
+        self.put(p as usize / SEGMENT, match what { Outside::Pages => 0, Outside::Huge(b) => b });
+        true
+    }
+
+    fn put(&mut self, key: usize, bytes: usize) {
+        let mut i = hash(key);
+        loop {
+            let c = self.cell(i);
+            // SAFETY: as in `find`.
+            unsafe {
+                if (*c).key <= DELETED {
+                    self.filled += usize::from((*c).key == EMPTY);
+                    self.live += 1;
+                    *c = Cell { key, bytes };
+                    return;
+                }
+            }
+            i = i.wrapping_add(1);
+        }
+    }
+
+    /// Forgets what begins at `p`.
+    pub fn remove(&mut self, p: *const u8) {
+        if let Some(c) = self.find(p as usize / SEGMENT) {
+            // SAFETY: `find` returns a live cell.
+            unsafe { *c = Cell { key: DELETED, bytes: 0 } };
+            self.live -= 1;
+        }
+    }
+
+    fn grow(&mut self) -> bool {
+        let capacity = (self.live * 4).next_power_of_two().max(256);
+        let cells: *mut Cell = os::map(0, capacity * size_of::<Cell>(), Access::ReadWrite).cast();
+        if cells.is_null() {
+            return false;
+        }
+        let old = core::mem::replace(self, OutsideTable { cells, capacity, filled: 0, live: 0 });
+        for i in 0..old.capacity {
+            // SAFETY: a cell of the old mapping, which is still there.
+            let c = unsafe { *old.cell(i) };
+            if c.key > DELETED {
+                self.put(c.key, c.bytes);
+            }
+        }
+        if old.capacity > 0 {
+            // SAFETY: the old table is no longer referred to.
+            unsafe { os::unmap(old.cells.cast(), old.capacity * size_of::<Cell>()) };
+        }
+        true
+    }
+}
+
+/// Fibonacci hashing: segment numbers are close to each other.
+fn hash(key: usize) -> usize {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_map(ops in prop::collection::vec((0u8..3, 2usize..600, 1usize..9), 1..2000)) {
+            let mut table = OutsideTable::EMPTY;
+            let mut model = BTreeMap::new();
+            for (op, key, bytes) in ops {
+                let p = (key * SEGMENT) as *const u8;
+                match op {
+                    0 | 1 if !model.contains_key(&key) => {
+                        let what = if op == 0 { Outside::Pages } else { Outside::Huge(bytes * SEGMENT) };
+                        prop_assert!(table.insert(p, what));
+                        model.insert(key, what);
+                    }
+                    _ => {
+                        table.remove(p);
+                        model.remove(&key);
+                    }
+                }
+                prop_assert_eq!(table.len(), model.len());
+            }
+            for key in 2..600usize {
+                prop_assert_eq!(table.get((key * SEGMENT) as *const u8), model.get(&key).copied());
+                let inner = model.get(&key).copied().filter(|w| *w == Outside::Pages);
+                prop_assert_eq!(table.get((key * SEGMENT + 64) as *const u8), inner);
+            }
+        }
+    }
+}

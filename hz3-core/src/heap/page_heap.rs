@@ -1,0 +1,413 @@
+//! Free pages of all segments: gives and takes ranges of pages, whatever they are for.
+//!
+//! Segments are kept in buckets by the length of their longest free range, so that a request finds the tightest one by
+//! looking at a bit set, and among a few of that bucket the fullest segment wins: sparse segments drain. Segments with
+//! free pages that are still backed by memory wait in the dirty list, the one that was longest left alone first.
+//!
+//! Everything here belongs to the holder of the heap's lock (see [`super::Heap`]).
+
+use super::arena::{Arena, Entry, Kind};
+use super::bitmap::{PAGES, PageSet, Span};
+use super::outside::{Outside, OutsideTable};
+use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE, WHOLE};
+use crate::os::{self, Access, PAGE};
+use crate::variant::Policy;
+use core::ptr;
+
+/// How many segments of a bucket are compared for fullness.
+const COMPARED: usize = 8;
+
+/// A range of pages just taken.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    /// Its segment.
+    pub segment: *mut Segment,
+    /// Its pages.
+    pub span: Span,
+    /// All of it is zero.
+    pub clean: bool,
+}
+
+/// The page heap, with the arena below it.
+pub struct PageHeap {
+    /// Where segments come from.
+    pub arena: Arena,
+    /// Where they come from when the arena is used up.
+    pub outside: OutsideTable,
+    buckets: [*mut Segment; USABLE + 1],
+    occupied: [u64; 8],
+    /// Longest left alone, and most recently given to.
+    dirty_first: *mut Segment,
+    dirty_last: *mut Segment,
+    /// Free pages that are backed by memory.
+    pub dirty_pages: usize,
+    /// Free pages in segments of pages.
+    pub free_pages: usize,
+    /// Segments of pages.
+    pub segments: usize,
+    /// Backed bytes of free segments that held huge objects.
+    pub huge_dirty: usize,
+    /// Bytes of huge objects.
+    pub huge_bytes: usize,
+}
+
+impl PageHeap {
+    /// No memory at all.
+    pub const EMPTY: PageHeap = PageHeap {
+        arena: Arena::NONE,
+        outside: OutsideTable::EMPTY,
+        buckets: [ptr::null_mut(); USABLE + 1],
+        occupied: [0; 8],
+        dirty_first: ptr::null_mut(),
+        dirty_last: ptr::null_mut(),
+        dirty_pages: 0,
+        free_pages: 0,
+        segments: 0,
+        huge_dirty: 0,
+        huge_bytes: 0,
+    };
+
+    /// Takes `want` pages that start at a multiple of `align` pages (a power of two, below a segment), or, where no
+    /// more can be had, as many as there are, but at least `min`.
+    pub fn take(&mut self, policy: &Policy, min: usize, want: usize, align: usize) -> Option<Taken> {
+        if let Some(taken) = self.take_free(want, align) {
+            return Some(taken);
+        }
+        if self.add_segment(policy) {
+            return self.take_free(want, align);
+        }
+        let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
+        self.take_free(longest, align)
+    }
+
+    /// The first bucket that is not empty, from `len` on.
+    fn bucket_from(&self, len: usize) -> Option<usize> {
+        let mut at = len;
+        while at <= USABLE {
+            let word = self.occupied[(at / 64) & 7] >> (at & 63);
+            if word != 0 {
+                return Some(at + word.trailing_zeros() as usize);
+            }
+            at = (at | 63) + 1;
+        }
+        None
+    }
+
+    fn take_free(&mut self, len: usize, align: usize) -> Option<Taken> {
+        let mut bucket = self.bucket_from(len)?;
+        loop {
+            if let Some((segment, span)) = self.fullest(bucket, len, align) {
+                return Some(self.take_span(segment, span));
+            }
+            // Only alignment can make a bucket of long enough ranges fail.
+            bucket = self.bucket_from(bucket + 1)?;
+        }
+    }
+
+    fn fullest(&self, bucket: usize, len: usize, align: usize) -> Option<(*mut Segment, Span)> {
+        let mut best: Option<(*mut Segment, Span)> = None;
+        let mut at = self.head(bucket);
+        for _ in 0..COMPARED {
+            if at.is_null() {
+                break;
+            }
+            // SAFETY: segments in a bucket are live, and the lock is held.
+            unsafe {
+                if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)
+                    && let Some(span) = (*at).free.best_fit(len, align)
+                {
+                    best = Some((at, span));
+                }
+                at = (*at).next;
+            }
+        }
+        best
+    }
+
+    fn take_span(&mut self, segment: *mut Segment, span: Span) -> Taken {
+        // SAFETY: a live segment, and the lock is held.
+        unsafe {
+            let dirty = (*segment).dirty.count_in(span);
+            (*segment).free.remove(span);
+            (*segment).free_pages -= span.len as u32;
+            self.free_pages -= span.len;
+            self.rebucket(segment, (*segment).free.longest());
+            self.less_dirty(segment, dirty);
+            Taken { segment, span, clean: dirty == 0 }
+        }
+    }
+
+    /// Takes the pages right behind a range in use, if they are free: for growing in place.
+    pub fn extend(&mut self, segment: *mut Segment, span: Span, more: usize) -> bool {
+        let from = span.first + span.len;
+        // SAFETY: the caller owns the range, so its segment is live; the lock is held.
+        unsafe {
+            if !(*segment).free.has(from) || (*segment).free.around(from).len < more {
+                return false;
+            }
+        }
+        self.take_span(segment, Span { first: from, len: more });
+        true
+    }
+
+    /// Gives a range back. `touched` of its pages, from the first on, may hold something.
+    pub fn give(&mut self, segment: *mut Segment, span: Span, touched: usize) {
+        // SAFETY: the caller owns the range, so its segment is live; the lock is held.
+        unsafe {
+            (*segment).dirty.insert(Span { first: span.first, len: touched.min(span.len) });
+            (*segment).free.insert(span);
+            (*segment).free_pages += span.len as u32;
+            self.free_pages += span.len;
+            let len = (*segment).free.around(span.first).len;
+            self.rebucket(segment, len.max((*segment).longest as usize));
+            let dirty = (*segment).dirty.count_in(span);
+            self.more_dirty(segment, dirty);
+            if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
+                self.retire(segment);
+            }
+        }
+    }
+
+    // ---- buckets ----
+
+    fn head(&self, bucket: usize) -> *mut Segment {
+        self.buckets.get(bucket).copied().unwrap_or(ptr::null_mut())
+    }
+
+    fn set_head(&mut self, bucket: usize, to: *mut Segment) {
+        if let Some(head) = self.buckets.get_mut(bucket) {
+            *head = to;
+            let bit = 1 << (bucket & 63);
+            let word = &mut self.occupied[(bucket / 64) & 7];
+            *word = if to.is_null() { *word & !bit } else { *word | bit };
+        }
+    }
+
+    unsafe fn link(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and in no bucket; the lock is held.
+        unsafe {
+            let bucket = (*segment).longest as usize;
+            let head = self.head(bucket);
+            (*segment).prev = ptr::null_mut();
+            (*segment).next = head;
+            if !head.is_null() {
+                (*head).prev = segment;
+            }
+            self.set_head(bucket, segment);
+        }
+    }
+
+    unsafe fn unlink(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and in the bucket of its `longest`; the lock is held.
+        unsafe {
+            let (prev, next) = ((*segment).prev, (*segment).next);
+            if !next.is_null() {
+                (*next).prev = prev;
+            }
+            if prev.is_null() {
+                self.set_head((*segment).longest as usize, next);
+            } else {
+                (*prev).next = next;
+            }
+        }
+    }
+
+    unsafe fn rebucket(&mut self, segment: *mut Segment, longest: usize) {
+        // SAFETY: as in `unlink`.
+        unsafe {
+            if (*segment).longest as usize != longest {
+                self.unlink(segment);
+                (*segment).longest = longest as u32;
+                self.link(segment);
+            }
+        }
+    }
+
+    // ---- the dirty list ----
+
+    unsafe fn dirty_unlink(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and in the dirty list; the lock is held.
+        unsafe {
+            let (prev, next) = ((*segment).dirty_prev, (*segment).dirty_next);
+            if next.is_null() {
+                self.dirty_last = prev;
+            } else {
+                (*next).dirty_prev = prev;
+            }
+            if prev.is_null() {
+                self.dirty_first = next;
+            } else {
+                (*prev).dirty_next = next;
+            }
+        }
+    }
+
+    unsafe fn dirty_append(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and not in the dirty list; the lock is held.
+        unsafe {
+            (*segment).dirty_next = ptr::null_mut();
+            (*segment).dirty_prev = self.dirty_last;
+            if self.dirty_last.is_null() {
+                self.dirty_first = segment;
+            } else {
+                (*self.dirty_last).dirty_next = segment;
+            }
+            self.dirty_last = segment;
+        }
+    }
+
+    unsafe fn less_dirty(&mut self, segment: *mut Segment, pages: usize) {
+        if pages == 0 {
+            return;
+        }
+        // SAFETY: a segment with dirty free pages is in the list; the lock is held.
+        unsafe {
+            (*segment).dirty_free -= pages as u32;
+            self.dirty_pages -= pages;
+            if (*segment).dirty_free == 0 {
+                self.dirty_unlink(segment);
+            }
+        }
+    }
+
+    unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize) {
+        if pages == 0 {
+            return;
+        }
+        // SAFETY: as in `less_dirty`.
+        unsafe {
+            if (*segment).dirty_free > 0 {
+                self.dirty_unlink(segment);
+            }
+            (*segment).dirty_free += pages as u32;
+            self.dirty_pages += pages;
+            self.dirty_append(segment);
+        }
+    }
+
+    /// Gives the free pages of the segment that was longest left alone back to the kernel. Returns the pages; 0 when no
+    /// free page is backed.
+    pub fn purge_oldest(&mut self) -> usize {
+        let segment = self.dirty_first;
+        if segment.is_null() {
+            return 0;
+        }
+        // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
+        unsafe {
+            let backed = (*segment).free.and(&(*segment).dirty);
+            let mut purged = 0;
+            for span in backed.spans() {
+                if os::purge(Segment::page_address(segment, span.first), span.len * PAGE) {
+                    (*segment).dirty.remove(span);
+                }
+                purged += span.len;
+            }
+            // Pages that the kernel would not take (they are locked) stay marked, but leave the list all the same:
+            // trying again and again would help nobody.
+            self.less_dirty(segment, purged);
+            if (*segment).free_pages as usize == USABLE {
+                self.retire(segment);
+            }
+            purged
+        }
+    }
+
+    // ---- segments ----
+
+    fn add_segment(&mut self, policy: &Policy) -> bool {
+        if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
+            self.huge_dirty -= dirty * SEGMENT;
+            self.arena.set(index, Entry { kind: Kind::Pages, dirty: false, moved: false, pages: 0 });
+            let segment = self.arena.address(index).cast();
+            self.open_segment(segment, false, dirty == 0);
+            return true;
+        }
+        if !policy.grow_outside {
+            return false;
+        }
+        let p = os::map_aligned(SEGMENT, SEGMENT, Access::ReadWrite);
+        if p.is_null() {
+            return false;
+        }
+        if !self.outside.insert(p, Outside::Pages) {
+            // SAFETY: the mapping was just made and nobody knows it.
+            unsafe { os::unmap(p, SEGMENT) };
+            return false;
+        }
+        self.open_segment(p.cast(), true, true);
+        true
+    }
+
+    fn open_segment(&mut self, segment: *mut Segment, outside: bool, clean: bool) {
+        let mut dirty = PageSet::EMPTY;
+        if !clean {
+            dirty.insert(WHOLE);
+        }
+        // SAFETY: the memory is committed and was just taken.
+        unsafe {
+            Segment::init(segment, outside, dirty);
+            self.link(segment);
+            self.segments += 1;
+            self.free_pages += USABLE;
+            self.more_dirty(segment, if clean { 0 } else { USABLE });
+        }
+    }
+
+    /// Takes a wholly free segment out, and gives it back to the arena or to the kernel. Its free pages are clean but
+    /// for what the kernel refused to take.
+    unsafe fn retire(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
+        unsafe {
+            self.unlink(segment);
+            self.segments -= 1;
+            self.free_pages -= USABLE;
+            let p: *mut u8 = segment.cast();
+            if (*segment).outside {
+                self.outside.remove(p);
+                os::unmap(p, SEGMENT);
+                return;
+            }
+            let refused = (*segment).dirty.count() > 0;
+            let dirty = !os::purge(p, HEADER_PAGES * PAGE) || refused;
+            if let Some(index) = self.arena.index(p) {
+                self.arena.give(index, 1, dirty);
+                self.huge_dirty += if dirty { SEGMENT } else { 0 };
+            }
+        }
+    }
+
+    /// Gives wholly free segments back to the arena, so that huge objects find room. True if there were any.
+    pub fn retire_free(&mut self) -> bool {
+        let mut any = false;
+        while !self.head(USABLE).is_null() {
+            let segment = self.head(USABLE);
+            // SAFETY: segments in a bucket are live; this one is wholly free.
+            unsafe {
+                let backed = (*segment).free.and(&(*segment).dirty);
+                for span in backed.spans() {
+                    if os::purge(Segment::page_address(segment, span.first), span.len * PAGE) {
+                        (*segment).dirty.remove(span);
+                    }
+                }
+                self.less_dirty(segment, (*segment).dirty_free as usize);
+                self.retire(segment);
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// Calls `f` for every segment of pages.
+    pub fn for_each(&self, mut f: impl FnMut(*mut Segment)) {
+        for &head in &self.buckets {
+            let mut at = head;
+            while !at.is_null() {
+                f(at);
+                // SAFETY: segments in a bucket are live; the lock is held.
+                at = unsafe { (*at).next };
+            }
+        }
+    }
+}
+
+const _: () = assert!(USABLE < PAGES && PAGES == 512, "bucket bit sets have 512 bits");

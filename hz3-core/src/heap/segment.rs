@@ -1,0 +1,193 @@
+//! A segment: 2 MiB, aligned, self-describing.
+//!
+//! ```text
+//! page 0           5                                       512
+//! |  header        | pages of runs and large objects, free pages |
+//! ```
+//!
+//! Who may touch what: the links and page sets belong to the holder of the heap's lock. A [`Run`] belongs to the holder
+//! of its class's central lock while it holds small objects, and to the owner of the object while it is large. The
+//! `first` array changes only while its pages belong to nobody else.
+
+use super::bitmap::{PAGES, PageSet, Span};
+use crate::os::PAGE;
+
+/// Bytes of a segment.
+pub const SEGMENT: usize = PAGES * PAGE;
+/// Pages of the header.
+pub const HEADER_PAGES: usize = 5;
+/// Pages that can hold objects.
+pub const USABLE: usize = PAGES - HEADER_PAGES;
+
+/// Class of a run that holds one large object.
+pub const LARGE: u16 = 0xffff;
+
+/// Consecutive pages that hold objects of one class, or one large object.
+#[repr(C)]
+pub struct Run {
+    /// Next run of the class with free objects (central's list).
+    pub next: *mut Run,
+    /// The one before.
+    pub prev: *mut Run,
+    /// First free object, in units of 16 bytes from the segment's base; meaningless when `free` is 0.
+    pub head: u32,
+    /// Objects on the free list.
+    pub free: u16,
+    /// Objects ever carved: those from here on were never handed out.
+    pub carved: u16,
+    /// Objects that fit.
+    pub capacity: u16,
+    /// Class id, or [`LARGE`].
+    pub class: u16,
+    /// Pages.
+    pub pages: u16,
+    /// Shift of the first object, in units of 16 bytes.
+    pub shift: u16,
+}
+
+/// A segment's header, at its base.
+#[repr(C)]
+pub struct Segment {
+    /// Next segment of the same bucket (page heap).
+    pub next: *mut Segment,
+    /// The one before.
+    pub prev: *mut Segment,
+    /// Next segment with dirty free pages.
+    pub dirty_next: *mut Segment,
+    /// The one before.
+    pub dirty_prev: *mut Segment,
+    /// Free pages that are backed by memory; the segment is in the dirty list if there are any.
+    pub dirty_free: u32,
+    /// Free pages.
+    pub free_pages: u32,
+    /// Length of the longest range of free pages; the bucket that the segment is in.
+    pub longest: u32,
+    /// Whether it lies outside of the arena.
+    pub outside: bool,
+    /// Free pages.
+    pub free: PageSet,
+    /// Pages that may hold something else than zeroes. Kept for pages in use too: cleared by purge only.
+    pub dirty: PageSet,
+    /// For every page of a run: the run's first page.
+    first: [u16; PAGES],
+    /// One descriptor a usable page; a run's is its first page's.
+    runs: [Run; USABLE],
+}
+
+const _: () = assert!(core::mem::size_of::<Run>() == 32, "descriptors are two to a cache line");
+const _: () = assert!(core::mem::size_of::<Segment>() <= HEADER_PAGES * PAGE, "the header fits its pages");
+
+/// All pages that can hold objects.
+pub const WHOLE: Span = Span { first: HEADER_PAGES, len: USABLE };
+
+impl Segment {
+    /// The segment that holds `p`, if `p` lies in a segment at all.
+    #[inline]
+    pub fn of(p: *const u8) -> *mut Segment {
+        (p as usize & !(SEGMENT - 1)) as *mut Segment
+    }
+
+    /// Makes the memory at `at` an empty segment. `dirty` says which of its pages may hold something.
+    ///
+    /// `at` is a committed, aligned segment that the caller owns.
+    pub unsafe fn init(at: *mut Segment, outside: bool, dirty: PageSet) {
+        // SAFETY: the caller owns the memory; only the fields read later are written, the rest of the header is set
+        // when a run is made, so that an empty segment touches one page.
+        unsafe {
+            (*at).next = core::ptr::null_mut();
+            (*at).prev = core::ptr::null_mut();
+            (*at).dirty_free = 0;
+            (*at).free_pages = USABLE as u32;
+            (*at).longest = USABLE as u32;
+            (*at).outside = outside;
+            (*at).free = PageSet::EMPTY;
+            (*at).free.insert(WHOLE);
+            (*at).dirty = dirty;
+        }
+    }
+
+    /// Address of a page.
+    #[inline]
+    pub fn page_address(this: *mut Segment, page: usize) -> *mut u8 {
+        (this as usize + page * PAGE) as *mut u8
+    }
+
+    /// Makes `span` one run, and returns its descriptor.
+    ///
+    /// The caller owns the span (it was just taken out of the free set).
+    pub unsafe fn open_run(this: *mut Segment, span: Span, class: u16) -> *mut Run {
+        // SAFETY: the span lies in `HEADER_PAGES..PAGES` (page sets never hold header pages) and is the caller's.
+        unsafe {
+            let first = (&raw mut (*this).first).cast::<u16>();
+            for page in span.first..span.first + span.len {
+                *first.add(page) = span.first as u16;
+            }
+            let run = Segment::descriptor(this, span.first);
+            run.write(Run {
+                next: core::ptr::null_mut(),
+                prev: core::ptr::null_mut(),
+                head: 0,
+                free: 0,
+                carved: 0,
+                capacity: 0,
+                class,
+                pages: span.len as u16,
+                shift: 0,
+            });
+            run
+        }
+    }
+
+    #[inline]
+    unsafe fn descriptor(this: *mut Segment, page: usize) -> *mut Run {
+        // SAFETY: the caller passes a usable page of a live segment.
+        unsafe { (&raw mut (*this).runs).cast::<Run>().add(page - HEADER_PAGES) }
+    }
+
+    /// The run that holds the object at `p`.
+    ///
+    /// `p` points into an open run of a live segment.
+    #[inline]
+    pub unsafe fn run_of(p: *const u8) -> *mut Run {
+        let this = Segment::of(p);
+        let page = (p as usize & (SEGMENT - 1)) / PAGE;
+        // SAFETY: `first` of a page of an open run is the run's first page, a usable one.
+        unsafe {
+            let first = *(&raw const (*this).first).cast::<u16>().add(page);
+            Segment::descriptor(this, first as usize)
+        }
+    }
+}
+
+impl Run {
+    /// The pages of a run.
+    ///
+    /// `this` is an open run.
+    pub unsafe fn span(this: *mut Run) -> Span {
+        let segment = Segment::of(this.cast());
+        // SAFETY: descriptors lie in their segment's header, so the segment is found by masking the address.
+        unsafe {
+            let base = (&raw const (*segment).runs) as usize;
+            let first = (this as usize - base) / core::mem::size_of::<Run>() + HEADER_PAGES;
+            Span { first, len: (*this).pages as usize }
+        }
+    }
+
+    /// Address of the run's first page.
+    ///
+    /// `this` is an open run.
+    pub unsafe fn base(this: *mut Run) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        let span = unsafe { Run::span(this) };
+        Segment::page_address(Segment::of(this.cast()), span.first)
+    }
+
+    /// Objects of the run that are out: in use, in a thread's magazines or in a depot.
+    ///
+    /// The caller holds the lock of the run's class.
+    #[inline]
+    pub unsafe fn live(this: *const Run) -> u32 {
+        // SAFETY: the caller's contract.
+        unsafe { u32::from((*this).carved) - u32::from((*this).free) }
+    }
+}

@@ -1,0 +1,105 @@
+//! `malloc`.
+
+use super::Slot;
+use crate::event;
+use crate::list;
+use crate::variant::{Above, Prefetch, Variant};
+
+/// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
+///
+/// Callable from any thread at any time, the first instruction of the process included.
+#[inline(always)]
+pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
+    // SAFETY: the caller's contract.
+    unsafe { malloc_or::<V, Null>(n) }
+}
+
+/// [`malloc`], with another ending where there is no object at hand.
+#[inline(always)]
+pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+    if n > V::FINE_MAX {
+        // SAFETY: the size is above the fine table.
+        return unsafe { V::Above::malloc::<V, M>(n) };
+    }
+    // SAFETY: `n <= FINE_MAX`, so the sum cannot wrap and the granule is in the table.
+    unsafe { pop::<V, M>(V::slot(V::fine((n + 15) >> 4)), n) }
+}
+
+/// What is done when there is no object at hand: C returns null when memory is out, C++ throws.
+pub trait Miss: 'static {
+    /// The list of `slot` is empty.
+    ///
+    /// `slot` is the one that the lookup names for `n`.
+    unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8;
+
+    /// `n` is above every class.
+    unsafe fn large<V: Variant>(n: usize) -> *mut u8;
+}
+
+/// As C wants it.
+pub struct Null;
+
+impl Miss for Null {
+    #[inline(always)]
+    unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { event::refill::refill::<V>(n, slot) }
+    }
+
+    #[inline(always)]
+    unsafe fn large<V: Variant>(n: usize) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { event::large::malloc::<V>(n) }
+    }
+}
+
+/// Takes the first object of a slot.
+#[inline(always)]
+unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
+    // SAFETY: `slot` is a slot of this thread's bank (the contract of `Variant::slot`); its list is this thread's.
+    unsafe {
+        let p = (*slot).head;
+        if p.is_null() {
+            return M::refill::<V>(n, slot);
+        }
+        let next = list::next(p);
+        V::Prefetch::next(next);
+        (*slot).head = next;
+        (*slot).room = (*slot).room.wrapping_add(1);
+        list::keep_order();
+        p
+    }
+}
+
+/// There are classes above the fine table: a second table finds them.
+pub struct Coarse;
+
+impl Above for Coarse {
+    #[inline(always)]
+    unsafe fn malloc<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+        // SAFETY: as the caller's.
+        unsafe { coarse::<V, M>(n) }
+    }
+}
+
+// Out of line, so that the two lookups are not merged into one with conditional moves.
+#[inline(never)]
+unsafe fn coarse<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+    if n > V::LARGEST {
+        // SAFETY: the size is above every class.
+        return unsafe { M::large::<V>(n) };
+    }
+    // SAFETY: `0 < n <= LARGEST`, so the index is in the table.
+    unsafe { pop::<V, M>(V::slot(V::coarse((n - 1) >> V::COARSE_SHIFT)), n) }
+}
+
+/// The fine table reaches to the largest class.
+pub struct FineOnly;
+
+impl Above for FineOnly {
+    #[inline(always)]
+    unsafe fn malloc<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+        // SAFETY: the size is above every class.
+        unsafe { M::large::<V>(n) }
+    }
+}

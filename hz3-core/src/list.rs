@@ -1,0 +1,102 @@
+//! Free objects: the only code that writes into freed memory.
+//!
+//! A free object's first word holds the address of the next one (null ends a list). A [`Batch`] is such a list with its
+//! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it.
+
+use crate::sync::Ordering;
+use core::ptr;
+#[cfg(not(loom))]
+use core::sync::atomic::compiler_fence;
+
+/// The object after `p`.
+///
+/// `p` is a free object in a list that the caller owns.
+#[inline(always)]
+pub unsafe fn next(p: *mut u8) -> *mut u8 {
+    // SAFETY: a free object is at least 16 bytes, 16-aligned, and its first word was written by `set_next`.
+    unsafe { *p.cast::<*mut u8>() }
+}
+
+/// Makes `to` the object after `p`.
+///
+/// `p` is a free object that the caller owns.
+#[inline(always)]
+pub unsafe fn set_next(p: *mut u8, to: *mut u8) {
+    // SAFETY: as in `next`; nobody else reads or writes a free object.
+    unsafe { *p.cast::<*mut u8>() = to }
+}
+
+/// Keeps the compiler from moving stores across: the child of a fork reads other threads' lists, and must find every
+/// list complete at every instruction. Emits nothing.
+#[inline(always)]
+pub fn keep_order() {
+    #[cfg(not(loom))]
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// A list of `count` free objects of one class; it owns them.
+#[derive(Clone, Copy)]
+pub struct Batch {
+    /// First object, or null.
+    pub head: *mut u8,
+    /// Objects.
+    pub count: u32,
+}
+
+impl Batch {
+    /// No objects.
+    pub const EMPTY: Batch = Batch { head: ptr::null_mut(), count: 0 };
+
+    /// Takes the first object out.
+    ///
+    /// The batch holds at least one object.
+    #[inline]
+    pub unsafe fn pop(&mut self) -> *mut u8 {
+        let p = self.head;
+        // SAFETY: `p` is the head of a list that this batch owns.
+        self.head = unsafe { next(p) };
+        self.count -= 1;
+        p
+    }
+
+    /// Puts `p` in front.
+    ///
+    /// `p` is a free object of the batch's class that the caller owns and now gives away.
+    #[inline]
+    pub unsafe fn push(&mut self, p: *mut u8) {
+        // SAFETY: the caller owns `p`.
+        unsafe { set_next(p, self.head) };
+        self.head = p;
+        self.count += 1;
+    }
+}
+
+/// A batch in one word: address in the low 48 bits, count in the high 16. Zero is "no batch".
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BatchWord(pub u64);
+
+const ADDRESS: u64 = (1 << 48) - 1;
+
+impl BatchWord {
+    /// No batch.
+    pub const NONE: BatchWord = BatchWord(0);
+
+    /// Packs a batch; its count is at most 65535 (the plan bounds batch lengths).
+    #[inline]
+    pub fn pack(batch: Batch) -> Self {
+        debug_assert!(batch.count <= 0xffff && batch.head as u64 & !ADDRESS == 0);
+        BatchWord(batch.head as u64 | (u64::from(batch.count) << 48))
+    }
+
+    /// Unpacks it.
+    #[inline]
+    pub fn unpack(self) -> Batch {
+        Batch { head: (self.0 & ADDRESS) as *mut u8, count: (self.0 >> 48) as u32 }
+    }
+
+    /// Whether there is no batch.
+    #[inline]
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}

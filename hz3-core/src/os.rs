@@ -1,0 +1,249 @@
+//! The operating system: the only module that calls libc.
+//!
+//! Every wrapper leaves `errno` as it was: `free` must not change it, and only the ABI layer sets it.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+
+/// Bytes of a page.
+pub const PAGE: usize = 4096;
+
+struct KeepErrno(c_int);
+
+impl KeepErrno {
+    fn new() -> Self {
+        KeepErrno(errno())
+    }
+}
+
+impl Drop for KeepErrno {
+    fn drop(&mut self) {
+        set_errno(self.0);
+    }
+}
+
+/// This thread's `errno`.
+#[inline]
+pub fn errno() -> c_int {
+    // SAFETY: libc returns a valid, thread-local address for the life of the thread.
+    unsafe { *libc::__errno_location() }
+}
+
+/// Sets this thread's `errno`.
+#[inline]
+pub fn set_errno(value: c_int) {
+    // SAFETY: as in `errno`.
+    unsafe { *libc::__errno_location() = value }
+}
+
+/// What a mapping may be used for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: address space only.
+    None,
+    /// Reading and writing; no swap is set aside for it.
+    ReadWrite,
+}
+
+impl Access {
+    fn prot(self) -> c_int {
+        match self {
+            Access::None => libc::PROT_NONE,
+            Access::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+        }
+    }
+}
+
+/// Maps `bytes` of fresh zero pages, near `hint` if that is not 0. Null when the kernel refuses.
+pub fn map(hint: usize, bytes: usize, access: Access) -> *mut u8 {
+    let _errno = KeepErrno::new();
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: without MAP_FIXED an anonymous mapping touches no memory in use.
+    let p = unsafe { libc::mmap(hint as *mut c_void, bytes, access.prot(), flags, -1, 0) };
+    if p == libc::MAP_FAILED { ptr::null_mut() } else { p.cast() }
+}
+
+/// Maps `bytes` of zero pages whose address is a multiple of `align` (a power of two, at least a page). Null on refusal.
+pub fn map_aligned(bytes: usize, align: usize, access: Access) -> *mut u8 {
+    let Some(room) = bytes.checked_add(align) else { return ptr::null_mut() };
+    let p = map(0, room, access);
+    if p.is_null() {
+        return p;
+    }
+    let start = (p as usize + align - 1) & !(align - 1);
+    let before = start - p as usize;
+    let after = room - before - bytes;
+    // SAFETY: both trims lie in the mapping just made and outside of what is returned; nobody else knows them.
+    unsafe {
+        if before > 0 {
+            unmap(p, before);
+        }
+        if after > 0 {
+            unmap((start + bytes) as *mut u8, after);
+        }
+    }
+    start as *mut u8
+}
+
+/// Gives a mapping back. The caller owns the whole range and nothing refers to it any more.
+pub unsafe fn unmap(p: *mut u8, bytes: usize) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the caller's contract.
+    unsafe { libc::munmap(p.cast(), bytes) };
+}
+
+/// Makes a reserved range readable and writable. False when the kernel refuses (memory accounting, map count).
+pub unsafe fn commit(p: *mut u8, bytes: usize) -> bool {
+    let _errno = KeepErrno::new();
+    // SAFETY: the caller owns the range; more access cannot break anybody.
+    unsafe { libc::mprotect(p.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) == 0 }
+}
+
+/// Gives the pages of a range back to the kernel; they read as zero afterwards. The caller owns the range and wants
+/// nothing that is in it. False when the kernel refuses (locked pages): then the contents stay.
+pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
+    let _errno = KeepErrno::new();
+    // SAFETY: the caller's contract.
+    unsafe { libc::madvise(p.cast(), bytes, libc::MADV_DONTNEED) == 0 }
+}
+
+/// Replaces a range by fresh zero pages in one mapping, so that it merges with its neighbours again. The caller owns it
+/// and wants nothing that is in it.
+pub unsafe fn remap_fresh(p: *mut u8, bytes: usize) -> bool {
+    let _errno = KeepErrno::new();
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
+    // SAFETY: the caller owns the whole range, so MAP_FIXED replaces nothing of anybody else.
+    unsafe { libc::mmap(p.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) != libc::MAP_FAILED }
+}
+
+/// Moves the pages of `from` to `to` without copying; `from` stays mapped and reads as zero. Both ranges are `bytes`
+/// long, do not overlap and belong to the caller. False when the kernel cannot (before Linux 5.7).
+pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize) -> bool {
+    const MREMAP_DONTUNMAP: c_int = 4;
+    let _errno = KeepErrno::new();
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | MREMAP_DONTUNMAP;
+    // SAFETY: the caller's contract.
+    let p = unsafe { libc::mremap(from.cast(), bytes, bytes, flags, to.cast::<c_void>()) };
+    p != libc::MAP_FAILED
+}
+
+/// Huge-page advice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum HugePages {
+    /// Never.
+    Never,
+    /// Wherever the kernel can.
+    Wanted,
+}
+
+/// Advises the kernel about huge pages in a range of the caller's; a refusal changes nothing.
+pub unsafe fn advise(p: *mut u8, bytes: usize, huge: HugePages) {
+    let _errno = KeepErrno::new();
+    let advice = match huge {
+        HugePages::Never => libc::MADV_NOHUGEPAGE,
+        HugePages::Wanted => libc::MADV_HUGEPAGE,
+    };
+    // SAFETY: advice does not change contents.
+    unsafe { libc::madvise(p.cast(), bytes, advice) };
+}
+
+/// Sleeps while `*word == expected`; may return early.
+pub fn futex_wait(word: *const u32, expected: u32) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the kernel only reads the word, and checks the address.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word,
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            ptr::null::<libc::timespec>(),
+        )
+    };
+}
+
+/// Wakes one sleeper of `word`.
+pub fn futex_wake(word: *const u32) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the kernel only uses the address as a key.
+    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1) };
+}
+
+/// A pthread key.
+pub type Key = libc::pthread_key_t;
+
+/// Makes a key whose destructor runs at thread exit. None when the process has no key left.
+pub fn make_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<Key> {
+    let mut key: Key = 0;
+    // SAFETY: `key` outlives the call.
+    let r = unsafe { libc::pthread_key_create(&mut key, Some(destructor)) };
+    (r == 0).then_some(key)
+}
+
+/// Stores `value` under `key` for this thread, so that its destructor runs. May allocate.
+pub fn arm_key(key: Key, value: *const c_void) {
+    let _errno = KeepErrno::new();
+    // SAFETY: `key` came from `make_key`.
+    unsafe { libc::pthread_setspecific(key, value) };
+}
+
+/// Registers fork handlers. May allocate.
+pub fn at_fork(prepare: unsafe extern "C" fn(), parent: unsafe extern "C" fn(), child: unsafe extern "C" fn()) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the handlers are functions for the life of this library, and the registration names its DSO.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+}
+
+/// Milliseconds of a clock that is cheap to read and never goes back.
+pub fn now_ms() -> u64 {
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `t` outlives the call; the coarse clock is read without entering the kernel.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &mut t) };
+    t.tv_sec as u64 * 1000 + t.tv_nsec as u64 / 1_000_000
+}
+
+/// Writes a line to standard error without allocating.
+pub fn complain(parts: &[&[u8]]) {
+    for part in parts {
+        // SAFETY: the slice is readable for its length.
+        unsafe { libc::write(2, part.as_ptr().cast(), part.len()) };
+    }
+}
+
+/// Ends the process after a message.
+pub fn die(message: &[u8]) -> ! {
+    complain(&[b"hz3: ", message, b"\n"]);
+    // SAFETY: always safe to call.
+    unsafe { libc::abort() }
+}
+
+/// Hands a pointer that is not ours to the C library's own `free`, if it has one that can be reached by name.
+pub unsafe fn libc_free(p: *mut u8) -> bool {
+    // SAFETY: a null handle searches the default scope; the name is a C string.
+    let f = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_free".as_ptr()) };
+    if f.is_null() {
+        return false;
+    }
+    // SAFETY: `__libc_free` has the type of `free` in every libc that exports it; the caller says `p` came from there.
+    unsafe { core::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(f)(p.cast()) };
+    true
+}
+
+/// No memory.
+pub const ENOMEM: c_int = libc::ENOMEM;
+/// A bad argument.
+pub const EINVAL: c_int = libc::EINVAL;
+
+/// Makes a key without a destructor.
+pub fn make_plain_key() -> Option<Key> {
+    let mut key: Key = 0;
+    // SAFETY: `key` outlives the call.
+    let r = unsafe { libc::pthread_key_create(&mut key, None) };
+    (r == 0).then_some(key)
+}
+
+/// What this thread stored under `key`; null if nothing.
+pub fn key_value(key: Key) -> *mut u8 {
+    // SAFETY: `key` came from `make_plain_key`.
+    unsafe { libc::pthread_getspecific(key).cast() }
+}

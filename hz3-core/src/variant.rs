@@ -1,0 +1,211 @@
+//! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
+
+use crate::event::thread::ThreadBlock;
+use crate::statics::Shared;
+use crate::hot::{Miss, Slot};
+use crate::sync::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU32};
+
+/// One size class, as the events need it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Class {
+    /// Bytes of an object.
+    pub size: u32,
+    /// Alignment of every object, bytes.
+    pub align: u32,
+    /// Pages of a run.
+    pub run_pages: u16,
+    /// Objects of a full-length run.
+    pub objects: u16,
+    /// Objects of a full batch.
+    pub batch: u16,
+    /// Objects of a new thread's first batch.
+    pub batch_first: u16,
+    /// Colours: a run's first object is shifted by 64 × (0..colors) bytes.
+    pub colors: u16,
+    /// Batches that the depot of this class may hold.
+    pub depot: u16,
+}
+
+/// What `free` does with a pointer that is not ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Foreign {
+    /// Hand it to the C library.
+    Libc,
+    /// Abort with a message.
+    Abort,
+    /// Leave it alone.
+    Ignore,
+}
+
+/// Numbers and choices that only events read.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Bytes of the arena to reserve.
+    pub arena_bytes: usize,
+    /// Wanted address, 0 for any.
+    pub arena_base: usize,
+    /// Reserve readable and writable at once, instead of opening segment by segment.
+    pub commit_whole: bool,
+    /// Map segments outside of the arena when it is used up.
+    pub grow_outside: bool,
+    /// `MADV_NOHUGEPAGE` on the arena.
+    pub thp_never: bool,
+    /// `MADV_HUGEPAGE` on objects of a segment or more.
+    pub thp_large: bool,
+    /// `MADV_HUGEPAGE` on the whole arena.
+    pub thp_always: bool,
+    /// Magazines a bin: 1 or 2.
+    pub magazines: u32,
+    /// Empty runs kept a class.
+    pub empty_runs: u32,
+    /// Bytes of freed whole-segment objects kept with their pages.
+    pub large_cache: usize,
+    /// Free backed bytes kept by the page heap.
+    pub dirty_bytes: usize,
+    /// Pointers that are not ours.
+    pub foreign: Foreign,
+}
+
+/// The integer of a page tag.
+pub trait Tag: 'static {
+    /// Bytes a page.
+    const BYTES: usize;
+
+    /// The tag at an address.
+    ///
+    /// `at` is a cell of the tag table.
+    unsafe fn load(at: *const u8) -> usize;
+
+    /// Writes it.
+    ///
+    /// `at` is a cell of the tag table; its page belongs to the caller.
+    unsafe fn store(at: *mut u8, value: usize);
+}
+
+macro_rules! tag {
+    ($int:ty, $atomic:ty) => {
+        impl Tag for $int {
+            const BYTES: usize = core::mem::size_of::<$int>();
+
+            #[inline(always)]
+            unsafe fn load(at: *const u8) -> usize {
+                // SAFETY: the caller passes a cell of the table, which lives as long as the process. Tags are read
+                // while other pages' tags are written, hence atomics; an object's own tag was written before the
+                // object was handed out, so a relaxed load is enough.
+                unsafe { (*at.cast::<$atomic>()).load(Ordering::Relaxed) as usize }
+            }
+
+            #[inline]
+            unsafe fn store(at: *mut u8, value: usize) {
+                // SAFETY: as in `load`.
+                unsafe { (*at.cast::<$atomic>()).store(value as $int, Ordering::Relaxed) }
+            }
+        }
+    };
+}
+tag!(u16, AtomicU16);
+tag!(u32, AtomicU32);
+
+/// What `malloc` does about the next object of the list.
+pub trait Prefetch: 'static {
+    /// Called with the new head of the list, which may be null.
+    fn next(p: *mut u8);
+}
+
+/// Nothing is prefetched.
+pub struct NoPrefetch;
+
+impl Prefetch for NoPrefetch {
+    #[inline(always)]
+    fn next(_: *mut u8) {}
+}
+
+/// The next object's first line is fetched, so that the next `malloc` finds its link.
+pub struct PrefetchNext;
+
+impl Prefetch for PrefetchNext {
+    #[inline(always)]
+    fn next(p: *mut u8) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch of any address, null included, has no effect that a program can see.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast())
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = p;
+    }
+}
+
+/// What `malloc` does with a size above [`Variant::FINE_MAX`].
+pub trait Above: 'static {
+    /// Allocates `n > V::FINE_MAX` bytes.
+    ///
+    /// As `malloc`.
+    unsafe fn malloc<V: Variant, M: Miss>(n: usize) -> *mut u8;
+}
+
+/// One generated allocator.
+///
+/// # Safety
+/// The implementor (the generator) promises: `fine` answers every size `0..=FINE_MAX` and `coarse` every size up to
+/// `LARGEST` with the slot offset of a class that holds it; slot offsets are `(class + 1) * size_of::<Slot>()` and lie in
+/// the thread block's bank; `classes` has `CLASSES` rows by rising size, whose last is `LARGEST`; `ARENA_PAGES` pages
+/// of tags and the arena fit the reservation that `POLICY` asks for; the statics are used by this variant alone; `slot`
+/// and `thread` point into this thread's block, which is zero when the thread starts.
+pub unsafe trait Variant: Sized + 'static {
+    /// Page tags.
+    type Tag: Tag;
+    /// Prefetching in `malloc`.
+    type Prefetch: Prefetch;
+    /// Sizes above `FINE_MAX`.
+    type Above: Above;
+    /// This variant's statics.
+    type Shared: Shared;
+    /// This variant's thread block.
+    type Thread: ThreadBlock;
+
+    /// The variant's name.
+    const NAME: &'static str;
+    /// The resolved config.
+    const CONFIG: &'static core::ffi::CStr;
+    /// The name, for C.
+    const NAME_C: &'static core::ffi::CStr;
+    /// Largest size of the fine table, bytes.
+    const FINE_MAX: usize;
+    /// Largest size of any class, bytes.
+    const LARGEST: usize;
+    /// log2 of the coarse table's granule.
+    const COARSE_SHIFT: u32;
+    /// Pages of the arena as configured; the bound that `free` compares with.
+    const ARENA_PAGES: usize;
+    /// Classes.
+    const CLASSES: usize;
+    /// What events read.
+    const POLICY: Policy;
+
+    /// Slot offset of size class `[granule]`, granules of 16 bytes.
+    ///
+    /// `granule <= FINE_MAX / 16`.
+    unsafe fn fine(granule: usize) -> usize;
+    /// Slot offset from the coarse table.
+    ///
+    /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
+    unsafe fn coarse(index: usize) -> usize;
+    /// The class table.
+    fn classes() -> &'static [Class];
+    /// The word that holds the arena's base.
+    fn arena_base() -> &'static AtomicUsize;
+    /// The statics.
+    fn shared() -> &'static Self::Shared;
+    /// This thread's slot at a byte offset of its bank.
+    fn slot(offset: usize) -> *mut Slot;
+    /// This thread's block.
+    fn thread() -> *mut Self::Thread;
+}
+
+/// Bytes of the tag table, rounded up to pages: it ends where the arena begins.
+pub const fn tag_bytes<V: Variant>() -> usize {
+    (V::ARENA_PAGES * <V::Tag as Tag>::BYTES).next_multiple_of(crate::os::PAGE)
+}

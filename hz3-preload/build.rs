@@ -1,0 +1,57 @@
+//! Generates the variant that `HZ3_CONFIG` names (`configs/default.toml` if it is not set), and its ELF note.
+
+use hz3_config::emit;
+use proc_macro2::{Ident, Literal, Span};
+use quote::quote;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=HZ3_CONFIG");
+    let here = PathBuf::from(var("CARGO_MANIFEST_DIR"));
+    let config = std::env::var_os("HZ3_CONFIG").map_or_else(|| here.join("../configs/default.toml"), PathBuf::from);
+    println!("cargo::rerun-if-changed={}", config.display());
+    let plan = match hz3_config::load(&config) {
+        Ok(plan) => plan,
+        Err(diagnostics) => {
+            eprintln!("{}", diagnostics.render(false));
+            std::process::exit(2);
+        }
+    };
+    for source in &plan.sources {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    let site = emit::Site {
+        attributes: quote!(#[doc = "The variant of this library."]),
+        visibility: quote!(pub),
+        name: Ident::new("Preload", Span::call_site()),
+        core: quote!(::hz3_core),
+        unique: plan.hash.0,
+    };
+    let version = var("CARGO_PKG_VERSION");
+    let note = emit::note::bytes(&plan, &version);
+    let length = note.len();
+    let note = Literal::byte_string(&note);
+    let code = emit::variant(&plan, &site);
+    let code = quote! {
+        #code
+
+        #[used]
+        #[unsafe(link_section = ".note.hz3")]
+        static NOTE: Note<#length> = Note(*#note);
+    };
+    write(&PathBuf::from(var("OUT_DIR")).join("variant.rs"), &code.to_string());
+    for argument in [&format!("-soname,libhz3_{}.so", plan.name), "-z,defs", "-z,nodelete", "-Bsymbolic-functions"] {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,{argument}");
+    }
+}
+
+fn var(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}
+
+fn write(path: &Path, text: &str) {
+    if let Err(e) = std::fs::write(path, text) {
+        eprintln!("cannot write {}: {e}", path.display());
+        std::process::exit(3);
+    }
+}

@@ -1,0 +1,44 @@
+//! The C surface.
+
+use crate::Preload as V;
+use core::ffi::{c_int, c_void};
+use hz3_core::{abi::c, hot};
+
+macro_rules! export {
+    ($($name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {
+        $(
+            #[doc = concat!("`", stringify!($name), "`.")]
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
+                // SAFETY: the caller's contract, which is the C standard's.
+                unsafe { $body }
+            }
+        )*
+    };
+}
+
+export! {
+    malloc(n: usize) -> *mut c_void = hot::malloc::<V>(n).cast();
+    free(p: *mut c_void) = hot::free::<V>(p.cast());
+    calloc(count: usize, size: usize) -> *mut c_void = c::calloc::<V>(count, size).cast();
+    realloc(p: *mut c_void, n: usize) -> *mut c_void = c::realloc::<V>(p.cast(), n).cast();
+    reallocarray(p: *mut c_void, count: usize, size: usize) -> *mut c_void =
+        c::reallocarray::<V>(p.cast(), count, size).cast();
+    free_sized(p: *mut c_void, _n: usize) = hot::free::<V>(p.cast());
+    free_aligned_sized(p: *mut c_void, _align: usize, _n: usize) = hot::free::<V>(p.cast());
+    memalign(align: usize, n: usize) -> *mut c_void = c::memalign::<V>(align, n).cast();
+    aligned_alloc(align: usize, n: usize) -> *mut c_void = c::aligned_alloc::<V>(align, n).cast();
+    posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c_int =
+        c::posix_memalign::<V>(out.cast(), align, n);
+    valloc(n: usize) -> *mut c_void = c::valloc::<V>(n).cast();
+    pvalloc(n: usize) -> *mut c_void = c::pvalloc::<V>(n).cast();
+    malloc_usable_size(p: *mut c_void) -> usize = c::malloc_usable_size::<V>(p.cast());
+    malloc_trim(pad: usize) -> c_int = c_int::from(c::trim::<V>(pad) > 0);
+}
+
+/// `mallopt`: every parameter is fixed at build time, so that nothing can be set. Returns 1, as glibc does for parameters
+/// that it knows and ignores, because programs take 0 for a failure.
+#[unsafe(no_mangle)]
+pub extern "C" fn mallopt(_parameter: c_int, _value: c_int) -> c_int {
+    1
+}

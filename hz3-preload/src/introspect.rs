@@ -1,0 +1,119 @@
+//! What a program can ask: glibc's reports, and hz3's own (`hz3.h`).
+
+use crate::Preload as V;
+use core::ffi::{c_char, c_int};
+use hz3_core::abi::{c, introspect};
+use hz3_core::{Variant, os};
+
+/// glibc's `struct mallinfo2`; bytes unless it says otherwise.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+#[allow(missing_docs)] // The names are glibc's.
+pub struct MallInfo<T> {
+    pub arena: T,
+    pub ordblks: T,
+    pub smblks: T,
+    pub hblks: T,
+    pub hblkhd: T,
+    pub usmblks: T,
+    pub fsmblks: T,
+    pub uordblks: T,
+    pub fordblks: T,
+    pub keepcost: T,
+}
+
+/// `mallinfo2`. Objects in caches count as in use: only their threads know them.
+#[unsafe(no_mangle)]
+pub extern "C" fn mallinfo2() -> MallInfo<usize> {
+    let t = introspect::totals::<V>();
+    let free = (t.run_free + t.pages_free + t.depots) as usize;
+    let taken = t.taken as usize;
+    MallInfo {
+        arena: taken - t.huge as usize,
+        ordblks: t.segments as usize,
+        hblks: t.outside as usize,
+        hblkhd: t.huge as usize,
+        uordblks: taken.saturating_sub(free).saturating_sub(t.huge as usize),
+        fordblks: free,
+        keepcost: t.pages_dirty as usize,
+        ..MallInfo::default()
+    }
+}
+
+/// `mallinfo`: the same in `int`s, cut off at their largest value.
+#[unsafe(no_mangle)]
+pub extern "C" fn mallinfo() -> MallInfo<c_int> {
+    let m = mallinfo2();
+    let cut = |n: usize| c_int::try_from(n).unwrap_or(c_int::MAX);
+    MallInfo {
+        arena: cut(m.arena),
+        ordblks: cut(m.ordblks),
+        smblks: 0,
+        hblks: cut(m.hblks),
+        hblkhd: cut(m.hblkhd),
+        usmblks: 0,
+        fsmblks: 0,
+        uordblks: cut(m.uordblks),
+        fordblks: cut(m.fordblks),
+        keepcost: cut(m.keepcost),
+    }
+}
+
+/// Room for a report; one that is longer is cut off.
+const REPORT: usize = 16 << 10;
+
+/// `malloc_stats`: the statistics as one line of JSON on standard error.
+#[unsafe(no_mangle)]
+pub extern "C" fn malloc_stats() {
+    let mut buffer = [0u8; REPORT];
+    // SAFETY: the buffer is as long as it says.
+    let length = unsafe { introspect::stats_json::<V>(buffer.as_mut_ptr(), buffer.len()) };
+    os::complain(&[buffer.get(..length.min(REPORT - 1)).unwrap_or(&[]), b"\n"]);
+}
+
+/// `malloc_info`: the statistics as XML. `options` must be 0; -1 with `EINVAL` otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) -> c_int {
+    if options != 0 {
+        os::set_errno(os::EINVAL);
+        return -1;
+    }
+    let mut buffer = [0u8; REPORT];
+    // SAFETY: the buffer is as long as it says, and ends with a zero; the caller passes an open stream.
+    unsafe {
+        introspect::info_xml::<V>(buffer.as_mut_ptr(), buffer.len());
+        libc::fputs(buffer.as_ptr().cast(), stream).min(0)
+    }
+}
+
+/// The generator's version.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_version() -> *const c_char {
+    concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
+}
+
+/// The variant's name.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_name() -> *const c_char {
+    V::NAME_C.as_ptr()
+}
+
+/// The resolved config, as TOML.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_config() -> *const c_char {
+    V::CONFIG.as_ptr()
+}
+
+/// The statistics as JSON, like `snprintf`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hz3_stats_json(out: *mut c_char, room: usize) -> usize {
+    // SAFETY: the caller's contract: `out` can be written for `room` bytes.
+    unsafe { introspect::stats_json::<V>(out.cast(), room) }
+}
+
+/// Gives back what can be given back; returns the bytes that the kernel got.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_trim() -> usize {
+    // SAFETY: an event of this thread.
+    unsafe { c::trim::<V>(0) }
+}
