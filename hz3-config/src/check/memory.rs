@@ -12,20 +12,22 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
     power_of_two("arena.segment", &arena.segment, sink);
     power_of_two("arena.page", &arena.page, sink);
     let size = arena.size.value;
-    if let Some(base) = arena.base.value {
-        if arena.base.ok && arena.size.ok && base + size > USER_SPACE {
-            let message = format!(
-                "an arena of {} at {base:#x} ends at {:#x}, above user space, which ends at {USER_SPACE:#x}",
-                bytes(size),
-                base + size
-            );
-            sink.error(
-                arena.base.at,
-                message,
-                "",
-                "choose a lower base, or \"kernel\"",
-            );
-        }
+    if let Some(base) = arena.base.value
+        && arena.base.ok
+        && arena.size.ok
+        && base + size > USER_SPACE
+    {
+        let message = format!(
+            "an arena of {} at {base:#x} ends at {:#x}, above user space, which ends at {USER_SPACE:#x}",
+            bytes(size),
+            base + size
+        );
+        sink.error(
+            arena.base.at,
+            message,
+            "",
+            "choose a lower base, or \"kernel\"",
+        );
     }
     let budget = &settings.pressure.budget;
     if budget.ok && arena.size.ok && settings.pressure.enabled.value && budget.value > size {

@@ -249,7 +249,7 @@ knobs! {
         /// Bytes of a page: a power of two.
         page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
         /// Where the arena shall lie: an address, or the kernel's choice. It is a wish, not a demand.
-        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 46, SEGMENT)), "\"kernel\"";
+        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 47, SEGMENT)), "\"kernel\"";
         /// How reserved memory becomes usable.
         commit: Commit = Kind::Choice(COMMIT), "\"segment\"";
         /// What follows when the arena is used up.
