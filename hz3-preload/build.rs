@@ -40,7 +40,12 @@ fn main() {
         static NOTE: Note<#length> = Note(*#note);
     };
     write(&PathBuf::from(var("OUT_DIR")).join("variant.rs"), &code.to_string());
-    for argument in [&format!("-soname,libhz3_{}.so", plan.name), "-z,defs", "-z,nodelete", "-Bsymbolic-functions"] {
+    for argument in [
+        &format!("-soname,libhz3_{}.so", plan.name),
+        "-z,defs",
+        "-z,nodelete",
+        "-Bsymbolic-functions",
+    ] {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{argument}");
     }
 }

@@ -45,7 +45,10 @@ pub struct Batch {
 
 impl Batch {
     /// No objects.
-    pub const EMPTY: Batch = Batch { head: ptr::null_mut(), count: 0 };
+    pub const EMPTY: Batch = Batch {
+        head: ptr::null_mut(),
+        count: 0,
+    };
 
     /// Takes the first object out.
     ///
@@ -91,7 +94,10 @@ impl BatchWord {
     /// Unpacks it.
     #[inline]
     pub fn unpack(self) -> Batch {
-        Batch { head: (self.0 & ADDRESS) as *mut u8, count: (self.0 >> 48) as u32 }
+        Batch {
+            head: (self.0 & ADDRESS) as *mut u8,
+            count: (self.0 >> 48) as u32,
+        }
     }
 
     /// Whether there is no batch.

@@ -60,12 +60,18 @@ pub fn map(hint: usize, bytes: usize, access: Access) -> *mut u8 {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: without MAP_FIXED an anonymous mapping touches no memory in use.
     let p = unsafe { libc::mmap(hint as *mut c_void, bytes, access.prot(), flags, -1, 0) };
-    if p == libc::MAP_FAILED { ptr::null_mut() } else { p.cast() }
+    if p == libc::MAP_FAILED {
+        ptr::null_mut()
+    } else {
+        p.cast()
+    }
 }
 
 /// Maps `bytes` of zero pages whose address is a multiple of `align` (a power of two, at least a page). Null on refusal.
 pub fn map_aligned(bytes: usize, align: usize, access: Access) -> *mut u8 {
-    let Some(room) = bytes.checked_add(align) else { return ptr::null_mut() };
+    let Some(room) = bytes.checked_add(align) else {
+        return ptr::null_mut();
+    };
     let p = map(0, room, access);
     if p.is_null() {
         return p;

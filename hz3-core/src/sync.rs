@@ -31,13 +31,17 @@ impl Lock {
     /// An unlocked lock.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Lock { state: AtomicU32::new(FREE) }
+        Lock {
+            state: AtomicU32::new(FREE),
+        }
     }
 
     /// An unlocked lock.
     #[cfg(loom)]
     pub fn new() -> Self {
-        Lock { state: AtomicU32::new(FREE) }
+        Lock {
+            state: AtomicU32::new(FREE),
+        }
     }
 
     /// Waits until the lock is ours. Released when the guard drops.
@@ -50,7 +54,11 @@ impl Lock {
     /// As [`lock`](Self::lock), without a guard: for fork, which locks here and unlocks in another function.
     #[inline]
     pub fn acquire(&self) {
-        if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if self
+            .state
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             self.wait();
         }
     }
@@ -60,7 +68,10 @@ impl Lock {
     fn wait(&self) {
         for _ in 0..SPINS {
             if self.state.load(Ordering::Relaxed) == FREE
-                && self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+                && self
+                    .state
+                    .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
             {
                 return;
             }

@@ -84,7 +84,9 @@ impl PortableKey {
     #[cfg(not(loom))]
     #[allow(clippy::new_without_default)] // It exists to initialise a static.
     pub const fn new() -> Self {
-        PortableKey { key: AtomicU32::new(NO_KEY) }
+        PortableKey {
+            key: AtomicU32::new(NO_KEY),
+        }
     }
 
     /// Address of this thread's block of `size` bytes, which is zero at first. Ends the process if there is no memory
@@ -107,8 +109,14 @@ impl PortableKey {
         loop {
             match self.key.load(Ordering::Acquire) {
                 NO_KEY => {
-                    if self.key.compare_exchange(NO_KEY, MAKING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                        let Some(key) = os::make_plain_key() else { os::die(b"no pthread key left") };
+                    if self
+                        .key
+                        .compare_exchange(NO_KEY, MAKING, Ordering::Acquire, Ordering::Relaxed)
+                        .is_ok()
+                    {
+                        let Some(key) = os::make_plain_key() else {
+                            os::die(b"no pthread key left")
+                        };
                         self.key.store(key + 1, Ordering::Release);
                     }
                 }

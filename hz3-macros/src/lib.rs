@@ -25,7 +25,12 @@ impl Parse for Input {
         input.parse::<Token![=]>()?;
         let path = input.parse()?;
         let _: Option<Token![;]> = input.parse()?;
-        Ok(Input { attributes, visibility, name, path })
+        Ok(Input {
+            attributes,
+            visibility,
+            name,
+            path,
+        })
     }
 }
 
@@ -38,9 +43,15 @@ impl Parse for Input {
 pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as Input);
     let here = input.name.span().unwrap();
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     let mut place = DefaultHasher::new();
-    (std::env::var("CARGO_PKG_NAME").ok(), std::env::var("CARGO_CRATE_NAME").ok()).hash(&mut place);
+    (
+        std::env::var("CARGO_PKG_NAME").ok(),
+        std::env::var("CARGO_CRATE_NAME").ok(),
+    )
+        .hash(&mut place);
     (here.file(), here.line(), here.column(), input.name.to_string()).hash(&mut place);
     match hz3_config::load(&folder.join(input.path.value())) {
         Ok(plan) => {

@@ -2,9 +2,9 @@
 
 use crate::Preload as V;
 use core::ffi::c_void;
+use hz3_core::Variant;
 use hz3_core::abi::object;
 use hz3_core::hot::{self, Miss, Slot};
-use hz3_core::Variant;
 
 extern "C" fn plain(n: usize) -> *mut u8 {
     // SAFETY: an allocation has no further conditions.
@@ -33,7 +33,11 @@ mod throwing {
     //! Without the hand-written frames an exception cannot leave this library: out of memory ends the process.
 
     fn or_die(p: *mut u8) -> *mut u8 {
-        if p.is_null() { hz3_core::os::die(b"operator new: out of memory") } else { p }
+        if p.is_null() {
+            hz3_core::os::die(b"operator new: out of memory")
+        } else {
+            p
+        }
     }
 
     pub unsafe fn new(n: usize) -> *mut u8 {
@@ -62,7 +66,12 @@ impl Miss for Throw {
     }
 }
 
-macro_rules! export {
+// `aligned` cannot go wrong and is no unsafe function, so its callers would not need the block.
+#[allow(unused_unsafe)]
+mod exports {
+    use super::*;
+
+    macro_rules! export {
     ($($name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {
         $(
             #[doc = concat!("`", stringify!($name), "`.")]
@@ -76,29 +85,30 @@ macro_rules! export {
     };
 }
 
-/// `std::nothrow_t` by reference, and `std::align_val_t`.
-type NoThrow = *const c_void;
-type Align = usize;
+    /// `std::nothrow_t` by reference, and `std::align_val_t`.
+    type NoThrow = *const c_void;
+    type Align = usize;
 
-export! {
-    _Znwm(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
-    _Znam(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
-    _ZnwmRKSt9nothrow_t(n: usize, _t: NoThrow) -> *mut u8 = hot::malloc::<V>(n);
-    _ZnamRKSt9nothrow_t(n: usize, _t: NoThrow) -> *mut u8 = hot::malloc::<V>(n);
-    _ZnwmSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
-    _ZnamSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
-    _ZnwmSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: NoThrow) -> *mut u8 = aligned(a, n);
-    _ZnamSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: NoThrow) -> *mut u8 = aligned(a, n);
-    _ZdlPv(p: *mut u8) = hot::free::<V>(p);
-    _ZdaPv(p: *mut u8) = hot::free::<V>(p);
-    _ZdlPvRKSt9nothrow_t(p: *mut u8, _t: NoThrow) = hot::free::<V>(p);
-    _ZdaPvRKSt9nothrow_t(p: *mut u8, _t: NoThrow) = hot::free::<V>(p);
-    _ZdlPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
-    _ZdaPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
-    _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
-    _ZdaPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
-    _ZdlPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
-    _ZdaPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
-    _ZdlPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: NoThrow) = hot::free::<V>(p);
-    _ZdaPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: NoThrow) = hot::free::<V>(p);
+    export! {
+        _Znwm(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
+        _Znam(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
+        _ZnwmRKSt9nothrow_t(n: usize, _t: NoThrow) -> *mut u8 = hot::malloc::<V>(n);
+        _ZnamRKSt9nothrow_t(n: usize, _t: NoThrow) -> *mut u8 = hot::malloc::<V>(n);
+        _ZnwmSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
+        _ZnamSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
+        _ZnwmSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: NoThrow) -> *mut u8 = aligned(a, n);
+        _ZnamSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: NoThrow) -> *mut u8 = aligned(a, n);
+        _ZdlPv(p: *mut u8) = hot::free::<V>(p);
+        _ZdaPv(p: *mut u8) = hot::free::<V>(p);
+        _ZdlPvRKSt9nothrow_t(p: *mut u8, _t: NoThrow) = hot::free::<V>(p);
+        _ZdaPvRKSt9nothrow_t(p: *mut u8, _t: NoThrow) = hot::free::<V>(p);
+        _ZdlPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
+        _ZdaPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
+        _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
+        _ZdaPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
+        _ZdlPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
+        _ZdaPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
+        _ZdlPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: NoThrow) = hot::free::<V>(p);
+        _ZdaPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: NoThrow) = hot::free::<V>(p);
+    }
 }

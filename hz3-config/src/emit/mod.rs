@@ -72,7 +72,6 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             #tables
 
             type Thread = #core::event::thread::Block<#slots>;
-            const THREAD_BYTES: usize = ::core::mem::size_of::<Thread>();
             // A module, because assembly may not stand where statements stand.
             mod thread_block {
                 #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::event::thread::Block<#slots>>());
@@ -131,12 +130,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
                 #[inline(always)]
                 fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::__tls_address!(#symbol, THREAD_BYTES, offset) as *mut #core::hot::Slot
+                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), offset) as *mut #core::hot::Slot
                 }
 
                 #[inline(always)]
                 fn thread() -> *mut Thread {
-                    #core::__tls_address!(#symbol, THREAD_BYTES, 0) as *mut Thread
+                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
                 }
             }
 

@@ -12,7 +12,11 @@ use core::alloc::Layout;
 pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
     // SAFETY: alignments of layouts are powers of two.
     unsafe {
-        if layout.align() <= 16 { hot::malloc::<V>(layout.size()) } else { object::aligned::<V>(layout.align(), layout.size()) }
+        if layout.align() <= 16 {
+            hot::malloc::<V>(layout.size())
+        } else {
+            object::aligned::<V>(layout.align(), layout.size())
+        }
     }
 }
 

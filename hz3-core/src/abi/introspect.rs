@@ -45,7 +45,10 @@ pub struct Totals {
 pub fn totals<V: Variant>() -> Totals {
     process::start::<V>();
     let shared = V::shared();
-    let mut t = Totals { threads: shared.threads().count() as u64, ..Totals::default() };
+    let mut t = Totals {
+        threads: shared.threads().count() as u64,
+        ..Totals::default()
+    };
     for (id, (central, class)) in shared.centrals().iter().zip(V::classes()).enumerate() {
         let census = central.census();
         let size = u64::from(class.size);
@@ -110,8 +113,12 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
             text.push(b",");
         }
         first = false;
-        text.push(b"{").field(true, "size", u64::from(class.size)).field(false, "runs", u64::from(c.runs));
-        text.field(false, "empty_runs", u64::from(c.empty)).field(false, "free", c.free).push(b"}");
+        text.push(b"{")
+            .field(true, "size", u64::from(class.size))
+            .field(false, "runs", u64::from(c.runs));
+        text.field(false, "empty_runs", u64::from(c.empty))
+            .field(false, "free", c.free)
+            .push(b"}");
     }
     text.push(b"]}");
     text.finish()
@@ -124,7 +131,9 @@ pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
     let t = totals::<V>();
     // SAFETY: the caller's contract.
     let mut text = unsafe { Text::new(out, room) };
-    text.push(b"<malloc version=\"1\">\n<allocator name=\"hz3\" variant=\"").push(V::NAME.as_bytes()).push(b"\"/>\n");
+    text.push(b"<malloc version=\"1\">\n<allocator name=\"hz3\" variant=\"")
+        .push(V::NAME.as_bytes())
+        .push(b"\"/>\n");
     for (kind, n) in [
         ("taken", t.taken),
         ("small-out", t.small_out),
@@ -134,7 +143,11 @@ pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("pages-dirty", t.pages_dirty),
         ("huge", t.huge),
     ] {
-        text.push(b"<total type=\"").push(kind.as_bytes()).push(b"\" size=\"").number(n).push(b"\"/>\n");
+        text.push(b"<total type=\"")
+            .push(kind.as_bytes())
+            .push(b"\" size=\"")
+            .number(n)
+            .push(b"\"/>\n");
     }
     text.push(b"</malloc>\n");
     text.finish()

@@ -15,7 +15,13 @@ use core::ptr;
 #[inline]
 unsafe fn class_for<V: Variant>(n: usize) -> usize {
     // SAFETY: the lookups answer every size up to the largest class.
-    let offset = unsafe { if n <= V::FINE_MAX { V::fine((n + 15) >> 4) } else { V::coarse((n - 1) >> V::COARSE_SHIFT) } };
+    let offset = unsafe {
+        if n <= V::FINE_MAX {
+            V::fine((n + 15) >> 4)
+        } else {
+            V::coarse((n - 1) >> V::COARSE_SHIFT)
+        }
+    };
     offset / size_of::<Slot>() - 1
 }
 
@@ -74,7 +80,11 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     let tag = hot::tag_of::<V>(p);
     if tag == 0 {
         // SAFETY: the caller's contract.
-        return if p.is_null() { 0 } else { unsafe { event::foreign::usable::<V>(p) } };
+        return if p.is_null() {
+            0
+        } else {
+            unsafe { event::foreign::usable::<V>(p) }
+        };
     }
     // SAFETY: a tag other than 0 is the offset of a class's slot.
     unsafe { V::classes().get_unchecked(tag / size_of::<Slot>() - 1) }.size as usize
@@ -114,7 +124,11 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
             && (*run).class != LARGE
         {
             let have = V::classes().get_unchecked((*run).class as usize).size as usize;
-            return if n <= have && n > have / 2 { p } else { replace::<V>(p, have, n) };
+            return if n <= have && n > have / 2 {
+                p
+            } else {
+                replace::<V>(p, have, n)
+            };
         }
         let have = crate::heap::Heap::large_bytes(what);
         if n > V::LARGEST {

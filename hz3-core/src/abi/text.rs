@@ -30,15 +30,10 @@ impl Text {
 
     /// Adds a number in decimal.
     pub fn number(&mut self, n: u64) -> &mut Self {
-        let mut place = 1u64;
-        while n / place >= 10 {
-            place *= 10;
+        if n >= 10 {
+            self.number(n / 10);
         }
-        while place > 0 {
-            self.push(&[b'0' + (n / place % 10) as u8]);
-            place /= 10;
-        }
-        self
+        self.push(&[b'0' + (n % 10) as u8])
     }
 
     /// Adds `"key":n` with a comma in front unless it is the first of its object.

@@ -53,7 +53,10 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             (*slot).head = p;
             return;
         }
-        let mut full = Batch { head: (*slot).head, count: cap };
+        let mut full = Batch {
+            head: (*slot).head,
+            count: cap,
+        };
         (*slot).head = ptr::null_mut();
         list::keep_order();
         if V::POLICY.magazines > 1 {

@@ -87,7 +87,11 @@ impl Threads {
     /// No threads.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Threads { lock: Lock::new(), first: UnsafeCell::new(ptr::null_mut()), key: AtomicU32::new(0) }
+        Threads {
+            lock: Lock::new(),
+            first: UnsafeCell::new(ptr::null_mut()),
+            key: AtomicU32::new(0),
+        }
     }
 
     /// Remembers the key whose destructor reports thread exits.
@@ -285,7 +289,10 @@ pub unsafe fn flush<V: Variant>() {
             let row = class::<V>(id);
             let slot = V::slot((id + 1) * size_of::<Slot>());
             let spare = V::Thread::spares(block).add(id + 1);
-            let current = Batch { head: (*slot).head, count: (*slot).cap - (*slot).room };
+            let current = Batch {
+                head: (*slot).head,
+                count: (*slot).cap - (*slot).room,
+            };
             let second = (*spare).unpack();
             (*slot).head = ptr::null_mut();
             *spare = BatchWord::NONE;

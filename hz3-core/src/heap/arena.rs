@@ -48,7 +48,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    const FREE: Entry = Entry { kind: Kind::Free, dirty: false, moved: false, pages: 0 };
+    const FREE: Entry = Entry {
+        kind: Kind::Free,
+        dirty: false,
+        moved: false,
+        pages: 0,
+    };
 
     fn pack(self) -> u64 {
         self.kind as u64 | u64::from(self.dirty) << 8 | u64::from(self.moved) << 9 | u64::from(self.pages) << 32
@@ -61,7 +66,12 @@ impl Entry {
             2 => Kind::Huge,
             _ => Kind::Tail,
         };
-        Entry { kind, dirty: word >> 8 & 1 != 0, moved: word >> 9 & 1 != 0, pages: (word >> 32) as u32 }
+        Entry {
+            kind,
+            dirty: word >> 8 & 1 != 0,
+            moved: word >> 9 & 1 != 0,
+            pages: (word >> 32) as u32,
+        }
     }
 }
 
@@ -82,8 +92,15 @@ pub struct Arena {
 
 impl Arena {
     /// No reservation yet.
-    pub const NONE: Arena =
-        Arena { base: 0, segments: 0, opened: 0, lowest: 0, high: 0, used: 0, entries: core::ptr::null() };
+    pub const NONE: Arena = Arena {
+        base: 0,
+        segments: 0,
+        opened: 0,
+        lowest: 0,
+        high: 0,
+        used: 0,
+        entries: core::ptr::null(),
+    };
 
     /// Reserves address space, halving the arena until the kernel agrees; with `tag_bytes` of tags below it. Publishes
     /// the base in `word`. Leaves everything as it is if not even a small arena can be had.
@@ -107,7 +124,11 @@ impl Arena {
         let segments = bytes / SEGMENT;
         let entry_bytes = (segments * 8).next_multiple_of(os::PAGE);
         let front = entry_bytes + tag_bytes;
-        let hint = if policy.arena_base == 0 { 0 } else { policy.arena_base - front };
+        let hint = if policy.arena_base == 0 {
+            0
+        } else {
+            policy.arena_base - front
+        };
         let total = front + bytes + SEGMENT;
         let start = os::map(hint, total, access);
         if start.is_null() {
@@ -215,8 +236,9 @@ impl Arena {
     }
 
     fn find(&self, n: usize, align: usize) -> Option<usize> {
-        let step = (align / SEGMENT).max(1);
-        let start = |i: usize| ((self.base / SEGMENT + i).next_multiple_of(step)) - self.base / SEGMENT;
+        let mask = (align / SEGMENT).max(1) - 1;
+        let number = self.base / SEGMENT;
+        let start = |i: usize| ((number + i + mask) & !mask) - number;
         let mut at = start(self.lowest);
         'next: while at + n <= self.segments {
             for i in at..at + n {

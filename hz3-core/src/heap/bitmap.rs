@@ -114,7 +114,10 @@ impl PageSet {
             }
             first = (first - 1) & !63;
         }
-        Span { first, len: end - first }
+        Span {
+            first,
+            len: end - first,
+        }
     }
 
     /// The smallest range that holds `len` pages starting at a multiple of `align` pages (a power of two); the lowest
@@ -150,7 +153,10 @@ impl Iterator for Spans<'_> {
         }
         let end = self.set.seek(first, false);
         self.at = end;
-        Some(Span { first, len: end - first })
+        Some(Span {
+            first,
+            len: end - first,
+        })
     }
 }
 

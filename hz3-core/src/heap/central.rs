@@ -4,8 +4,8 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
-use super::segment::{Run, SEGMENT, Segment};
 use super::Heap;
+use super::segment::{Run, SEGMENT, Segment};
 use crate::Shared;
 use crate::list::{self, Batch};
 use crate::os::PAGE;
@@ -115,8 +115,11 @@ impl Central {
                 let run = Segment::run_of(p);
                 let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
                 let segment = Segment::of(p);
-                let behind =
-                    if (*run).free == 0 { ptr::null_mut() } else { segment.cast::<u8>().add((*run).head as usize * 16) };
+                let behind = if (*run).free == 0 {
+                    ptr::null_mut()
+                } else {
+                    segment.cast::<u8>().add((*run).head as usize * 16)
+                };
                 list::set_next(p, behind);
                 (*run).head = ((p as usize % SEGMENT) / 16) as u32;
                 (*run).free += 1;
@@ -159,7 +162,11 @@ impl Central {
         // SAFETY: the lock is held; runs in the list are open.
         unsafe {
             let runs = &*self.inner.get();
-            let mut out = Census { runs: runs.runs, empty: runs.empty, free: 0 };
+            let mut out = Census {
+                runs: runs.runs,
+                empty: runs.empty,
+                free: 0,
+            };
             let mut run = runs.first;
             while !run.is_null() {
                 out.free += u64::from((*run).capacity) - u64::from(Run::live(run));
@@ -176,7 +183,10 @@ unsafe fn take_free(run: *mut Run, want: u32, batch: &mut Batch) {
     unsafe {
         let base: *mut u8 = Segment::of(run.cast()).cast();
         if batch.count == 0 && (*run).free > 0 && u32::from((*run).free) <= want {
-            *batch = Batch { head: base.add((*run).head as usize * 16), count: u32::from((*run).free) };
+            *batch = Batch {
+                head: base.add((*run).head as usize * 16),
+                count: u32::from((*run).free),
+            };
             (*run).free = 0;
             return;
         }
@@ -217,7 +227,9 @@ impl Runs {
         let heap: &Heap = V::shared().heap();
         let least = (class.size as usize).div_ceil(PAGE);
         let taken = heap.locked(|h| h.take(&V::POLICY, least, class.run_pages as usize, 1));
-        let Some(t) = taken else { return ptr::null_mut() };
+        let Some(t) = taken else {
+            return ptr::null_mut();
+        };
         // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
         unsafe {
             let run = Segment::open_run(t.segment, t.span, id as u16);
@@ -227,7 +239,7 @@ impl Runs {
                 self.color = color + 1;
                 (color as usize * 64, class.objects as usize)
             } else {
-                (0, bytes / class.size as usize)
+                (0, bytes.checked_div(class.size as usize).unwrap_or(0))
             };
             (*run).shift = (shift / 16) as u16;
             (*run).capacity = capacity as u16;

@@ -13,7 +13,8 @@ pub fn put(words: &[AtomicU64], batch: Batch) -> bool {
     for w in words {
         // A look first: a failing exchange would take the cache line from everybody else.
         if w.load(Ordering::Relaxed) == BatchWord::NONE.0
-            && w.compare_exchange(BatchWord::NONE.0, word, Ordering::Release, Ordering::Relaxed).is_ok()
+            && w.compare_exchange(BatchWord::NONE.0, word, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
         {
             return true;
         }
@@ -40,7 +41,10 @@ mod tests {
     use std::vec::Vec;
 
     fn batch(n: usize) -> Batch {
-        Batch { head: (n * 16) as *mut u8, count: n as u32 }
+        Batch {
+            head: (n * 16) as *mut u8,
+            count: n as u32,
+        }
     }
 
     #[test]

@@ -25,7 +25,10 @@ pub struct Fresh {
     pub clean: bool,
 }
 
-const NONE: Fresh = Fresh { p: ptr::null_mut(), clean: false };
+const NONE: Fresh = Fresh {
+    p: ptr::null_mut(),
+    clean: false,
+};
 
 /// What a large object is.
 #[derive(Clone, Copy)]
@@ -57,7 +60,10 @@ impl Heap {
         let Some(t) = taken else { return NONE };
         // SAFETY: the span was just taken, so it is ours.
         unsafe { Segment::open_run(t.segment, t.span, LARGE) };
-        Fresh { p: Segment::page_address(t.segment, t.span.first), clean: t.clean }
+        Fresh {
+            p: Segment::page_address(t.segment, t.span.first),
+            clean: t.clean,
+        }
     }
 
     fn huge(&self, policy: &Policy, pages: usize, align: usize) -> Fresh {
@@ -164,7 +170,13 @@ impl Heap {
         // The object is still ours, so the system call needs no lock.
         let moved = self.locked(|h| h.arena.entry(index).moved);
         // SAFETY: the caller owns the object.
-        let zero = unsafe { if moved { os::remap_fresh(p, bytes) } else { os::purge(p, pages * PAGE) } };
+        let zero = unsafe {
+            if moved {
+                os::remap_fresh(p, bytes)
+            } else {
+                os::purge(p, pages * PAGE)
+            }
+        };
         self.locked(|h| h.disown_huge(index, segments, pages, !zero));
     }
 
@@ -218,7 +230,10 @@ impl Heap {
                 }
                 // Only the first page of a large object is ever looked up, so the new pages need no entry.
             } else if pages < span.len {
-                let rest = Span { first: span.first + pages, len: span.len - pages };
+                let rest = Span {
+                    first: span.first + pages,
+                    len: span.len - pages,
+                };
                 self.locked(|h| h.give(segment, rest, rest.len));
             }
             (*run).pages = pages as u16;
@@ -242,7 +257,17 @@ impl Heap {
         if !unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) } {
             return false;
         }
-        self.locked(|h| h.arena.set(index, Entry { kind: Kind::Huge, dirty: false, moved: true, pages: pages as u32 }));
+        self.locked(|h| {
+            h.arena.set(
+                index,
+                Entry {
+                    kind: Kind::Huge,
+                    dirty: false,
+                    moved: true,
+                    pages: pages as u32,
+                },
+            )
+        });
         true
     }
 }
@@ -266,13 +291,29 @@ impl PageHeap {
     fn own_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: usize) {
         self.huge_dirty -= dirty * SEGMENT;
         self.huge_bytes += pages * PAGE;
-        self.arena.set(first, Entry { kind: Kind::Huge, dirty: false, moved: false, pages: pages as u32 });
+        self.arena.set(
+            first,
+            Entry {
+                kind: Kind::Huge,
+                dirty: false,
+                moved: false,
+                pages: pages as u32,
+            },
+        );
         self.set_tails(first + 1, first + segments);
     }
 
     fn set_tails(&mut self, from: usize, to: usize) {
         for i in from..to {
-            self.arena.set(i, Entry { kind: Kind::Tail, dirty: false, moved: false, pages: 0 });
+            self.arena.set(
+                i,
+                Entry {
+                    kind: Kind::Tail,
+                    dirty: false,
+                    moved: false,
+                    pages: 0,
+                },
+            );
         }
     }
 
@@ -284,7 +325,9 @@ impl PageHeap {
 
     fn resize_huge(&mut self, index: usize, old: usize, pages: usize, have: usize, want: usize) -> bool {
         if want > have {
-            let Some(dirty) = self.arena.take_at(index + have, want - have) else { return false };
+            let Some(dirty) = self.arena.take_at(index + have, want - have) else {
+                return false;
+            };
             self.huge_dirty -= dirty * SEGMENT;
             self.set_tails(index + have, index + want);
         } else if want < have {
@@ -292,7 +335,15 @@ impl PageHeap {
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
         let moved = self.arena.entry(index).moved;
-        self.arena.set(index, Entry { kind: Kind::Huge, dirty: false, moved, pages: pages as u32 });
+        self.arena.set(
+            index,
+            Entry {
+                kind: Kind::Huge,
+                dirty: false,
+                moved,
+                pages: pages as u32,
+            },
+        );
         true
     }
 }

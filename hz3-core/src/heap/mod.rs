@@ -28,7 +28,10 @@ impl Heap {
     /// No memory at all.
     #[cfg(not(loom))]
     pub const fn new() -> Self {
-        Heap { lock: Lock::new(), inner: UnsafeCell::new(PageHeap::EMPTY) }
+        Heap {
+            lock: Lock::new(),
+            inner: UnsafeCell::new(PageHeap::EMPTY),
+        }
     }
 
     /// Runs `f` with the page heap, alone. `f` must not allocate, lock or call back.
@@ -49,7 +52,13 @@ impl Heap {
         let mut purged = 0;
         loop {
             // One segment a turn: others get the lock in between.
-            let n = self.locked(|h| if h.dirty_pages * crate::os::PAGE > bytes { h.purge_oldest() } else { 0 });
+            let n = self.locked(|h| {
+                if h.dirty_pages * crate::os::PAGE > bytes {
+                    h.purge_oldest()
+                } else {
+                    0
+                }
+            });
             if n == 0 {
                 return purged * crate::os::PAGE;
             }

@@ -38,7 +38,12 @@ pub struct OutsideTable {
 
 impl OutsideTable {
     /// Nothing lies outside.
-    pub const EMPTY: OutsideTable = OutsideTable { cells: ptr::null_mut(), capacity: 0, filled: 0, live: 0 };
+    pub const EMPTY: OutsideTable = OutsideTable {
+        cells: ptr::null_mut(),
+        capacity: 0,
+        filled: 0,
+        live: 0,
+    };
 
     /// Entries.
     pub fn len(&self) -> usize {
@@ -87,7 +92,13 @@ impl OutsideTable {
         if (self.filled + 1) * 2 > self.capacity && !self.grow() {
             return false;
         }
-        self.put(p as usize / SEGMENT, match what { Outside::Pages => 0, Outside::Huge(b) => b });
+        self.put(
+            p as usize / SEGMENT,
+            match what {
+                Outside::Pages => 0,
+                Outside::Huge(b) => b,
+            },
+        );
         true
     }
 
@@ -123,7 +134,15 @@ impl OutsideTable {
         if cells.is_null() {
             return false;
         }
-        let old = core::mem::replace(self, OutsideTable { cells, capacity, filled: 0, live: 0 });
+        let old = core::mem::replace(
+            self,
+            OutsideTable {
+                cells,
+                capacity,
+                filled: 0,
+                live: 0,
+            },
+        );
         for i in 0..old.capacity {
             // SAFETY: a cell of the old mapping, which is still there.
             let c = unsafe { *old.cell(i) };

@@ -133,7 +133,11 @@ impl PageHeap {
             self.free_pages -= span.len;
             self.rebucket(segment, (*segment).free.longest());
             self.less_dirty(segment, dirty);
-            Taken { segment, span, clean: dirty == 0 }
+            Taken {
+                segment,
+                span,
+                clean: dirty == 0,
+            }
         }
     }
 
@@ -154,7 +158,10 @@ impl PageHeap {
     pub fn give(&mut self, segment: *mut Segment, span: Span, touched: usize) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
-            (*segment).dirty.insert(Span { first: span.first, len: touched.min(span.len) });
+            (*segment).dirty.insert(Span {
+                first: span.first,
+                len: touched.min(span.len),
+            });
             (*segment).free.insert(span);
             (*segment).free_pages += span.len as u32;
             self.free_pages += span.len;
@@ -317,7 +324,15 @@ impl PageHeap {
     fn add_segment(&mut self, policy: &Policy) -> bool {
         if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
             self.huge_dirty -= dirty * SEGMENT;
-            self.arena.set(index, Entry { kind: Kind::Pages, dirty: false, moved: false, pages: 0 });
+            self.arena.set(
+                index,
+                Entry {
+                    kind: Kind::Pages,
+                    dirty: false,
+                    moved: false,
+                    pages: 0,
+                },
+            );
             let segment = self.arena.address(index).cast();
             self.open_segment(segment, false, dirty == 0);
             return true;

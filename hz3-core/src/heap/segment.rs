@@ -75,10 +75,16 @@ pub struct Segment {
 }
 
 const _: () = assert!(core::mem::size_of::<Run>() == 32, "descriptors are two to a cache line");
-const _: () = assert!(core::mem::size_of::<Segment>() <= HEADER_PAGES * PAGE, "the header fits its pages");
+const _: () = assert!(
+    core::mem::size_of::<Segment>() <= HEADER_PAGES * PAGE,
+    "the header fits its pages"
+);
 
 /// All pages that can hold objects.
-pub const WHOLE: Span = Span { first: HEADER_PAGES, len: USABLE };
+pub const WHOLE: Span = Span {
+    first: HEADER_PAGES,
+    len: USABLE,
+};
 
 impl Segment {
     /// The segment that holds `p`, if `p` lies in a segment at all.
@@ -169,7 +175,10 @@ impl Run {
         unsafe {
             let base = (&raw const (*segment).runs) as usize;
             let first = (this as usize - base) / core::mem::size_of::<Run>() + HEADER_PAGES;
-            Span { first, len: (*this).pages as usize }
+            Span {
+                first,
+                len: (*this).pages as usize,
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::variant::{Tag, Variant, tag_bytes};
 #[inline(always)]
 pub unsafe fn free<V: Variant>(p: *mut u8) {
     let base = V::arena_base().load(Ordering::Relaxed);
-    let page = (p as usize).wrapping_sub(base) / PAGE;
+    let page = opaque((p as usize).wrapping_sub(base) / PAGE);
     if page >= V::ARENA_PAGES {
         // SAFETY: the caller's contract.
         return unsafe { event::foreign::free::<V>(p) };
@@ -30,6 +30,16 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
         list::keep_order();
         (*slot).head = p;
     }
+}
+
+/// The same number, of which the optimizer knows nothing. Left alone it derives the bound and the table's index from the
+/// address separately, with two shifts and a mask instead of one shift. Emits nothing.
+#[inline(always)]
+fn opaque(page: usize) -> usize {
+    let mut page = page;
+    // SAFETY: no instruction.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) page, options(pure, nomem, nostack, preserves_flags)) };
+    page
 }
 
 #[inline(always)]

@@ -28,7 +28,11 @@ pub struct Slot {
 
 impl Slot {
     /// A slot of a thread that has not started.
-    pub const ZERO: Slot = Slot { head: ptr::null_mut(), room: 0, cap: 0 };
+    pub const ZERO: Slot = Slot {
+        head: ptr::null_mut(),
+        room: 0,
+        cap: 0,
+    };
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");
