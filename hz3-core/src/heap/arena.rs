@@ -102,10 +102,15 @@ impl Arena {
         entries: core::ptr::null(),
     };
 
-    /// Reserves address space, halving the arena until the kernel agrees; with `tag_bytes` of tags below it. Publishes
-    /// the base in `word`. Leaves everything as it is if not even a small arena can be had.
+    /// Reserves address space, with `tag_bytes` of tags below it, and publishes the base in `word`. Halves the arena until
+    /// the kernel agrees (valgrind, strict overcommit). Where address space is limited it takes a quarter at most, tags
+    /// included: libraries, stacks and mappings of the program need the rest, and what the arena lacks comes from
+    /// outside. Leaves everything as it is if not even a small arena can be had.
     pub fn reserve(&mut self, policy: &Policy, tag_bytes: usize, word: &AtomicUsize) {
         let mut bytes = policy.arena_bytes;
+        if let Some(limit) = os::address_space_limit() {
+            bytes = bytes.min((limit / 4).saturating_sub(tag_bytes)) & !(SEGMENT - 1);
+        }
         while bytes >= LEAST * SEGMENT {
             let (first, second) = if policy.commit_whole {
                 (Access::ReadWrite, Access::None)
