@@ -37,13 +37,9 @@ pub(crate) fn follow(path: &Path, text: String, sink: &mut Sink) -> Chain {
     });
     while let Some(source) = next.take() {
         let file = chain.sources.len();
-        let before = sink.len();
-        let entries = Reader {
-            file: Some(file),
-            sink,
-        }
-        .file(&source.text);
-        chain.sound &= sink.len() == before || toml::de::DeTable::parse(&source.text).is_ok();
+        let entries = Reader { file: Some(file), sink }.file(&source.text);
+        chain.sound &= entries.is_some();
+        let entries = entries.unwrap_or_default();
         let parent = match entries.get(&(TOP, "extends")) {
             Some(Entry {
                 value: Value::Text(parent),
@@ -63,12 +59,7 @@ pub(crate) fn follow(path: &Path, text: String, sink: &mut Sink) -> Chain {
 }
 
 /// Opens the parent that the last file names; `None` if that was reported.
-fn open_parent(
-    sources: &[Source],
-    parent: &str,
-    at: Option<At>,
-    sink: &mut Sink,
-) -> Option<Source> {
+fn open_parent(sources: &[Source], parent: &str, at: Option<At>, sink: &mut Sink) -> Option<Source> {
     let child = sources.last()?;
     let file = if parent.ends_with(".toml") {
         parent.to_owned()
@@ -98,30 +89,20 @@ fn open_parent(
             text,
         }),
         Err((message, _)) => {
-            let help = known_configs(&shown).map_or_else(String::new, |known| {
-                match suggestion(parent, &known) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None if known.is_empty() => String::new(),
-                    None => format!("configs beside it: {}", known.join(", ")),
-                }
-            });
-            sink.error(
-                at,
-                format!("the parent cannot be read: {message}"),
-                "",
-                help,
-            );
+            let help = known_configs(&shown, &child.shown).unwrap_or_default();
+            let help = match knob::nearest(parent, help.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None if help.is_empty() || help.len() > 20 => String::new(),
+                None => format!("configs beside it: {}", help.join(", ")),
+            };
+            sink.error(at, format!("the parent cannot be read: {message}"), "", help);
             None
         }
     }
 }
 
-fn suggestion<'a>(parent: &str, known: &'a [String]) -> Option<&'a str> {
-    knob::nearest(parent, known.iter().map(String::as_str))
-}
-
-/// Names of the configs in a file's folder, sorted.
-fn known_configs(path: &Path) -> Option<Vec<String>> {
+/// Names of the configs in a file's folder, sorted, without the one that looks for its parent.
+fn known_configs(path: &Path, child: &Path) -> Option<Vec<String>> {
     let dir = path
         .parent()
         .filter(|dir| !dir.as_os_str().is_empty())
@@ -129,10 +110,8 @@ fn known_configs(path: &Path) -> Option<Vec<String>> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .ok()?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|path| real(path) != real(child))
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect();
     names.sort();
@@ -173,16 +152,10 @@ impl Chain {
         let mut merged = Merged::new();
         for group in GROUPS {
             // Who a variant is, is never inherited.
-            let files = if group.name == TOP {
-                1
-            } else {
-                self.entries.len()
-            };
+            let files = if group.name == TOP { 1 } else { self.entries.len() };
             for knob in group.knobs {
                 let path = (group.name, knob.key);
-                let written = self.entries[..files]
-                    .iter()
-                    .find_map(|entries| entries.get(&path));
+                let written = self.entries[..files].iter().find_map(|entries| entries.get(&path));
                 let entry = match written {
                     Some(entry) if entry.ok => entry.clone(),
                     Some(entry) => Entry {
@@ -243,12 +216,7 @@ mod tests {
             .flat_map(|group| group.knobs)
             .filter(|knob| !knob.default.is_empty())
         {
-            assert_eq!(
-                show(&default(&knob.kind, knob.default)),
-                knob.default,
-                "{}",
-                knob.key
-            );
+            assert_eq!(show(&default(&knob.kind, knob.default)), knob.default, "{}", knob.key);
         }
     }
 }

@@ -13,6 +13,7 @@ mod chain;
 mod check;
 pub mod cost;
 mod diagnostic;
+pub mod emit;
 mod hash;
 mod knob;
 pub mod plan;

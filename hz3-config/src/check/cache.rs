@@ -28,22 +28,13 @@ fn ordered(names: [&str; 2], low: &Setting<u64>, high: &Setting<u64>, sink: &mut
             (Some(low), Some(high)) => Some(if high.file < low.file { high } else { low }),
             (low, high) => low.or(high),
         };
-        sink.error(
-            at,
-            message,
-            "",
-            "let the lower bound not exceed the upper one",
-        );
+        sink.error(at, message, "", "let the lower bound not exceed the upper one");
     }
     fits
 }
 
 /// The batches of all classes; `None` if something was reported or not understood.
-pub(super) fn batches(
-    settings: &Settings,
-    sizes: Option<&[u32]>,
-    sink: &mut Sink,
-) -> Option<Vec<Batch>> {
+pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sink) -> Option<Vec<Batch>> {
     let before = sink.len();
     let group = &settings.cache;
     let bounds = ["cache.batch_min", "cache.batch_max"];
@@ -55,8 +46,7 @@ pub(super) fn batches(
     }
     let of_class = sizes.iter().zip(rows).map(|(&size, row)| {
         let size = u64::from(size);
-        let wanted =
-            (group.batch_bytes.value / size).clamp(group.batch_min.value, group.batch_max.value);
+        let wanted = (group.batch_bytes.value / size).clamp(group.batch_min.value, group.batch_max.value);
         let full = row.map_or(wanted, |row| row.value.value);
         let first = (group.first_bytes.value / size).clamp(1, full);
         Batch {
@@ -88,9 +78,7 @@ pub(super) fn depot(
             .map(|(size, batch)| u64::from(*size) * u64::from(batch.full))
     };
     let held: Vec<u32> = batch_bytes()
-        .map(|bytes| {
-            (group.bytes.value / bytes).clamp(group.batches_min.value, group.batches_max.value)
-        })
+        .map(|bytes| (group.bytes.value / bytes).clamp(group.batches_min.value, group.batches_max.value))
         .map(narrow)
         .collect();
     let bytes_bound = batch_bytes()

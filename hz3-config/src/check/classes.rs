@@ -25,9 +25,7 @@ pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
     for step in &settings.classes.steps.value {
         match &step.form {
             StepForm::Linear { to, step } => linear(&mut sizes, *to, *step, sink),
-            StepForm::Geometric { to, per_doubling } => {
-                geometric(&mut sizes, *to, per_doubling.value, sink)
-            }
+            StepForm::Geometric { to, per_doubling } => geometric(&mut sizes, *to, per_doubling.value, sink),
             StepForm::List(list) => explicit(&mut sizes, list, step.at, sink),
         }
     }
@@ -49,17 +47,13 @@ pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
             "{} classes make a thread's block {block} bytes: {THREAD_BLOCK_MAX} is the most",
             sizes.len()
         );
-        let help =
-            "the block is taken out of every thread's stack: use wider steps, or `per_doubling`";
+        let help = "the block is taken out of every thread's stack: use wider steps, or `per_doubling`";
         sink.error(at, message, "", help);
     }
     if sink.len() != before || !settings.sub4k.layout.ok || !settings.sub4k.sizes.ok {
         return None;
     }
-    sizes
-        .into_iter()
-        .map(|size| u32::try_from(size).ok())
-        .collect()
+    sizes.into_iter().map(|size| u32::try_from(size).ok()).collect()
 }
 
 /// Whether a size is a multiple of the granule; reports it if not. Zero is none.
@@ -144,9 +138,7 @@ fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, sink: &mut Sink) {
     while base < to.value {
         let granule = FIRST.max(base / 64);
         for i in 1..=n {
-            let size = (base + (base * i).div_ceil(n))
-                .next_multiple_of(granule)
-                .min(to.value);
+            let size = (base + (base * i).div_ceil(n)).next_multiple_of(granule).min(to.value);
             if sizes.last().is_some_and(|last| *last < size) {
                 sizes.push(size);
             }
@@ -157,12 +149,7 @@ fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, sink: &mut Sink) {
 
 fn explicit(sizes: &mut Vec<u64>, list: &[Located<u64>], at: Option<At>, sink: &mut Sink) {
     if list.is_empty() {
-        return sink.error(
-            at,
-            "`sizes` is empty",
-            "",
-            "list at least one size, or remove the step",
-        );
+        return sink.error(at, "`sizes` is empty", "", "list at least one size, or remove the step");
     }
     for (i, size) in list.iter().enumerate() {
         if !granular(*size, sink) {
@@ -174,16 +161,8 @@ fn explicit(sizes: &mut Vec<u64>, list: &[Located<u64>], at: Option<At>, sink: &
             continue;
         }
         if size.value <= last {
-            let message = format!(
-                "{} does not rise above the class before it, {last}",
-                size.value
-            );
-            sink.error(
-                size.at,
-                message,
-                "",
-                "sizes rise, and steps continue each other",
-            );
+            let message = format!("{} does not rise above the class before it, {last}", size.value);
+            sink.error(size.at, message, "", "sizes rise, and steps continue each other");
             continue;
         }
         sizes.push(size.value);
@@ -207,8 +186,7 @@ fn sub4k(settings: &Settings, sizes: &mut Vec<u64>, sink: &mut Sink) {
     }
     if group.sizes.ok && group.sizes.value.is_empty() {
         let at = group.sizes.at.or(group.layout.at);
-        let help =
-            "list them, such as `sizes = [2304, 2816, 3328, 3840]`, or choose `layout = \"round\"`";
+        let help = "list them, such as `sizes = [2304, 2816, 3328, 3840]`, or choose `layout = \"round\"`";
         return sink.error(at, "`sub4k.sizes` names no class", "", help);
     }
     let mut last = 2048;
@@ -228,10 +206,7 @@ fn sub4k(settings: &Settings, sizes: &mut Vec<u64>, sink: &mut Sink) {
             continue;
         }
         if size.value <= last {
-            let message = format!(
-                "{} does not rise above the size before it, {last}",
-                size.value
-            );
+            let message = format!("{} does not rise above the size before it, {last}", size.value);
             sink.error(size.at, message, "", "write the sizes rising, each once");
             continue;
         }

@@ -21,21 +21,13 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
         return None;
     }
     if fine_max > largest {
-        let message =
-            format!("`lookup.fine_max` is {fine_max}, but the largest class has {largest} bytes");
-        sink.error(
-            setting.at,
-            message,
-            "",
-            format!("write {largest}, or \"auto\""),
-        );
+        let message = format!("`lookup.fine_max` is {fine_max}, but the largest class has {largest} bytes");
+        sink.error(setting.at, message, "", format!("write {largest}, or \"auto\""));
         return None;
     }
     // The classes are rising, so one walk over them answers every size in turn.
     let class = |size: u32| narrow16(sizes.partition_point(|class| *class < size));
-    let fine: Vec<ClassId> = (0..=fine_max / GRANULE)
-        .map(|i| class(i * GRANULE))
-        .collect();
+    let fine: Vec<ClassId> = (0..=fine_max / GRANULE).map(|i| class(i * GRANULE)).collect();
     let coarse = (fine_max < largest).then(|| {
         // A granule above `fine_max` may not hold the end of a class in its middle, nor that of the fine table.
         let above = sizes.iter().filter(|size| **size > fine_max);
@@ -58,10 +50,12 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
             fine.len(),
             entries - fine.len(),
         );
-        let help = format!(
-            "classes above `lookup.fine_max` ({fine_max}) are only multiples of {}: make them multiples of more, or change `lookup.fine_max`",
-            1 << shift
-        );
+        let help = if fine.len() * ENTRY > TABLES_MAX {
+            "lower `lookup.fine_max`, or leave it to \"auto\"".to_owned()
+        } else {
+            let granule = 1u32 << shift;
+            format!("one class above {fine_max} bytes is no multiple of more than {granule}: space them more evenly")
+        };
         let at = setting.at.or(settings.classes.steps.at);
         sink.error(at, message, "", help);
         return None;

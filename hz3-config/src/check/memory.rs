@@ -22,12 +22,7 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
             bytes(size),
             base + size
         );
-        sink.error(
-            arena.base.at,
-            message,
-            "",
-            "choose a lower base, or \"kernel\"",
-        );
+        sink.error(arena.base.at, message, "", "choose a lower base, or \"kernel\"");
     }
     let budget = &settings.pressure.budget;
     if budget.ok && arena.size.ok && settings.pressure.enabled.value && budget.value > size {
@@ -43,10 +38,7 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
 fn power_of_two(name: &str, setting: &Setting<u64>, sink: &mut Sink) {
     if setting.ok && !setting.value.is_power_of_two() {
         let near = bytes(setting.value.next_power_of_two());
-        let message = format!(
-            "`{name}` must be a power of two, not {}",
-            bytes(setting.value)
-        );
+        let message = format!("`{name}` must be a power of two, not {}", bytes(setting.value));
         sink.error(setting.at, message, "", format!("did you mean \"{near}\"?"));
     }
 }

@@ -14,8 +14,8 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::Settings;
 use crate::plan::{
-    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership,
-    OwnershipPlan, Plan, PressurePlan, PurgePlan, SLOT_BYTES, StatsPlan,
+    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan, Plan,
+    PressurePlan, PurgePlan, SLOT_BYTES, StatsPlan,
 };
 use crate::{hash, resolve, support};
 
@@ -31,22 +31,14 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     let settings = Settings::new(&merged);
     let unused = unused::check(&merged, &settings, sink);
     let relevant = merged.iter().filter(|(path, _)| !unused.contains(path));
-    let relevant = relevant
-        .map(|(path, entry)| (*path, entry.clone()))
-        .collect();
+    let relevant = relevant.map(|(path, entry)| (*path, entry.clone())).collect();
     support::check(&relevant, sink);
     memory::check(&settings, sink);
 
     let sizes = classes::sizes(&settings, sink);
-    let runs = sizes
-        .as_ref()
-        .and_then(|sizes| runs::plan(&settings, sizes, sink));
-    let lookup = sizes
-        .as_ref()
-        .and_then(|sizes| lookup::plan(&settings, sizes, sink));
-    let tag = sizes
-        .as_ref()
-        .and_then(|sizes| tag::plan(&settings, sizes.len(), sink));
+    let runs = sizes.as_ref().and_then(|sizes| runs::plan(&settings, sizes, sink));
+    let lookup = sizes.as_ref().and_then(|sizes| lookup::plan(&settings, sizes, sink));
+    let tag = sizes.as_ref().and_then(|sizes| tag::plan(&settings, sizes.len(), sink));
     let batches = cache::batches(&settings, sizes.as_deref(), sink);
     let depot = cache::depot(&settings, sizes.as_deref(), batches.as_deref(), sink);
     if !sink.is_empty() {
@@ -89,11 +81,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         hash: hash::of(&resolved),
         code_hash: ConfigHash(0),
         resolved,
-        sources: chain
-            .sources
-            .iter()
-            .map(|source| source.absolute.clone())
-            .collect(),
+        sources: chain.sources.iter().map(|source| source.absolute.clone()).collect(),
         classes,
         lookup: lookup?,
         tag: tag?,

@@ -15,32 +15,22 @@ pub(super) fn rows<'a>(
         let (from, to) = (row.from.value, row.to.value);
         if from > to {
             let message = format!("this row of `{name}` runs backwards: from {from} to {to}");
-            sink.error(
-                row.at,
-                message,
-                "",
-                format!("did you mean `from = {to}, to = {from}`?"),
-            );
+            sink.error(row.at, message, "", format!("did you mean `from = {to}, to = {from}`?"));
             continue;
         }
         let start = sizes.partition_point(|size| u64::from(*size) < from);
         let end = sizes.partition_point(|size| u64::from(*size) <= to);
         if start == end {
-            let message =
-                format!("this row of `{name}` has no effect: no class has {from} to {to} bytes");
-            let around = [start.checked_sub(1), Some(start)];
-            let near: Vec<String> = around
-                .into_iter()
-                .flatten()
-                .filter_map(|i| sizes.get(i))
-                .map(u32::to_string)
-                .collect();
-            sink.error(
-                row.at,
-                message,
-                "",
-                format!("the nearest classes are {}", near.join(" and ")),
-            );
+            let message = format!("this row of `{name}` has no effect: no class has {from} to {to} bytes");
+            let below = start.checked_sub(1).map(|i| sizes[i]);
+            let help = match (below, sizes.get(start)) {
+                (Some(below), Some(above)) => {
+                    format!("the nearest classes have {below} and {above} bytes")
+                }
+                (Some(near), None) => format!("the nearest class has {near} bytes"),
+                (None, near) => format!("the nearest class has {} bytes", near.unwrap_or(&0)),
+            };
+            sink.error(row.at, message, "", help);
             continue;
         }
         for (size, slot) in sizes[start..end].iter().zip(&mut of_class[start..end]) {

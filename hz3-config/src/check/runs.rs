@@ -1,8 +1,10 @@
 //! How many pages a class's runs have.
 
+use std::collections::BTreeMap;
+
 use super::{narrow, overrides};
 use crate::diagnostic::Sink;
-use crate::knob::{RangeRow, Settings, Sub4k};
+use crate::knob::{Settings, Sub4k};
 use crate::plan::{PAGE, SEGMENT_USABLE_PAGES};
 
 /// Bytes of a cache line: the unit of colouring.
@@ -30,51 +32,36 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
         _ => None,
     };
     let understood = group.max_waste_percent.ok && group.min_objects.ok && group.max_pages.ok;
+    let mut too_short = BTreeMap::new();
     let mut runs = Vec::with_capacity(sizes.len());
     for (&size, row) in sizes.iter().zip(rows) {
         let band = band_pages.filter(|_| (2049..4096).contains(&size));
         if let (Some(_), Some(row)) = (band, row) {
-            let message =
-                format!("`sub4k.run_pages` sets the pages of the {size}-byte class already");
+            let message = format!("`sub4k.run_pages` sets the pages of the {size}-byte class already");
             sink.error(row.at, message, "", "set them in one place");
             continue;
         }
         let pages = match (row, band) {
-            (Some(row), _) => by_hand(size, row.value.value, Place::Row(row), sink),
-            (None, Some(pages)) => by_hand(size, pages, Place::Band(settings), sink),
+            (Some(row), _) if row.value.value * u64::from(PAGE) < u64::from(size) => {
+                // A row is told once, for its largest class.
+                too_short.insert(row.value.at, (size, row.value.value));
+                continue;
+            }
+            (Some(row), _) => Some(narrow(row.value.value)),
+            // One page holds an object of the band already.
+            (None, Some(pages)) => Some(narrow(pages)),
             (None, None) if understood => Some(automatic(settings, size)),
             (None, None) => None,
         };
         runs.extend(pages.map(|pages| run(size, pages, group.coloring.value)));
     }
-    (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
-}
-
-/// Where pages were set by hand.
-enum Place<'a> {
-    Row(&'a RangeRow),
-    Band(&'a Settings),
-}
-
-fn by_hand(size: u32, pages: u64, place: Place<'_>, sink: &mut Sink) -> Option<u32> {
-    if pages * u64::from(PAGE) >= u64::from(size) {
-        return Some(narrow(pages));
+    for (at, (size, pages)) in too_short {
+        let bytes = pages * u64::from(PAGE);
+        let message = format!("a run of {pages} pages ({bytes} bytes) holds no object of {size} bytes");
+        let help = format!("it needs {} pages at least", size.div_ceil(PAGE));
+        sink.error(at, message, "", help);
     }
-    let at = match place {
-        Place::Row(row) => row.value.at,
-        Place::Band(settings) => settings.sub4k.run_pages.at,
-    };
-    let message = format!(
-        "a run of {pages} pages ({} bytes) holds no object of {size} bytes",
-        pages * u64::from(PAGE)
-    );
-    sink.error(
-        at,
-        message,
-        "",
-        format!("it needs {} pages at least", size.div_ceil(PAGE)),
-    );
-    None
+    (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
 }
 
 /// The shortest run within both limits; else with as many objects as can be asked for, and of these the least share of

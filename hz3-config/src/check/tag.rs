@@ -11,12 +11,7 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
     let before = sink.len();
     let width = group.width.value;
     if width != 16 && width != 32 {
-        sink.error(
-            group.width.at,
-            format!("a tag has 16 or 32 bits, not {width}"),
-            "",
-            "",
-        );
+        sink.error(group.width.at, format!("a tag has 16 or 32 bits, not {width}"), "", "");
         return None;
     }
     if !(group.width.ok && group.bin_bits.ok && group.dst_bits.ok) {
@@ -31,12 +26,7 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
     let bin_bits = group.bin_bits.value.unwrap_or(needed);
     if bin_bits < needed {
         let message = format!("`tag.bin_bits = {bin_bits}` is too few: {calculation}");
-        sink.error(
-            group.bin_bits.at,
-            message,
-            "",
-            format!("write {needed} or \"auto\""),
-        );
+        sink.error(group.bin_bits.at, message, "", format!("write {needed} or \"auto\""));
     }
     let shards = match settings.ownership.mode.value {
         Ownership::Adopt => 1,
@@ -45,9 +35,7 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
     let dst_needed = u64::from(u64::BITS - (shards - 1).leading_zeros());
     let dst_bits = group.dst_bits.value.unwrap_or(dst_needed);
     if dst_bits < dst_needed {
-        let message = format!(
-            "`tag.dst_bits = {dst_bits}` is too few: {shards} shards take {dst_needed} bits"
-        );
+        let message = format!("`tag.dst_bits = {dst_bits}` is too few: {shards} shards take {dst_needed} bits");
         sink.error(
             group.dst_bits.at,
             message,
@@ -64,11 +52,7 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
         } else {
             "use fewer bits for the fields"
         };
-        let at = group
-            .bin_bits
-            .at
-            .or(group.width.at)
-            .or(settings.classes.steps.at);
+        let at = group.bin_bits.at.or(group.width.at).or(settings.classes.steps.at);
         sink.error(at, message, "", help);
     }
     (sink.len() == before).then(|| TagPlan {

@@ -24,21 +24,13 @@ const MODE: Path = ("ownership", "mode");
 const OWNERS: &str = "\"owner-bank\" or \"owner-ring\"";
 
 const fn gate(key: Path, on: Path, needs: &'static str, open: fn(&Settings) -> bool) -> Gate {
-    Gate {
-        key,
-        on,
-        needs,
-        open,
-    }
+    Gate { key, on, needs, open }
 }
 
 static GATES: &[Gate] = &[
-    gate(
-        ("cache", "first_bytes"),
-        ("cache", "slow_start"),
-        "true",
-        |s| s.cache.slow_start.value,
-    ),
+    gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
+        s.cache.slow_start.value
+    }),
     gate(("central", "steal"), MODE, OWNERS, owners),
     gate(("ownership", "ring"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
@@ -50,35 +42,21 @@ static GATES: &[Gate] = &[
         "true",
         |s| s.placement.quarantine.value,
     ),
-    gate(
-        ("pressure", "budget"),
-        ("pressure", "enabled"),
-        "true",
-        |s| s.pressure.enabled.value,
-    ),
-    gate(
-        ("pressure", "reclaim"),
-        ("pressure", "enabled"),
-        "true",
-        |s| s.pressure.enabled.value,
-    ),
-    gate(
-        ("pressure", "relief"),
-        ("pressure", "enabled"),
-        "true",
-        |s| s.pressure.enabled.value,
-    ),
+    gate(("pressure", "budget"), ("pressure", "enabled"), "true", |s| {
+        s.pressure.enabled.value
+    }),
+    gate(("pressure", "reclaim"), ("pressure", "enabled"), "true", |s| {
+        s.pressure.enabled.value
+    }),
+    gate(("pressure", "relief"), ("pressure", "enabled"), "true", |s| {
+        s.pressure.enabled.value
+    }),
     gate(("remote", "flush"), MODE, OWNERS, owners),
     gate(("remote", "flush_budget"), MODE, OWNERS, owners),
     gate(("remote", "sort"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
     }),
-    gate(
-        ("sub4k", "run_pages"),
-        ("sub4k", "layout"),
-        "\"list\"",
-        list,
-    ),
+    gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),
     gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
     gate(("tag", "order"), ("tag", "dst_bits"), "more than 0", |s| {
         owners(s) || s.tag.dst_bits.value.is_some_and(|bits| bits > 0)
@@ -105,10 +83,7 @@ pub(super) fn check(merged: &Merged, settings: &Settings, sink: &mut Sink) -> Ve
             continue;
         }
         let (key, other) = (dotted(gate.key), dotted(gate.on));
-        let message = format!(
-            "`{key}` has no effect while `{other}` is {}",
-            show(&on.value)
-        );
+        let message = format!("`{key}` has no effect while `{other}` is {}", show(&on.value));
         let help = format!("remove it, or set `{other}` to {}", gate.needs);
         sink.error(Some(at), message, "", help);
     }

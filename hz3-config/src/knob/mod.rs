@@ -109,10 +109,7 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum StepForm {
     /// Every multiple of `step` above the last class, up to `to`.
-    Linear {
-        to: Located<u64>,
-        step: Located<u64>,
-    },
+    Linear { to: Located<u64>, step: Located<u64> },
     /// `per_doubling` evenly spaced classes between powers of two, above the last class, up to `to`.
     Geometric {
         to: Located<u64>,

@@ -44,9 +44,7 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Steps(steps) => list(steps.iter().map(step)),
         Value::Sizes(sizes) => numbers(sizes),
         Value::Ranges(key, rows) => list(rows.iter().map(|row| {
-            let RangeRow {
-                from, to, value, ..
-            } = row;
+            let RangeRow { from, to, value, .. } = row;
             format!(
                 "{{ from = {}, to = {}, {key} = {} }}",
                 from.value, to.value, value.value
@@ -59,10 +57,7 @@ fn step(step: &Step) -> String {
     match &step.form {
         StepForm::Linear { to, step } => format!("{{ to = {}, step = {} }}", to.value, step.value),
         StepForm::Geometric { to, per_doubling } => {
-            format!(
-                "{{ to = {}, per_doubling = {} }}",
-                to.value, per_doubling.value
-            )
+            format!("{{ to = {}, per_doubling = {} }}", to.value, per_doubling.value)
         }
         StepForm::List(sizes) => format!("{{ sizes = {} }}", numbers(sizes)),
     }

@@ -3,13 +3,11 @@
 //! A row is `/// doc`, then `key: type = kind, "default as TOML";`. An empty default means that there is none.
 
 use super::words::{
-    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PREFETCH, STATS_LEVEL, SUB4K, Sub4k, TAG_ORDER,
-    TAG_SPACE, THP,
+    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PREFETCH, STATS_LEVEL, SUB4K, Sub4k, TAG_ORDER, TAG_SPACE, THP,
 };
 use super::{Entry, FromValue, Group, Kind, Knob, Merged, Path, RangeRow, Setting, Step, Word};
 use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, Prefetch, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel,
-    TagOrder, TagSpace, Thp,
+    Commit, Foreign, OnFull, Ownership, Prefetch, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel, TagOrder, TagSpace, Thp,
 };
 use crate::source::Located;
 

@@ -1,9 +1,7 @@
 //! Words that a config chooses from, and the plan's types behind them.
 
 use super::{FromValue, Value, Word};
-use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, Prefetch, StatsLevel, TagOrder, TagSpace, Thp,
-};
+use crate::plan::{Commit, Foreign, OnFull, Ownership, Prefetch, StatsLevel, TagOrder, TagSpace, Thp};
 
 /// A word of a choice that no type of the plan stands for yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

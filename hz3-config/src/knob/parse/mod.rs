@@ -32,20 +32,22 @@ impl Reader<'_> {
         self.file.map(|file| At::new(file, span))
     }
 
-    /// Reads a whole file. Values that are not understood are reported and come back with `ok` unset.
-    pub fn file(&mut self, text: &str) -> BTreeMap<Path, Entry> {
+    /// Reads a whole file. Values that are not understood are reported and come back with `ok` unset. `None` if the
+    /// file is not TOML: what it seems to say then is no basis for further messages.
+    pub fn file(&mut self, text: &str) -> Option<BTreeMap<Path, Entry>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let at = error.span().and_then(|span| self.at(span));
-            self.sink
-                .error(at, format!("this is not TOML: {}", error.message()), "", "");
+            let message = format!("this is not TOML: {}", error.message());
+            self.sink.error(at, message, "", "");
+        }
+        if !errors.is_empty() {
+            return None;
         }
         let mut entries = BTreeMap::new();
         for (key, item) in table.get_ref() {
             let name = key.get_ref().as_ref();
-            let group = GROUPS
-                .iter()
-                .find(|group| group.name == name && name != TOP);
+            let group = GROUPS.iter().find(|group| group.name == name && name != TOP);
             match (group, item.get_ref()) {
                 (Some(group), DeValue::Table(table)) => {
                     for (key, item) in table {
@@ -60,7 +62,7 @@ impl Reader<'_> {
                 (None, _) => self.entry(&GROUPS[0], key, item, &mut entries),
             }
         }
-        entries
+        Some(entries)
     }
 
     fn entry(
@@ -97,16 +99,10 @@ impl Reader<'_> {
                 "the keys above all tables and the tables are",
             )
         } else {
-            (
-                format!("unknown key `{name}` in `[{}]`", group.name),
-                "its keys are",
-            )
+            (format!("unknown key `{name}` in `[{}]`", group.name), "its keys are")
         };
         let own: Vec<&str> = group.knobs.iter().map(|knob| knob.key).collect();
-        let tables = GROUPS
-            .iter()
-            .map(|group| group.name)
-            .filter(|name| *name != TOP);
+        let tables = GROUPS.iter().map(|group| group.name).filter(|name| *name != TOP);
         let known: Vec<&str> = if group.name == TOP {
             own.into_iter().chain(tables).collect()
         } else {
@@ -142,19 +138,16 @@ impl Reader<'_> {
                 fits.then_some(Value::Bytes(value))
             }
             (Kind::Or(word, _), DeValue::String(text)) if text == word => Some(Value::Unset(word)),
-            (Kind::Or(word, kind), value) => {
-                let text_fits = matches!(kind, Kind::Bytes(..));
-                match value {
-                    DeValue::String(text)
-                        if !text_fits || !text.starts_with(|c: char| c.is_ascii_digit()) =>
-                    {
-                        let message =
-                            format!("`{name}` is \"{word}\" or {}, not {text:?}", expected(kind));
-                        self.sink.error(at, message, "", "");
-                        None
-                    }
-                    _ => self.value(name, kind, item),
-                }
+            (Kind::Or(_, other), DeValue::Integer(_)) => self.value(name, other, item),
+            (Kind::Or(_, other @ Kind::Bytes(..)), DeValue::String(text))
+                if text.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                self.value(name, other, item)
+            }
+            (Kind::Or(..), DeValue::String(text)) => {
+                let message = format!("`{name}` is {}, not {text:?}", expected(kind));
+                self.sink.error(at, message, "", "");
+                None
             }
             (Kind::Choice(words), DeValue::String(text)) => self.word(name, words, text, at),
             (Kind::Steps, DeValue::Array(items)) => self
@@ -164,9 +157,7 @@ impl Reader<'_> {
                 .all(items.iter(), |reader, item| reader.size(name, item))
                 .map(Value::Sizes),
             (Kind::Ranges(key, min, max), DeValue::Array(items)) => self
-                .all(items.iter(), |reader, item| {
-                    reader.row(name, key, (*min, *max), item)
-                })
+                .all(items.iter(), |reader, item| reader.row(name, key, (*min, *max), item))
                 .map(|rows| Value::Ranges(key, rows)),
             (kind, other) => {
                 let message = format!("`{name}` is {}, not {}", expected(kind), found(other));

@@ -30,8 +30,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn step(&mut self, name: &str, item: &Item<'_>) -> Option<Step> {
-        const FORMS: &str =
-            "{ to = 128, step = 16 }, { to = 32768, per_doubling = 8 } or { sizes = [2304, 4096] }";
+        const FORMS: &str = "{ to = 128, step = 16 }, { to = 32768, per_doubling = 8 } or { sizes = [2304, 4096] }";
         let at = self.at(item.span());
         let table = self.table(name, item, FORMS)?;
         let sound = self.keys(name, table, &["to", "step", "per_doubling", "sizes"]);
@@ -44,10 +43,7 @@ impl Reader<'_> {
             (Some(to), Some(step), None, None) => {
                 let to = self.size(&format!("{name}.to"), to);
                 let step = self.size(&format!("{name}.step"), step);
-                StepForm::Linear {
-                    to: to?,
-                    step: step?,
-                }
+                StepForm::Linear { to: to?, step: step? }
             }
             (Some(to), None, Some(per_doubling), None) => {
                 let to = self.size(&format!("{name}.to"), to);
@@ -76,20 +72,12 @@ impl Reader<'_> {
         sound.then_some(Step { at, form })
     }
 
-    pub(super) fn row(
-        &mut self,
-        name: &str,
-        key: &str,
-        range: (u64, u64),
-        item: &Item<'_>,
-    ) -> Option<RangeRow> {
+    pub(super) fn row(&mut self, name: &str, key: &str, range: (u64, u64), item: &Item<'_>) -> Option<RangeRow> {
         let form = format!("{{ from = 2049, to = 4095, {key} = 9 }}");
         let table = self.table(name, item, &form)?;
         let sound = self.keys(name, table, &["from", "to", key]);
         let at = self.at(item.span());
-        let (Some(from), Some(to), Some(value)) =
-            (table.get("from"), table.get("to"), table.get(key))
-        else {
+        let (Some(from), Some(to), Some(value)) = (table.get("from"), table.get("to"), table.get(key)) else {
             if sound {
                 let message = format!("a row of `{name}` needs `from`, `to` and `{key}`");
                 self.sink.error(at, message, "", format!("write {form}"));
@@ -108,18 +96,10 @@ impl Reader<'_> {
         sound.then_some(row)
     }
 
-    fn table<'a, 'i>(
-        &mut self,
-        name: &str,
-        item: &'a Item<'i>,
-        form: &str,
-    ) -> Option<&'a Table<'i>> {
+    fn table<'a, 'i>(&mut self, name: &str, item: &'a Item<'i>, form: &str) -> Option<&'a Table<'i>> {
         let table = item.get_ref().as_table();
         if table.is_none() {
-            let message = format!(
-                "`{name}` holds inline tables, not {}",
-                found(item.get_ref())
-            );
+            let message = format!("`{name}` holds inline tables, not {}", found(item.get_ref()));
             self.sink
                 .error(self.at(item.span()), message, "", format!("write {form}"));
         }

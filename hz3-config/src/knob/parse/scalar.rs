@@ -4,7 +4,7 @@ use toml::de::{DeInteger, DeValue};
 
 use super::words::{BYTES, found, nearest};
 use super::{Item, Reader};
-use crate::knob::{Value, Word, bytes};
+use crate::knob::{Value, Word, bytes, show};
 use crate::source::At;
 
 impl Reader<'_> {
@@ -16,12 +16,8 @@ impl Reader<'_> {
         } else {
             return Some(Value::Text(text.to_owned()));
         };
-        self.sink.error(
-            at,
-            format!("`{name}` {fault}"),
-            "",
-            "write one line of text",
-        );
+        self.sink
+            .error(at, format!("`{name}` {fault}"), "", "write one line of text");
         None
     }
 
@@ -36,13 +32,7 @@ impl Reader<'_> {
         None
     }
 
-    pub(super) fn word(
-        &mut self,
-        name: &str,
-        words: &[Word],
-        text: &str,
-        at: Option<At>,
-    ) -> Option<Value> {
+    pub(super) fn word(&mut self, name: &str, words: &[Word], text: &str, at: Option<At>) -> Option<Value> {
         if let Some(word) = words.iter().find(|word| word.name == text) {
             return Some(Value::Word(word.name));
         }
@@ -55,27 +45,19 @@ impl Reader<'_> {
                 .collect::<Vec<_>>()
                 .join("\n"),
         };
-        self.sink
-            .error(at, format!("`{name}` has no value {text:?}"), "", help);
+        self.sink.error(at, format!("`{name}` has no value {text:?}"), "", help);
         None
     }
 
-    pub(super) fn integer(
-        &mut self,
-        name: &str,
-        value: &DeInteger<'_>,
-        at: Option<At>,
-    ) -> Option<u64> {
+    pub(super) fn integer(&mut self, name: &str, value: &DeInteger<'_>, at: Option<At>) -> Option<u64> {
         match i128::from_str_radix(value.as_str(), value.radix()) {
             Ok(number) if (0..=i64::MAX.into()).contains(&number) => u64::try_from(number).ok(),
             Ok(number) if number < 0 => {
-                self.sink
-                    .error(at, format!("`{name}` cannot be negative"), "", "");
+                self.sink.error(at, format!("`{name}` cannot be negative"), "", "");
                 None
             }
             _ => {
-                self.sink
-                    .error(at, format!("`{name}` is too large a number"), "", "");
+                self.sink.error(at, format!("`{name}` is too large a number"), "", "");
                 None
             }
         }
@@ -116,12 +98,8 @@ impl Reader<'_> {
                 }
                 _ => "write an integer of bytes, or a string such as \"64KiB\" (B, KiB, MiB, GiB, TiB)".into(),
             };
-            self.sink.error(
-                at,
-                format!("`{name}` is no number of bytes: {text:?}"),
-                "",
-                help,
-            );
+            self.sink
+                .error(at, format!("`{name}` is no number of bytes: {text:?}"), "", help);
         }
         value
     }
@@ -137,10 +115,7 @@ impl Reader<'_> {
         let fits = (min..=max).contains(&value);
         if !fits {
             let (low, high) = (show(&min), show(&max));
-            let message = format!(
-                "`{name}` must be from {low} to {high}, not {}",
-                show(&value)
-            );
+            let message = format!("`{name}` must be from {low} to {high}, not {}", show(&value));
             self.sink.error(at, message, "", "");
         }
         fits
@@ -149,7 +124,8 @@ impl Reader<'_> {
     pub(super) fn multiple(&mut self, name: &str, value: u64, of: u64, at: Option<At>) -> bool {
         let fits = value.is_multiple_of(of);
         if !fits {
-            let help = format!("did you mean \"{}\"?", bytes(value.next_multiple_of(of)));
+            let near = show(&Value::Bytes(value.next_multiple_of(of)));
+            let help = format!("did you mean {near}?");
             let message = format!("`{name}` must be a multiple of {}, not {value}", bytes(of));
             self.sink.error(at, message, "", help);
         }

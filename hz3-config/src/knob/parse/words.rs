@@ -17,10 +17,7 @@ pub(super) fn expected(kind: &Kind) -> String {
         Kind::Bytes(..) => BYTES.into(),
         Kind::Or(word, kind) => format!("\"{word}\" or {}", expected(kind)),
         Kind::Choice(words) => {
-            let names: Vec<String> = words
-                .iter()
-                .map(|word| format!("\"{}\"", word.name))
-                .collect();
+            let names: Vec<String> = words.iter().map(|word| format!("\"{}\"", word.name)).collect();
             format!("one of {}", names.join(", "))
         }
         Kind::Steps | Kind::Ranges(..) => "a list of inline tables".into(),
