@@ -1,0 +1,131 @@
+//! The table of clients: one row a test, run under every config.
+
+/// Where a case is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Under glibc too: what it expects is the standard's or the manual's.
+    Everywhere,
+    /// Under the variants only: glibc differs, for the reason beside the row.
+    Variants,
+}
+
+/// One client with its arguments.
+pub struct Case {
+    /// The test's name after the allocator's.
+    pub name: &'static str,
+    /// The stem of its file in `clients/`.
+    pub client: &'static str,
+    /// A library of `clients/` whose path is the first argument.
+    pub plugin: Option<&'static str>,
+    /// The other arguments, by the allocator's name.
+    pub arguments: fn(&str) -> Vec<String>,
+    /// A program that runs the client, if the case needs one.
+    pub tool: Option<&'static str>,
+    /// That program's arguments.
+    pub tool_arguments: &'static [&'static str],
+    /// Where it is run.
+    pub scope: Scope,
+}
+
+const PLAIN: Case = Case {
+    name: "",
+    client: "",
+    plugin: None,
+    arguments: |_| Vec::new(),
+    tool: None,
+    tool_arguments: &[],
+    scope: Scope::Everywhere,
+};
+
+const fn plain(name: &'static str) -> Case {
+    Case {
+        name,
+        client: name,
+        ..PLAIN
+    }
+}
+
+const fn with(name: &'static str, client: &'static str, arguments: fn(&str) -> Vec<String>) -> Case {
+    Case {
+        name,
+        client,
+        arguments,
+        ..PLAIN
+    }
+}
+
+/// Valgrind grants no large reservation, so the arena has to make do with what it gets.
+const fn valgrind(name: &'static str, client: &'static str, arguments: fn(&str) -> Vec<String>) -> Case {
+    let tool_arguments = &["--tool=none", "--quiet", "--error-exitcode=9"];
+    Case {
+        name,
+        client,
+        arguments,
+        tool: Some("valgrind"),
+        tool_arguments,
+        ..PLAIN
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Threads of `threads_churn`: a million under `default` (half a minute), fewer where the config only differs in its
+/// tables. `HZ3_TEST_THREADS` sets another number for all.
+fn churned_threads(allocator: &str) -> Vec<String> {
+    let threads = match std::env::var("HZ3_TEST_THREADS") {
+        Ok(given) => given,
+        Err(_) if allocator == "default" => "1000000".to_owned(),
+        Err(_) => "100000".to_owned(),
+    };
+    vec![threads]
+}
+
+/// All of them.
+pub const CASES: &[Case] = &[
+    plain("abi_surface"),
+    plain("abi_edges"),
+    plain("abi_align"),
+    plain("abi_usable"),
+    plain("abi_realloc"),
+    plain("abi_calloc"),
+    plain("abi_large"),
+    plain("cxx_new"),
+    plain("cxx_oom"),
+    with("cxx_oom_limited", "cxx_oom", |_| words("256")),
+    plain("threads_pattern"),
+    with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
+    with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
+    plain("threads_orphans"),
+    plain("threads_pc"),
+    with("threads_pc_64", "threads_pc", |_| words("2000000 64")),
+    plain("threads_many"),
+    with("threads_churn", "threads_churn", churned_threads),
+    plain("threads_minstack"),
+    plain("fork_storm"),
+    plain("fork_many"),
+    plain("fork_chain"),
+    plain("life_keys"),
+    plain("life_cxx"),
+    plain("life_atexit"),
+    Case {
+        plugin: Some("life_plugin"),
+        ..plain("life_dlopen")
+    },
+    plain("life_exit"),
+    with("limits_as_64m", "limits_as", |_| words("64 32 4000")),
+    with("limits_as_256m", "limits_as", |_| words("256 64 4000")),
+    with("limits_as_1g", "limits_as", |_| words("1024 4096 65536")),
+    with("limits_as_4g", "limits_as", |_| words("4096 100000 2000000")),
+    plain("limits_self"),
+    plain("memory_phases"),
+    valgrind("valgrind_edges", "abi_edges", |_| Vec::new()),
+    valgrind("valgrind_threads", "threads_pattern", |_| words("4 3000")),
+    valgrind("valgrind_fork", "fork_storm", |_| words("5")),
+    // glibc 2.36 has neither hz3's functions nor a bound on what vanished threads cached.
+    Case {
+        scope: Scope::Variants,
+        ..with("fork_chain_long", "fork_chain", |_| words("150"))
+    },
+];

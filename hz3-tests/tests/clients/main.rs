@@ -1,0 +1,62 @@
+//! Every C client under every config of `configs/`, and under glibc as the control.
+//!
+//! Tests are named `<allocator>::<case>`: `cargo test -p hz3-tests --test clients -- default::fork` runs those of one config
+//! whose names begin with `fork`.
+
+#![forbid(unsafe_code)]
+
+mod cases;
+mod footprint;
+mod preload;
+
+use cases::{CASES, Case, Scope};
+use hz3_tests::{Allocator, Run, client, place};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::ffi::OsString;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials: Vec<Trial> = CASES
+        .iter()
+        .filter(|case| case.scope == Scope::Everywhere)
+        .map(|case| trial("glibc", case, |_| Ok(Allocator::Glibc)))
+        .collect();
+    for name in place::config_names() {
+        trials.extend(CASES.iter().map(|case| trial(&name, case, Allocator::variant)));
+        trials.extend(preload::trials(&name));
+        trials.extend(footprint::trials(&name));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(name: &str, case: &'static Case, find: fn(&str) -> Result<Allocator, String>) -> Trial {
+    let missing = case.tool.is_some_and(|tool| place::program(tool).is_none());
+    let label = format!("{name}::{}", case.name);
+    if missing {
+        // Shown as ignored, with its reason in the name: a test that cannot run must not look as if it had.
+        let tool = case.tool.unwrap_or_default();
+        return Trial::test(format!("{label} ({tool} is not installed)"), || Ok(())).with_ignored_flag(true);
+    }
+    let name = name.to_owned();
+    Trial::test(label, move || run(case, &find(&name)?))
+}
+
+fn run(case: &Case, allocator: &Allocator) -> Result<(), Failed> {
+    let client = client::build(case.client)?;
+    let mut command: Vec<OsString> = Vec::new();
+    if let Some(tool) = case.tool {
+        command.push(
+            place::program(tool)
+                .ok_or_else(|| format!("{tool} is not installed"))?
+                .into(),
+        );
+        command.extend(case.tool_arguments.iter().map(OsString::from));
+    }
+    command.push(client.into());
+    if let Some(plugin) = case.plugin {
+        command.push(client::build(plugin)?.into());
+    }
+    command.extend((case.arguments)(allocator.name()).into_iter().map(OsString::from));
+    Run::new(&command[0], allocator).args(&command[1..]).success()?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Real programs under three variants: what they print is what they print under glibc.
+//!
+//! Tests are named `<allocator>::<program>`. A program that is not installed shows as ignored, with its name.
+
+#![forbid(unsafe_code)]
+
+mod compilers;
+mod redis;
+mod scripts;
+
+use hz3_tests::{Allocator, place};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+/// The configs that real programs run under: the one for everybody, and the two whose class layouts differ most from it.
+const CONFIGS: [&str; 3] = ["default", "s22-round4k", "s23-sub4k"];
+
+/// One program and what it is made to do.
+struct Program {
+    name: &'static str,
+    /// What has to be installed.
+    tools: &'static [&'static str],
+    /// Runs it in an empty folder, and gives what must not depend on the allocator.
+    run: fn(&Allocator, &Path) -> Result<String, String>,
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "python",
+        tools: &["python3"],
+        run: scripts::python,
+    },
+    Program {
+        name: "python_malloc",
+        tools: &["python3"],
+        run: scripts::python_malloc,
+    },
+    Program {
+        name: "perl",
+        tools: &["perl"],
+        run: scripts::perl,
+    },
+    Program {
+        name: "sqlite",
+        tools: &["sqlite3"],
+        run: scripts::sqlite,
+    },
+    Program {
+        name: "java",
+        tools: &["java", "javac"],
+        run: scripts::java,
+    },
+    Program {
+        name: "node",
+        tools: &["node"],
+        run: scripts::node,
+    },
+    Program {
+        name: "git",
+        tools: &["git", "awk"],
+        run: scripts::git,
+    },
+    Program {
+        name: "gcc_c",
+        tools: &["gcc"],
+        run: compilers::c,
+    },
+    Program {
+        name: "gcc_cxx",
+        tools: &["g++"],
+        run: compilers::cxx,
+    },
+    Program {
+        name: "redis",
+        tools: &["redis-server", "redis-cli", "redis-benchmark"],
+        run: redis::run,
+    },
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = CONFIGS
+        .iter()
+        .flat_map(|config| PROGRAMS.iter().map(|program| trial(config, program)))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(config: &'static str, program: &'static Program) -> Trial {
+    let label = format!("{config}::{}", program.name);
+    let missing: Vec<&str> = program
+        .tools
+        .iter()
+        .copied()
+        .filter(|t| place::program(t).is_none())
+        .collect();
+    if !missing.is_empty() {
+        let label = format!("{label} (not installed: {})", missing.join(", "));
+        return Trial::test(label, || Ok(())).with_ignored_flag(true);
+    }
+    Trial::test(label.clone(), move || {
+        let allocator = Allocator::variant(config)?;
+        let expected = plain(program)?;
+        let got = (program.run)(&allocator, &place::scratch(&label))?;
+        compare(&got, &expected)
+    })
+}
+
+/// The output under glibc, from one run for all configs.
+fn plain(program: &'static Program) -> Result<String, String> {
+    type Slot = Arc<OnceLock<Result<String, String>>>;
+    static PLAIN: LazyLock<Mutex<BTreeMap<&str, Slot>>> = LazyLock::new(Mutex::default);
+    let slot = {
+        let mut slots = PLAIN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        slots.entry(program.name).or_default().clone()
+    };
+    slot.get_or_init(|| {
+        let dir = place::scratch(&format!("plain::{}", program.name));
+        let output = (program.run)(&Allocator::Glibc, &dir).map_err(|e| format!("without any variant: {e}"))?;
+        if output.trim().is_empty() {
+            Err("without any variant: it prints nothing".to_owned())
+        } else {
+            Ok(output)
+        }
+    })
+    .clone()
+}
+
+/// The first line that differs, if any.
+fn compare(got: &str, expected: &str) -> Result<(), Failed> {
+    if got == expected {
+        return Ok(());
+    }
+    let (mut ours, mut plain) = (got.lines(), expected.lines());
+    let mut number = 1;
+    loop {
+        match (ours.next(), plain.next()) {
+            (None, None) => return Err("the output differs in its line ends".into()),
+            (one, other) if one == other => number += 1,
+            (one, other) => {
+                let show = |line: Option<&str>| line.unwrap_or("(nothing)").chars().take(600).collect::<String>();
+                let text = format!("line {number} is\n{}\nand under glibc\n{}", show(one), show(other));
+                return Err(text.into());
+            }
+        }
+    }
+}
