@@ -4,9 +4,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{
-    CachePlan, ClassPlan, LookupPlan, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
-};
+use crate::plan::{CachePlan, ClassPlan, LookupPlan, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES};
 
 /// Bytes of a cache line.
 pub const CACHE_LINE: u64 = 64;
@@ -134,15 +132,11 @@ impl Cost {
             tls_lines: tls_bytes.div_ceil(CACHE_LINE),
             thread_cache_bytes: plan.cache.bytes_bound,
             depot_bytes: plan.depot.bytes_bound,
-            empty_run_bytes: u64::from(plan.depot.empty_runs)
-                * plan.classes.iter().map(run_bytes).sum::<u64>(),
+            empty_run_bytes: u64::from(plan.depot.empty_runs) * plan.classes.iter().map(run_bytes).sum::<u64>(),
             metadata: metadata_cost(plan),
-            waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| {
-                f64::from(class.size)
-            }),
+            waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
             waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),
-            waste_sub4k: (largest >= 4095)
-                .then(|| waste(&classes, 2049, 4095, |class| class.bytes_per_object)),
+            waste_sub4k: (largest >= 4095).then(|| waste(&classes, 2049, 4095, |class| class.bytes_per_object)),
             classes,
         }
     }
@@ -189,10 +183,7 @@ fn waste(classes: &[ClassCost], low: u32, high: u32, taken: impl Fn(&ClassCost) 
 
 fn lookup_cost(lookup: &LookupPlan) -> LookupCost {
     let fine_entries = lookup.fine.len() as u64;
-    let coarse_entries = lookup
-        .coarse
-        .as_ref()
-        .map_or(0, |coarse| coarse.table.len() as u64);
+    let coarse_entries = lookup.coarse.as_ref().map_or(0, |coarse| coarse.table.len() as u64);
     let lines = |entries: u64| (entries * 2).div_ceil(CACHE_LINE);
     LookupCost {
         fine_entries,

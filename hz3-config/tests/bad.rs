@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::{compare, configs_in};
 
@@ -59,7 +59,7 @@ fn places_count_lines_and_characters_from_one() {
     let faults = hz3_config::load_str(Path::new("x.toml"), text).expect_err("two faults");
     let places: Vec<(usize, usize)> = faults.items().iter().map(|item| (item.line, item.column)).collect();
     assert_eq!(places, [(4, 13), (5, 14)]);
-    assert!(faults.items().iter().all(|item| item.file == PathBuf::from("x.toml")));
+    assert!(faults.items().iter().all(|item| item.file == Path::new("x.toml")));
 }
 
 #[test]

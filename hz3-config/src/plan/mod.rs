@@ -72,9 +72,7 @@ impl Plan {
     ///
     /// `None` above the largest class. Found by search, not by the lookup tables: those are for generated code.
     pub fn class_for(&self, size: u64) -> Option<&ClassPlan> {
-        let index = self
-            .classes
-            .partition_point(|class| u64::from(class.size) < size);
+        let index = self.classes.partition_point(|class| u64::from(class.size) < size);
         self.classes.get(index)
     }
 

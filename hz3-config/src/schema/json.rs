@@ -26,9 +26,26 @@ pub fn json_schema() -> String {
         "required": ["name", "description"],
         "properties": properties,
     });
-    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    let mut text = serde_json::to_string_pretty(&sorted(schema)).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// A value with its keys sorted, whether or not a feature of `serde_json` keeps them in the order of insertion.
+fn sorted(value: Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let mut fields: Vec<(String, Json)> = fields.into_iter().collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            fields
+                .into_iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect::<Map<_, _>>()
+                .into()
+        }
+        Json::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
 }
 
 fn table(group: &Group) -> Json {

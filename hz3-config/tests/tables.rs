@@ -1,0 +1,329 @@
+//! The tables of every shipped config, size by size, against a model that knows nothing of how they were made.
+
+mod common;
+
+use std::fmt::Write;
+
+use common::{plan, shipped};
+use hz3_config::Plan;
+use hz3_config::plan::{ClassId, GRANULE, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
+
+/// The class of a size: the first that holds it, looked for one by one.
+fn naive(plan: &Plan, size: u32) -> Option<ClassId> {
+    plan.classes
+        .iter()
+        .find(|class| class.size >= size)
+        .map(|class| class.id)
+}
+
+/// The class of a size as generated code finds it.
+fn looked_up(plan: &Plan, size: u32) -> Option<ClassId> {
+    if size <= plan.lookup.fine_max {
+        return plan.lookup.fine.get(((size + 15) >> 4) as usize).copied();
+    }
+    let coarse = plan.lookup.coarse.as_ref()?;
+    if size > coarse.max {
+        return None;
+    }
+    coarse.table.get(((size - 1) >> coarse.shift) as usize).copied()
+}
+
+/// All that is wrong with a plan's tables.
+fn faults(plan: &Plan) -> Vec<String> {
+    let mut faults = Vec::new();
+    let largest = plan.classes.last().map_or(0, |class| class.size);
+    let mut previous = ClassId(0);
+    for size in 0..=largest + 1 {
+        let class = naive(plan, size);
+        if looked_up(plan, size) != class {
+            faults.push(format!(
+                "{size}: the lookup says {:?}, a search {class:?}",
+                looked_up(plan, size)
+            ));
+        }
+        let by_plan = plan.class_for(u64::from(size)).map(|class| class.id);
+        if by_plan != class {
+            faults.push(format!("{size}: the plan says {by_plan:?}, a search {class:?}"));
+        }
+        let Some(class) = class else {
+            if size <= largest {
+                faults.push(format!("{size}: no class"));
+            }
+            continue;
+        };
+        let row = &plan.classes[usize::from(class.0)];
+        if row.size < size {
+            faults.push(format!("{size}: class {} is too small", row.size));
+        }
+        if class < previous {
+            faults.push(format!("{size}: its class is below that of {}", size - 1));
+        }
+        if class.0 > 0 && size > 0 && plan.classes[usize::from(class.0) - 1].size >= size {
+            faults.push(format!("{size}: the class below {} holds it too", row.size));
+        }
+        previous = class;
+    }
+    if plan.class_for(u64::from(largest) + 1).is_some() || plan.class_for(u64::MAX).is_some() {
+        faults.push("a size above the largest class has a class".into());
+    }
+    for (i, class) in plan.classes.iter().enumerate() {
+        let mut check = |holds: bool, what: &str| {
+            if !holds {
+                faults.push(format!("class {i} ({} bytes): {what}", class.size));
+            }
+        };
+        let run = class.run_pages * PAGE;
+        let shifts = (class.colors - 1) * 64;
+        let offset = u64::from(class.slot_offset);
+        check(usize::from(class.id.0) == i, "its id is not its index");
+        check(class.size % GRANULE == 0, "its size is not a multiple of the granule");
+        check(
+            i == 0 || plan.classes[i - 1].size < class.size,
+            "its size does not rise",
+        );
+        check(
+            (1..=SEGMENT_USABLE_PAGES).contains(&class.run_pages),
+            "its run does not fit a segment",
+        );
+        check(class.objects >= 1, "its run holds no object");
+        check(
+            class.objects * class.size + class.tail_waste == run,
+            "its run does not add up",
+        );
+        check(class.tail_waste < class.size, "its run could hold one more");
+        check((1..=16).contains(&class.colors), "its colours are out of range");
+        check(shifts <= class.tail_waste, "its colours cost objects");
+        check(
+            class.align.is_power_of_two() && class.align <= PAGE,
+            "its alignment is none",
+        );
+        // Every object of every colour, one by one.
+        let aligned = (0..class.colors)
+            .flat_map(|color| (0..class.objects).map(move |object| color * 64 + object * class.size))
+            .all(|address| address % class.align == 0 && address + class.size <= run);
+        check(aligned, "an object is not aligned, or leaves its run");
+        check(class.batch >= 1 && class.batch <= 65535, "its batch is out of range");
+        check(
+            (1..=class.batch).contains(&class.batch_first),
+            "its first batch is out of range",
+        );
+        // The tag round trip: the offset leads back to the class, and fits its field.
+        check(
+            offset / u64::from(SLOT_BYTES) == u64::from(class.id.0) + 1,
+            "its slot leads elsewhere",
+        );
+        check(offset % u64::from(SLOT_BYTES) == 0, "its slot is none");
+        check(
+            offset > 0 && offset < 1 << plan.tag.bin_bits,
+            "its slot offset does not fit the tag",
+        );
+    }
+    let bank: u64 = plan
+        .classes
+        .iter()
+        .map(|class| u64::from(class.batch) * u64::from(class.size))
+        .sum();
+    let depot = plan.classes.iter().zip(&plan.depot.batches);
+    let depot: u64 = depot
+        .map(|(class, held)| u64::from(class.batch) * u64::from(class.size) * u64::from(*held))
+        .sum();
+    let mut check = |holds: bool, what: &str| {
+        if !holds {
+            faults.push(what.to_owned());
+        }
+    };
+    check(
+        plan.classes.first().is_some_and(|class| class.size == 16),
+        "the first class is not 16",
+    );
+    check(
+        plan.cache.bytes_bound == bank * u64::from(plan.cache.magazines),
+        "the cache's bound is wrong",
+    );
+    check(plan.depot.bytes_bound == depot, "the depots' bound is wrong");
+    check(plan.depot.batches.len() == plan.classes.len(), "a class has no depot");
+    check(
+        plan.depot.batches.iter().all(|held| *held <= plan.depot.slots),
+        "a depot has too few slots",
+    );
+    check(
+        plan.tag.bin_bits + plan.tag.dst_bits <= plan.tag.width,
+        "a tag overflows",
+    );
+    let entries = plan.lookup.fine.len() + plan.lookup.coarse.as_ref().map_or(0, |coarse| coarse.table.len());
+    check(
+        plan.lookup.bytes as usize == entries * 2,
+        "the lookup's bytes are wrong",
+    );
+    check(
+        plan.lookup.fine.len() as u32 == plan.lookup.fine_max / GRANULE + 1,
+        "the fine table's length is wrong",
+    );
+    if let Some(coarse) = &plan.lookup.coarse {
+        check(
+            coarse.table.len() as u32 == coarse.max >> coarse.shift,
+            "the coarse table's length is wrong",
+        );
+        check(
+            coarse.max == largest,
+            "the coarse table does not end at the largest class",
+        );
+    } else {
+        check(
+            plan.lookup.fine_max == largest,
+            "the fine table does not end at the largest class",
+        );
+    }
+    faults
+}
+
+/// Panics with the table if something is wrong with it.
+fn prove(plan: &Plan) {
+    let faults = faults(plan);
+    if faults.is_empty() {
+        return;
+    }
+    let mut table = String::new();
+    for class in &plan.classes {
+        let _ = writeln!(table, "{class:?}");
+    }
+    let shown: Vec<&String> = faults.iter().take(20).collect();
+    panic!(
+        "{}: {} faults\n{shown:#?}\n{table}{:?}\n{:?}",
+        plan.name,
+        faults.len(),
+        plan.lookup,
+        plan.tag
+    );
+}
+
+#[test]
+fn shipped_configs_have_no_gap() {
+    shipped().iter().for_each(prove);
+}
+
+#[test]
+fn all_forms_of_steps_have_no_gap() {
+    for steps in [
+        "{ to = 2048, step = 16 }",
+        "{ to = 1024, step = 32 }, { to = 65536, per_doubling = 4 }",
+        "{ to = 64, step = 16 }, { to = 1048576, per_doubling = 5 }",
+        "{ to = 1048576, per_doubling = 1 }",
+        "{ to = 100000, per_doubling = 7 }",
+        "{ sizes = [16, 48, 112, 2048] }",
+        "{ to = 512, step = 16 }, { sizes = [1040, 2064, 4096] }, { to = 16384, step = 4096 }",
+        "{ to = 40960, per_doubling = 24 }",
+        "{ to = 2048, step = 16 }, { to = 1048576, step = 65536 }",
+    ] {
+        for width in [16, 32] {
+            let body = format!("[classes]\nsteps = [{steps}]\n[tag]\nwidth = {width}\n[runs]\ncoloring = true\n");
+            prove(&plan(&body));
+        }
+    }
+}
+
+#[test]
+fn every_fine_table_meets_its_coarse_table() {
+    for fine_max in [2048, 2064, 4096, 5000 / 16 * 16, 8192, 32752, 32768] {
+        let body = format!("[lookup]\nfine_max = {fine_max}\n");
+        prove(&plan(&body));
+    }
+    let two = plan("[lookup]\nfine_max = 4096\n");
+    let coarse = two.lookup.coarse.as_ref().expect("a coarse table");
+    assert_eq!((coarse.shift, coarse.table.len()), (9, 64));
+}
+
+/// Whole rows, so that a change of a shipped table shows in review.
+#[test]
+fn the_ancestors_classes_are_what_they_were() {
+    let plans = shipped();
+    let find = |name: &str| plans.iter().find(|plan| plan.name == name).expect("it is shipped");
+    let sizes = |plan: &Plan| plan.classes.iter().map(|class| class.size).collect::<Vec<_>>();
+    let round: Vec<u32> = (1..=128).map(|i| i * 16).chain((1..=8).map(|i| i * 4096)).collect();
+    assert_eq!(sizes(find("s22-round4k")), round);
+    let mut sub4k = round.clone();
+    sub4k.splice(128..128, [2304, 2816, 3328, 3840]);
+    let s23 = find("s23-sub4k");
+    assert_eq!(sizes(s23), sub4k);
+    let band: Vec<(u32, u32)> = s23.classes[128..132]
+        .iter()
+        .map(|class| (class.run_pages, class.objects))
+        .collect();
+    assert_eq!(band, [(2, 3), (2, 2), (2, 2), (2, 2)]);
+}
+
+#[test]
+fn geometric_classes_are_evenly_spaced() {
+    let plans = shipped();
+    let default = plans.iter().find(|plan| plan.name == "default").expect("it is shipped");
+    let mut expected: Vec<u32> = (1..=8).map(|i| i * 16).collect();
+    for doubling in 0..8 {
+        expected.extend((9..=16).map(|i| i << (doubling + 4)));
+    }
+    assert_eq!(
+        default.classes.iter().map(|class| class.size).collect::<Vec<_>>(),
+        expected
+    );
+    assert!(
+        default
+            .classes
+            .iter()
+            .all(|class| class.tail_waste * 16 <= class.run_pages * PAGE)
+    );
+}
+
+#[test]
+fn runs_follow_their_limits() {
+    let one = |body: &str, size: u32| {
+        let plan = plan(body);
+        let class = plan.class_for(u64::from(size)).expect("a class").clone();
+        (class.run_pages, class.objects)
+    };
+    // Nine pages waste 0.7 %; eight would waste 8.6 %.
+    assert_eq!(one("", 3328), (9, 11));
+    // Fewer objects are enough, but the waste stays bounded.
+    assert_eq!(one("[runs]\nmin_objects = 1\n", 3328), (5, 6));
+    assert_eq!(one("[runs]\nmin_objects = 1\nmax_waste_percent = 50\n", 3328), (1, 1));
+    // Out of reach: as many objects as fit, with the least waste, shortest first.
+    assert_eq!(one("", 28672), (14, 2));
+    assert_eq!(one("[runs]\nmax_pages = 4\n", 28672), (7, 1));
+    assert_eq!(
+        one("[runs]\noverrides = [{ from = 3000, to = 4000, pages = 13 }]\n", 3328),
+        (13, 16)
+    );
+    assert_eq!(
+        one("[sub4k]\nlayout = \"list\"\nsizes = [3328]\nrun_pages = 13\n", 2049),
+        (13, 16)
+    );
+}
+
+#[test]
+fn batches_follow_their_bytes() {
+    let one = |body: &str, size: u32| {
+        let plan = plan(body);
+        let class = plan.class_for(u64::from(size)).expect("a class").clone();
+        (class.batch, class.batch_first)
+    };
+    assert_eq!(one("", 16), (64, 32));
+    assert_eq!(one("", 1024), (8, 1));
+    assert_eq!(one("", 32768), (2, 1));
+    assert_eq!(one("[cache]\nslow_start = false\n", 1024), (8, 8));
+    assert_eq!(
+        one("[cache]\noverrides = [{ from = 1000, to = 1024, batch = 100 }]\n", 1024),
+        (100, 1)
+    );
+}
+
+#[test]
+fn colouring_takes_only_what_is_left_over() {
+    let plan = plan("[runs]\ncoloring = true\n");
+    let colored: Vec<_> = plan.classes.iter().filter(|class| class.colors > 1).collect();
+    assert!(!colored.is_empty());
+    assert!(colored.iter().all(|class| class.align <= 64));
+    assert!(
+        plan.classes
+            .iter()
+            .filter(|class| class.tail_waste < 64)
+            .all(|class| class.colors == 1)
+    );
+}
