@@ -9,16 +9,18 @@ use crate::plan::{CachePlan, ClassPlan, LookupPlan, PAGE, Plan, SEGMENT, SEGMENT
 /// Bytes of a cache line.
 pub const CACHE_LINE: u64 = 64;
 
-/// Bytes of a thread block beside its bank and spares: state, links and counters.
-pub const THREAD_FIXED_BYTES: u64 = 64;
+/// Bytes of a thread block that belong to no class: its state, its links and its own addresses.
+pub const THREAD_META_BYTES: u64 = 40;
 
-/// Bytes that the second magazine of a class takes in a thread block.
+/// Bytes that a class's second magazine takes in a thread block: a batch in one word.
 pub const SPARE_BYTES: u64 = 8;
 
-/// Bytes of thread-local storage that a variant with this many classes takes: a bank of one slot a class and the trap
-/// slot, a spare a class, and [`THREAD_FIXED_BYTES`].
+/// Bytes of thread-local storage that a variant with this many classes takes: a slot and a spare for every class and
+/// for the trap, then [`THREAD_META_BYTES`], in whole cache lines.
 pub const fn thread_block_bytes(classes: usize) -> u64 {
-    SLOT_BYTES as u64 * (classes as u64 + 1) + SPARE_BYTES * classes as u64 + THREAD_FIXED_BYTES
+    let slots = classes as u64 + 1;
+    let bytes = slots * (SLOT_BYTES as u64 + SPARE_BYTES) + THREAD_META_BYTES;
+    bytes.next_multiple_of(CACHE_LINE)
 }
 
 /// The cost of one variant.

@@ -50,17 +50,10 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
-        let renderer = if color {
-            Renderer::styled()
-        } else {
-            Renderer::plain()
-        };
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let text = renderer.render(&[group]);
         // Right margins are padding of the renderer, not text.
-        text.lines()
-            .map(str::trim_end)
-            .collect::<Vec<_>>()
-            .join("\n")
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -160,16 +153,10 @@ impl Sink {
             return None;
         }
         let place = |fault: &Fault| fault.at.map_or((0, 0, 0), |at| (at.file, at.start, at.end));
-        self.faults.sort_by(|a, b| {
-            place(a)
-                .cmp(&place(b))
-                .then_with(|| a.message.cmp(&b.message))
-        });
+        self.faults
+            .sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.message.cmp(&b.message)));
         self.faults.dedup();
-        let texts: Vec<Arc<str>> = sources
-            .iter()
-            .map(|source| Arc::from(source.text.as_str()))
-            .collect();
+        let texts: Vec<Arc<str>> = sources.iter().map(|source| Arc::from(source.text.as_str())).collect();
         let items = self
             .faults
             .into_iter()
@@ -189,13 +176,7 @@ fn locate(fault: Fault, sources: &[Source], texts: &[Arc<str>]) -> Diagnostic {
     };
     let before = &text[..span.start];
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .count()
-        + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Diagnostic {
         file: sources[file].shown.clone(),
         line,
@@ -219,8 +200,6 @@ fn clamp(text: &str, span: Range<usize>) -> Range<usize> {
     };
     let start = boundary(span.start);
     let end = boundary(span.end).max(start);
-    let line_end = text[start..]
-        .find('\n')
-        .map_or(text.len(), |newline| start + newline);
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
     start..end.min(line_end)
 }

@@ -7,9 +7,10 @@ use crate::plan::ConfigHash;
 pub(crate) fn of(text: &str) -> ConfigHash {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
-    ConfigHash(text.bytes().fold(OFFSET, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-    }))
+    ConfigHash(
+        text.bytes()
+            .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)),
+    )
 }
 
 #[cfg(test)]

@@ -17,11 +17,7 @@ pub(crate) fn text(merged: &Merged) -> String {
             .filter(|(key, value)| *key != "extends" && !matches!(value, Value::Unset(_)))
             .map(line),
     );
-    let mut names: Vec<&str> = merged
-        .keys()
-        .map(|path| path.0)
-        .filter(|name| *name != TOP)
-        .collect();
+    let mut names: Vec<&str> = merged.keys().map(|path| path.0).filter(|name| *name != TOP).collect();
     names.dedup();
     for name in names {
         out.push_str(&format!("\n[{name}]\n"));

@@ -27,11 +27,7 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("bins", "count"), &["\"both\""], "another way of counting"),
     row(("bins", "layout"), &["\"slots\""], "another bank layout"),
     row(("bins", "order"), &["\"size\""], "another order of slots"),
-    row(
-        ("build", "optimize"),
-        &["\"speed\""],
-        "optimization for size",
-    ),
+    row(("build", "optimize"), &["\"speed\""], "optimization for size"),
     row(
         ("build", "tls"),
         &["\"initial-exec\""],
@@ -39,57 +35,25 @@ pub(crate) static MISSING: &[Missing] = &[
     ),
     row(("central", "guard"), &["\"lock\""], "a lock-free central"),
     row(("hardening", "check_lists"), &["false"], "checking lists"),
-    row(
-        ("hardening", "double_free"),
-        &["false"],
-        "detection of double frees",
-    ),
-    row(
-        ("hardening", "encode_links"),
-        &["false"],
-        "encoding of links",
-    ),
-    row(
-        ("hardening", "interior"),
-        &["false"],
-        "detection of interior pointers",
-    ),
-    row(
-        ("hardening", "poison"),
-        &["false"],
-        "filling of freed objects",
-    ),
+    row(("hardening", "double_free"), &["false"], "detection of double frees"),
+    row(("hardening", "encode_links"), &["false"], "encoding of links"),
+    row(("hardening", "interior"), &["false"], "detection of interior pointers"),
+    row(("hardening", "poison"), &["false"], "filling of freed objects"),
     row(("hot", "prefetch_tag"), &["false"], "prefetching of tags"),
     row(("large", "fit_percent"), &["25.0"], "a choice of fit"),
     row(("large", "max_age_ms"), &["0"], "ageing of large objects"),
     row(("ownership", "mode"), &["\"adopt\""], "an owner mode"),
-    row(
-        ("placement", "order"),
-        &["\"fullest\""],
-        "another order of placement",
-    ),
+    row(("placement", "order"), &["\"fullest\""], "another order of placement"),
     row(("placement", "pack_tries"), &["0"], "best-fit packing"),
-    row(
-        ("placement", "quarantine"),
-        &["false"],
-        "quarantine of segments",
-    ),
+    row(("placement", "quarantine"), &["false"], "quarantine of segments"),
     row(("pressure", "enabled"), &["false"], "the pressure epoch"),
-    row(
-        ("purge", "at_thread_exit"),
-        &["false"],
-        "purging at thread exit",
-    ),
+    row(("purge", "at_thread_exit"), &["false"], "purging at thread exit"),
     row(("purge", "delay_ms"), &["0"], "a purge delay"),
     row(("purge", "idle"), &["\"off\""], "purging of idle processes"),
     row(("stats", "exit_report"), &["false"], "a report at exit"),
     row(("stats", "level"), &["\"off\""], "counting of events"),
     row(("stats", "record"), &["\"off\""], "recording"),
-    row(
-        ("tag", "dst_bits"),
-        &["\"auto\"", "0"],
-        "an owner field in tags",
-    ),
+    row(("tag", "dst_bits"), &["\"auto\"", "0"], "an owner field in tags"),
     row(
         ("tag", "space"),
         &["\"arena\""],
@@ -113,9 +77,8 @@ pub(crate) fn check(merged: &Merged, sink: &mut Sink) {
             continue;
         }
         let key = dotted(row.path);
-        let message = format!(
-            "`{key} = {value}` is part of the language, but its machinery does not exist in this version"
-        );
+        let message =
+            format!("`{key} = {value}` is part of the language, but its machinery does not exist in this version");
         let help = format!("remove the key, or set `{key} = {}`", row.works[0]);
         sink.error(entry.at, message, format!("{} is missing", row.what), help);
     }
@@ -129,15 +92,8 @@ mod tests {
     #[test]
     fn every_row_names_a_knob_and_its_default_works() {
         for row in MISSING {
-            let group = GROUPS
-                .iter()
-                .find(|group| group.name == row.path.0)
-                .expect("a group");
-            let knob = group
-                .knobs
-                .iter()
-                .find(|knob| knob.key == row.path.1)
-                .expect("a knob");
+            let group = GROUPS.iter().find(|group| group.name == row.path.0).expect("a group");
+            let knob = group.knobs.iter().find(|knob| knob.key == row.path.1).expect("a knob");
             assert_eq!(knob.default, row.works[0], "{}", dotted(row.path));
         }
     }

@@ -100,7 +100,9 @@ fn two_page_runs_eat_what_four_classes_save() {
 fn small_numbers_by_hand() {
     let plan = plan("[classes]\nsteps = [{ sizes = [32, 2048] }]\n[lookup]\nfine_max = 2048\n");
     let cost = Cost::of(&plan);
-    assert_eq!(cost.tls_bytes, thread_block_bytes(3));
+    // Four slots and spares of 24 bytes, 40 bytes of state: 136 bytes, in three lines.
+    assert_eq!((cost.tls_bytes, cost.tls_lines), (192, 3));
+    assert_eq!(thread_block_bytes(72), 1792);
     assert_eq!((cost.lookup.fine_entries, cost.lookup.coarse_entries), (129, 0));
     assert_eq!((cost.lookup.bytes, cost.lookup.lines), (258, 5));
     assert_eq!(cost.metadata.segment_header_bytes, 20480);

@@ -10,6 +10,7 @@ use crate::plan::{CachePlan, ClassPlan, DepotPlan};
 pub(super) struct Batch {
     pub full: u32,
     pub first: u32,
+    pub carve: u32,
 }
 
 /// Whether the lower of two bounds is the lower; reports it if not, where one of them is written.
@@ -49,7 +50,9 @@ pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sin
         let wanted = (group.batch_bytes.value / size).clamp(group.batch_min.value, group.batch_max.value);
         let full = row.map_or(wanted, |row| row.value.value);
         let first = (group.first_bytes.value / size).clamp(1, full);
+        let carve = (group.carve_bytes.value / size).clamp(1, full);
         Batch {
+            carve: narrow(carve),
             full: narrow(full),
             first: narrow(if group.slow_start.value { first } else { full }),
         }
@@ -94,13 +97,31 @@ pub(super) fn depot(
     })
 }
 
-/// What a thread keeps at most.
-pub(super) fn plan(settings: &Settings, classes: &[ClassPlan]) -> CachePlan {
-    let magazines = settings.cache.magazines.value;
-    let batch = |class: &ClassPlan| u64::from(class.batch) * u64::from(class.size);
-    let bytes_bound = magazines * classes.iter().map(batch).sum::<u64>();
-    CachePlan {
-        magazines: narrow(magazines),
-        bytes_bound,
+/// What a thread keeps at most; `None` if something was reported.
+pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) -> Option<CachePlan> {
+    let group = &settings.cache;
+    let magazines = group.magazines.value;
+    let all = |objects: fn(&ClassPlan) -> u32| -> u64 {
+        let bytes = |class: &ClassPlan| u64::from(objects(class)) * u64::from(class.size);
+        magazines * classes.iter().map(bytes).sum::<u64>()
+    };
+    let (first, full) = (all(|class| class.batch_first), all(|class| class.batch));
+    let thread_bytes = group.thread_bytes.value;
+    // Without slow start all magazines are of full length from the beginning: then the lengths are the bound.
+    if group.slow_start.value && group.thread_bytes.ok && thread_bytes < first {
+        let message =
+            format!("`cache.thread_bytes` is {thread_bytes}, but the first batches alone may hold {first} bytes");
+        let help = format!("allow at least {first}, or make `cache.first_bytes` smaller");
+        sink.error(group.thread_bytes.at.or(group.first_bytes.at), message, "", help);
+        return None;
     }
+    Some(CachePlan {
+        magazines: narrow(magazines),
+        thread_bytes,
+        bytes_bound: if group.slow_start.value {
+            full.min(thread_bytes)
+        } else {
+            full
+        },
+    })
 }

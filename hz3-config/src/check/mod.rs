@@ -57,6 +57,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             colors: run.colors,
             batch: batch.full,
             batch_first: batch.first,
+            batch_carve: batch.carve,
             slot_offset: (u32::from(id) + 1) * SLOT_BYTES,
         })
         .collect();
