@@ -1,0 +1,170 @@
+//! One fresh process and what it cost.
+
+use crate::{Error, Result, clients::Clients, place::Library, rows::Job};
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What one run gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The judged value in the metric's base unit (ns/op, ms, bytes).
+    pub value: f64,
+    /// Wall time of the process, seconds.
+    pub wall: f64,
+    /// User and system time, seconds.
+    pub cpu: f64,
+    /// Its peak resident bytes.
+    pub rss_peak: u64,
+    /// Resident bytes after all was freed, if the client says so.
+    pub rss_end: Option<u64>,
+    /// Most live bytes, as the client counts them.
+    pub live_peak: Option<u64>,
+    /// Failed allocations.
+    pub failures: u64,
+    /// Objects that did not hold what was written.
+    pub wrong: u64,
+    /// Microseconds and resident bytes, if they were sampled.
+    pub series: Vec<(u64, u64)>,
+}
+
+/// What the wrapper writes.
+#[derive(Deserialize)]
+struct Report {
+    wall: f64,
+    cpu: f64,
+    rss_peak: u64,
+    exit: i32,
+    signal: i32,
+    series: Vec<(u64, u64)>,
+}
+
+/// What every client prints.
+#[derive(Deserialize)]
+struct Said {
+    ns_per_op: f64,
+    live_peak: u64,
+    failures: u64,
+    wrong: u64,
+    rss_end: u64,
+}
+
+/// Whether a program can be started.
+pub fn on_path(program: &str) -> bool {
+    if program.contains('/') {
+        return PathBuf::from(program).is_file();
+    }
+    std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| d.join(program).is_file()))
+}
+
+/// A command without what could tip the scales: no preload, no loader debugging, no allocator options from outside.
+pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("LD_")
+            || name.starts_with("MALLOC_")
+            || name.starts_with("MIMALLOC_")
+            || name.starts_with("TCMALLOC_")
+            || name.starts_with("HZ3_")
+            || name == "GLIBC_TUNABLES"
+            || name == "MALLOC_CONF"
+        {
+            command.env_remove(&key);
+        }
+    }
+    command
+}
+
+/// Runs a job once under a library. `sample_ms` other than 0 records resident bytes over time (and so disturbs the
+/// clock); `seed` goes to the client.
+pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, sample_ms: u32) -> Result<Sample> {
+    let report = clients.folder().join(format!(".report.{}", std::process::id()));
+    let mut command = clean(clients.timer());
+    command.arg(&report);
+    if let Some(path) = library.and_then(|l| l.path.as_ref()) {
+        if job.script {
+            command.env("HZ3_PRELOAD", path);
+        } else {
+            command.arg("--preload").arg(path);
+        }
+    }
+    if job.repeat > 1 {
+        command.args(["--repeat", &job.repeat.to_string()]);
+    }
+    if sample_ms > 0 {
+        command.args(["--sample-ms", &sample_ms.to_string()]);
+    }
+    if !job.client && !job.script {
+        command.arg("--quiet");
+    }
+    command.arg("--").args(&job.command);
+    if job.client {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    let out = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(|e| Error::unfit(format!("{}: {e}", clients.timer().display())))?;
+    if !out.status.success() {
+        return Err(Error::unfit(format!(
+            "the timer failed ({}): {}",
+            out.status,
+            String::from_utf8_lossy(&out.stderr).trim()
+        )));
+    }
+    let text = std::fs::read_to_string(&report).map_err(|e| Error::unfit(format!("{}: {e}", report.display())))?;
+    let _ = std::fs::remove_file(&report);
+    let r: Report = serde_json::from_str(&text).map_err(|e| Error::unfit(format!("the timer's report: {e}")))?;
+    let stdout = String::from_utf8_lossy(&out.stdout);
+    let said: Option<Said> = if job.client {
+        serde_json::from_str(stdout.trim()).ok()
+    } else {
+        None
+    };
+    let wrong = said.as_ref().is_some_and(|s| s.wrong > 0);
+    if r.signal != 0 || (r.exit != 0 && !wrong) {
+        let how = if r.signal != 0 {
+            format!("killed by signal {}", r.signal)
+        } else {
+            format!("exit code {}", r.exit)
+        };
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        let last = stderr.trim().lines().last().unwrap_or("");
+        return Err(Error::unfit(format!(
+            "{}: {how}{}{last}",
+            job.command[0],
+            if last.is_empty() { "" } else { ": " }
+        )));
+    }
+    if job.client && said.is_none() {
+        return Err(Error::unfit(format!("{}: no result on stdout", job.command[0])));
+    }
+    let script_seconds: Option<f64> = if job.script {
+        stdout.trim().lines().last().and_then(|l| l.parse().ok())
+    } else {
+        None
+    };
+    if job.script && script_seconds.is_none() {
+        return Err(Error::unfit(format!("{}: no seconds on stdout", job.command.join(" "))));
+    }
+    let value = match (job.metric, &said) {
+        (crate::rows::Metric::NsPerOp, Some(s)) => s.ns_per_op,
+        (crate::rows::Metric::RssEnd, Some(s)) => s.rss_end as f64,
+        (crate::rows::Metric::CpuMs, _) => r.cpu * 1e3,
+        _ => script_seconds.unwrap_or(r.wall) * 1e3,
+    };
+    Ok(Sample {
+        value,
+        wall: r.wall * f64::from(job.repeat),
+        cpu: r.cpu,
+        rss_peak: r.rss_peak,
+        rss_end: said.as_ref().map(|s| s.rss_end),
+        live_peak: said.as_ref().map(|s| s.live_peak),
+        failures: said.as_ref().map_or(0, |s| s.failures),
+        wrong: said.as_ref().map_or(0, |s| s.wrong),
+        series: r.series,
+    })
+}

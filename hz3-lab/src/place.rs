@@ -1,0 +1,214 @@
+//! Where things are: the project's folders, the variants' libraries, the peers of the distribution.
+
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// The folders of one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The folder that holds `configs/` and `Cargo.toml`.
+    pub root: PathBuf,
+}
+
+impl Place {
+    /// From a folder or one of its parents that has a `configs` folder and a `Cargo.toml`.
+    pub fn find(from: &Path) -> Result<Self> {
+        from.ancestors()
+            .find(|p| p.join("configs").is_dir() && p.join("Cargo.toml").is_file())
+            .map(|p| Self { root: p.to_path_buf() })
+            .ok_or_else(|| {
+                Error::unfit(format!(
+                    "{} is not inside an hz3 project (a folder with configs/ and Cargo.toml): change there first",
+                    from.display()
+                ))
+            })
+    }
+    /// The same from the current folder.
+    pub fn here() -> Result<Self> {
+        let here = std::env::current_dir().map_err(|e| Error::unfit(format!("the current folder: {e}")))?;
+        Self::find(&here)
+    }
+    /// Built variants.
+    pub fn variants(&self) -> PathBuf {
+        self.root.join("target/hz3")
+    }
+    /// Built clients and what else can be made again.
+    pub fn clients(&self) -> PathBuf {
+        self.root.join("target/hz3-clients")
+    }
+    /// Kept comparisons.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+    /// Configs.
+    pub fn configs(&self) -> PathBuf {
+        self.root.join("configs")
+    }
+}
+
+/// What a library is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A variant of this project, by name.
+    Variant,
+    /// A known other allocator.
+    Peer,
+    /// A file that the user named.
+    File,
+    /// The C library's own malloc: nothing is preloaded.
+    Glibc,
+}
+
+/// One contender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Library {
+    /// What it is called in tables; unique in a comparison.
+    pub label: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The file to preload; none for the C library.
+    pub path: Option<PathBuf>,
+}
+
+/// A known peer: its name, the file's name, the package that has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// What users call it.
+    pub name: &'static str,
+    /// File names to look for, the best first.
+    pub files: &'static [&'static str],
+    /// Debian's package.
+    pub package: &'static str,
+}
+
+/// The peers that are known by name.
+pub const PEERS: &[Peer] = &[
+    Peer {
+        name: "mimalloc",
+        files: &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"],
+        package: "libmimalloc2.0",
+    },
+    Peer {
+        name: "tcmalloc",
+        files: &["libtcmalloc_minimal.so.4"],
+        package: "libtcmalloc-minimal4",
+    },
+    Peer {
+        name: "jemalloc",
+        files: &["libjemalloc.so.2"],
+        package: "libjemalloc2",
+    },
+];
+
+/// Folders in which a distribution keeps libraries.
+fn library_folders() -> Vec<PathBuf> {
+    let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+    [
+        format!("/usr/lib/{triplet}"),
+        format!("/lib/{triplet}"),
+        "/usr/lib64".into(),
+        "/usr/local/lib".into(),
+        "/usr/lib".into(),
+    ]
+    .into_iter()
+    .map(PathBuf::from)
+    .collect()
+}
+
+/// Finds a peer's file.
+pub fn find_peer(peer: &Peer) -> Option<PathBuf> {
+    library_folders()
+        .iter()
+        .flat_map(|d| peer.files.iter().map(move |f| d.join(f)))
+        .find(|p| p.is_file())
+}
+
+impl Library {
+    /// The C library's own malloc.
+    pub fn glibc() -> Self {
+        Self {
+            label: "glibc".into(),
+            kind: Kind::Glibc,
+            path: None,
+        }
+    }
+
+    /// A contender by what the user wrote: `glibc`, a peer's name, a variant's name, or a path (it holds a slash or
+    /// ends in `.so`). `label=path` gives a path a name.
+    pub fn parse(place: &Place, word: &str) -> Result<Self> {
+        if word == "glibc" {
+            return Ok(Self::glibc());
+        }
+        if let Some(peer) = PEERS.iter().find(|p| p.name == word) {
+            return find_peer(peer)
+                .map(|path| Self {
+                    label: word.into(),
+                    kind: Kind::Peer,
+                    path: Some(path),
+                })
+                .ok_or_else(|| {
+                    Error::unfit(format!(
+                        "{word} is not installed here: apt install {}, or give a path: {word}=/…/{}",
+                        peer.package, peer.files[0]
+                    ))
+                });
+        }
+        let (label, path) = match word.split_once('=') {
+            Some((label, path)) => (Some(label), path),
+            None => (None, word),
+        };
+        if label.is_some() || path.contains('/') || path.ends_with(".so") {
+            let full = std::fs::canonicalize(path).map_err(|e| Error::input(format!("{path}: {e}")))?;
+            let stem = full
+                .file_name()
+                .map(|n| n.to_string_lossy().into_owned())
+                .unwrap_or_default();
+            return Ok(Self {
+                label: label.map_or(stem, Into::into),
+                kind: Kind::File,
+                path: Some(full),
+            });
+        }
+        let path = place.variants().join(format!("libhz3_{word}.so"));
+        if path.is_file() {
+            return Ok(Self {
+                label: word.into(),
+                kind: Kind::Variant,
+                path: Some(path),
+            });
+        }
+        if place.configs().join(format!("{word}.toml")).is_file() {
+            return Err(Error::unfit(format!("{word} is not built yet: cargo hz3 build {word}")));
+        }
+        Err(Error::input(format!(
+            "'{word}' is neither a config of this project, nor {}, nor glibc, nor a path",
+            PEERS.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_libraries() {
+        let place = Place {
+            root: "/nowhere".into(),
+        };
+        assert_eq!(Library::parse(&place, "glibc").unwrap(), Library::glibc());
+        let e = Library::parse(&place, "nonsense").unwrap_err();
+        assert_eq!(
+            e.message,
+            "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, nor glibc, nor a path"
+        );
+        assert!(!e.unfit);
+        assert!(
+            Library::parse(&place, "./missing.so")
+                .unwrap_err()
+                .message
+                .starts_with("./missing.so: ")
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! The proof that a preloaded library is the one whose malloc runs. An inert library measures exactly like the C
+//! library, and the loader says nothing: no proof, no number.
+
+use crate::{Error, Result, child, clients::Clients, place::Library, rows::Job};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+
+/// Functions of which each must come from the library.
+const MUST: &[&str] = &["malloc", "free", "calloc", "realloc"];
+
+/// Proves it for one job, or says why not.
+pub fn prove(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
+    if job.client {
+        by_client(clients, job, library)
+    } else {
+        by_loader(clients, job, library)
+    }
+}
+
+fn same_file(a: &str, b: &Path) -> bool {
+    match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// The client itself looks up where each function comes from.
+fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
+    let mut command = child::clean(&job.command[0]);
+    if let Some(path) = &library.path {
+        command.env("LD_PRELOAD", path);
+    }
+    let out = command
+        .arg("--prove")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| Error::unfit(format!("{}: {e}", job.command[0])))?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    let found: BTreeMap<String, serde_json::Value> = serde_json::from_str(text.trim()).map_err(|_| {
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        Error::unfit(format!(
+            "{} does not run under {}: {} {}",
+            job.name,
+            library.label,
+            out.status,
+            stderr.trim()
+        ))
+    })?;
+    for name in MUST {
+        let from = found.get(*name).and_then(|v| v.as_str()).unwrap_or("");
+        let right = match &library.path {
+            Some(path) => same_file(from, path),
+            None => from.contains("libc.so") || from.contains("libc-"),
+        };
+        if !right {
+            return Err(Error::unfit(format!(
+                "not proven: {name} comes from {}, not from {}. Try: cargo hz3 doctor {} -- {}",
+                if from.is_empty() { "nowhere" } else { from },
+                library
+                    .path
+                    .as_ref()
+                    .map_or("the C library".into(), |p| p.display().to_string()),
+                library.label,
+                job.command[0]
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The loader's own record of what was bound, for a command that cannot be asked.
+fn by_loader(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
+    let Some(path) = &library.path else {
+        return Ok(());
+    };
+    let folder = clients.folder().join(format!(".bindings.{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
+    let mut command = child::clean(&job.command[0]);
+    command
+        .args(&job.command[1..])
+        .env("LD_DEBUG", "bindings")
+        .env("LD_DEBUG_OUTPUT", folder.join("b"));
+    if job.script {
+        command.env("HZ3_PRELOAD", path).env("HZ3_PROVE", "1");
+    } else {
+        command.env("LD_PRELOAD", path);
+    }
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let proven = status.is_ok() && bound(&folder, path);
+    let _ = std::fs::remove_dir_all(&folder);
+    if proven {
+        return Ok(());
+    }
+    Err(Error::unfit(format!(
+        "not proven: no process of `{}` bound its malloc to {}. It may be static, setuid, or bring its own allocator. Try: cargo hz3 doctor {} -- {}",
+        job.command.join(" "),
+        path.display(),
+        library.label,
+        job.command.join(" ")
+    )))
+}
+
+/// Whether some process bound `malloc` or a sibling to the library: `binding file X [0] to Y [0]: normal symbol 'malloc'`.
+fn bound(folder: &Path, library: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    entries.flatten().any(|entry| {
+        let Ok(bytes) = std::fs::read(entry.path()) else {
+            return false;
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        text.lines().any(|line| {
+            let Some((_, rest)) = line.split_once("binding file ") else {
+                return false;
+            };
+            let Some((from, rest)) = rest.split_once(" to ") else {
+                return false;
+            };
+            let Some((to, symbol)) = rest.split_once(": ") else {
+                return false;
+            };
+            let file = |s: &str| s.rsplit_once(" [").map_or(s.to_string(), |(f, _)| f.to_string());
+            MUST.iter().any(|m| symbol.contains(&format!("`{m}'")))
+                && same_file(&file(to), library)
+                && !same_file(&file(from), library)
+        })
+    })
+}

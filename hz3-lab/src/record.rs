@@ -1,0 +1,272 @@
+//! One comparison as it is kept: everything that its verdicts rest on, samples included.
+
+use crate::{machine::Machine, place::Kind, rows::Metric, stats, stats::Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Version of the form of [`Record`].
+pub const FORMAT: u32 = 1;
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this form.
+    pub format: u32,
+    /// Date and a hash: unique in a ledger.
+    pub id: String,
+    /// When it began, UTC.
+    pub when: String,
+    /// Version of the tool.
+    pub tool: String,
+    /// How it was asked for.
+    pub command: Vec<String>,
+    /// Where.
+    pub machine: Machine,
+    /// How it was judged.
+    pub settings: Settings,
+    /// The contenders; the base first.
+    pub libraries: Vec<Contender>,
+    /// What was found.
+    pub rows: Vec<RowRecord>,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Whether it was cut short by hand.
+    pub interrupted: bool,
+}
+
+/// How a comparison was judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Probability of a wrong verdict of one contender on one row.
+    pub alpha: f64,
+    /// Blocks after which a row is looked at.
+    pub looks: Vec<usize>,
+    /// A row is done, undecided, when its effect is surely smaller than this log ratio.
+    pub margin: f64,
+    /// Seconds that were allowed.
+    pub budget: f64,
+    /// First seed.
+    pub seed: u64,
+    /// Whether the full sizes were run.
+    pub full: bool,
+}
+
+/// A contender.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Contender {
+    /// What tables call it.
+    pub label: String,
+    /// What it is.
+    pub kind: Kind,
+    /// File name, without its folder.
+    pub file: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Hash of its instructions.
+    pub text: String,
+    /// Hash of its constants.
+    pub data: String,
+    /// Version of the generator (variants).
+    pub version: String,
+    /// Hash of the config (variants).
+    pub hash: String,
+    /// Hash of what reaches the code (variants).
+    pub code_hash: String,
+    /// The resolved config (variants).
+    pub config: String,
+}
+
+/// One row of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowRecord {
+    /// Its name.
+    pub name: String,
+    /// One line for people.
+    pub about: String,
+    /// Program (without its folder) and arguments.
+    pub command: Vec<String>,
+    /// What is judged.
+    pub metric: Metric,
+    /// Base against itself: the pairs.
+    pub null: Vec<[f64; 2]>,
+    /// The floor, a log ratio.
+    pub floor: f64,
+    /// Looks that were taken.
+    pub looks: usize,
+    /// The client's own share: its value under the empty allocator.
+    pub empty: Option<f64>,
+    /// The contenders, the base first. Values of equal index are of one block.
+    pub cells: Vec<Cell>,
+}
+
+/// A contender on a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// Which contender.
+    pub label: String,
+    /// Judged value of each block.
+    pub values: Vec<f64>,
+    /// Peak resident bytes of each block.
+    pub rss_peak: Vec<u64>,
+    /// Resident bytes at the end of each block, where the client says so.
+    pub rss_end: Vec<u64>,
+    /// CPU seconds of each block.
+    pub cpu: Vec<f64>,
+    /// Most live bytes as the client counts them, the last block's.
+    pub live_peak: Option<u64>,
+    /// Failed allocations, all blocks.
+    pub failures: u64,
+    /// Resident bytes over time in a run of its own: microseconds, bytes.
+    pub series: Vec<[u64; 2]>,
+    /// Instructions of a short run under callgrind.
+    pub instructions: Option<u64>,
+    /// Why there are no figures, if there are none.
+    pub problem: Option<String>,
+    /// Against the base; none for the base itself.
+    pub result: Option<Outcome>,
+}
+
+/// A contender against the base, on one row. Ratios are `contender / base`; less is better.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Median ratio of the judged value.
+    pub ratio: f64,
+    /// Lower end of its 95 % bootstrap interval.
+    pub lo: f64,
+    /// Upper end.
+    pub hi: f64,
+    /// Lower end of the interval that the verdict rests on, 0 if there were too few blocks.
+    pub judged_lo: f64,
+    /// Upper end; none if there were too few blocks.
+    pub judged_hi: Option<f64>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The smallest change in percent that this run could have told from nothing; none if there were too few blocks.
+    pub smallest_percent: Option<f64>,
+    /// True if the effect is surely smaller than the margin: undecided for good.
+    pub negligible: bool,
+    /// Median ratio of peak resident bytes.
+    pub rss: f64,
+    /// Median ratio of CPU time.
+    pub cpu: f64,
+}
+
+impl Cell {
+    /// A cell without figures yet.
+    pub fn new(label: &str) -> Self {
+        Self {
+            label: label.into(),
+            values: Vec::new(),
+            rss_peak: Vec::new(),
+            rss_end: Vec::new(),
+            cpu: Vec::new(),
+            live_peak: None,
+            failures: 0,
+            series: Vec::new(),
+            instructions: None,
+            problem: None,
+            result: None,
+        }
+    }
+    /// Median judged value.
+    pub fn value(&self) -> f64 {
+        stats::median(&self.values)
+    }
+    /// Median peak resident bytes.
+    pub fn rss_peak(&self) -> f64 {
+        stats::median(&self.rss_peak.iter().map(|v| *v as f64).collect::<Vec<_>>())
+    }
+    /// Median resident bytes at the end.
+    pub fn rss_end(&self) -> f64 {
+        stats::median(&self.rss_end.iter().map(|v| *v as f64).collect::<Vec<_>>())
+    }
+}
+
+impl Outcome {
+    /// Judges `cell` against `base` with a floor.
+    pub fn of(cell: &Cell, base: &Cell, floor: f64, margin: f64) -> Self {
+        let l = stats::look(&stats::log_ratios(&cell.values, &base.values), floor);
+        let ratio = |a: Vec<f64>, b: Vec<f64>| stats::median(&stats::log_ratios(&a, &b)).exp();
+        let bytes = |v: &[u64]| v.iter().map(|b| *b as f64).collect::<Vec<_>>();
+        let finite = |v: f64| v.is_finite().then_some(v);
+        Self {
+            ratio: l.effect.exp(),
+            lo: l.shown.lo.exp(),
+            hi: l.shown.hi.exp(),
+            judged_lo: l.judged.lo.exp(),
+            judged_hi: finite(l.judged.hi.exp()),
+            verdict: l.verdict,
+            smallest_percent: finite(stats::percent(l.smallest)),
+            negligible: l.verdict == Verdict::Undecided && l.judged.lo > -margin && l.judged.hi < margin,
+            rss: ratio(bytes(&cell.rss_peak), bytes(&base.rss_peak)),
+            cpu: ratio(cell.cpu.clone(), base.cpu.clone()),
+        }
+    }
+}
+
+/// UTC of now as `YYYY-MM-DDTHH:MM:SSZ`.
+pub fn utc_now() -> String {
+    let s = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    utc(s)
+}
+
+/// Seconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ` (days by Hinnant's civil-from-days).
+fn utc(s: u64) -> String {
+    let (days, rest) = ((s / 86400) as i64, s % 86400);
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_798_761_599), "2026-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn outcomes_of_clear_and_of_few_samples() {
+        let mut base = Cell::new("a");
+        let mut cell = Cell::new("b");
+        for i in 0..12 {
+            let drift = 1.0 + f64::from(i) * 0.1;
+            base.values.push(10.0 * drift);
+            cell.values.push(9.0 * drift * (1.0 + f64::from(i % 3) * 0.001));
+            base.rss_peak.push(1000);
+            cell.rss_peak.push(1500);
+            base.cpu.push(1.0);
+            cell.cpu.push(0.9);
+        }
+        let o = Outcome::of(&cell, &base, 0.01, 0.01);
+        assert_eq!(o.verdict, Verdict::Go);
+        assert!(
+            (o.ratio - 0.9009).abs() < 1e-3 && o.lo <= o.ratio && o.ratio <= o.hi,
+            "{o:?}"
+        );
+        assert!((o.rss - 1.5).abs() < 1e-9);
+        cell.values.truncate(5);
+        let few = Outcome::of(&cell, &base, 0.01, 0.01);
+        assert_eq!(
+            (few.verdict, few.smallest_percent, few.judged_hi),
+            (Verdict::Undecided, None, None)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! A record as a plain text table.
+
+use crate::{record::Record, stats::Verdict};
+use std::fmt::Write;
+
+/// One line a row and contender: value, ratio with its interval, verdict, memory.
+pub fn text(record: &Record) -> String {
+    let mut out = String::new();
+    let width = record.libraries.iter().map(|l| l.label.len()).max().unwrap_or(0).max(8);
+    let names = record.rows.iter().map(|r| r.name.len()).max().unwrap_or(0).max(4);
+    let _ = writeln!(
+        out,
+        "{:names$}  {:width$}  {:>12}  {:>7}  {:^17}  {:<10}  {:>8}  {:>9}  {:>9}  {:>7}",
+        "row", "", "median", "ratio", "95 % interval", "verdict", "sees", "peak RSS", "end RSS", "CPU"
+    );
+    for row in &record.rows {
+        for (i, cell) in row.cells.iter().enumerate() {
+            let _ = write!(
+                out,
+                "{:names$}  {:width$}  ",
+                if i == 0 { row.name.as_str() } else { "" },
+                cell.label
+            );
+            if let Some(problem) = &cell.problem {
+                let _ = writeln!(out, "{problem}");
+                continue;
+            }
+            let value = format!("{:.2} {}", row.metric.show(cell.value()), row.metric.unit());
+            let _ = write!(out, "{value:>12}  ");
+            match &cell.result {
+                Some(o) => {
+                    let sees = o.smallest_percent.map_or("-".into(), |p| format!("{p:.1} %"));
+                    let verdict = match (o.verdict, o.negligible) {
+                        (Verdict::Undecided, true) => "UNDECIDED=".to_string(),
+                        (v, _) => v.to_string(),
+                    };
+                    let _ = write!(
+                        out,
+                        "{:>7.3}  [{:>6.3}, {:>6.3}]  {verdict:<10}  {sees:>8}",
+                        o.ratio, o.lo, o.hi
+                    );
+                }
+                None => {
+                    let what = format!(
+                        "floor {:.1} %, n {}",
+                        crate::stats::percent(row.floor),
+                        cell.values.len()
+                    );
+                    let empty = row
+                        .empty
+                        .map_or(String::new(), |e| format!("client {:.2}", row.metric.show(e)));
+                    let _ = write!(out, "{what:>26}  {empty:<20}  ");
+                }
+            }
+            let mib = |v: f64| {
+                if v.is_finite() {
+                    format!("{:.1} M", v / 1048576.0)
+                } else {
+                    "-".into()
+                }
+            };
+            let cpu = cell.result.map_or(String::new(), |o| format!("{:.3}", o.cpu));
+            let _ = write!(
+                out,
+                "  {:>9}  {:>9}  {cpu:>7}",
+                mib(cell.rss_peak()),
+                mib(cell.rss_end())
+            );
+            if let Some(n) = cell.instructions {
+                let _ = write!(out, "  {:.2} M instructions", n as f64 / 1e6);
+            }
+            if cell.failures > 0 {
+                let _ = write!(out, "  {} failed", cell.failures);
+            }
+            out.push('\n');
+        }
+    }
+    out
+}
