@@ -61,7 +61,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             slot_offset: (u32::from(id) + 1) * SLOT_BYTES,
         })
         .collect();
-    let cache = cache::plan(&settings, &classes);
+    let cache = cache::plan(&settings, &classes, sink)?;
     let s = settings;
     let shards = if s.ownership.mode.value == Ownership::Adopt {
         1

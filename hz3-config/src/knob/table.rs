@@ -202,15 +202,19 @@ knobs! {
         /// Magazines of a class: 1 (current) or 2 (current and spare).
         magazines: u64 = Kind::Int(1, 2), "2";
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
-        batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"8KiB\"";
+        batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"128KiB\"";
         /// Fewest objects of a batch.
-        batch_min: u64 = Kind::Int(1, 65535), "2";
+        batch_min: u64 = Kind::Int(1, 65535), "32";
         /// Most objects of a batch.
-        batch_max: u64 = Kind::Int(1, 65535), "64";
+        batch_max: u64 = Kind::Int(1, 65535), "128";
         /// Start a thread's classes with short batches that grow.
         slow_start: bool = Kind::Bool, "true";
         /// Wanted bytes of the first batch under slow start; it has at least one object.
         first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
+        /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
+        thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"8MiB\"";
+        /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
+        carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, 65535), "[]";
     }

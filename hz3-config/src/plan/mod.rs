@@ -124,6 +124,8 @@ pub struct ClassPlan {
     pub batch: u32,
     /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
     pub batch_first: u32,
+    /// Objects that one trip to the runs carves at most.
+    pub batch_carve: u32,
     /// Byte offset of the class's slot in a bank: `(id + 1) * SLOT_BYTES`, as slot 0 is the trap.
     pub slot_offset: u32,
 }
@@ -215,6 +217,8 @@ pub enum Ownership {
 pub struct CachePlan {
     /// Magazines a bin: 1 (current only) or 2 (current and spare).
     pub magazines: u32,
+    /// Bytes that its magazines may hold together before they stop growing.
+    pub thread_bytes: u64,
     /// Upper bound of the bytes that one thread may hold in its magazines, all classes together.
     pub bytes_bound: u64,
 }
