@@ -31,22 +31,38 @@ pub type Outcome = Result<(), Failure>;
 impl Failure {
     /// Exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { code: Code::Failed, message: message.into(), help: None }
+        Self {
+            code: Code::Failed,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Exit code 2.
     pub fn bad_input(message: impl Into<String>) -> Self {
-        Self { code: Code::BadInput, message: message.into(), help: None }
+        Self {
+            code: Code::BadInput,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Exit code 3.
     pub fn unfit(message: impl Into<String>) -> Self {
-        Self { code: Code::Unfit, message: message.into(), help: None }
+        Self {
+            code: Code::Unfit,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// Exit code 1 or another, with nothing left to say.
     pub fn silent(code: Code) -> Self {
-        Self { code, message: String::new(), help: None }
+        Self {
+            code,
+            message: String::new(),
+            help: None,
+        }
     }
 
     /// Adds the next thing to do.

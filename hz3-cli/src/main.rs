@@ -4,11 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod commands;
+mod configs;
 mod failure;
+mod library;
 mod peers;
 mod project;
+mod proof;
 mod step;
 mod style;
+mod tables;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -17,17 +17,41 @@ pub struct Peer {
 
 /// The peers that are known by name.
 pub const PEERS: &[Peer] = &[
-    Peer { name: "mimalloc", files: &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"], package: "libmimalloc2.0" },
+    Peer {
+        name: "mimalloc",
+        files: &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"],
+        package: "libmimalloc2.0",
+    },
     Peer {
         name: "tcmalloc",
         files: &["libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so.4"],
         package: "libtcmalloc-minimal4",
     },
-    Peer { name: "jemalloc", files: &["libjemalloc.so.2", "libjemalloc.so"], package: "libjemalloc2" },
-    Peer { name: "snmalloc", files: &["libsnmallocshim.so"], package: "" },
-    Peer { name: "rpmalloc", files: &["librpmallocwrap.so", "librpmalloc.so"], package: "" },
-    Peer { name: "hoard", files: &["libhoard.so"], package: "" },
-    Peer { name: "tbbmalloc", files: &["libtbbmalloc_proxy.so.2"], package: "libtbbmalloc2" },
+    Peer {
+        name: "jemalloc",
+        files: &["libjemalloc.so.2", "libjemalloc.so"],
+        package: "libjemalloc2",
+    },
+    Peer {
+        name: "snmalloc",
+        files: &["libsnmallocshim.so"],
+        package: "",
+    },
+    Peer {
+        name: "rpmalloc",
+        files: &["librpmallocwrap.so", "librpmalloc.so"],
+        package: "",
+    },
+    Peer {
+        name: "hoard",
+        files: &["libhoard.so"],
+        package: "",
+    },
+    Peer {
+        name: "tbbmalloc",
+        files: &["libtbbmalloc_proxy.so.2"],
+        package: "libtbbmalloc2",
+    },
 ];
 
 /// Folders in which distributions put libraries.
@@ -52,33 +76,53 @@ pub struct Allocator {
 impl Peer {
     /// Its library on this machine.
     pub fn locate(&self) -> Option<PathBuf> {
-        self.files.iter().find_map(|file| FOLDERS.iter().map(|dir| Path::new(dir).join(file)).find(|p| p.is_file()))
+        self.files.iter().find_map(|file| {
+            FOLDERS
+                .iter()
+                .map(|dir| Path::new(dir).join(file))
+                .find(|p| p.is_file())
+        })
     }
 }
 
 /// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer.
 pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
     if given == "glibc" || given == "libc" {
-        return Ok(Allocator { name: given.to_owned(), library: None });
+        return Ok(Allocator {
+            name: given.to_owned(),
+            library: None,
+        });
     }
     if given.contains('/') || given.contains(".so") {
-        let path = std::fs::canonicalize(given)
-            .map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
+        let path = std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = file.strip_prefix("libhz3_").and_then(|f| f.strip_suffix(".so")).map_or(file.clone(), str::to_owned);
-        return Ok(Allocator { name, library: Some(path) });
+        let name = file
+            .strip_prefix("libhz3_")
+            .and_then(|f| f.strip_suffix(".so"))
+            .map_or(file.clone(), str::to_owned);
+        return Ok(Allocator {
+            name,
+            library: Some(path),
+        });
     }
     if project.configs().join(format!("{given}.toml")).is_file() {
         let path = project.library(given);
         if !path.is_file() {
-            return Err(Failure::failed(format!("variant `{given}` is not built"))
-                .help(format!("cargo hz3 build {given}")));
+            return Err(
+                Failure::failed(format!("variant `{given}` is not built")).help(format!("cargo hz3 build {given}"))
+            );
         }
-        return Ok(Allocator { name: given.to_owned(), library: Some(path) });
+        return Ok(Allocator {
+            name: given.to_owned(),
+            library: Some(path),
+        });
     }
     if let Some(peer) = PEERS.iter().find(|p| p.name == given) {
         return match peer.locate() {
-            Some(path) => Ok(Allocator { name: given.to_owned(), library: Some(path) }),
+            Some(path) => Ok(Allocator {
+                name: given.to_owned(),
+                library: Some(path),
+            }),
             None if peer.package.is_empty() => Err(Failure::unfit(format!("{given} is not installed"))
                 .help("give the path of its library instead of the name")),
             None => Err(Failure::unfit(format!("{given} is not installed"))
@@ -86,10 +130,17 @@ pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
         };
     }
     if project.library(given).is_file() {
-        return Ok(Allocator { name: given.to_owned(), library: Some(project.library(given)) });
+        return Ok(Allocator {
+            name: given.to_owned(),
+            library: Some(project.library(given)),
+        });
     }
     let names = project.config_names();
-    let known = names.iter().map(String::as_str).chain(PEERS.iter().map(|p| p.name)).chain(["glibc"]);
+    let known = names
+        .iter()
+        .map(String::as_str)
+        .chain(PEERS.iter().map(|p| p.name))
+        .chain(["glibc"]);
     let failure = Failure::bad_input(format!("`{given}` is no config, no known malloc and no path"));
     Err(match crate::project::nearest(given, known.clone()) {
         Some(near) => failure.help(format!("did you mean `{near}`?")),

@@ -68,7 +68,10 @@ impl Project {
             return Ok(path);
         }
         let names = self.config_names();
-        let failure = Failure::bad_input(format!("no config named `{given}` in {}", self.relative(&self.configs())));
+        let failure = Failure::bad_input(format!(
+            "no config named `{given}` in {}",
+            self.relative(&self.configs())
+        ));
         Err(match nearest(given, names.iter().map(String::as_str)) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None if names.is_empty() => failure,
@@ -113,7 +116,13 @@ mod tests {
 
     #[test]
     fn edit_distances() {
-        for (a, b, expected) in [("", "", 0), ("a", "", 1), ("default", "defualt", 2), ("s22", "s23", 1), ("x", "abc", 3)] {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("a", "", 1),
+            ("default", "defualt", 2),
+            ("s22", "s23", 1),
+            ("x", "abc", 3),
+        ] {
             assert_eq!(edits(a, b), expected, "{a} to {b}");
             assert_eq!(edits(b, a), expected, "{b} to {a}");
         }

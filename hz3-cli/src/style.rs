@@ -18,7 +18,11 @@ pub fn stdout_colour() -> bool {
 }
 
 fn paint(on: bool, codes: &str, text: &str) -> String {
-    if on { format!("\x1b[{codes}m{text}\x1b[0m") } else { text.to_owned() }
+    if on {
+        format!("\x1b[{codes}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Red and bold, on stderr.
@@ -78,11 +82,17 @@ pub fn roughly(n: u64) -> String {
 /// A table in the house style: no frame, a bold header on terminals, columns aligned to the right from `right` on.
 pub fn table(header: &[&str], right: usize) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     let bold = stdout_colour();
     table.set_header(header.iter().map(|h| {
         let cell = Cell::new(h);
-        if bold { cell.add_attribute(Attribute::Bold) } else { cell }
+        if bold {
+            cell.add_attribute(Attribute::Bold)
+        } else {
+            cell
+        }
     }));
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((if i == 0 { 0 } else { 1 }, 1));
@@ -96,6 +106,15 @@ pub fn table(header: &[&str], right: usize) -> Table {
 /// The table's text without blanks at the ends of lines.
 pub fn print_table(table: &Table) {
     for line in table.to_string().lines() {
+        println!("{}", line.trim_end());
+    }
+}
+
+/// Lines of `key  value`, the values below each other.
+pub fn print_fields(fields: &[(&str, String)]) {
+    let width = fields.iter().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    for (key, value) in fields {
+        let line = format!("{key:width$}  {value}");
         println!("{}", line.trim_end());
     }
 }

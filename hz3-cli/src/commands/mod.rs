@@ -35,6 +35,24 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Build variants into target/hz3/
+    Build => build,
+    /// Check configs: every error of every file at once
+    Check => check,
+    /// Show the tables that a config gives, and what they cost
+    Explain => explain,
+    /// Compare two variants: keys, table rows, bytes, instructions
+    Diff => diff,
+    /// Run a program under a variant
+    Run => run,
+    /// Prove that a program's malloc is the variant's, or say why not
+    Doctor => doctor,
+    /// Say which config made a library
+    Inspect => inspect,
+    /// Write a config that extends another
+    New => new,
+    /// Print the JSON schema of the config language
+    Schema => schema,
     /// Count the instructions of malloc, free & co, exactly
     Count => count,
 }

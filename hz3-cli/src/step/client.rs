@@ -18,7 +18,10 @@ pub fn build(project: &Project) -> Result<PathBuf, Failure> {
     }
     std::fs::create_dir_all(&folder).on("create", &folder)?;
     let unique = format!("{}.{}", program.display(), std::process::id());
-    let (source, object) = (PathBuf::from(format!("{unique}.c")), PathBuf::from(format!("{unique}.tmp")));
+    let (source, object) = (
+        PathBuf::from(format!("{unique}.c")),
+        PathBuf::from(format!("{unique}.tmp")),
+    );
     std::fs::write(&source, SOURCE).on("write", &source)?;
     let result = compile(&source, &object);
     let _ = std::fs::remove_file(&source);
@@ -43,7 +46,15 @@ fn compile(source: &std::path::Path, program: &std::path::Path) -> Result<(), Fa
     // real function. Builtins are off, or the compiler would know what malloc returns.
     let output = compiler
         .to_command()
-        .args(["-std=gnu11", "-fno-builtin", "-fPIE", "-pie", "-pthread", "-Wl,-z,now", "-o"])
+        .args([
+            "-std=gnu11",
+            "-fno-builtin",
+            "-fPIE",
+            "-pie",
+            "-pthread",
+            "-Wl,-z,now",
+            "-o",
+        ])
         .arg(program)
         .arg(source)
         .output()
@@ -51,7 +62,10 @@ fn compile(source: &std::path::Path, program: &std::path::Path) -> Result<(), Fa
     if output.status.success() {
         return Ok(());
     }
-    Err(Failure::unfit(format!("the C compiler refused the client:\n{}", String::from_utf8_lossy(&output.stderr))))
+    Err(Failure::unfit(format!(
+        "the C compiler refused the client:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    )))
 }
 
 fn no_compiler(reason: &str) -> Failure {

@@ -32,8 +32,14 @@ pub struct Code {
 impl Code {
     /// Works on `/proc/<pid>/mem`.
     pub fn of(pid: u32) -> std::io::Result<Code> {
-        let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"))?;
-        Ok(Code { memory, seen: BTreeMap::new() })
+        let memory = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(format!("/proc/{pid}/mem"))?;
+        Ok(Code {
+            memory,
+            seen: BTreeMap::new(),
+        })
     }
 
     /// The instruction at `address`.
@@ -67,7 +73,9 @@ impl Code {
 
     /// The text of the instruction at `address`, which must have been executed, with branch targets named by `name`.
     pub fn text(&self, address: u64, name: impl Fn(u64) -> Option<String>) -> String {
-        let Some(decoded) = self.seen.get(&address) else { return "?".to_owned() };
+        let Some(decoded) = self.seen.get(&address) else {
+            return "?".to_owned();
+        };
         let mut formatter = IntelFormatter::new();
         let options = formatter.options_mut();
         options.set_space_after_operand_separator(true);
@@ -89,7 +97,10 @@ impl Code {
 
 fn classify(instruction: Instruction) -> Decoded {
     let flow = instruction.flow_control();
-    let syscall = matches!(instruction.mnemonic(), Mnemonic::Syscall | Mnemonic::Sysenter | Mnemonic::Int);
+    let syscall = matches!(
+        instruction.mnemonic(),
+        Mnemonic::Syscall | Mnemonic::Sysenter | Mnemonic::Int
+    );
     let exchange = instruction.mnemonic() == Mnemonic::Xchg
         && (instruction.op0_kind() == OpKind::Memory || instruction.op1_kind() == OpKind::Memory);
     Decoded {
@@ -116,21 +127,25 @@ mod tests {
     fn kinds_of_instructions() {
         // (bytes, conditional, call, locked, syscall, repeats)
         for (bytes, expected) in [
-            (&[0x74, 0x05][..], [true, false, false, false, false]),        // je
-            (&[0xe8, 0, 0, 0, 0][..], [false, true, false, false, false]),  // call
-            (&[0xff, 0xd0][..], [false, true, false, false, false]),        // call rax
-            (&[0xeb, 0x05][..], [false, false, false, false, false]),       // jmp
+            (&[0x74, 0x05][..], [true, false, false, false, false]), // je
+            (&[0xe8, 0, 0, 0, 0][..], [false, true, false, false, false]), // call
+            (&[0xff, 0xd0][..], [false, true, false, false, false]), // call rax
+            (&[0xeb, 0x05][..], [false, false, false, false, false]), // jmp
             (&[0xf0, 0x0f, 0xb1, 0x0f][..], [false, false, true, false, false]), // lock cmpxchg [rdi], ecx
-            (&[0x87, 0x07][..], [false, false, true, false, false]),        // xchg [rdi], eax
-            (&[0x87, 0xc1][..], [false, false, false, false, false]),       // xchg ecx, eax
-            (&[0x0f, 0x05][..], [false, false, false, true, false]),        // syscall
-            (&[0xf3, 0xaa][..], [false, false, false, false, true]),        // rep stosb
+            (&[0x87, 0x07][..], [false, false, true, false, false]), // xchg [rdi], eax
+            (&[0x87, 0xc1][..], [false, false, false, false, false]), // xchg ecx, eax
+            (&[0x0f, 0x05][..], [false, false, false, true, false]), // syscall
+            (&[0xf3, 0xaa][..], [false, false, false, false, true]), // rep stosb
             (&[0xf3, 0x0f, 0x1e, 0xfa][..], [false, false, false, false, false]), // endbr64
             (&[0x0f, 0x44, 0xc1][..], [false, false, false, false, false]), // cmove
-            (&[0xc3][..], [false, false, false, false, false]),             // ret
+            (&[0xc3][..], [false, false, false, false, false]),      // ret
         ] {
             let d = one(bytes);
-            assert_eq!([d.conditional, d.call, d.locked, d.syscall, d.repeats], expected, "{bytes:02x?}");
+            assert_eq!(
+                [d.conditional, d.call, d.locked, d.syscall, d.repeats],
+                expected,
+                "{bytes:02x?}"
+            );
         }
     }
 }

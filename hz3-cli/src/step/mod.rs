@@ -143,7 +143,10 @@ impl Series {
     /// The first call that has the typical number of instructions.
     pub fn typical_call(&self) -> &Call {
         let typical = self.counts().typical as usize;
-        self.calls.iter().find(|c| c.path.len() == typical).expect("a series has calls")
+        self.calls
+            .iter()
+            .find(|c| c.path.len() == typical)
+            .expect("a series has calls")
     }
 }
 
@@ -164,8 +167,18 @@ mod tests {
     use super::*;
 
     fn series(lengths: &[usize]) -> Series {
-        let calls = lengths.iter().map(|n| Call { path: vec![0; *n], ..Call::default() }).collect();
-        Series { op: Op::Malloc, size: 16, calls }
+        let calls = lengths
+            .iter()
+            .map(|n| Call {
+                path: vec![0; *n],
+                ..Call::default()
+            })
+            .collect();
+        Series {
+            op: Op::Malloc,
+            size: 16,
+            calls,
+        }
     }
 
     #[test]

@@ -16,8 +16,12 @@ impl Symbols {
     pub fn of(maps: &[Mapping]) -> Symbols {
         let mut functions = Vec::new();
         for mapping in maps.iter().filter(|m| m.offset == 0) {
-            let Ok(bytes) = std::fs::read(&mapping.path) else { continue };
-            let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else { continue };
+            let Ok(bytes) = std::fs::read(&mapping.path) else {
+                continue;
+            };
+            let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else {
+                continue;
+            };
             add(&file, mapping.start, &mut functions);
         }
         functions.sort();
@@ -38,7 +42,11 @@ impl Symbols {
         let name = self.containing(address)?;
         let after = self.functions.partition_point(|f| f.0 <= address);
         let offset = address - self.functions[after - 1].0;
-        Some(if offset == 0 { name } else { format!("{name}+{offset:#x}") })
+        Some(if offset == 0 {
+            name
+        } else {
+            format!("{name}+{offset:#x}")
+        })
     }
 }
 

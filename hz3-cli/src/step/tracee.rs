@@ -47,20 +47,32 @@ pub fn run(client: &Path, allocator: &Allocator, request: &Request) -> Result<Se
     let mut series: Vec<Series> = Vec::new();
     while tracee.to_announcement()? {
         let regs = tracee.registers()?;
-        let op = *(regs.rdi as usize).checked_sub(1).and_then(|i| Op::ALL.get(i)).ok_or_else(broken)?;
+        let op = *(regs.rdi as usize)
+            .checked_sub(1)
+            .and_then(|i| Op::ALL.get(i))
+            .ok_or_else(broken)?;
         if series.last().is_none_or(|s| (s.op, s.size) != (op, regs.rsi)) {
             let file = verify(&tracee, allocator, op, regs.rdx)?;
             if library.is_none() {
                 symbols = Symbols::of(&maps::read(tracee.pid.as_raw() as u32)?);
                 library = Some(file);
             }
-            series.push(Series { op, size: regs.rsi, calls: Vec::new() });
+            series.push(Series {
+                op,
+                size: regs.rsi,
+                calls: Vec::new(),
+            });
         }
         let call = tracee.step_through(regs.rdx, &mut code)?;
         series.last_mut().expect("pushed above").calls.push(call);
     }
     let library = library.ok_or_else(broken)?;
-    Ok(Session { library, series, symbols, code })
+    Ok(Session {
+        library,
+        series,
+        symbols,
+        code,
+    })
 }
 
 fn broken() -> Failure {
@@ -74,7 +86,16 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
     command
         .arg(list(request.ops.iter().map(|o| o.name().to_owned()).collect()))
         .arg(list(request.sizes.iter().map(u64::to_string).collect()))
-        .args([request.calls, request.warm, request.burst, request.live, request.threads].map(|n| n.to_string()))
+        .args(
+            [
+                request.calls,
+                request.warm,
+                request.burst,
+                request.live,
+                request.threads,
+            ]
+            .map(|n| n.to_string()),
+        )
         .env_remove("LD_PRELOAD")
         .env("LD_BIND_NOW", "1")
         .stdin(Stdio::null())
@@ -82,9 +103,15 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
     if let Some(library) = &allocator.library {
         command.env("LD_PRELOAD", library);
     }
-    let child = command.spawn().map_err(|e| Failure::unfit(format!("cannot start {}: {e}", client.display())))?;
+    let child = command
+        .spawn()
+        .map_err(|e| Failure::unfit(format!("cannot start {}: {e}", client.display())))?;
     let pid = Pid::from_raw(child.id() as i32);
-    let mut tracee = Tracee { child, pid, running: true };
+    let mut tracee = Tracee {
+        child,
+        pid,
+        running: true,
+    };
     match tracee.wait()? {
         WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
         WaitStatus::Exited(_, 3) => {
@@ -100,10 +127,14 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
 /// The function's file, if it is the one that is to be measured.
 fn verify(tracee: &Tracee, allocator: &Allocator, op: Op, function: u64) -> Result<PathBuf, Failure> {
     let mappings = maps::read(tracee.pid.as_raw() as u32)?;
-    let file = maps::at(&mappings, function).map(|m| m.path.clone()).unwrap_or_default();
+    let file = maps::at(&mappings, function)
+        .map(|m| m.path.clone())
+        .unwrap_or_default();
     let expected = match &allocator.library {
         Some(library) => maps::same_file(&file, library),
-        None => file.file_name().is_some_and(|f| f.to_string_lossy().starts_with("libc.")),
+        None => file
+            .file_name()
+            .is_some_and(|f| f.to_string_lossy().starts_with("libc.")),
     };
     if expected {
         return Ok(file);
@@ -152,9 +183,16 @@ impl Tracee {
             ptrace::cont(self.pid, signal).map_err(refused)?;
             match self.wait()? {
                 WaitStatus::Exited(_, 0) => return Ok(false),
-                WaitStatus::Stopped(_, Signal::SIGTRAP) if self.registers()?.rax == MAGIC => return Ok(true),
+                WaitStatus::Stopped(_, Signal::SIGTRAP) if self.registers()?.rax == MAGIC => {
+                    return Ok(true);
+                }
                 WaitStatus::Stopped(_, other) => signal = Some(other),
-                status => return Err(Failure { code: Exit::Failed, ..died(status) }),
+                status => {
+                    return Err(Failure {
+                        code: Exit::Failed,
+                        ..died(status)
+                    });
+                }
             }
         }
     }
@@ -179,7 +217,9 @@ impl Tracee {
             regs = self.registers()?;
         }
         if regs.rip != function {
-            return Err(Failure::failed("the client did not call the function that it announced"));
+            return Err(Failure::failed(
+                "the client did not call the function that it announced",
+            ));
         }
         let stack = regs.rsp;
         let back = code.word(stack).map_err(unreadable)?;
@@ -232,7 +272,9 @@ fn refused(errno: Errno) -> Failure {
 fn died(status: WaitStatus) -> Failure {
     Failure::failed(match status {
         WaitStatus::Exited(_, code) => format!("the client ended with exit code {code}"),
-        WaitStatus::Signaled(_, signal, _) | WaitStatus::Stopped(_, signal) => format!("the client got {signal}"),
+        WaitStatus::Signaled(_, signal, _) | WaitStatus::Stopped(_, signal) => {
+            format!("the client got {signal}")
+        }
         other => format!("the client stopped unexpectedly: {other:?}"),
     })
 }
@@ -240,7 +282,10 @@ fn died(status: WaitStatus) -> Failure {
 fn ended(status: WaitStatus, allocator: &Allocator) -> Failure {
     let failure = died(status);
     match &allocator.library {
-        Some(library) => failure.help(format!("does a program run at all? LD_PRELOAD={} /bin/true", library.display())),
+        Some(library) => failure.help(format!(
+            "does a program run at all? LD_PRELOAD={} /bin/true",
+            library.display()
+        )),
         None => failure,
     }
 }
@@ -252,9 +297,13 @@ struct OneCpu(Option<CpuSet>);
 impl OneCpu {
     fn enter() -> OneCpu {
         let this = Pid::from_raw(0);
-        let Ok(before) = sched_getaffinity(this) else { return OneCpu(None) };
+        let Ok(before) = sched_getaffinity(this) else {
+            return OneCpu(None);
+        };
         let mut one = CpuSet::new();
-        let last = (0..CpuSet::count()).rev().find(|cpu| before.is_set(*cpu).unwrap_or(false));
+        let last = (0..CpuSet::count())
+            .rev()
+            .find(|cpu| before.is_set(*cpu).unwrap_or(false));
         let pinned = last.is_some_and(|cpu| one.set(cpu).is_ok() && sched_setaffinity(this, &one).is_ok());
         OneCpu(pinned.then_some(before))
     }

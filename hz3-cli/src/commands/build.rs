@@ -1,0 +1,192 @@
+//! `build`: one library per variant.
+
+use crate::configs;
+use crate::failure::{Code, Failure, OnPath, Outcome};
+use crate::library::{Library, Note, abi};
+use crate::project::Project;
+use crate::style;
+use hz3_config::Plan;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Arguments of `build`.
+#[derive(clap::Args)]
+#[command(after_help = "All configs are checked before the first is built. The library of a variant is target/hz3/libhz3_<name>.so.")]
+pub struct Arguments {
+    /// Configs: names of files in configs/, or paths
+    #[arg(value_name = "NAME|FILE", required_unless_present = "all")]
+    names: Vec<String>,
+    /// Every config in configs/
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Do not fail if two configs give the same allocator
+    #[arg(long)]
+    allow_identical: bool,
+    /// Tell cargo to use no network
+    #[arg(long)]
+    offline: bool,
+    /// Tell cargo to keep Cargo.lock as it is
+    #[arg(long)]
+    locked: bool,
+}
+
+/// Runs `build`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let project = Project::find()?;
+    let plans = configs::load_all(&project, &arguments.names)?;
+    plans.iter().for_each(configs::report_refuted);
+    let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
+
+    let folder = project.output();
+    std::fs::create_dir_all(&folder).on("create", &folder)?;
+    let lock = Lock::take(&folder)?;
+    let bar = progress(plans.len());
+    let mut built: Vec<Library> = Vec::new();
+    let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
+    for plan in &plans {
+        bar.set_message(plan.name.clone());
+        let start = Instant::now();
+        match build(&project, plan, &arguments) {
+            Ok(library) => {
+                let line = format!(
+                    "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
+                    plan.name,
+                    plan.hash,
+                    library.file_bytes,
+                    library.tls_bytes,
+                    start.elapsed().as_secs_f64()
+                );
+                bar.suspend(|| println!("{line}"));
+                built.push(library);
+            }
+            Err(failure) => {
+                failed = true;
+                bar.suspend(|| failure.report());
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    drop(lock);
+    failed |= report_same_code(&built) && !arguments.allow_identical;
+    if failed { Err(Failure::silent(Code::Failed)) } else { Ok(()) }
+}
+
+/// A bar on terminals, nothing elsewhere and for a single variant.
+fn progress(steps: usize) -> ProgressBar {
+    if steps < 2 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(steps as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Builds one variant, checks the library and puts it in its place.
+fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Library, Failure> {
+    let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
+    let made = cargo(project, &plan.name, config, arguments)?;
+    let library = Library::read(&made)?;
+    verify(plan, &library)?;
+    let place = project.library(&plan.name);
+    // Programs may be running on the old file: it is replaced, never written to.
+    let new = place.with_extension(format!("so.{}", std::process::id()));
+    std::fs::copy(&made, &new).on("write", &new)?;
+    std::fs::rename(&new, &place).on("write", &place)?;
+    Ok(Library { path: place, ..library })
+}
+
+fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) -> Result<PathBuf, Failure> {
+    let target = project.root.join("target").join("hz3-build");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(&project.root)
+        .args(["build", "--quiet", "-p", "hz3-preload", "--profile", "variant", "--target-dir"])
+        .arg(&target)
+        .env("HZ3_CONFIG", config)
+        .env("CARGO_TERM_COLOR", if style::stderr_colour() { "always" } else { "never" });
+    if arguments.offline {
+        command.arg("--offline");
+    }
+    if arguments.locked {
+        command.arg("--locked");
+    }
+    let output = command.output().map_err(|e| {
+        Failure::unfit(format!("cannot start {}: {e}", command.get_program().to_string_lossy()))
+            .help("install Rust, or set CARGO to the path of cargo")
+    })?;
+    if output.status.success() {
+        return Ok(target.join("variant").join("libhz3_preload.so"));
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::failed(format!("cannot build `{name}`:\n{}", said.trim_end())))
+}
+
+/// A library that is not what its config says is worse than none.
+fn verify(plan: &Plan, library: &Library) -> Outcome {
+    let fault = |what: String| Err(Failure::failed(format!("the library of `{}` is not usable: {what}", plan.name)));
+    let (missing, surplus) = abi::faults(&library.exports);
+    if !missing.is_empty() {
+        return fault(format!("it does not export {}", missing.join(", ")));
+    }
+    if !surplus.is_empty() {
+        return fault(format!("it exports what is not its business: {}", surplus.join(", ")));
+    }
+    let soname = format!("libhz3_{}.so", plan.name);
+    if library.soname.as_deref() != Some(&soname) {
+        return fault(format!("its SONAME is {}, not {soname}", library.soname.as_deref().unwrap_or("missing")));
+    }
+    let hash = plan.hash.to_string();
+    match &library.note {
+        None => fault("it has no note".to_owned()),
+        Some(Note { hash: found, name, .. }) if *found != hash || *name != plan.name => {
+            fault(format!("its note names config {name} {found}, not {} {hash}", plan.name))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Says on stderr which libraries hold the same code and constants; `true` if any do.
+fn report_same_code(libraries: &[Library]) -> bool {
+    let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for library in libraries {
+        let name = library.note.as_ref().map_or_else(String::new, |n| n.name.clone());
+        groups.entry(library.code).or_default().push(name);
+    }
+    let mut any = false;
+    for names in groups.values().filter(|names| names.len() > 1) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        eprintln!(
+            "{}: the libraries of {} hold the same code and constants",
+            style::warning("warning"),
+            configs::quoted(&names)
+        );
+        any = true;
+    }
+    any
+}
+
+/// Held while cargo writes and its result is copied: two builds at once must not take each other's library.
+struct Lock(#[expect(dead_code, reason = "unlocks when dropped")] nix::fcntl::Flock<std::fs::File>);
+
+impl Lock {
+    fn take(folder: &Path) -> Result<Lock, Failure> {
+        let path = folder.join(".build.lock");
+        let file = std::fs::File::create(&path).on("create", &path)?;
+        let file = match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Lock(lock)),
+            Err((file, _)) => file,
+        };
+        eprintln!("waiting for another build to end");
+        match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusive) {
+            Ok(lock) => Ok(Lock(lock)),
+            Err((_, e)) => Err(Failure::failed(format!("cannot lock {}: {e}", path.display()))),
+        }
+    }
+}

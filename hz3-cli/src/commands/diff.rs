@@ -1,0 +1,247 @@
+//! `diff`: what two variants differ in.
+
+use super::Format;
+use crate::configs;
+use crate::failure::{Code, Failure, Outcome};
+use crate::library::Library;
+use crate::peers::Allocator;
+use crate::project::Project;
+use crate::step::{self, Op, Request};
+use crate::style;
+use hz3_config::Plan;
+use hz3_config::cost::Cost;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Arguments of `diff`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit code 0 if the two are the same allocator, 1 if they differ. Instructions are compared if both are built.")]
+pub struct Arguments {
+    /// A config (name or path), or a library of hz3 (path)
+    a: String,
+    /// The other one
+    b: String,
+    /// Do not compare instructions
+    #[arg(long)]
+    no_count: bool,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Two values of one thing; `None` where a side does not have it.
+#[derive(Debug, serde::Serialize)]
+struct Pair {
+    what: String,
+    a: Option<String>,
+    b: Option<String>,
+}
+
+#[derive(serde::Serialize)]
+struct Report {
+    a: String,
+    b: String,
+    /// Whether both give the same tables and code.
+    identical: bool,
+    keys: Vec<Pair>,
+    classes: Vec<Pair>,
+    costs: Vec<Pair>,
+    instructions: Vec<Pair>,
+}
+
+/// Keys that say what a variant is called and why; they reach no code.
+const PROSE: &[&str] = &["name", "description", "hypothesis", "refuted"];
+
+/// Runs `diff`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let project = Project::find()?;
+    let (a, built_a) = side(&project, &arguments.a)?;
+    let (b, built_b) = side(&project, &arguments.b)?;
+    let libraries = built_a.as_deref().zip(built_b.as_deref());
+    let library = |path: &std::path::Path| Library::read(path);
+    let files = match libraries {
+        Some((a, b)) => Some((library(a)?, library(b)?)),
+        None => None,
+    };
+    let report = Report {
+        identical: a.code_hash == b.code_hash,
+        keys: keys(&a, &b)?,
+        classes: classes(&a, &b),
+        costs: costs(&a, &b, files.as_ref()),
+        instructions: match libraries {
+            Some((x, y)) if !arguments.no_count => instructions(&project, (&a.name, x), (&b.name, y))?,
+            _ => Vec::new(),
+        },
+        a: a.name.clone(),
+        b: b.name.clone(),
+    };
+    match arguments.format {
+        Format::Json => super::print_json(&report)?,
+        Format::Text => print(&report, libraries.is_some(), arguments.no_count),
+    }
+    if report.identical { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
+}
+
+/// The plan, and the library if there is one that this plan gave.
+fn side(project: &Project, given: &str) -> Result<(Plan, Option<PathBuf>), Failure> {
+    if given.ends_with(".so") {
+        let path = std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
+        let note = Library::read(&path)?
+            .note
+            .ok_or_else(|| Failure::bad_input(format!("{given} is no variant of hz3")))?;
+        let file = project.configs().join(format!("{}.toml", note.name));
+        let plan = hz3_config::load_str(&file, &note.config).map_err(|faults| {
+            eprintln!("{}", faults.render(style::stderr_colour()));
+            Failure::failed(format!("the config in the note of {given} is not valid any more"))
+                .help("this library was made by another version of hz3")
+        })?;
+        return Ok((plan, Some(path)));
+    }
+    let plan = configs::load(&project.config(given)?)?;
+    let path = project.library(&plan.name);
+    let current = path.is_file()
+        && Library::read(&path)?.note.is_some_and(|note| note.code_hash == plan.code_hash.to_string());
+    Ok((plan, current.then_some(path)))
+}
+
+/// What differs between two tables of lines.
+fn pairs(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Pair> {
+    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    names
+        .into_iter()
+        .filter(|name| a.get(*name) != b.get(*name))
+        .map(|name| Pair { what: name.clone(), a: a.get(name).cloned(), b: b.get(name).cloned() })
+        .collect()
+}
+
+fn keys(a: &Plan, b: &Plan) -> Result<Vec<Pair>, Failure> {
+    let flat = |plan: &Plan| -> Result<BTreeMap<String, String>, Failure> {
+        let mut flat = configs::flatten(&plan.resolved)?;
+        flat.retain(|key, _| !PROSE.contains(&key.as_str()));
+        Ok(flat)
+    };
+    Ok(pairs(&flat(a)?, &flat(b)?))
+}
+
+/// Rows of the class tables, by size: ids and slot offsets shift with every row before and say nothing.
+fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
+    let rows = |plan: &Plan| -> BTreeMap<u32, String> {
+        plan.classes
+            .iter()
+            .zip(&plan.depot.batches)
+            .map(|(c, depot)| {
+                let colours = if c.colors > 1 { format!(", {} colours", c.colors) } else { String::new() };
+                let row = format!(
+                    "{} in {} pages, tail {} B, align {} B, batch {} from {}, depot {depot}{colours}",
+                    c.objects, c.run_pages, c.tail_waste, c.align, c.batch, c.batch_first
+                );
+                (c.size, row)
+            })
+            .collect()
+    };
+    let (a, b) = (rows(a), rows(b));
+    let sizes: BTreeSet<u32> = a.keys().chain(b.keys()).copied().collect();
+    sizes
+        .into_iter()
+        .filter(|size| a.get(size) != b.get(size))
+        .map(|size| Pair { what: format!("{size} B"), a: a.get(&size).cloned(), b: b.get(&size).cloned() })
+        .collect()
+}
+
+fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
+    let (ca, cb) = (Cost::of(a), Cost::of(b));
+    let mut result = Vec::new();
+    let mut add = |what: &str, x: String, y: String| {
+        if x != y {
+            result.push(Pair { what: what.to_owned(), a: Some(x), b: Some(y) });
+        }
+    };
+    let bytes = |n: u64| format!("{n} B");
+    let share = |s: f64| format!("{:.2} %", s * 100.0);
+    add("classes", a.classes.len().to_string(), b.classes.len().to_string());
+    add("waste, 1 B to 4 KiB", share(ca.waste_to_4096), share(cb.waste_to_4096));
+    add("waste, 1 B to the largest class", share(ca.waste_to_largest), share(cb.waste_to_largest));
+    if let (Some(x), Some(y)) = (ca.waste_sub4k, cb.waste_sub4k) {
+        add("waste, 2049 to 4095 B with tails", share(x), share(y));
+    }
+    add("lookup tables", bytes(ca.lookup.bytes), bytes(cb.lookup.bytes));
+    add("thread block", bytes(ca.tls_bytes), bytes(cb.tls_bytes));
+    add("free objects in a thread, at most", bytes(ca.thread_cache_bytes), bytes(cb.thread_cache_bytes));
+    add("free objects in depots, at most", bytes(ca.depot_bytes), bytes(cb.depot_bytes));
+    add("empty runs in central, at most", bytes(ca.empty_run_bytes), bytes(cb.empty_run_bytes));
+    add("tag table", bytes(ca.metadata.tag_table_bytes), bytes(cb.metadata.tag_table_bytes));
+    if let Some((x, y)) = files {
+        add("library", bytes(x.file_bytes), bytes(y.file_bytes));
+        add("code", bytes(x.text_bytes), bytes(y.text_bytes));
+        add("constants", bytes(x.rodata_bytes), bytes(y.rodata_bytes));
+        add("thread-local storage", bytes(x.tls_bytes), bytes(y.tls_bytes));
+    }
+    result
+}
+
+/// Counts of malloc and free that differ.
+fn instructions(
+    project: &Project,
+    a: (&str, &std::path::Path),
+    b: (&str, &std::path::Path),
+) -> Result<Vec<Pair>, Failure> {
+    if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+        return Ok(Vec::new());
+    }
+    let client = step::client::build(project)?;
+    let request = Request {
+        ops: vec![Op::Malloc, Op::Free],
+        sizes: super::count::SIZES.split(',').filter_map(|s| s.parse().ok()).collect(),
+        calls: 32,
+        warm: 64,
+        burst: 1,
+        live: 16,
+        threads: 0,
+    };
+    let count = |(name, path): (&str, &std::path::Path)| -> Result<Vec<String>, Failure> {
+        let allocator = Allocator { name: name.to_owned(), library: Some(path.to_owned()) };
+        let session = step::run(&client, &allocator, &request)?;
+        Ok(session
+            .series
+            .iter()
+            .map(|s| format!("{}, {} branches", s.counts().typical, s.typical_call().branches))
+            .collect())
+    };
+    let names = request.ops.iter().flat_map(|op| request.sizes.iter().map(move |size| format!("{} {size} B", op.name())));
+    Ok(names
+        .zip(count(a)?.into_iter().zip(count(b)?))
+        .filter(|(_, (x, y))| x != y)
+        .map(|(what, (x, y))| Pair { what, a: Some(x), b: Some(y) })
+        .collect())
+}
+
+fn print(report: &Report, built: bool, no_count: bool) {
+    if report.identical {
+        println!("{} and {} are the same allocator: their tables and code are identical", report.a, report.b);
+    }
+    for (title, pairs) in [
+        ("Keys", &report.keys),
+        ("Classes", &report.classes),
+        ("Cost", &report.costs),
+        ("Instructions", &report.instructions),
+    ] {
+        if pairs.is_empty() {
+            continue;
+        }
+        let mut table = style::table(&[title, &report.a, &report.b], 3);
+        for pair in pairs {
+            let side = |s: &Option<String>| s.clone().unwrap_or_else(|| "-".to_owned());
+            table.add_row([pair.what.clone(), side(&pair.a), side(&pair.b)]);
+        }
+        style::print_table(&table);
+        println!();
+    }
+    if no_count {
+        return;
+    }
+    if !built {
+        eprintln!("instructions are compared when both are built: cargo hz3 build {} {}", report.a, report.b);
+    } else if report.instructions.is_empty() {
+        println!("malloc and free take the same instructions at every size");
+    }
+}

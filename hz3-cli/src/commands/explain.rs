@@ -1,0 +1,209 @@
+//! `explain`: the tables of a config and their cost, before anything is built.
+
+use super::Format;
+use crate::configs;
+use crate::failure::Outcome;
+use crate::project::Project;
+use crate::style::{self, bytes, roughly};
+use crate::tables;
+use hz3_config::Plan;
+use hz3_config::cost::Cost;
+use hz3_config::plan::{PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+
+/// Arguments of `explain`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A config: the name of a file in configs/, or a path
+    #[arg(value_name = "NAME|FILE")]
+    name: String,
+    /// Threads for which the bound of cached memory is worked out
+    #[arg(long, default_value_t = 16, value_name = "T")]
+    threads: u64,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs `explain`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let project = Project::find()?;
+    let plan = configs::load(&project.config(&arguments.name)?)?;
+    let cost = Cost::of(&plan);
+    if arguments.format == Format::Json {
+        return super::print_json(&tables::json(&plan, &cost, arguments.threads));
+    }
+    head(&project, &plan);
+    section("Classes");
+    classes(&plan, &cost);
+    section("From size to class");
+    lookup(&plan, &cost);
+    section("Memory");
+    memory(&plan, &cost, arguments.threads);
+    section("Policies");
+    policies(&plan);
+    configs::report_refuted(&plan);
+    Ok(())
+}
+
+fn section(title: &str) {
+    println!("\n{}", style::strong(title));
+}
+
+fn head(project: &Project, plan: &Plan) {
+    println!("{}  {}", style::strong(&plan.name), plan.description);
+    let mut fields = Vec::new();
+    if let Some(hypothesis) = &plan.hypothesis {
+        fields.push(("hypothesis", hypothesis.clone()));
+    }
+    if let Some(refuted) = &plan.refuted {
+        fields.push(("refuted", refuted.clone()));
+    }
+    let sources: Vec<String> = plan.sources.iter().map(|s| project.relative(s)).collect();
+    fields.push(("files", sources.join(", which extends ")));
+    fields.push(("hash", format!("{}, of the code {}", plan.hash, plan.code_hash)));
+    style::print_fields(&fields);
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+fn classes(plan: &Plan, cost: &Cost) {
+    let header = [
+        "class", "size B", "from B", "waste", "align B", "run pages", "objects", "tail B", "tail", "B/object", "colours",
+        "batch", "first", "thread B", "depot", "depot B", "slot at",
+    ];
+    let mut table = style::table(&header, 0);
+    for ((class, c), depot) in plan.classes.iter().zip(&cost.classes).zip(&plan.depot.batches) {
+        table.add_row([
+            class.id.0.to_string(),
+            class.size.to_string(),
+            c.smallest.to_string(),
+            percent(c.average_share),
+            class.align.to_string(),
+            class.run_pages.to_string(),
+            class.objects.to_string(),
+            class.tail_waste.to_string(),
+            percent(c.tail_share),
+            format!("{:.1}", c.bytes_per_object),
+            class.colors.to_string(),
+            class.batch.to_string(),
+            class.batch_first.to_string(),
+            c.thread_bytes.to_string(),
+            depot.to_string(),
+            c.depot_bytes.to_string(),
+            class.slot_offset.to_string(),
+        ]);
+    }
+    style::print_table(&table);
+    println!(
+        "waste: average share of an object that a request leaves unused; tail: share of a run behind its last object;\n\
+         batch, first: objects of a full and of a thread's first batch; thread B, depot B: most bytes held there; \
+         depot: batches"
+    );
+}
+
+fn lookup(plan: &Plan, cost: &Cost) {
+    let mut fields = vec![(
+        "up to",
+        format!(
+            "{}: table of {} entries by (n + 15) / 16",
+            bytes(u64::from(plan.lookup.fine_max)),
+            cost.lookup.fine_entries
+        ),
+    )];
+    if let Some(coarse) = &plan.lookup.coarse {
+        fields.push((
+            "above",
+            format!(
+                "to {}: table of {} entries by (n - 1) / {}",
+                bytes(u64::from(coarse.max)),
+                cost.lookup.coarse_entries,
+                1u64 << coarse.shift
+            ),
+        ));
+    }
+    fields.push((
+        "tables",
+        format!(
+            "{} B in {} cache lines; requests up to 1 KiB touch {}",
+            cost.lookup.bytes, cost.lookup.lines, cost.lookup.lines_to_1024
+        ),
+    ));
+    let order = match plan.tag.order {
+        TagOrder::BinDst => "bin low",
+        TagOrder::DstBin => "owner low",
+    };
+    let space = match plan.tag.space {
+        TagSpace::Arena => "a table over the arena, so free checks the range",
+        TagSpace::Flat => "a table over the whole address space, so free checks no range",
+    };
+    fields.push((
+        "page tag",
+        format!(
+            "{} bits: {} for the bin, {} for the owner, {order}; {space}",
+            plan.tag.width, plan.tag.bin_bits, plan.tag.dst_bits
+        ),
+    ));
+    fields.push(("waste", format!("{} of requests of 1 B to 4 KiB, each size equally likely", percent(cost.waste_to_4096))));
+    let largest = plan.classes.last().map_or(0, |c| u64::from(c.size));
+    fields.push(("", format!("{} of requests of 1 B to {}", percent(cost.waste_to_largest), bytes(largest))));
+    if let Some(share) = cost.waste_sub4k {
+        fields.push(("", format!("{} of requests of 2049 to 4095 B, the tails of runs included", percent(share))));
+    }
+    style::print_fields(&fields);
+}
+
+fn memory(plan: &Plan, cost: &Cost, threads: u64) {
+    let threads_bytes = threads.saturating_mul(cost.thread_cache_bytes);
+    let all = threads_bytes.saturating_add(cost.depot_bytes).saturating_add(cost.empty_run_bytes);
+    style::print_fields(&[
+        (
+            "thread-local storage",
+            format!(
+                "{} B a thread in {} cache lines ({} slots of {SLOT_BYTES} B among them)",
+                cost.tls_bytes,
+                cost.tls_lines,
+                plan.classes.len() + 1
+            ),
+        ),
+        ("free objects", format!("a thread holds at most {} B ({})", cost.thread_cache_bytes, roughly(cost.thread_cache_bytes))),
+        ("", format!("all depots at most {} B ({})", cost.depot_bytes, roughly(cost.depot_bytes))),
+        ("", format!("empty runs in central at most {} B ({})", cost.empty_run_bytes, roughly(cost.empty_run_bytes))),
+        ("", format!("together with {threads} threads at most {all} B ({})", roughly(all))),
+        (
+            "segment",
+            format!(
+                "{}: {SEGMENT_USABLE_PAGES} pages of {PAGE} B for objects, header {} B ({})",
+                bytes(SEGMENT),
+                cost.metadata.segment_header_bytes,
+                percent(cost.metadata.segment_share)
+            ),
+        ),
+        (
+            "page tags",
+            format!(
+                "{} of address space, {} B for each segment in use",
+                bytes(cost.metadata.tag_table_bytes),
+                cost.metadata.tag_bytes_per_segment
+            ),
+        ),
+        ("arena", format!("{} reserved, {}", bytes(plan.arena.size), base(plan.arena.base))),
+    ]);
+}
+
+fn base(base: u64) -> String {
+    if base == 0 { "where the kernel likes".to_owned() } else { format!("at {base:#x} if that is free") }
+}
+
+fn policies(plan: &Plan) {
+    // The resolved config says them in the words that a user would write; tables above have said the rest.
+    let shown = ["ownership", "cache.", "arena.", "large.", "purge.", "pressure.", "hardening.", "stats", "hot."];
+    let Ok(flat) = configs::flatten(&plan.resolved) else { return };
+    let fields: Vec<(&str, String)> = flat
+        .iter()
+        .filter(|(key, _)| shown.iter().any(|prefix| key.starts_with(prefix)))
+        .map(|(key, value)| (key.as_str(), value.clone()))
+        .collect();
+    style::print_fields(&fields);
+}

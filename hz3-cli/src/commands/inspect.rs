@@ -1,0 +1,166 @@
+//! `inspect`: which config made this library.
+
+use crate::configs;
+use crate::failure::{Code, Failure, Outcome};
+use crate::library::{Library, Note, abi};
+use crate::project::Project;
+use crate::style;
+use std::path::PathBuf;
+
+/// Arguments of `inspect`.
+#[derive(clap::Args)]
+#[command(after_help = "Exit code 1 means that this library cannot do its work: malloc, free, calloc or realloc is not
+exported, or it is a variant whose exports are not what they should be.")]
+pub struct Arguments {
+    /// A library, or the name of a variant that is built
+    #[arg(value_name = "FILE|NAME")]
+    library: String,
+    /// Output; toml is the resolved config from the note
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Output formats of `inspect`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// Everything, as JSON.
+    Json,
+    /// The resolved config that made the library.
+    Toml,
+}
+
+/// How the library stands to the file of its name in `configs/`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Origin {
+    /// That file gives this library.
+    Current(PathBuf),
+    /// That file was changed since.
+    Changed(PathBuf),
+    /// That file has errors.
+    Broken(PathBuf),
+    /// There is no such file.
+    Gone,
+}
+
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    path: &'a std::path::Path,
+    file_bytes: u64,
+    soname: Option<&'a str>,
+    tls_bytes: u64,
+    tls_align_bytes: u64,
+    text_bytes: u64,
+    rodata_bytes: u64,
+    needed: &'a [String],
+    exports: &'a std::collections::BTreeSet<String>,
+    missing_exports: &'a [&'static str],
+    surplus_exports: &'a [String],
+    variant: Option<&'a Note>,
+    config: Option<&'a Origin>,
+}
+
+/// Runs `inspect`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let project = Project::find()?;
+    let path = path(&project, &arguments.library)?;
+    let library = Library::read(&path)?;
+    if arguments.format == Format::Toml {
+        let note = library.note.as_ref().ok_or_else(|| no_note(&library))?;
+        print!("{}", note.config);
+        return Ok(());
+    }
+    let origin = library.note.as_ref().map(|note| origin(&project, note));
+    let (missing, surplus) = faults(&library);
+    if arguments.format == Format::Json {
+        super::print_json(&Report {
+            path: &library.path,
+            file_bytes: library.file_bytes,
+            soname: library.soname.as_deref(),
+            tls_bytes: library.tls_bytes,
+            tls_align_bytes: library.tls_align,
+            text_bytes: library.text_bytes,
+            rodata_bytes: library.rodata_bytes,
+            needed: &library.needed,
+            exports: &library.exports,
+            missing_exports: &missing,
+            surplus_exports: &surplus,
+            variant: library.note.as_ref(),
+            config: origin.as_ref(),
+        })?;
+    } else {
+        print(&project, &library, origin.as_ref(), &missing, &surplus);
+    }
+    if missing.is_empty() && surplus.is_empty() { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
+}
+
+fn path(project: &Project, given: &str) -> Result<PathBuf, Failure> {
+    if given.contains('/') || std::path::Path::new(given).is_file() {
+        return std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")));
+    }
+    match crate::peers::resolve(project, given)?.library {
+        Some(path) => Ok(path),
+        None => Err(Failure::bad_input(format!("{given} is not a file of its own")).help("give the path of the library")),
+    }
+}
+
+fn no_note(library: &Library) -> Failure {
+    Failure::failed(format!("{} is no variant of hz3: it has no {} section", library.path.display(), crate::library::note::SECTION))
+}
+
+/// A variant must have all and nothing else; any other library is asked for the core only.
+fn faults(library: &Library) -> (Vec<&'static str>, Vec<String>) {
+    if library.note.is_some() {
+        return abi::faults(&library.exports);
+    }
+    (abi::CORE.iter().filter(|name| !library.exports.contains(**name)).copied().collect(), Vec::new())
+}
+
+fn origin(project: &Project, note: &Note) -> Origin {
+    let path = project.configs().join(format!("{}.toml", note.name));
+    if !path.is_file() {
+        return Origin::Gone;
+    }
+    match hz3_config::load(&path) {
+        Ok(plan) if plan.hash.to_string() == note.hash => Origin::Current(path),
+        Ok(_) => Origin::Changed(path),
+        Err(_) => Origin::Broken(path),
+    }
+}
+
+fn print(project: &Project, library: &Library, origin: Option<&Origin>, missing: &[&str], surplus: &[String]) {
+    let mut lines = Vec::new();
+    let mut line = |key: &'static str, value: String| lines.push((key, value));
+    line("file", configs::shown(&library.path).display().to_string());
+    match &library.note {
+        Some(note) => {
+            line("variant", note.name.clone());
+            line("generator", format!("hz3 {}", note.version));
+            line("config hash", note.hash.clone());
+            line("code hash", note.code_hash.clone());
+        }
+        None => line("variant", "none: this library was not made by hz3".to_owned()),
+    }
+    match origin {
+        Some(Origin::Current(path)) => line("config", format!("{} gives this library", project.relative(path))),
+        Some(Origin::Changed(path)) => line("config", format!("{} was changed since", project.relative(path))),
+        Some(Origin::Broken(path)) => line("config", format!("{} has errors now", project.relative(path))),
+        Some(Origin::Gone) => line("config", "no file of this name in configs/".to_owned()),
+        None => {}
+    }
+    line("soname", library.soname.clone().unwrap_or_else(|| "none".to_owned()));
+    line("size", format!("{} B, of which code {} B and constants {} B", library.file_bytes, library.text_bytes, library.rodata_bytes));
+    line("thread-local storage", format!("{} B a thread, aligned to {} B", library.tls_bytes, library.tls_align));
+    line("needs", if library.needed.is_empty() { "nothing".to_owned() } else { library.needed.join(" ") });
+    line("exports", format!("{} symbols", library.exports.len()));
+    if !missing.is_empty() {
+        line("missing", style::bad(&missing.join(" ")));
+    }
+    if !surplus.is_empty() {
+        line("surplus", style::bad(&surplus.join(" ")));
+    }
+    style::print_fields(&lines);
+}

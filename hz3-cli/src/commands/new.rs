@@ -1,0 +1,74 @@
+//! `new`: a config to start an experiment from.
+
+use crate::configs;
+use crate::failure::{Failure, OnPath, Outcome};
+use crate::project::Project;
+
+/// Arguments of `new`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Name of the variant; the file becomes configs/NAME.toml
+    name: String,
+    /// The config that it extends
+    #[arg(long, value_name = "PARENT", default_value = "default")]
+    from: String,
+    /// One line that says what the variant is
+    #[arg(long)]
+    description: Option<String>,
+    /// One sentence that says what the variant is expected to show
+    #[arg(long)]
+    hypothesis: Option<String>,
+}
+
+/// Runs `new`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let project = Project::find()?;
+    let name = &arguments.name;
+    if name.contains(['/', '.']) {
+        return Err(Failure::bad_input(format!("`{name}` is a path; give the variant's name only")));
+    }
+    let path = project.configs().join(format!("{name}.toml"));
+    if path.exists() {
+        return Err(Failure::bad_input(format!("{} exists", project.relative(&path)))
+            .help("choose another name, or edit that file"));
+    }
+    let parent = project.config(&arguments.from)?;
+    // A parent in configs/ is named as the others name theirs, any other by its path.
+    let extends = match parent.parent() == Some(project.configs().as_path()) {
+        true => parent.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        false => parent.display().to_string(),
+    };
+    let text = text(name, &extends, arguments.description.as_deref(), arguments.hypothesis.as_deref());
+    // Nothing is written that would not pass: a bad name or a bad parent is told here.
+    if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
+        eprintln!("{}", faults.render(crate::style::stderr_colour()));
+        return Err(Failure::bad_input(format!("{} would be no valid config", project.relative(&path))));
+    }
+    write_new(&path, &text)?;
+    println!("{}", configs::shown(&path).display());
+    eprintln!("edit it, then: cargo hz3 explain {name}; cargo hz3 build {name}");
+    Ok(())
+}
+
+fn text(name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
+    let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+    let description = description.map_or_else(|| format!("{name}: a variant of {extends}"), str::to_owned);
+    let mut text = format!(
+        "#:schema ../docs/hz3.schema.json\nname = {}\ndescription = {}\n",
+        quoted(name),
+        quoted(&description)
+    );
+    if let Some(hypothesis) = hypothesis {
+        text.push_str(&format!("hypothesis = {}\n", quoted(hypothesis)));
+    }
+    text.push_str(&format!("extends = {}\n", quoted(extends)));
+    text.push_str("\n# Only what differs from the parent stands here; docs/config.md lists every key.\n");
+    text
+}
+
+/// Writes a file that must not exist yet.
+fn write_new(path: &std::path::Path, text: &str) -> Outcome {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).on("create", path)?;
+    file.write_all(text.as_bytes()).on("write", path)
+}

@@ -1,0 +1,87 @@
+//! The ELF note that says which config made a library.
+
+use object::elf;
+use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
+use object::{Endianness, Object};
+
+/// Section of the note.
+pub const SECTION: &str = ".note.hz3";
+/// Owner of the note.
+pub const OWNER: &[u8] = b"hz3";
+/// Type of the note.
+pub const TYPE: elf::NoteType = elf::NoteType(1);
+
+/// What the note says.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Note {
+    /// The variant's name.
+    pub name: String,
+    /// Version of the generator.
+    pub version: String,
+    /// Hash of the resolved config, 16 hexadecimal digits.
+    pub hash: String,
+    /// Hash of what reaches the code, 16 hexadecimal digits.
+    pub code_hash: String,
+    /// The resolved config, as TOML.
+    pub config: String,
+}
+
+/// The note in `file`: by its section, or, in a file without section headers, by its segment.
+pub fn find(file: &ElfFile64<'_, Endianness>) -> Option<Note> {
+    let (endian, data) = (file.endian(), file.data());
+    if let Some(section) = file.section_by_name(SECTION)
+        && let Ok(Some(mut notes)) = section.elf_section_header().notes(endian, data)
+    {
+        while let Ok(Some(note)) = notes.next() {
+            if note.name() == OWNER && note.n_type(endian) == TYPE {
+                return parse(note.desc());
+            }
+        }
+    }
+    for segment in file.elf_program_headers() {
+        let Ok(Some(mut notes)) = segment.notes(endian, data) else {
+            continue;
+        };
+        while let Ok(Some(note)) = notes.next() {
+            if note.name() == OWNER && note.n_type(endian) == TYPE {
+                return parse(note.desc());
+            }
+        }
+    }
+    None
+}
+
+/// `key=value` lines, an empty line, and the config.
+fn parse(text: &[u8]) -> Option<Note> {
+    let text = std::str::from_utf8(text).ok()?.trim_end_matches('\0');
+    let (head, config) = text.split_once("\n\n").unwrap_or((text, ""));
+    let value = |key: &str| {
+        let line = head.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default().to_owned()
+    };
+    let note = Note {
+        name: value("name"),
+        version: value("version"),
+        hash: value("hash"),
+        code_hash: value("code_hash"),
+        config: config.to_owned(),
+    };
+    (!note.name.is_empty()).then_some(note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn note_text() {
+        let note = parse(b"name=a\nversion=0.1.0\nhash=0123\ncode_hash=4567\n\nname = \"a\"\n\n[x]\ny = 1\n").unwrap();
+        assert_eq!(
+            (note.name.as_str(), note.hash.as_str(), note.code_hash.as_str()),
+            ("a", "0123", "4567")
+        );
+        assert_eq!(note.config, "name = \"a\"\n\n[x]\ny = 1\n");
+        assert_eq!(parse(b"nonsense"), None);
+        assert_eq!(parse(&[0xff, 0xfe]), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! A run of the program under the library, with the dynamic linker's record switched on.
+
+use super::bindings::{self, Image};
+use crate::failure::{Failure, OnPath};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a run showed.
+#[derive(Debug)]
+pub struct Trial {
+    /// The programs of all processes that the dynamic linker started; a process may execute several.
+    pub images: Vec<Image>,
+    /// How the command ended; `None` if it was stopped.
+    pub status: Option<ExitStatus>,
+    /// What it and its children wrote to stderr, the dynamic linker's complaints among it.
+    pub stderr: String,
+}
+
+impl Trial {
+    /// `exit code 1`, `signal 11`, `stopped after 10 s`.
+    pub fn ending(&self, limit: Duration) -> String {
+        match self.status {
+            None => format!("stopped after {} s", limit.as_secs()),
+            Some(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("exit code {code}"),
+                (_, Some(signal)) => match Signal::try_from(signal) {
+                    Ok(signal) => format!("killed by {signal}"),
+                    Err(_) => format!("killed by signal {signal}"),
+                },
+                _ => "ended".to_owned(),
+            },
+        }
+    }
+
+    /// What the dynamic linker had against the library, and what that means.
+    pub fn complaint(&self) -> Option<String> {
+        let line = self.stderr.lines().find(|l| {
+            l.contains("cannot be preloaded")
+                || l.contains("static TLS block")
+                || l.contains("ASan runtime does not come first")
+        })?;
+        let meaning = if line.contains("static TLS block") {
+            "there is no room for the library's thread-local storage; see GLIBC_TUNABLES=glibc.rtld.optional_static_tls"
+        } else if line.contains("ELFCLASS") || line.contains("wrong ELF class") {
+            "the program is for another machine than the library"
+        } else if line.contains("ASan") {
+            "AddressSanitizer is the program's malloc"
+        } else {
+            "the dynamic linker refused the library"
+        };
+        Some(format!("{meaning}: {}", line.trim()))
+    }
+}
+
+/// Runs `command` with `library` preloaded, for at most `limit`.
+pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Result<Trial, Failure> {
+    let folder = tempfile::tempdir().map_err(|e| Failure::unfit(format!("cannot make a temporary folder: {e}")))?;
+    let stderr = folder.path().join("stderr");
+    let sink = std::fs::File::create(&stderr).on("create", &stderr)?;
+    let mut trial = Command::new(&command[0]);
+    trial
+        .args(&command[1..])
+        .env_remove("LD_PRELOAD")
+        .env("LD_DEBUG", "bindings,libs")
+        .env("LD_DEBUG_OUTPUT", folder.path().join("record"))
+        .env("LD_BIND_NOW", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(sink)
+        // A group of its own, so that the whole of it can be stopped.
+        .process_group(0);
+    if let Some(library) = library {
+        trial.env("LD_PRELOAD", library);
+    }
+    let mut child = trial
+        .spawn()
+        .map_err(|e| Failure::bad_input(format!("cannot start {}: {e}", command[0].to_string_lossy())))?;
+    let status = wait(&mut child, limit)?;
+    let stderr = std::fs::read(&stderr).unwrap_or_default();
+    Ok(Trial {
+        images: records(folder.path(), library),
+        status,
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    })
+}
+
+/// The status, or `None` if the child had to be stopped.
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, Failure> {
+    let group = Pid::from_raw(child.id() as i32);
+    let start = Instant::now();
+    let mut stopping = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(stopping.is_none().then_some(status));
+        }
+        match stopping {
+            None if start.elapsed() >= limit => {
+                let _ = killpg(group, Signal::SIGTERM);
+                stopping = Some(Instant::now());
+            }
+            Some(since) if since.elapsed() >= Duration::from_secs(2) => {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            _ => {}
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// All records in the folder, by process id.
+fn records(folder: &Path, library: Option<&Path>) -> Vec<Image> {
+    let mut by_process = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name
+            .to_str()
+            .and_then(|n| n.strip_prefix("record.")?.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if let Ok(bytes) = std::fs::read(entry.path()) {
+            by_process.insert(pid, bindings::parse(&String::from_utf8_lossy(&bytes), library));
+        }
+    }
+    by_process.into_values().flatten().collect()
+}
