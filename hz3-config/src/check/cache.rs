@@ -111,8 +111,11 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
     if group.slow_start.value && group.thread_bytes.ok && thread_bytes < first {
         let message =
             format!("`cache.thread_bytes` is {thread_bytes}, but the first batches alone may hold {first} bytes");
-        let help = format!("allow at least {first}, or make `cache.first_bytes` smaller");
-        sink.error(group.thread_bytes.at.or(group.first_bytes.at), message, "", help);
+        // Written nowhere, it is the classes that ask for more than the default.
+        let at = group.thread_bytes.at.or(group.first_bytes.at);
+        let at = at.or(settings.classes.steps.at).or(settings.cache.magazines.at);
+        let help = format!("set `cache.thread_bytes` to {first} at least, or make `cache.first_bytes` smaller");
+        sink.error(at, message, "", help);
         return None;
     }
     Some(CachePlan {

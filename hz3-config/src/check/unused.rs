@@ -31,6 +31,9 @@ static GATES: &[Gate] = &[
     gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
+    gate(("cache", "thread_bytes"), ("cache", "slow_start"), "true", |s| {
+        s.cache.slow_start.value
+    }),
     gate(("central", "steal"), MODE, OWNERS, owners),
     gate(("ownership", "ring"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing

@@ -49,11 +49,16 @@ pub fn compare(file: &Path, text: &str) -> Option<String> {
         return None;
     }
     let expected = std::fs::read_to_string(file).unwrap_or_default();
+    let same = expected.lines().zip(text.lines()).take_while(|(a, b)| a == b).count();
+    let rest = |text: &str| text.lines().skip(same).take(12).collect::<Vec<_>>().join("\n");
     (expected != text).then(|| {
         format!(
-            "{} is not current. Look at the difference; `{UPDATE}=1 cargo test -p hz3-config` writes it anew.\n\
-             --- expected\n{expected}--- now\n{text}",
-            file.display()
+            "{} is not current from line {} on; `{UPDATE}=1 cargo test -p hz3-config` writes it anew.\n\
+             --- expected\n{}\n--- now\n{}",
+            file.display(),
+            same + 1,
+            rest(&expected),
+            rest(text)
         )
     })
 }
