@@ -21,6 +21,8 @@ pub struct Class {
     pub batch: u16,
     /// Objects of a new thread's first batch.
     pub batch_first: u16,
+    /// Objects that one trip to the runs carves at most.
+    pub batch_carve: u16,
     /// Colours: a run's first object is shifted by 64 × (0..colors) bytes.
     pub colors: u16,
     /// Batches that the depot of this class may hold.
@@ -57,6 +59,8 @@ pub struct Policy {
     pub thp_always: bool,
     /// Magazines a bin: 1 or 2.
     pub magazines: u32,
+    /// Bytes by which a thread's magazines may grow beyond their first length, all together.
+    pub growth: usize,
     /// Empty runs kept a class.
     pub empty_runs: u32,
     /// Bytes of freed whole-segment objects kept with their pages.

@@ -36,18 +36,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     } = site;
     let tables = tables::tables(plan, core);
     let policy = policy(plan, core);
-    let sources = plan
-        .sources
-        .iter()
-        .map(|p| p.to_string_lossy().into_owned());
+    let sources = plan.sources.iter().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
     let slots = classes + 1;
     let depot_words = plan.depot.slots as usize;
     let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
-    let tag = Ident::new(
-        if plan.tag.width == 16 { "u16" } else { "u32" },
-        Span::call_site(),
-    );
+    let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
     let prefetch = match plan.hot.prefetch {
         Prefetch::Off => quote!(NoPrefetch),
         Prefetch::Next => quote!(PrefetchNext),
@@ -185,6 +179,12 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let thp_large = plan.arena.thp == Thp::Large;
     let thp_always = plan.arena.thp == Thp::Always;
     let magazines = plan.cache.magazines;
+    let first: u64 = plan
+        .classes
+        .iter()
+        .map(|c| u64::from(c.batch_first) * u64::from(c.size))
+        .sum();
+    let growth = plan.cache.thread_bytes.saturating_sub(first * u64::from(magazines)) as usize;
     let empty_runs = plan.depot.empty_runs;
     let large_cache = plan.large.cache_bytes as usize;
     let dirty_bytes = plan.purge.dirty_bytes as usize;
@@ -203,6 +203,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             thp_large: #thp_large,
             thp_always: #thp_always,
             magazines: #magazines,
+            growth: #growth,
             empty_runs: #empty_runs,
             large_cache: #large_cache,
             dirty_bytes: #dirty_bytes,

@@ -18,14 +18,9 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
     let fine_max = plan.lookup.fine_max as usize;
     let classes = plan.classes.iter().map(|c| {
         let (size, align) = (c.size, c.align);
-        let depot = plan
-            .depot
-            .batches
-            .get(usize::from(c.id.0))
-            .copied()
-            .unwrap_or(0) as u16;
-        let [pages, objects, batch, first, colors] =
-            [c.run_pages, c.objects, c.batch, c.batch_first, c.colors].map(|n| n as u16);
+        let depot = plan.depot.batches.get(usize::from(c.id.0)).copied().unwrap_or(0) as u16;
+        let [pages, objects, batch, first, carve, colors] =
+            [c.run_pages, c.objects, c.batch, c.batch_first, c.batch_carve, c.colors].map(|n| n as u16);
         quote! {
             #core::Class {
                 size: #size,
@@ -34,6 +29,7 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
                 objects: #objects,
                 batch: #batch,
                 batch_first: #first,
+                batch_carve: #carve,
                 colors: #colors,
                 depot: #depot,
             }

@@ -212,7 +212,7 @@ knobs! {
         /// Wanted bytes of the first batch under slow start; it has at least one object.
         first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
         /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
-        thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"8MiB\"";
+        thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"";
         /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.

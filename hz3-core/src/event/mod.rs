@@ -7,6 +7,7 @@
 pub mod foreign;
 pub mod fork;
 pub mod large;
+pub mod magazine;
 pub mod overflow;
 pub mod process;
 pub mod refill;

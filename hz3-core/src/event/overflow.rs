@@ -1,7 +1,7 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
 use super::thread::{self, State, ThreadBlock};
-use super::{central, class_of, foreign, surrender};
+use super::{central, class_of, foreign, magazine, surrender};
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
 use crate::variant::Variant;
@@ -41,18 +41,17 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             }
             State::Running => {}
         }
+        (*slot).recent = true;
         let cap = (*slot).cap;
-        let most = u32::from(row.batch);
-        if cap < most {
-            // A young thread's magazines grow with its use of them.
-            let grown = (cap * 2).clamp(1, most);
-            (*slot).cap = grown;
-            (*slot).room = grown - cap - 1;
+        // Magazines grow with their use.
+        if cap < row.batch && magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
+            (*slot).room -= 1;
             list::set_next(p, (*slot).head);
             list::keep_order();
             (*slot).head = p;
             return;
         }
+        let cap = u32::from(cap);
         let mut full = Batch {
             head: (*slot).head,
             count: cap,

@@ -1,7 +1,7 @@
 //! `malloc` found an empty list.
 
 use super::thread::{self, State, ThreadBlock};
-use super::{central, class_of, relief};
+use super::{central, class_of, magazine, relief};
 use crate::heap::depot;
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
@@ -25,20 +25,19 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             State::Uncached => return carve::<V>(id, row, 1).head,
             State::Running => {}
         }
+        (*slot).recent = true;
         let mut batch = stored::<V>(id, row);
         if batch.count == 0 {
-            batch = carve::<V>(id, row, (*slot).cap.max(1));
+            // A longer batch each time that there is nothing at hand, as far as the budget goes.
+            let cap = (*slot).cap.max(1);
+            batch = carve::<V>(id, row, u32::from(cap.min(row.batch_carve)));
             if batch.count == 0 {
                 return batch.head;
             }
-            // Slow start: the next batch is longer.
-            (*slot).cap = ((*slot).cap * 2).clamp(1, u32::from(row.batch));
+            magazine::grow::<V>(slot, row, cap.saturating_mul(2).min(row.batch));
         }
         let p = batch.pop();
-        (*slot).cap = (*slot).cap.max(batch.count);
-        (*slot).room = (*slot).cap - batch.count;
-        list::keep_order();
-        (*slot).head = batch.head;
+        magazine::install::<V>(slot, batch);
         p
     }
 }

@@ -1,6 +1,6 @@
 //! A thread's block, its start and its end.
 
-use super::{central, class, surrender};
+use super::{central, class, magazine};
 use crate::hot::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::os;
@@ -29,6 +29,10 @@ pub struct Meta {
     state: State,
     /// Times that the exit was reported.
     exits: u32,
+    /// Bytes by which the magazines may still grow, all together.
+    pub(super) growth: usize,
+    /// Where the search for idle magazines goes on.
+    pub(super) hand: usize,
     /// Neighbours in the list of threads with caches.
     next: *mut Meta,
     prev: *mut Meta,
@@ -243,11 +247,12 @@ pub unsafe fn start<V: Variant>() {
         (*meta).bank = bank;
         (*meta).spares = V::Thread::spares(block);
         for id in 0..V::CLASSES {
-            let first = u32::from(class::<V>(id).batch_first);
+            let first = class::<V>(id).batch_first;
             let slot = bank.add(id + 1);
-            (*slot).room = first;
+            (*slot).room = u32::from(first);
             (*slot).cap = first;
         }
+        (*meta).growth = V::POLICY.growth;
         (*meta).state = State::Running;
         V::shared().threads().link(meta);
         // May allocate; this thread is ready for that.
@@ -281,29 +286,14 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
 
 /// Gives back all that this thread caches. Afterwards its rooms are 0 if it is uncached, or those of a new thread.
 pub unsafe fn flush<V: Variant>() {
-    let block = V::thread();
-    // SAFETY: the block is this thread's; lists are taken out before they are handed on (see the module `event`).
+    // SAFETY: the block is this thread's.
     unsafe {
-        let running = (*V::Thread::meta(block)).state == State::Running;
+        let meta = V::Thread::meta(V::thread());
+        let running = (*meta).state == State::Running;
         for id in 0..V::CLASSES {
-            let row = class::<V>(id);
-            let slot = V::slot((id + 1) * size_of::<Slot>());
-            let spare = V::Thread::spares(block).add(id + 1);
-            let current = Batch {
-                head: (*slot).head,
-                count: (*slot).cap - (*slot).room,
-            };
-            let second = (*spare).unpack();
-            (*slot).head = ptr::null_mut();
-            *spare = BatchWord::NONE;
-            (*slot).cap = if running { u32::from(row.batch_first) } else { 0 };
-            (*slot).room = (*slot).cap;
-            list::keep_order();
-            for batch in [current, second] {
-                if batch.count > 0 {
-                    surrender::surrender::<V>(id, batch);
-                }
-            }
+            let first = class::<V>(id).batch_first;
+            magazine::empty::<V>(id, if running { first } else { 0 });
         }
+        (*meta).growth = V::POLICY.growth;
     }
 }

@@ -13,7 +13,6 @@ mod malloc;
 pub use free::{free, tag_of};
 pub use malloc::{Coarse, FineOnly, Miss, Null, malloc, malloc_or};
 
-use core::ptr;
 
 /// A thread's free list of one bin. `room` + the length of the list = `cap`.
 #[repr(C)]
@@ -22,17 +21,10 @@ pub struct Slot {
     pub head: *mut u8,
     /// How many more objects the list may take.
     pub room: u32,
-    /// How many objects the list may hold: a batch's length, or less in a thread that has just begun.
-    pub cap: u32,
-}
-
-impl Slot {
-    /// A slot of a thread that has not started.
-    pub const ZERO: Slot = Slot {
-        head: ptr::null_mut(),
-        room: 0,
-        cap: 0,
-    };
+    /// How many objects the list may hold: a batch's length, or less where the thread has had little use for more.
+    pub cap: u16,
+    /// An event of this slot happened since the thread last looked for magazines that lie idle.
+    pub recent: bool,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");

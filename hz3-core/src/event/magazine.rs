@@ -1,0 +1,129 @@
+//! The lengths of a thread's magazines.
+//!
+//! All start short and grow with use, while the bytes that they may hold together stay within the thread's budget. When
+//! that is spent, others shrink for those that want to grow: a hand goes around the classes, one an event, and takes all
+//! from those that had no event since it last came by (the clock algorithm), and half from those that may hold more than
+//! twice as many objects as the one that asks. So idle classes give way, and busy ones come to equal lengths and rest.
+
+use super::thread::ThreadBlock;
+use super::{class, class_of, surrender};
+use crate::hot::Slot;
+use crate::list::{self, Batch, BatchWord};
+use crate::variant::{Class, Variant};
+use core::ptr;
+
+/// Lets the slot's list hold `want` objects, if the budget allows. Returns what it may hold now.
+///
+/// The slot is a running thread's own and not the trap; `want` is at most the class's batch.
+pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
+    // SAFETY: the slot and the block are this thread's.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        (*slot).recent = true; // The hand must not come by here.
+        let have = (*slot).cap;
+        let cost = usize::from(want.saturating_sub(have)) * price::<V>(row);
+        if (*meta).growth < cost {
+            shrink_another::<V>(have);
+        }
+        if (*meta).growth >= cost && want > have {
+            (*meta).growth -= cost;
+            (*slot).cap = want;
+            (*slot).room += u32::from(want - have);
+        }
+        (*slot).cap
+    }
+}
+
+/// Bytes that one object more in a class's magazines may hold.
+fn price<V: Variant>(row: &Class) -> usize {
+    row.size as usize * V::POLICY.magazines as usize
+}
+
+/// Moves the hand on by one class, and shrinks that class's magazines if they lie idle or are much longer than `mine`.
+/// One class an event: a full turn takes as many events as there are classes, so that whatever is in use at all is seen
+/// to be.
+unsafe fn shrink_another<V: Variant>(mine: u16) {
+    // SAFETY: the block is this thread's; the hand stays below the number of classes.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        let id = (*meta).hand;
+        (*meta).hand = if id + 1 < V::CLASSES { id + 1 } else { 0 };
+        let row = class::<V>(id);
+        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let cap = (*slot).cap;
+        let to = match ((*slot).recent, cap / 2 > mine) {
+            (false, _) => row.batch_first,
+            (true, true) => (cap / 2).max(row.batch_first),
+            (true, false) => cap,
+        };
+        (*slot).recent = false;
+        if to < cap {
+            (*meta).growth += usize::from(cap - to) * price::<V>(row);
+            empty::<V>(id, to);
+        }
+    }
+}
+
+/// Gives away what the magazines of class `id` hold, and lets them hold `cap` from now on. The budget is the caller's
+/// business.
+///
+/// `id` is a class id; the thread has started.
+pub unsafe fn empty<V: Variant>(id: usize, cap: u16) {
+    // SAFETY: slot and spare are this thread's; lists are taken out before they are handed on (see the module `event`).
+    unsafe {
+        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let current = Batch { head: (*slot).head, count: u32::from((*slot).cap) - (*slot).room };
+        let second = (*spare).unpack();
+        (*slot).head = ptr::null_mut();
+        *spare = BatchWord::NONE;
+        (*slot).cap = cap;
+        (*slot).room = u32::from(cap);
+        list::keep_order();
+        for batch in [current, second] {
+            if batch.count > 0 {
+                surrender::surrender::<V>(id, batch);
+            }
+        }
+    }
+}
+
+/// Makes a batch the slot's list, which is empty; what is too long for it goes back.
+///
+/// The slot is a running thread's own and not the trap; the batch is the caller's and of its class.
+pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
+    // SAFETY: slot and batch are this thread's.
+    unsafe {
+        let (id, row) = class_of::<V>(slot);
+        let mut cap = (*slot).cap;
+        if batch.count > u32::from(cap) {
+            cap = grow::<V>(slot, row, batch.count as u16);
+        }
+        let mut kept = batch;
+        if batch.count > u32::from(cap) {
+            kept = cut::<V>(id, batch, u32::from(cap));
+        }
+        (*slot).room = u32::from(cap) - kept.count;
+        list::keep_order();
+        (*slot).head = kept.head;
+    }
+}
+
+/// Keeps the first `keep` objects of a batch and gives the others away.
+unsafe fn cut<V: Variant>(id: usize, batch: Batch, keep: u32) -> Batch {
+    // SAFETY: the batch is this thread's, and longer than `keep`.
+    unsafe {
+        if keep == 0 {
+            surrender::surrender::<V>(id, batch);
+            return Batch::EMPTY;
+        }
+        let mut last = batch.head;
+        for _ in 1..keep {
+            last = list::next(last);
+        }
+        let rest = Batch { head: list::next(last), count: batch.count - keep };
+        list::set_next(last, ptr::null_mut());
+        surrender::surrender::<V>(id, rest);
+        Batch { head: batch.head, count: keep }
+    }
+}
