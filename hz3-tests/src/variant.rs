@@ -37,16 +37,19 @@ impl Allocator {
     ///
     /// # Errors
     ///
-    /// What the config's check, cargo, or a look at the result says.
+    /// What the config's check, cargo, or a look at the result says; in full for the first who asks.
     pub fn variant(name: &str) -> Result<Allocator, String> {
         type Built = Result<Arc<Variant>, String>;
         static BUILT: LazyLock<Mutex<BTreeMap<String, Built>>> = LazyLock::new(Mutex::default);
         // Held while cargo runs: it would only make the others wait at its own lock.
         let mut built = BUILT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let variant = built
-            .entry(name.to_owned())
-            .or_insert_with(|| provide(name).map(Arc::new));
-        variant.clone().map(Allocator::Variant)
+        if let Some(variant) = built.get(name) {
+            return variant.clone().map(Allocator::Variant);
+        }
+        let result = provide(name).map(Arc::new);
+        let later = |_| format!("no libhz3_{name}.so: the first test of {name} that failed says why");
+        built.insert(name.to_owned(), result.clone().map_err(later));
+        result.map(Allocator::Variant)
     }
 
     /// `glibc`, or the variant's name.
