@@ -5,7 +5,7 @@
 //! what a plan costs before anything is built.
 //!
 //! Layers, each knowing only those above it in this list: `knob` (what can be said, declared once), `chain` (a file
-//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`] and [`schema`].
+//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`schema`] and [`emit`].
 
 #![forbid(unsafe_code)]
 

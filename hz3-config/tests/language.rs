@@ -93,6 +93,7 @@ fn everything_that_works_can_be_said() {
         magazines = 1
         [depot]
         bytes = 0
+        empty_runs = 0
         batches_min = 0
         batches_max = 1
         "#,

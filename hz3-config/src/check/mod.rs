@@ -10,6 +10,8 @@ mod runs;
 mod tag;
 mod unused;
 
+pub(crate) use unused::condition;
+
 use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::Settings;

@@ -28,6 +28,12 @@ const fn gate(key: Path, on: Path, needs: &'static str, open: fn(&Settings) -> b
 }
 
 static GATES: &[Gate] = &[
+    gate(
+        ("cache", "batch_bytes"),
+        ("cache", "batch_max"),
+        "more than `cache.batch_min`",
+        |s| s.cache.batch_min.value != s.cache.batch_max.value,
+    ),
     gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
@@ -35,6 +41,12 @@ static GATES: &[Gate] = &[
         s.cache.slow_start.value
     }),
     gate(("central", "steal"), MODE, OWNERS, owners),
+    gate(
+        ("depot", "bytes"),
+        ("depot", "batches_max"),
+        "more than `depot.batches_min`",
+        |s| s.depot.batches_min.value != s.depot.batches_max.value,
+    ),
     gate(("ownership", "ring"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
     }),
@@ -68,6 +80,12 @@ static GATES: &[Gate] = &[
 
 fn list(settings: &Settings) -> bool {
     settings.sub4k.layout.value == crate::knob::Sub4k::List
+}
+
+/// What must hold for a key to have an effect, for the reference: the other key and the value that it needs.
+pub(crate) fn condition(path: Path) -> Option<String> {
+    let gate = GATES.iter().find(|gate| gate.key == path)?;
+    Some(format!("`{}` is {}", dotted(gate.on), gate.needs))
 }
 
 /// Reports keys without effect; returns all knobs that have none, written or not.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::check::condition;
 use crate::knob::{GROUPS, Group, Kind, Knob, TOP};
 use crate::support;
 
@@ -67,6 +68,9 @@ fn keys(group: &Group) -> Map<String, Json> {
 
 fn key(group: &Group, knob: &Knob) -> Json {
     let mut doc = sentence(knob.doc);
+    if let Some(condition) = condition((group.name, knob.key)) {
+        doc.push_str(&format!(" Only where {condition}."));
+    }
     if let Some(row) = support::missing((group.name, knob.key)) {
         doc.push_str(&format!(" Only {} works in this version.", row.works[0]));
     }

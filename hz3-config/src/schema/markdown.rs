@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::check::condition;
 use crate::knob::{GROUPS, Group, Kind, Knob, TOP, bytes};
 use crate::support;
 
@@ -12,8 +13,8 @@ const HEAD: &str = "\
      `HZ3_UPDATE=1 cargo test -p hz3-config --test schema`. -->
 
 One TOML file is one variant. Every key has a default; `name` and `description` must be written. Unknown keys are
-errors, and so are keys that have no effect given the others. A file may extend another (`extends`) and then holds only
-what differs.
+errors, and so are keys that have no effect given the others, unless they are inherited and a nearer file switched off
+what they belong to. A file may extend another (`extends`) and then holds only what differs.
 
 Sizes are integers of bytes, or strings with a unit: `4096`, `\"4KiB\"`, `\"64GiB\"` (B, KiB, MiB, GiB, TiB; 1 KiB is
 1024 bytes).
@@ -49,6 +50,9 @@ fn row(out: &mut String, group: &Group, knob: &Knob) {
         format!("`{}`", knob.default)
     };
     let mut meaning = flow(knob.doc);
+    if let Some(condition) = condition((group.name, knob.key)) {
+        let _ = write!(meaning, " Only where {condition}.");
+    }
     if let Kind::Choice(words) = &knob.kind {
         for word in *words {
             let _ = write!(meaning, "<br>`\"{}\"`: {}", word.name, word.doc);
