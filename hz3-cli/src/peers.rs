@@ -87,6 +87,17 @@ impl Peer {
 
 /// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer.
 pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
+    let allocator = look_up(project, given)?;
+    match &allocator.library {
+        Some(path) if path.to_string_lossy().contains([' ', ':']) => {
+            Err(Failure::unfit(format!("{} cannot be preloaded", path.display()))
+                .help("LD_PRELOAD takes blanks and colons for separators: move the library to a path without"))
+        }
+        _ => Ok(allocator),
+    }
+}
+
+fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
     if given == "glibc" || given == "libc" {
         return Ok(Allocator {
             name: given.to_owned(),

@@ -85,6 +85,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let project = Project::find()?;
     let allocators: Vec<Allocator> =
         arguments.allocators.iter().map(|given| peers::resolve(&project, given)).collect::<Result<_, _>>()?;
+    allocators.iter().for_each(|allocator| super::run::warn_if_stale(&project, allocator));
     let client = step::client::build(&project)?;
     let request = Request {
         ops: distinct(&arguments.ops),

@@ -2,16 +2,20 @@
 
 use super::Format;
 use crate::failure::{Code, Failure, Outcome};
+use crate::library::Library;
 use crate::peers;
 use crate::project::Project;
 use crate::proof::bindings::Verdict;
-use crate::proof::program::{self, Program};
+use crate::proof::program::{self, Obstacle, Program};
 use crate::proof::trial::{self, Trial};
 use crate::style;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
+
+/// Bytes of thread-local storage that leave half of the smallest stack to a thread.
+const TLS_ROOM: u64 = 8192;
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
@@ -67,13 +71,20 @@ pub fn run(arguments: Arguments) -> Outcome {
     let path = program::find(&arguments.command[0]).ok_or_else(|| Failure::bad_input(format!("no program `{name}`")))?;
     let programs = program::chain(&path);
     let limit = Duration::from_secs(arguments.seconds);
-    let trial = match trial::run(&arguments.command, library, limit) {
-        Ok(trial) => Some(trial),
-        // A file for another machine cannot be started at all; its own words say why.
-        Err(_) if programs.iter().any(|p| !p.obstacles.is_empty()) => None,
-        Err(failure) => return Err(failure),
+    // No need to start what no dynamic linker of ours will see.
+    let hopeless = programs.iter().flat_map(|p| &p.obstacles).any(Obstacle::is_final);
+    let trial = match hopeless {
+        true => None,
+        false => Some(trial::run(&arguments.command, library, limit)?),
     };
-    let report = judge(&allocator.name, library, &programs, trial.as_ref(), limit);
+    let mut report = judge(&allocator.name, library, &programs, trial.as_ref(), limit);
+    if trial.as_ref().is_some_and(Trial::crashed) {
+        let plain = trial::run(&arguments.command, None, limit)?;
+        report.reasons.push(match plain.crashed() {
+            true => "the program dies without the library too".to_owned(),
+            false => "the program dies under the library, and does not without it".to_owned(),
+        });
+    }
     match arguments.format {
         Format::Json => super::print_json(&report)?,
         Format::Text => print(&report),
@@ -86,32 +97,42 @@ fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option
     for image in trial.iter().flat_map(|t| &t.images) {
         *rows.entry((image.name.clone(), image.verdict(library))).or_default() += 1;
     }
-    let proven = rows.keys().any(|(_, v)| *v == Verdict::Proven)
-        && !rows.keys().any(|(_, v)| matches!(v, Verdict::Elsewhere(_)));
-    let crashed = trial.is_some_and(|t| t.status.is_some_and(|s| s.code().is_none()));
-    let mut reasons = Vec::new();
-    if crashed {
-        reasons.push("the program died under this library; does it without?".to_owned());
-    }
+    let complaint = trial.and_then(Trial::complaint);
+    // A process that ended before its program started proves nothing.
+    let proven = rows.keys().any(|(name, v)| *v == Verdict::Proven && !name.is_empty())
+        && !rows.keys().any(|(_, v)| matches!(v, Verdict::Elsewhere(_)))
+        && complaint.is_none();
+    let mut reasons: Vec<String> = complaint.into_iter().collect();
     if !proven {
-        reasons.extend(trial.and_then(Trial::complaint));
         for program in programs {
             reasons.extend(program.obstacles.iter().map(|o| format!("{} {o}", program.path.display())));
         }
-        if reasons.is_empty() {
+        if reasons.is_empty() && !trial.is_some_and(Trial::crashed) {
             reasons.push(match rows.is_empty() {
                 true => "the dynamic linker wrote no record: the program is privileged, static, or not started by glibc's loader".to_owned(),
                 false => "another definition comes before the library's: see the files above".to_owned(),
             });
         }
     }
+    reasons.extend(library.and_then(tight_stacks));
     Report {
         library: library.map_or_else(|| name.to_owned(), |l| l.display().to_string()),
-        proven: proven && !crashed,
-        ending: trial.map_or_else(|| "cannot be started".to_owned(), |t| t.ending(limit)),
+        proven: proven && !trial.is_some_and(Trial::crashed),
+        ending: trial.map_or_else(|| "not started".to_owned(), |t| t.ending(limit)),
         programs: rows.into_iter().map(|((program, verdict), times)| row(program, verdict, times)).collect(),
         reasons,
     }
+}
+
+/// Thread-local storage is taken out of every thread's stack.
+fn tight_stacks(library: &Path) -> Option<String> {
+    let bytes = Library::read(library).ok()?.tls_bytes;
+    (bytes > TLS_ROOM).then(|| {
+        format!(
+            "the library takes {bytes} B of thread-local storage out of every stack: threads of PTHREAD_STACK_MIN \
+             (16 KiB) may fail to start"
+        )
+    })
 }
 
 fn row(program: String, verdict: Verdict, times: u32) -> Row {

@@ -69,13 +69,17 @@ fn percent(share: f64) -> String {
 }
 
 fn classes(plan: &Plan, cost: &Cost) {
-    let header = [
-        "class", "size B", "from B", "waste", "align B", "run pages", "objects", "tail B", "tail", "B/object", "colours",
-        "batch", "first", "thread B", "depot", "depot B", "slot at",
+    let coloured = plan.classes.iter().any(|c| c.colors > 1);
+    let mut header = vec![
+        "class", "size B", "from B", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first",
+        "thread B", "depot", "slot",
     ];
+    if coloured {
+        header.push("colours");
+    }
     let mut table = style::table(&header, 0);
     for ((class, c), depot) in plan.classes.iter().zip(&cost.classes).zip(&plan.depot.batches) {
-        table.add_row([
+        let mut row = vec![
             class.id.0.to_string(),
             class.size.to_string(),
             c.smallest.to_string(),
@@ -85,21 +89,22 @@ fn classes(plan: &Plan, cost: &Cost) {
             class.objects.to_string(),
             class.tail_waste.to_string(),
             percent(c.tail_share),
-            format!("{:.1}", c.bytes_per_object),
-            class.colors.to_string(),
             class.batch.to_string(),
             class.batch_first.to_string(),
             c.thread_bytes.to_string(),
             depot.to_string(),
-            c.depot_bytes.to_string(),
             class.slot_offset.to_string(),
-        ]);
+        ];
+        if coloured {
+            row.push(class.colors.to_string());
+        }
+        table.add_row(row);
     }
     style::print_table(&table);
     println!(
-        "waste: average share of an object that a request leaves unused; tail: share of a run behind its last object;\n\
-         batch, first: objects of a full and of a thread's first batch; thread B, depot B: most bytes held there; \
-         depot: batches"
+        "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first:\n\
+         objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: batches that\n\
+         wait there at most; slot: byte offset in a thread's bank"
     );
 }
 
@@ -198,7 +203,7 @@ fn base(base: u64) -> String {
 
 fn policies(plan: &Plan) {
     // The resolved config says them in the words that a user would write; tables above have said the rest.
-    let shown = ["ownership", "cache.", "arena.", "large.", "purge.", "pressure.", "hardening.", "stats", "hot."];
+    let shown = ["ownership", "cache.", "arena.", "large.", "purge.", "pressure.", "hardening.", "placement.", "stats", "hot."];
     let Ok(flat) = configs::flatten(&plan.resolved) else { return };
     let fields: Vec<(&str, String)> = flat
         .iter()

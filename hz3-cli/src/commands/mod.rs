@@ -55,6 +55,12 @@ commands! {
     Schema => schema,
     /// Count the instructions of malloc, free & co, exactly
     Count => count,
+    /// Compare variants and peers: paired runs, intervals, a verdict for each row
+    Compare => compare,
+    /// List the workloads, or run some of them once
+    Bench => bench,
+    /// Show what was compared before; mark a config as refuted
+    Ledger => ledger,
 }
 
 /// Prints `value` as JSON, for people to read as well.

@@ -38,6 +38,13 @@ pub enum Obstacle {
     Unreadable(String),
 }
 
+impl Obstacle {
+    /// Whether running the program could not show anything.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Obstacle::Static | Obstacle::Foreign(_))
+    }
+}
+
 impl std::fmt::Display for Obstacle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -38,6 +38,11 @@ impl Trial {
         }
     }
 
+    /// Whether a signal killed it, other than ours.
+    pub fn crashed(&self) -> bool {
+        self.status.is_some_and(|status| status.signal().is_some())
+    }
+
     /// What the dynamic linker had against the library, and what that means.
     pub fn complaint(&self) -> Option<String> {
         let line = self.stderr.lines().find(|l| {

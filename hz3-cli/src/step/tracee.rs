@@ -45,7 +45,7 @@ pub fn run(client: &Path, allocator: &Allocator, request: &Request) -> Result<Se
     let mut library: Option<PathBuf> = None;
     let mut symbols = Symbols::default();
     let mut series: Vec<Series> = Vec::new();
-    while tracee.to_announcement()? {
+    while tracee.next_announcement()? {
         let regs = tracee.registers()?;
         let op = *(regs.rdi as usize)
             .checked_sub(1)
@@ -177,7 +177,7 @@ impl Tracee {
     }
 
     /// Runs to the next announcement; `false` if the client is done.
-    fn to_announcement(&mut self) -> Result<bool, Failure> {
+    fn next_announcement(&mut self) -> Result<bool, Failure> {
         let mut signal = None;
         loop {
             ptrace::cont(self.pid, signal).map_err(refused)?;

@@ -1,0 +1,129 @@
+//! `bench`: the rows, and single runs of them. A single run is a figure without a verdict: `compare` judges.
+
+use super::Format;
+use super::compare::failure;
+use crate::failure::{Failure, Outcome};
+use crate::style;
+use hz3_lab::clients::Clients;
+use hz3_lab::place::{Library, Place};
+use hz3_lab::rows::{self, Job, ROWS};
+use hz3_lab::{child, prove};
+
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+#[command(after_help = "Without a row: the list of rows. An absolute time is no result; to judge, use compare.")]
+pub struct Arguments {
+    /// Rows and groups
+    #[arg(value_name = "ROW")]
+    rows: Vec<String>,
+    /// Under what: variants, peers, glibc, paths
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "glibc", value_name = "NAME|PATH")]
+    under: Vec<String>,
+    /// Options for the clients: ws=20000, threads=8, …
+    #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
+    options: Vec<String>,
+    /// The sizes of the literature
+    #[arg(long)]
+    full: bool,
+    /// Seed of the clients
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(serde::Serialize)]
+struct Run {
+    row: String,
+    library: String,
+    metric: rows::Metric,
+    value: f64,
+    wall_seconds: f64,
+    cpu_seconds: f64,
+    rss_peak_bytes: u64,
+    rss_end_bytes: Option<u64>,
+    live_peak_bytes: Option<u64>,
+    failures: u64,
+    wrong: u64,
+}
+
+/// Runs `bench`.
+pub fn run(arguments: Arguments) -> Outcome {
+    if arguments.rows.is_empty() {
+        let mut table = style::table(&["row", "what", "judged by", "groups"], 9);
+        for r in ROWS {
+            table.add_row([r.name, r.about, r.metric.unit(), &r.groups.join(" ")]);
+        }
+        style::print_table(&table);
+        return Ok(());
+    }
+    let place = Place::here().map_err(failure)?;
+    let libraries = arguments
+        .under
+        .iter()
+        .map(|w| Library::parse(&place, w))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failure)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let mut runs = Vec::new();
+    for row in rows::select(&arguments.rows).map_err(failure)? {
+        let job = Job::of(row, &clients, arguments.full)
+            .and_then(|j| j.with(&arguments.options))
+            .map_err(failure)?;
+        for library in &libraries {
+            prove::prove(&clients, &job, library).map_err(|e| Failure::failed(e.message))?;
+            let s =
+                child::run(&clients, &job, Some(library), arguments.seed, 0).map_err(|e| Failure::failed(e.message))?;
+            runs.push(Run {
+                row: job.name.clone(),
+                library: library.label.clone(),
+                metric: job.metric,
+                value: s.value,
+                wall_seconds: s.wall,
+                cpu_seconds: s.cpu,
+                rss_peak_bytes: s.rss_peak,
+                rss_end_bytes: s.rss_end,
+                live_peak_bytes: s.live_peak,
+                failures: s.failures,
+                wrong: s.wrong,
+            });
+        }
+    }
+    if arguments.format == Format::Json {
+        return super::print_json(&runs);
+    }
+    let mut table = style::table(
+        &[
+            "row",
+            "under",
+            "value",
+            "wall",
+            "CPU",
+            "peak RSS",
+            "end RSS",
+            "live peak",
+            "failed",
+            "wrong",
+        ],
+        2,
+    );
+    let mib = |b: u64| format!("{:.1} MiB", b as f64 / 1048576.0);
+    let maybe = |b: Option<u64>| b.map_or("-".into(), mib);
+    for r in &runs {
+        table.add_row([
+            r.row.clone(),
+            r.library.clone(),
+            format!("{:.2} {}", r.metric.show(r.value), r.metric.unit()),
+            format!("{:.3} s", r.wall_seconds),
+            format!("{:.3} s", r.cpu_seconds),
+            mib(r.rss_peak_bytes),
+            maybe(r.rss_end_bytes),
+            maybe(r.live_peak_bytes),
+            r.failures.to_string(),
+            r.wrong.to_string(),
+        ]);
+    }
+    style::print_table(&table);
+    Ok(())
+}

@@ -1,0 +1,266 @@
+//! `compare`: paired measurements of a base, variants and peers, and a verdict for each row.
+
+use crate::failure::{Code, Failure, Outcome};
+use crate::style;
+use hz3_lab::clients::Clients;
+use hz3_lab::compare::{self, Plan, Watch};
+use hz3_lab::ledger::Ledger;
+use hz3_lab::place::{Kind, Library, PEERS, Place};
+use hz3_lab::record::Record;
+use hz3_lab::rows::{self, Job, Metric};
+use hz3_lab::stats::Verdict;
+use hz3_lab::table;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Arguments of `compare`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Ratios are contender / base: below 1 is better. GO and NO-GO stand for an interval that lies beyond what the base shows
+against itself; UNDECIDED= is an effect that is surely smaller than --margin. `sees` is the smallest change that the run
+could have told from nothing. A wrong GO or NO-GO has a probability of 2 % at most for each contender and row.
+
+Examples:
+  cargo hz3 compare s22-round4k default --peers tcmalloc --rows sub4k,mixed,app
+  cargo hz3 compare default ./old=target/old.so --rows ssot --time-budget 3m
+  cargo hz3 compare default compact --peers all -- python3 script.py")]
+pub struct Arguments {
+    /// The base: a variant, a peer, `glibc`, a path, or label=path
+    #[arg(value_name = "BASE")]
+    base: String,
+    /// What to compare it with
+    #[arg(value_name = "VARIANT")]
+    variants: Vec<String>,
+    /// Peers to compare it with as well: names, `glibc`, or `all` that are installed
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "PEER")]
+    peers: Vec<String>,
+    /// Rows and groups: default, ssot, single, multi, memory, programs, more, all; `cargo hz3 bench` lists them
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "default", value_name = "ROW")]
+    rows: Vec<String>,
+    /// Time for everything: 90, 90s, 5m, 1h
+    #[arg(long, default_value = "285s", value_parser = duration)]
+    time_budget: Duration,
+    /// Options for the clients of all rows: ws=20000, threads=8, …
+    #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
+    options: Vec<String>,
+    /// The sizes of the literature instead of samples of a fraction of a second
+    #[arg(long)]
+    full: bool,
+    /// Effects surely below this many percent end a row, undecided
+    #[arg(long, default_value_t = 1.0, value_name = "PERCENT")]
+    margin: f64,
+    /// First seed of the clients
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Add instruction totals of a short run under callgrind
+    #[arg(long)]
+    instructions: bool,
+    /// Add the base a second time: nothing must be found
+    #[arg(long)]
+    null: bool,
+    /// Judge your own command by wall time instead of CPU time
+    #[arg(long)]
+    wall: bool,
+    /// Exit code 1 if a variant is NO-GO on some row
+    #[arg(long)]
+    gate: bool,
+    /// Keep nothing in the ledger
+    #[arg(long)]
+    no_ledger: bool,
+    /// The record as JSON on stdout instead of the table
+    #[arg(long)]
+    json: bool,
+    /// A command of your own, in place of rows
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// `90`, `90s`, `5m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (digits, scale) = match text.char_indices().last() {
+        Some((i, 's')) => (&text[..i], 1.0),
+        Some((i, 'm')) => (&text[..i], 60.0),
+        Some((i, 'h')) => (&text[..i], 3600.0),
+        _ => (text, 1.0),
+    };
+    match digits.parse::<f64>() {
+        Ok(n) if n > 0.0 && n * scale < 1e7 => Ok(Duration::from_secs_f64(n * scale)),
+        _ => Err("a time is a number and s, m or h: 90s, 5m".into()),
+    }
+}
+
+/// Turns the lab's error into one of the command line.
+pub fn failure(e: hz3_lab::Error) -> Failure {
+    if e.unfit {
+        Failure::unfit(e.message)
+    } else {
+        Failure::bad_input(e.message)
+    }
+}
+
+/// Stderr, a progress bar, and Ctrl-C.
+pub struct Bar {
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+}
+
+impl Bar {
+    /// Takes over Ctrl-C: the first ends the run with what it has, the second ends the program.
+    pub fn new() -> Result<Self, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if seen.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|e| Failure::unfit(format!("cannot catch Ctrl-C: {e}")))?;
+        let bar = ProgressBar::new(1000);
+        bar.set_style(
+            ProgressStyle::with_template("{elapsed:>5} {bar:30} {wide_msg}").expect("the template is a constant"),
+        );
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Ok(Self { bar, stop })
+    }
+    /// Removes the bar.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Watch for Bar {
+    fn say(&mut self, text: &str) {
+        let text = match text.strip_prefix("warning: ") {
+            Some(rest) => format!("{}: {rest}", style::warning("warning")),
+            None => text.to_owned(),
+        };
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+    fn progress(&mut self, share: f64, text: &str) {
+        self.bar.set_position((share * 1000.0) as u64);
+        self.bar.set_message(text.to_owned());
+    }
+    fn stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// The contenders: the base, then the rest, none twice.
+fn libraries(place: &Place, arguments: &Arguments) -> Result<(Library, Vec<Library>), Failure> {
+    let base = Library::parse(place, &arguments.base).map_err(failure)?;
+    let mut others: Vec<Library> = Vec::new();
+    for word in arguments.variants.iter().chain(&arguments.peers) {
+        if word == "all" {
+            for peer in PEERS {
+                match Library::parse(place, peer.name) {
+                    Ok(l) if l.label != base.label => others.push(l),
+                    Ok(_) => {}
+                    Err(e) if peer.package.is_empty() => drop(e),
+                    Err(e) => eprintln!("{}: {e}", style::note("left out")),
+                }
+            }
+        } else {
+            others.push(Library::parse(place, word).map_err(failure)?);
+        }
+    }
+    Ok((base, others))
+}
+
+/// The rows as jobs, with the user's options for clients.
+fn jobs(arguments: &Arguments, clients: &Clients) -> Result<Vec<Job>, Failure> {
+    if !arguments.command.is_empty() {
+        if !hz3_lab::child::on_path(&arguments.command[0]) {
+            return Err(Failure::bad_input(format!("{}: no such program", arguments.command[0])));
+        }
+        let metric = if arguments.wall { Metric::WallMs } else { Metric::CpuMs };
+        return Ok(vec![Job::user(&arguments.command, metric)]);
+    }
+    let mut jobs = Vec::new();
+    for row in rows::select(&arguments.rows).map_err(failure)? {
+        match Job::of(row, clients, arguments.full) {
+            Ok(job) => jobs.push(job.with(&arguments.options).map_err(failure)?),
+            // One missing program must not stop the others.
+            Err(e) => eprintln!("{}: {e}", style::note("left out")),
+        }
+    }
+    if jobs.is_empty() {
+        return Err(Failure::unfit("none of these rows can run here"));
+    }
+    Ok(jobs)
+}
+
+/// Runs `compare`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let place = Place::here().map_err(failure)?;
+    let (base, others) = libraries(&place, &arguments)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let plan = Plan {
+        base,
+        others,
+        jobs: jobs(&arguments, &clients)?,
+        budget: arguments.time_budget,
+        margin: (1.0 + arguments.margin / 100.0).ln(),
+        seed: arguments.seed,
+        full: arguments.full,
+        instructions: arguments.instructions,
+        null: arguments.null || (arguments.variants.is_empty() && arguments.peers.is_empty()),
+        command: std::env::args().skip(1).collect(),
+    };
+    let mut bar = Bar::new()?;
+    let result = compare::run(&plan, &clients, &mut bar);
+    bar.finish();
+    let record = result.map_err(failure)?;
+    if arguments.json {
+        super::print_json(&record)?;
+    } else {
+        print!("{}", table::text(&record));
+        print!("{}", table::summary(&record));
+    }
+    if record.interrupted {
+        eprintln!("stopped by hand: the figures above are what there is");
+    }
+    if !arguments.no_ledger {
+        let file = Ledger::at(place.ledger()).append(&record).map_err(failure)?;
+        let file = file.strip_prefix(&place.root).unwrap_or(&file).display().to_string();
+        eprintln!(
+            "kept as {} in {file}; a page of it: cargo hz3 report {} -o report.html",
+            record.id, record.id
+        );
+    }
+    if arguments.gate && regressed(&record) {
+        return Err(Failure::silent(Code::Failed));
+    }
+    Ok(())
+}
+
+/// Whether a variant or a file (not a peer) is worse than the base somewhere.
+fn regressed(record: &Record) -> bool {
+    let own = |label: &str| {
+        record
+            .libraries
+            .iter()
+            .any(|l| l.label == label && matches!(l.kind, Kind::Variant | Kind::File))
+    };
+    record
+        .rows
+        .iter()
+        .flat_map(|r| &r.cells)
+        .any(|c| own(&c.label) && c.result.is_some_and(|o| o.verdict == Verdict::NoGo))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90").unwrap().as_secs(), 90);
+        assert_eq!(duration("1.5m").unwrap().as_secs(), 90);
+        assert_eq!(duration("1h").unwrap().as_secs(), 3600);
+        for bad in ["", "m", "-3s", "0", "5d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

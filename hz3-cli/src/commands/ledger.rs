@@ -1,0 +1,240 @@
+//! `ledger`: what was compared and what came of it.
+
+use super::Format;
+use super::compare::failure;
+use crate::failure::{Failure, OnPath, Outcome};
+use crate::project::Project;
+use crate::style;
+use hz3_lab::ledger::{Ledger, side_by_side};
+use hz3_lab::place::Place;
+use hz3_lab::record::Record;
+use hz3_lab::stats::Verdict;
+use hz3_lab::table;
+
+/// Arguments of `ledger`.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// What to show of the list.
+#[derive(clap::Args)]
+struct Filter {
+    /// Only records with this contender (a label, or the beginning of a config's hash)
+    #[arg(long, value_name = "NAME|HASH")]
+    of: Option<String>,
+    /// Only records with this row
+    #[arg(long, value_name = "ROW")]
+    row: Option<String>,
+    /// Only records with such a verdict
+    #[arg(long, value_name = "VERDICT", value_parser = ["GO", "NO-GO", "UNDECIDED"])]
+    verdict: Option<String>,
+    /// Only records of this day or later: 2026-01-31
+    #[arg(long, value_name = "DATE")]
+    since: Option<String>,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What to do with the ledger.
+#[derive(clap::Subcommand)]
+enum Action {
+    /// List the records (also without this word)
+    List(Filter),
+    /// Show a record again: its id, the beginning of one, or `last`
+    Show {
+        /// The record
+        id: String,
+        /// Output
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Put the ratios of two records side by side; refused if they are of different machines
+    Compare {
+        /// The one
+        a: String,
+        /// The other
+        b: String,
+    },
+    /// Mark a config's hypothesis as refuted, in its TOML; `build` then says so
+    Refute {
+        /// The config
+        name: String,
+        /// Why, in a sentence: what was measured and where it is kept
+        #[arg(long)]
+        why: String,
+    },
+    /// Take that mark away
+    Unrefute {
+        /// The config
+        name: String,
+    },
+}
+
+/// Runs `ledger`.
+pub fn run(arguments: Arguments) -> Outcome {
+    match arguments.action {
+        None => list(&arguments.filter),
+        Some(Action::List(filter)) => list(&filter),
+        Some(Action::Show { id, format }) => {
+            let record = open()?.find(&id).map_err(failure)?;
+            if format == Format::Json {
+                return super::print_json(&record);
+            }
+            print_head(&record);
+            print!("{}", table::text(&record));
+            print!("{}", table::summary(&record));
+            Ok(())
+        }
+        Some(Action::Compare { a, b }) => {
+            let ledger = open()?;
+            let (a, b) = (ledger.find(&a).map_err(failure)?, ledger.find(&b).map_err(failure)?);
+            let pairs = side_by_side(&a, &b).map_err(failure)?;
+            let mut table = style::table(&["row", "contender", &a.id, &b.id, "change"], 2);
+            for (row, label, x, y) in pairs {
+                table.add_row([
+                    row,
+                    label,
+                    format!("{x:.3}"),
+                    format!("{y:.3}"),
+                    format!("{:+.1} %", (y / x - 1.0) * 100.0),
+                ]);
+            }
+            style::print_table(&table);
+            Ok(())
+        }
+        Some(Action::Refute { name, why }) => mark(&name, Some(&why)),
+        Some(Action::Unrefute { name }) => mark(&name, None),
+    }
+}
+
+fn open() -> Result<Ledger, Failure> {
+    Ok(Ledger::at(Place::here().map_err(failure)?.ledger()))
+}
+
+fn print_head(record: &Record) {
+    style::print_fields(&[
+        ("record", record.id.clone()),
+        ("when", record.when.clone()),
+        ("command", record.command.join(" ")),
+        ("machine", record.machine.fingerprint()),
+        ("load", format!("{:.2}", record.machine.load)),
+    ]);
+    for l in &record.libraries {
+        let what = if l.hash.is_empty() {
+            l.file.clone()
+        } else {
+            format!("config {} code {}", l.hash, l.code_hash)
+        };
+        style::print_fields(&[("contender", format!("{}  {what}", l.label).trim_end().to_string())]);
+    }
+    println!();
+}
+
+impl Filter {
+    fn keeps(&self, r: &Record) -> bool {
+        let of = |word: &String| {
+            r.libraries
+                .iter()
+                .any(|l| l.label == *word || (word.len() >= 4 && l.hash.starts_with(word.as_str())))
+        };
+        let verdict = |word: &String| {
+            r.rows
+                .iter()
+                .flat_map(|r| &r.cells)
+                .filter_map(|c| c.result)
+                .any(|o| o.verdict.to_string() == *word)
+        };
+        self.of.as_ref().is_none_or(of)
+            && self
+                .row
+                .as_ref()
+                .is_none_or(|w| r.rows.iter().any(|row| row.name == *w))
+            && self.verdict.as_ref().is_none_or(verdict)
+            && self.since.as_ref().is_none_or(|d| r.when.as_str() >= d.as_str())
+    }
+}
+
+fn list(filter: &Filter) -> Outcome {
+    let mut records = open()?.all().map_err(failure)?;
+    records.retain(|r| filter.keeps(r));
+    if filter.format == Format::Json {
+        return super::print_json(&records);
+    }
+    let mut table = style::table(&["id", "when", "base", "against", "rows", "GO", "NO-GO", "open"], 4);
+    for r in &records {
+        let labels: Vec<&str> = r.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
+        let count = |v: Verdict| {
+            r.rows
+                .iter()
+                .flat_map(|r| &r.cells)
+                .filter_map(|c| c.result)
+                .filter(|o| o.verdict == v)
+                .count()
+                .to_string()
+        };
+        table.add_row([
+            r.id.clone(),
+            r.when.replace('T', " ").replace('Z', ""),
+            r.libraries.first().map(|l| l.label.clone()).unwrap_or_default(),
+            labels.join(" "),
+            r.rows.len().to_string(),
+            count(Verdict::Go),
+            count(Verdict::NoGo),
+            count(Verdict::Undecided),
+        ]);
+    }
+    style::print_table(&table);
+    Ok(())
+}
+
+/// Writes or removes `refuted` in a config, and leaves everything else of the file as it is.
+fn mark(name: &str, why: Option<&str>) -> Outcome {
+    let project = Project::find()?;
+    let path = project.config(name)?;
+    let text = std::fs::read_to_string(&path).on("read", &path)?;
+    let new = marked(&text, why).map_err(|e| Failure::bad_input(format!("{}: {e}", project.relative(&path))))?;
+    hz3_config::load_str(&path, &new).map_err(|d| Failure::bad_input(d.to_string()))?;
+    std::fs::write(&path, new).on("write", &path)?;
+    println!(
+        "{}: {}",
+        project.relative(&path),
+        why.map_or("the mark is gone".into(), |w| format!("refuted: {w}"))
+    );
+    Ok(())
+}
+
+fn marked(text: &str, why: Option<&str>) -> Result<String, toml_edit::TomlError> {
+    let mut document: toml_edit::DocumentMut = text.parse()?;
+    match why {
+        Some(why) => {
+            document["refuted"] = toml_edit::value(why);
+        }
+        None => {
+            document.remove("refuted");
+        }
+    }
+    Ok(document.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_comes_and_goes_and_the_rest_stays() {
+        let text = "# a comment\nname = \"x\"  # of it\n\n[cache]\nmagazines = 2\n";
+        let with = marked(text, Some("3 % slower on \"mixed\"")).unwrap();
+        assert_eq!(
+            with,
+            "# a comment\nname = \"x\"  # of it\nrefuted = '3 % slower on \"mixed\"'\n\n[cache]\nmagazines = 2\n"
+        );
+        assert_eq!(marked(&with, None).unwrap(), text);
+        assert_eq!(marked(&with, Some("no")).unwrap().matches("refuted").count(), 1);
+    }
+}

@@ -1,0 +1,112 @@
+//! Running `hz3` and looking at what it says.
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How a command ended.
+pub struct Ended {
+    /// Exit code; -1 for a signal.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub out: String,
+    /// What it wrote to stderr.
+    pub err: String,
+}
+
+impl Ended {
+    /// The same, if the exit code is `code`.
+    #[track_caller]
+    pub fn with(self, code: i32) -> Ended {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e} in:\n{}", self.out))
+    }
+}
+
+/// `hz3 arguments…` in `folder`.
+pub fn hz3(folder: &Path, arguments: &[&str]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_hz3"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("LD_PRELOAD")
+        .output()
+        .expect("hz3 starts");
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        err: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+/// The root of this checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate is in the workspace")
+        .to_owned()
+}
+
+/// A project of its own, with the configs that a test writes.
+pub struct Sandbox(tempfile::TempDir);
+
+impl Sandbox {
+    /// Holds `default`, and `wide`, which extends it.
+    pub fn new() -> Sandbox {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["configs", "docs", "hz3-config"] {
+            std::fs::create_dir(folder.path().join(name)).expect("an empty folder");
+        }
+        let sandbox = Sandbox(folder);
+        sandbox.write("Cargo.toml", "");
+        sandbox.write(
+            "configs/default.toml",
+            "name = \"default\"\ndescription = \"The start of tests\"\n",
+        );
+        sandbox.write(
+            "configs/wide.toml",
+            "name = \"wide\"\ndescription = \"Fewer classes\"\nextends = \"default\"\n\
+             [classes]\nsteps = [{ to = 128, step = 16 }, { to = 32768, per_doubling = 4 }]\n",
+        );
+        sandbox
+    }
+
+    /// Its root.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Writes a file.
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path().join(file), text).expect("a file in the sandbox");
+    }
+
+    /// Reads a file.
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path().join(file)).expect("a file in the sandbox")
+    }
+
+    /// `hz3 arguments…` in it.
+    pub fn hz3(&self, arguments: &[&str]) -> Ended {
+        hz3(self.path(), arguments)
+    }
+}
+
+/// Compiles a C program; `None` if the compiler or a library for it is missing.
+pub fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> Option<PathBuf> {
+    let (file, program) = (folder.join(format!("{name}.c")), folder.join(name));
+    std::fs::write(&file, source).expect("a source file");
+    let output = Command::new("cc")
+        .args(flags)
+        .arg("-o")
+        .arg(&program)
+        .arg(&file)
+        .output()
+        .ok()?;
+    output.status.success().then_some(program)
+}
