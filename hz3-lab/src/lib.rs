@@ -10,6 +10,7 @@ pub mod child;
 pub mod clients;
 pub mod compare;
 pub mod identity;
+pub mod ledger;
 pub mod machine;
 pub mod place;
 pub mod prove;

@@ -78,7 +78,7 @@ pub struct Peer {
     pub name: &'static str,
     /// File names to look for, the best first.
     pub files: &'static [&'static str],
-    /// Debian's package.
+    /// Debian's package; empty if there is none.
     pub package: &'static str,
 }
 
@@ -91,13 +91,28 @@ pub const PEERS: &[Peer] = &[
     },
     Peer {
         name: "tcmalloc",
-        files: &["libtcmalloc_minimal.so.4"],
+        files: &["libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so.4"],
         package: "libtcmalloc-minimal4",
     },
     Peer {
         name: "jemalloc",
-        files: &["libjemalloc.so.2"],
+        files: &["libjemalloc.so.2", "libjemalloc.so"],
         package: "libjemalloc2",
+    },
+    Peer {
+        name: "snmalloc",
+        files: &["libsnmallocshim.so"],
+        package: "",
+    },
+    Peer {
+        name: "rpmalloc",
+        files: &["librpmallocwrap.so", "librpmalloc.so"],
+        package: "",
+    },
+    Peer {
+        name: "tbbmalloc",
+        files: &["libtbbmalloc_proxy.so.2"],
+        package: "libtbbmalloc2",
     },
 ];
 
@@ -114,6 +129,20 @@ fn library_folders() -> Vec<PathBuf> {
     .into_iter()
     .map(PathBuf::from)
     .collect()
+}
+
+impl Peer {
+    /// That it is not there, and what to do.
+    fn missing(&self) -> String {
+        let path = format!("give a path: {}=/…/{}", self.name, self.files[0]);
+        match self.package {
+            "" => format!(
+                "{} is not installed here, and Debian has no package of it: {path}",
+                self.name
+            ),
+            package => format!("{} is not installed here: apt install {package}, or {path}", self.name),
+        }
+    }
 }
 
 /// Finds a peer's file.
@@ -147,12 +176,7 @@ impl Library {
                     kind: Kind::Peer,
                     path: Some(path),
                 })
-                .ok_or_else(|| {
-                    Error::unfit(format!(
-                        "{word} is not installed here: apt install {}, or give a path: {word}=/…/{}",
-                        peer.package, peer.files[0]
-                    ))
-                });
+                .ok_or_else(|| Error::unfit(peer.missing()));
         }
         let (label, path) = match word.split_once('=') {
             Some((label, path)) => (Some(label), path),
@@ -201,7 +225,7 @@ mod tests {
         let e = Library::parse(&place, "nonsense").unwrap_err();
         assert_eq!(
             e.message,
-            "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, nor glibc, nor a path"
+            "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, snmalloc, rpmalloc, tbbmalloc, nor glibc, nor a path"
         );
         assert!(!e.unfit);
         assert!(

@@ -535,6 +535,25 @@ impl Job {
         })
     }
 
+    /// The same with options for its client, `key=value` each; a command has none and stays as it is. The name tells.
+    pub fn with(mut self, options: &[String]) -> Result<Self> {
+        if !self.client || options.is_empty() {
+            return Ok(self);
+        }
+        for option in options {
+            let Some((key, value)) = option.split_once('=') else {
+                return Err(Error::input(format!("'{option}' is not KEY=VALUE")));
+            };
+            let words = [format!("--{key}"), value.to_string()];
+            self.command.extend(words.clone());
+            if let Some(count) = &mut self.count {
+                count.extend(words);
+            }
+            self.name = format!("{} {option}", self.name);
+        }
+        Ok(self)
+    }
+
     /// The user's own command.
     pub fn user(command: &[String], metric: Metric) -> Self {
         Self {

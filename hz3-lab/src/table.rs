@@ -1,6 +1,6 @@
 //! A record as a plain text table.
 
-use crate::{record::Record, stats::Verdict};
+use crate::{record::Record, stats, stats::Verdict};
 use std::fmt::Write;
 
 /// One line a row and contender: value, ratio with its interval, verdict, memory.
@@ -41,11 +41,7 @@ pub fn text(record: &Record) -> String {
                     );
                 }
                 None => {
-                    let what = format!(
-                        "floor {:.1} %, n {}",
-                        crate::stats::percent(row.floor),
-                        cell.values.len()
-                    );
+                    let what = format!("floor {:.1} %, n {}", stats::percent(row.floor), cell.values.len());
                     let empty = row
                         .empty
                         .map_or(String::new(), |e| format!("client {:.2}", row.metric.show(e)));
@@ -74,6 +70,40 @@ pub fn text(record: &Record) -> String {
             }
             out.push('\n');
         }
+    }
+    out
+}
+
+/// A sentence a contender: verdicts, and the geometric mean of its ratios.
+pub fn summary(record: &Record) -> String {
+    let mut out = String::new();
+    let base = record.libraries.first().map_or("", |l| l.label.as_str());
+    for library in record.libraries.iter().skip(1) {
+        let results: Vec<_> = record
+            .rows
+            .iter()
+            .flat_map(|r| &r.cells)
+            .filter(|c| c.label == library.label)
+            .filter_map(|c| c.result)
+            .collect();
+        if results.is_empty() {
+            continue;
+        }
+        let count = |v| results.iter().filter(|o| o.verdict == v).count();
+        let mean = |f: fn(&crate::record::Outcome) -> f64| {
+            let logs: Vec<f64> = results.iter().map(|o| f(o).ln()).filter(|l| l.is_finite()).collect();
+            (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
+        };
+        let _ = writeln!(
+            out,
+            "{} against {base}: {} GO, {} NO-GO, {} UNDECIDED; geometric mean {:.3}, of peak RSS {:.3}",
+            library.label,
+            count(Verdict::Go),
+            count(Verdict::NoGo),
+            count(Verdict::Undecided),
+            mean(|o| o.ratio),
+            mean(|o| o.rss),
+        );
     }
     out
 }
