@@ -1,0 +1,119 @@
+//! A variant from its config to a running program: build, inspect, run, doctor, count, diff.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{hz3, root};
+
+/// Libraries that the test leaves in `target/hz3/` are removed, whatever happens.
+struct Cleanup(Vec<std::path::PathBuf>);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+#[test]
+fn from_config_to_program() {
+    let root = root();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = |name: &str, rest: &str| {
+        let path = folder.path().join(format!("{name}.toml"));
+        std::fs::write(&path, format!("name = \"{name}\"\ndescription = \"A test\"\n{rest}")).expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let a = config("cli-test-a", "hypothesis = \"h\"\nrefuted = \"by this test\"\n");
+    let b = config(
+        "cli-test-b",
+        "[classes]\nsteps = [{ to = 128, step = 16 }, { to = 32768, per_doubling = 4 }]\n",
+    );
+    let bad = config("cli-test-bad", "nonsense = 1\n");
+    let library = |name: &str| root.join("target/hz3").join(format!("libhz3_{name}.so"));
+    let (so_a, so_b) = (library("cli-test-a"), library("cli-test-b"));
+    let _cleanup = Cleanup(vec![so_a.clone(), so_b.clone(), library("cli-test-bad")]);
+
+    // One bad config, and nothing is built.
+    let ended = hz3(&root, &["build", &a, &bad]).with(2);
+    assert!(
+        ended.err.contains("unknown key `nonsense`") || ended.err.contains("nonsense"),
+        "{}",
+        ended.err
+    );
+    assert!(!so_a.exists());
+
+    let ended = hz3(&root, &["build", &a, &b]).with(0);
+    assert_eq!(ended.err, "warning: `cli-test-a` is refuted: by this test\n");
+    let names: Vec<&str> = ended.out.lines().filter_map(|l| l.split_whitespace().next()).collect();
+    assert_eq!(names, ["cli-test-a", "cli-test-b"]);
+
+    let path = so_a.to_str().expect("UTF-8");
+    let json = hz3(&root, &["inspect", path, "--format", "json"]).with(0).json();
+    assert_eq!(json["variant"]["name"], "cli-test-a");
+    assert_eq!(json["soname"], "libhz3_cli-test-a.so");
+    assert_eq!(json["config"], "gone", "its config is not in configs/");
+    assert!(ended.out.contains(json["variant"]["hash"].as_str().expect("a hash")));
+
+    // The config in the note makes the same variant again.
+    let text = hz3(&root, &["inspect", path, "--format", "toml"]).with(0).out;
+    let again = folder.path().join("again");
+    std::fs::create_dir(&again).expect("a folder");
+    let again = again.join("cli-test-a.toml");
+    std::fs::write(&again, text).expect("a file");
+    let explained = hz3(&root, &["explain", again.to_str().expect("UTF-8"), "--format", "json"])
+        .with(0)
+        .json();
+    assert_eq!(explained["hash"], json["variant"]["hash"]);
+
+    let ended = hz3(
+        &root,
+        &[
+            "run",
+            "cli-test-a",
+            "--",
+            "sh",
+            "-c",
+            "grep -c libhz3_cli-test-a /proc/self/maps; exit 3",
+        ],
+    );
+    assert_ne!(ended.with(3).out.trim(), "0");
+    let ended = hz3(&root, &["doctor", path, "--", "sh", "-c", "ls / | sort"]).with(0);
+    assert!(ended.out.starts_with("proven: "), "{}", ended.out);
+
+    let ended = hz3(&root, &["diff", path, so_b.to_str().expect("UTF-8"), "--no-count"]).with(1);
+    assert!(ended.out.contains("classes.steps"), "{}", ended.out);
+
+    if cfg!(target_arch = "x86_64") {
+        let json = hz3(
+            &root,
+            &[
+                "count",
+                path,
+                "--sizes",
+                "64,3500",
+                "--ops",
+                "malloc,free",
+                "--format",
+                "json",
+            ],
+        )
+        .with(0)
+        .json();
+        for row in json[0]["rows"].as_array().expect("rows") {
+            assert!(
+                row["instructions"]["typical"].as_u64().is_some_and(|n| n <= 20),
+                "{row}"
+            );
+            assert_eq!((&row["calls"], &row["locked"]), (&0.into(), &0.into()), "{row}");
+        }
+    }
+}
+
+#[test]
+fn build_needs_to_be_told_what() {
+    hz3(&root(), &["build"]).with(2);
+    hz3(&root(), &["build", "default", "--all"]).with(2);
+    hz3(&root(), &["build", "no-such-config"]).with(2);
+}
