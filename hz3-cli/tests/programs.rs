@@ -173,6 +173,32 @@ fn doctor_of_a_library_that_exports_no_malloc() {
 }
 
 #[test]
+fn doctor_of_a_library_without_room() {
+    let bench = Bench::new();
+    let source = "__thread char room[1ul << 40];\nchar *start(void) { return room; }\n";
+    let flags = ["-shared", "-fPIC", "-ftls-model=initial-exec", "-mcmodel=large"];
+    let Some(huge) = compile(bench.folder.path(), "libhuge.so", source, &flags) else {
+        return;
+    };
+    let ended = hz3(&root(), &["doctor", &text(&huge), "--", "true"]).with(1);
+    assert!(
+        ended.out.contains("no memory for the library's thread-local storage"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn doctor_follows_the_jump_table_of_a_program_at_a_fixed_address() {
+    let bench = Bench::new();
+    let source = "#include <stdlib.h>\nvoid *(*volatile f)(size_t) = malloc;\nint main(void) { return !f(10); }\n";
+    let Some(program) = bench.program("fixed", source, &["-no-pie", "-fno-pie"]) else {
+        return;
+    };
+    bench.hz3("doctor", &["--", &program]).with(0);
+}
+
+#[test]
 fn doctor_of_a_library_for_another_machine() {
     let bench = Bench::new();
     let Some(narrow) = compile(

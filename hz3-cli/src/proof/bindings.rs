@@ -10,8 +10,8 @@ use std::path::Path;
 pub struct Image {
     /// `argv[0]`; empty if the process ended before the program started.
     pub name: String,
-    /// For each function of [`abi::CORE`], the files that it was bound to.
-    pub bound: BTreeMap<&'static str, BTreeSet<String>>,
+    /// For each function of [`abi::CORE`], who asked for it and which file answered.
+    pub bound: BTreeMap<&'static str, BTreeSet<(String, String)>>,
 }
 
 /// What became of one program.
@@ -32,12 +32,17 @@ impl Image {
             Some(library) => same_file(Path::new(file), library),
             None => is_libc(file),
         };
-        let elsewhere: BTreeSet<(String, String)> = self
-            .bound
-            .iter()
-            .flat_map(|(function, files)| files.iter().map(move |file| ((*function).to_owned(), file.clone())))
-            .filter(|(_, file)| !right(file))
-            .collect();
+        let mut elsewhere = BTreeSet::new();
+        for (function, pairs) in &self.bound {
+            // A program at a fixed address may answer with an entry of its own jump table, which leads on to what the
+            // program itself was given. A program that defines the function is given its own.
+            let leads_on = |file: &str| pairs.iter().any(|(from, to)| from == file && right(to));
+            for (_, to) in pairs {
+                if !right(to) && !leads_on(to) {
+                    elsewhere.insert(((*function).to_owned(), to.clone()));
+                }
+            }
+        }
         match (elsewhere.is_empty(), self.bound.is_empty()) {
             (false, _) => Verdict::Elsewhere(elsewhere),
             (true, true) => Verdict::Unused,
@@ -67,13 +72,16 @@ pub fn parse(record: &str, library: Option<&Path>) -> Vec<Image> {
         } else if let Some((function, from, to)) = binding(line)
             && !library.is_some_and(|library| same_file(Path::new(from), library))
         {
-            open.bound.entry(function).or_default().insert(to.to_owned());
+            open.bound
+                .entry(function)
+                .or_default()
+                .insert((from.to_owned(), to.to_owned()));
         }
     }
     match images.last_mut() {
         Some(last) => {
-            for (function, files) in open.bound {
-                last.bound.entry(function).or_default().extend(files);
+            for (function, pairs) in open.bound {
+                last.bound.entry(function).or_default().extend(pairs);
             }
         }
         None if !open.bound.is_empty() => images.push(open),
@@ -121,6 +129,19 @@ mod tests {
         let elsewhere = BTreeSet::from([("free".to_owned(), "prog".to_owned())]);
         assert_eq!(images[1].verdict(None), Verdict::Elsewhere(elsewhere));
         assert!(images[1].bound.contains_key("calloc"));
+    }
+
+    #[test]
+    fn a_jump_table_leads_on() {
+        let fixed = "\
+binding file /l/libc.so.6 [0] to prog [0]: normal symbol `malloc'
+binding file prog [0] to prog [0]: normal symbol `malloc'
+binding file prog [0] to /l/libc.so.6 [0]: normal symbol `malloc'
+initialize program: prog
+";
+        assert_eq!(parse(fixed, None)[0].verdict(None), Verdict::Proven);
+        let own = fixed.replace("prog [0] to /l/libc.so.6", "prog [0] to prog");
+        assert!(matches!(parse(&own, None)[0].verdict(None), Verdict::Elsewhere(_)));
     }
 
     #[test]

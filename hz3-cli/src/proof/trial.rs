@@ -45,20 +45,26 @@ impl Trial {
 
     /// What the dynamic linker had against the library, and what that means.
     pub fn complaint(&self) -> Option<String> {
-        let line = self.stderr.lines().find(|l| {
-            l.contains("cannot be preloaded")
-                || l.contains("static TLS block")
-                || l.contains("ASan runtime does not come first")
+        const COMPLAINTS: [(&str, &str); 5] = [
+            (
+                "static TLS block",
+                "there is no room for the library's thread-local storage",
+            ),
+            (
+                "cannot allocate TLS",
+                "there is no memory for the library's thread-local storage",
+            ),
+            ("wrong ELF class", "the program is for another machine than the library"),
+            (
+                "ASan runtime does not come first",
+                "AddressSanitizer is the program's malloc",
+            ),
+            ("cannot be preloaded", "the dynamic linker refused the library"),
+        ];
+        let (line, meaning) = self.stderr.lines().find_map(|line| {
+            let (_, meaning) = COMPLAINTS.iter().find(|(part, _)| line.contains(part))?;
+            Some((line, meaning))
         })?;
-        let meaning = if line.contains("static TLS block") {
-            "there is no room for the library's thread-local storage; see GLIBC_TUNABLES=glibc.rtld.optional_static_tls"
-        } else if line.contains("ELFCLASS") || line.contains("wrong ELF class") {
-            "the program is for another machine than the library"
-        } else if line.contains("ASan") {
-            "AddressSanitizer is the program's malloc"
-        } else {
-            "the dynamic linker refused the library"
-        };
         Some(format!("{meaning}: {}", line.trim()))
     }
 }
