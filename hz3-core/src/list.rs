@@ -3,6 +3,7 @@
 //! A free object's first word holds the address of the next one (null ends a list). A [`Batch`] is such a list with its
 //! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it.
 
+#[cfg(not(loom))]
 use crate::sync::Ordering;
 use core::ptr;
 #[cfg(not(loom))]

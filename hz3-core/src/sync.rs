@@ -19,6 +19,9 @@ const CONTENDED: u32 = 2;
 /// A lock whose waiters sleep in the kernel (Drepper, "Futexes Are Tricky", mutex 3). All-zero is unlocked.
 pub struct Lock {
     state: AtomicU32,
+    /// Stands for the kernel's queue of sleepers.
+    #[cfg(loom)]
+    queue: (loom::sync::Mutex<()>, loom::sync::Condvar),
 }
 
 impl Default for Lock {
@@ -41,6 +44,7 @@ impl Lock {
     pub fn new() -> Self {
         Lock {
             state: AtomicU32::new(FREE),
+            queue: (loom::sync::Mutex::new(()), loom::sync::Condvar::new()),
         }
     }
 
@@ -78,7 +82,7 @@ impl Lock {
             spin();
         }
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
-            sleep(&self.state);
+            sleep(self);
         }
     }
 
@@ -86,7 +90,7 @@ impl Lock {
     #[inline]
     pub fn release(&self) {
         if self.state.swap(FREE, Ordering::Release) == CONTENDED {
-            wake(&self.state);
+            wake(self);
         }
     }
 
@@ -114,25 +118,38 @@ fn spin() {
 }
 
 #[cfg(not(loom))]
-fn sleep(word: &AtomicU32) {
-    crate::os::futex_wait(word.as_ptr(), CONTENDED);
+fn sleep(lock: &Lock) {
+    crate::os::futex_wait(lock.state.as_ptr(), CONTENDED);
 }
 
 #[cfg(not(loom))]
-fn wake(word: &AtomicU32) {
-    crate::os::futex_wake(word.as_ptr());
+fn wake(lock: &Lock) {
+    crate::os::futex_wake(lock.state.as_ptr());
 }
 
-// Under loom sleeping is yielding: the model then explores every order in which the word can change.
 #[cfg(loom)]
 fn spin() {
     loom::thread::yield_now();
 }
 
+// Under loom a condition variable stands for the futex, and its mutex for the kernel's: a sleeper looks at the word and
+// goes to sleep in one step as far as wakers can tell. A wake-up that gets lost is a deadlock, which loom reports.
 #[cfg(loom)]
-fn sleep(_: &AtomicU32) {
-    loom::thread::yield_now();
+fn sleep(lock: &Lock) {
+    if let Ok(guard) = lock.queue.0.lock()
+        && lock.state.load(Ordering::Relaxed) == CONTENDED
+    {
+        drop(lock.queue.1.wait(guard));
+    }
 }
 
 #[cfg(loom)]
-fn wake(_: &AtomicU32) {}
+fn wake(lock: &Lock) {
+    let guard = lock.queue.0.lock();
+    lock.queue.1.notify_one();
+    drop(guard);
+}
+
+#[cfg(all(test, loom))]
+#[path = "loom_tests.rs"]
+mod loom_tests;
