@@ -9,11 +9,17 @@ use std::path::PathBuf;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, LitStr, Token, Visibility};
 
-/// `pub Name = "configs/x.toml"`, with attributes in front.
+mod word {
+    syn::custom_keyword!(env);
+    syn::custom_keyword!(or);
+}
+
+/// `pub Name = "configs/x.toml"`, with attributes in front, or `pub Name = env "VARIABLE" or "configs/x.toml"`.
 struct Input {
     attributes: Vec<Attribute>,
     visibility: Visibility,
     name: Ident,
+    variable: Option<LitStr>,
     path: LitStr,
 }
 
@@ -23,14 +29,41 @@ impl Parse for Input {
         let visibility = input.parse()?;
         let name = input.parse()?;
         input.parse::<Token![=]>()?;
+        let variable = if input.peek(word::env) {
+            input.parse::<word::env>()?;
+            let variable = input.parse()?;
+            input.parse::<word::or>()?;
+            Some(variable)
+        } else {
+            None
+        };
         let path = input.parse()?;
         let _: Option<Token![;]> = input.parse()?;
         Ok(Input {
             attributes,
             visibility,
             name,
+            variable,
             path,
         })
+    }
+}
+
+impl Input {
+    /// The config's path: what the variable says, if there is one and it says something, else the text.
+    fn path(&self) -> PathBuf {
+        let said = self.variable.as_ref().and_then(|v| std::env::var_os(v.value()));
+        said.filter(|path| !path.is_empty())
+            .map_or_else(|| self.path.value().into(), PathBuf::from)
+    }
+
+    /// What makes the compiler note that the expansion depends on the variable: a look at it from inside of a macro is
+    /// nothing that cargo would hear of.
+    fn tracked(&self) -> Option<TokenStream> {
+        let variable = self.variable.as_ref()?;
+        Some(quote!(
+            const _: ::core::option::Option<&str> = ::core::option_env!(#variable);
+        ))
     }
 }
 
@@ -39,6 +72,9 @@ impl Parse for Input {
 /// The path is relative to the folder of the crate's `Cargo.toml`. `Name` becomes a unit struct that implements
 /// `GlobalAlloc` (and `hz3::core::Variant`); every error of the config is a compile error with file, line, column and
 /// help. A change of the TOML or of any of its parents builds the crate again.
+///
+/// `variant!(pub Name = env "HZ3_CONFIG" or "configs/x.toml");` takes the path from that environment variable of the
+/// build, if it is set and not empty. A change of the variable builds the crate again, too.
 #[proc_macro]
 pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as Input);
@@ -53,7 +89,7 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     )
         .hash(&mut place);
     (here.file(), here.line(), here.column(), input.name.to_string()).hash(&mut place);
-    match hz3_config::load(&folder.join(input.path.value())) {
+    match hz3_config::load(&folder.join(input.path())) {
         Ok(plan) => {
             let (attributes, visibility) = (&input.attributes, &input.visibility);
             let site = emit::Site {
@@ -63,7 +99,8 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
                 core: quote!(::hz3::core),
                 unique: place.finish(),
             };
-            emit::variant(&plan, &site).into()
+            let (code, tracked) = (emit::variant(&plan, &site), input.tracked());
+            quote!(#code #tracked).into()
         }
         Err(diagnostics) => compile_errors(&diagnostics, &input).into(),
     }
