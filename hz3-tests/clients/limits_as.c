@@ -1,7 +1,8 @@
 /* A limit on the address space: allocates until NULL with ENOMEM, frees, and goes on.
  *
- * Arguments: the limit in MiB; the smallest and the largest block in bytes. The limit is set before the allocator starts,
- * as `ulimit -v` does it, so that its reservation has to give way. */
+ * Arguments: the limit in MiB; the smallest and the largest block in bytes; `data` to limit writable memory (ulimit -d)
+ * and not all address space (ulimit -v). The limit is set before the allocator starts, so that its reservation has to
+ * give way. */
 #include "client.h"
 
 #include <sys/resource.h>
@@ -83,7 +84,8 @@ int main(int argc, char **argv)
     size_t limit = argument(argc, argv, 1, 256) * MIB;
     if (!getenv("HZ3_CLIENT_LIMITED")) {
         struct rlimit with = {limit, limit};
-        CHECK(setrlimit(RLIMIT_AS, &with) == 0, "setrlimit: errno %d", errno);
+        int kind = argc > 4 && strcmp(argv[4], "data") == 0 ? RLIMIT_DATA : RLIMIT_AS;
+        CHECK(setrlimit(kind, &with) == 0, "setrlimit: errno %d", errno);
         setenv("HZ3_CLIENT_LIMITED", "1", 1);
         execv("/proc/self/exe", argv);
         CHECK(0, "execv: errno %d", errno);
