@@ -32,9 +32,11 @@ impl Symbols {
     pub fn containing(&self, address: u64) -> Option<String> {
         let after = self.functions.partition_point(|f| f.0 <= address);
         let (start, end, _) = self.functions[..after].last()?;
-        // Of several names for one address the first in the alphabet is shown, so that output does not vary.
+        // Of several names for one address the C one is shown, then the first in the alphabet: output must not vary.
         let first = self.functions.partition_point(|f| f.0 < *start);
-        (address < *end || start == end).then(|| self.functions[first].2.clone())
+        let names = &self.functions[first..after];
+        let name = names.iter().find(|f| !f.2.starts_with('_')).unwrap_or(&names[0]);
+        (address < *end || start == end).then(|| format!("{:#}", rustc_demangle::demangle(&name.2)))
     }
 
     /// `function` or `function+offset`.
