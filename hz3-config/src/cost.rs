@@ -4,13 +4,16 @@
 
 use serde::Serialize;
 
-use crate::plan::{CachePlan, ClassPlan, LookupPlan, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES};
+use crate::plan::{CachePlan, ClassPlan, LookupPlan, Ownership, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES};
 
 /// Bytes of a cache line.
 pub const CACHE_LINE: u64 = 64;
 
 /// Bytes of a thread block that belong to no class: its state, its links and its own addresses.
-pub const THREAD_META_BYTES: u64 = 40;
+pub const THREAD_META_BYTES: u64 = 88;
+
+/// Bytes of an entry of a ring: an object and its tag.
+pub const RING_ENTRY_BYTES: u64 = 16;
 
 /// Bytes that a class's second magazine takes in a thread block: a batch in one word.
 pub const SPARE_BYTES: u64 = 8;
@@ -23,6 +26,26 @@ pub const fn thread_block_bytes(classes: usize) -> u64 {
     bytes.next_multiple_of(CACHE_LINE)
 }
 
+/// Bytes of thread-local storage of a plan's thread block. With a bank outside of the block only three addresses and the
+/// state are inside.
+pub fn block_bytes(plan: &Plan) -> u64 {
+    match plan.ownership.mode {
+        Ownership::OwnerBank => (24 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE),
+        Ownership::Adopt | Ownership::OwnerRing => thread_block_bytes(plan.classes.len()),
+    }
+}
+
+/// Bytes that a thread maps outside of its block: the bank with one row for each owner and the spares, or the ring.
+pub fn body_bytes(plan: &Plan) -> u64 {
+    match plan.ownership.mode {
+        Ownership::Adopt => 0,
+        Ownership::OwnerBank => {
+            (u64::from(plan.ownership.shards) << plan.tag.bin_bits) + (plan.classes.len() as u64 + 1) * SPARE_BYTES
+        }
+        Ownership::OwnerRing => u64::from(plan.ownership.ring) * RING_ENTRY_BYTES,
+    }
+}
+
 /// The cost of one variant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
@@ -32,6 +55,8 @@ pub struct Cost {
     pub lookup: LookupCost,
     /// Bytes of thread-local storage: see [`thread_block_bytes`].
     pub tls_bytes: u64,
+    /// Bytes that a thread maps outside of its block when it starts: see [`body_bytes`].
+    pub thread_body_bytes: u64,
     /// Cache lines that the thread block takes.
     pub tls_lines: u64,
     /// Most bytes of free objects that one thread may hold in its magazines.
@@ -127,11 +152,12 @@ impl Cost {
             .collect();
         let largest = plan.classes.last().map_or(0, |class| class.size);
         let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
-        let tls_bytes = thread_block_bytes(plan.classes.len());
+        let tls_bytes = block_bytes(plan);
         Cost {
             lookup: lookup_cost(&plan.lookup),
             tls_bytes,
             tls_lines: tls_bytes.div_ceil(CACHE_LINE),
+            thread_body_bytes: body_bytes(plan),
             thread_cache_bytes: plan.cache.bytes_bound,
             depot_bytes: plan.depot.bytes_bound,
             empty_run_bytes: u64::from(plan.depot.empty_runs) * plan.classes.iter().map(run_bytes).sum::<u64>(),

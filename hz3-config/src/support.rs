@@ -42,7 +42,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("hot", "prefetch_tag"), &["false"], "prefetching of tags"),
     row(("large", "fit_percent"), &["25.0"], "a choice of fit"),
     row(("large", "max_age_ms"), &["0"], "ageing of large objects"),
-    row(("ownership", "mode"), &["\"adopt\""], "an owner mode"),
     row(("placement", "order"), &["\"fullest\""], "another order of placement"),
     row(("placement", "pack_tries"), &["0"], "best-fit packing"),
     row(("placement", "quarantine"), &["false"], "quarantine of segments"),
@@ -50,15 +49,12 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("purge", "at_thread_exit"), &["false"], "purging at thread exit"),
     row(("purge", "delay_ms"), &["0"], "a purge delay"),
     row(("purge", "idle"), &["\"off\""], "purging of idle processes"),
+    row(("remote", "flush"), &["\"full\""], "another moment of handing over"),
+    row(("remote", "sort"), &["\"sort\""], "another way of grouping"),
     row(("stats", "exit_report"), &["false"], "a report at exit"),
     row(("stats", "level"), &["\"off\""], "counting of events"),
     row(("stats", "record"), &["\"off\""], "recording"),
-    row(("tag", "dst_bits"), &["\"auto\"", "0"], "an owner field in tags"),
-    row(
-        ("tag", "space"),
-        &["\"arena\""],
-        "a tag table over the whole address space",
-    ),
+    row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];
 
 /// The row of a knob, if it has one.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use common::{plan, shipped};
 use hz3_config::Plan;
-use hz3_config::plan::{ClassId, GRANULE, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
+use hz3_config::plan::{ClassId, GRANULE, Ownership, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
 
 /// The class of a size: the first that holds it, looked for one by one.
 fn naive(plan: &Plan, size: u32) -> Option<ClassId> {
@@ -139,8 +139,26 @@ fn faults(plan: &Plan) -> Vec<String> {
     let full = bank * u64::from(plan.cache.magazines);
     let slow = plan.classes.iter().any(|class| class.batch_first < class.batch);
     let bound = if slow { full.min(plan.cache.thread_bytes) } else { full };
-    check(plan.cache.bytes_bound == bound, "the cache's bound is wrong");
-    check(plan.depot.bytes_bound == depot, "the depots' bound is wrong");
+    // What a thread holds of other owners' objects: a row for each, or a ring of the largest ones.
+    let owners = u64::from(plan.ownership.shards);
+    let mut remote = 0;
+    if plan.ownership.mode == Ownership::OwnerBank {
+        for class in &plan.classes {
+            let kept = class.batch.min(plan.ownership.remote_batch);
+            remote += (owners - 1) * u64::from(kept) * u64::from(class.size);
+        }
+    }
+    if plan.ownership.mode == Ownership::OwnerRing {
+        remote = u64::from(plan.ownership.ring)
+            * plan
+                .classes
+                .iter()
+                .map(|class| u64::from(class.size))
+                .max()
+                .unwrap_or(0);
+    }
+    check(plan.cache.bytes_bound == bound + remote, "the cache's bound is wrong");
+    check(plan.depot.bytes_bound == depot * owners, "the depots' bound is wrong");
     check(plan.depot.batches.len() == plan.classes.len(), "a class has no depot");
     check(
         plan.depot.batches.iter().all(|held| *held <= plan.depot.slots),

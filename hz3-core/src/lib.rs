@@ -29,4 +29,4 @@ pub mod tls;
 mod variant;
 
 pub use statics::{Shared, Statics};
-pub use variant::{Above, Class, Foreign, NoPrefetch, Policy, Prefetch, PrefetchNext, Tag, Variant};
+pub use variant::{Above, Body, Class, Foreign, NoPrefetch, Policy, Prefetch, PrefetchNext, Tag, Variant};

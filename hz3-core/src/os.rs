@@ -136,7 +136,10 @@ pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize) -> bool {
 /// Bytes of address space that this process may have (`RLIMIT_AS`); None if that is not limited.
 pub fn address_space_limit() -> Option<usize> {
     let _errno = KeepErrno::new();
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: `limit` outlives the call.
     let r = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
     (r == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as usize)

@@ -5,32 +5,32 @@ use crate::heap::Heap;
 use crate::heap::central::Central;
 use crate::sync::{AtomicU32, AtomicU64};
 
-/// The statics of a variant, whatever its number of classes.
+/// The statics of a variant, whatever its number of pools (classes times owners).
 pub trait Shared: Sync + 'static {
     /// The page heap.
     fn heap(&self) -> &Heap;
-    /// One central a class.
+    /// One central a pool.
     fn centrals(&self) -> &[Central];
-    /// The depot of a class.
+    /// The depot of a pool.
     ///
-    /// `class` is a class id.
-    unsafe fn depot(&self, class: usize) -> &[AtomicU64];
+    /// `pool` is a pool's number.
+    unsafe fn depot(&self, pool: usize) -> &[AtomicU64];
     /// The threads.
     fn threads(&self) -> &Threads;
     /// 0 before the process's first allocation, then what [`crate::event::process`] says.
     fn stage(&self) -> &AtomicU32;
 }
 
-/// The statics of a variant with `CLASSES` classes whose depots have `DEPOT` words. All zero at the start.
-pub struct Statics<const CLASSES: usize, const DEPOT: usize> {
+/// The statics of a variant with `POOLS` pools whose depots have `DEPOT` words. All zero at the start.
+pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     heap: Heap,
     threads: Threads,
     stage: AtomicU32,
-    centrals: [Central; CLASSES],
-    depots: [[AtomicU64; DEPOT]; CLASSES],
+    centrals: [Central; POOLS],
+    depots: [[AtomicU64; DEPOT]; POOLS],
 }
 
-impl<const CLASSES: usize, const DEPOT: usize> Statics<CLASSES, DEPOT> {
+impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
     /// Statics of a process that has not allocated yet.
     #[cfg(not(loom))]
     #[allow(clippy::new_without_default)] // It exists to initialise a static.
@@ -39,13 +39,13 @@ impl<const CLASSES: usize, const DEPOT: usize> Statics<CLASSES, DEPOT> {
             heap: Heap::new(),
             threads: Threads::new(),
             stage: AtomicU32::new(0),
-            centrals: [const { Central::new() }; CLASSES],
-            depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; CLASSES],
+            centrals: [const { Central::new() }; POOLS],
+            depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
         }
     }
 }
 
-impl<const CLASSES: usize, const DEPOT: usize> Shared for Statics<CLASSES, DEPOT> {
+impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     #[inline]
     fn heap(&self) -> &Heap {
         &self.heap
@@ -57,9 +57,9 @@ impl<const CLASSES: usize, const DEPOT: usize> Shared for Statics<CLASSES, DEPOT
     }
 
     #[inline]
-    unsafe fn depot(&self, class: usize) -> &[AtomicU64] {
-        // SAFETY: the caller passes a class id.
-        unsafe { self.depots.get_unchecked(class) }
+    unsafe fn depot(&self, pool: usize) -> &[AtomicU64] {
+        // SAFETY: the caller passes a pool's number.
+        unsafe { self.depots.get_unchecked(pool) }
     }
 
     #[inline]

@@ -28,6 +28,63 @@ macro_rules! __tls_symbol {
     };
 }
 
+/// Declares the symbol `$name` whose first two words are the address of `$trap` in every new thread, and the rest of
+/// whose `$size` bytes is zero.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_symbol_with_rows {
+    ($name:literal, $size:expr, $trap:path) => {
+        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(hz3_portable_tls)))]
+        ::core::arch::global_asm!(
+            concat!(".pushsection .tdata.", $name, ",\"awT\",@progbits"),
+            concat!(".globl ", $name),
+            concat!(".hidden ", $name),
+            concat!(".type ", $name, ", @object"),
+            ".p2align 6",
+            concat!($name, ":"),
+            ".quad {trap}",
+            ".quad {trap}",
+            ".zero {size} - 16",
+            concat!(".size ", $name, ", {size}"),
+            ".popsection",
+            trap = sym $trap,
+            size = const $size,
+        );
+    };
+}
+
+/// `$offset` added to the pointer that stands `$field` bytes into this thread's block of symbol `$name`, a block with
+/// rows whose trap is `$trap`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_row {
+    ($name:literal, $size:expr, $trap:expr, $field:expr, $offset:expr) => {{
+        let mut at: usize = $offset;
+        #[cfg(all(target_arch = "x86_64", not(hz3_portable_tls)))]
+        // SAFETY: reads the symbol's offset from the thread pointer, and a pointer of this thread's block.
+        unsafe {
+            ::core::arch::asm!(
+                concat!("mov {tp}, qword ptr [rip + ", $name, "@GOTTPOFF]"),
+                "add {at}, qword ptr fs:[{tp} + {field}]",
+                tp = out(reg) _,
+                at = inout(reg) at,
+                field = const $field,
+                options(pure, readonly, nostack),
+            );
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(hz3_portable_tls))))]
+        // SAFETY: the block is this thread's; where it could not be initialised statically it is now.
+        unsafe {
+            let field = ($crate::__tls_address!($name, $size, $field)) as *mut usize;
+            if *field == 0 {
+                *field = $trap as usize;
+            }
+            at += *field;
+        }
+        at
+    }};
+}
+
 /// The address `$offset` bytes into this thread's block of symbol `$name`.
 #[macro_export]
 #[doc(hidden)]

@@ -1,9 +1,9 @@
 //! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
 
-use crate::event::thread::ThreadBlock;
-use crate::hot::{Miss, Slot};
+use crate::event::block::ThreadBlock;
+use crate::hot::{Miss, Route, Slot, Space};
 use crate::statics::Shared;
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicPtr, AtomicUsize};
 
 /// One size class, as the events need it.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,17 @@ pub enum Foreign {
     Ignore,
 }
 
+/// What a thread keeps outside of its block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// A ring of objects that belong to other owners.
+    Ring,
+    /// Rows of slots, one for each owner, and the spare magazines.
+    Rows,
+}
+
 /// Numbers and choices that only events read.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -59,6 +70,10 @@ pub struct Policy {
     pub thp_always: bool,
     /// Magazines a bin: 1 or 2.
     pub magazines: u32,
+    /// Objects that a thread keeps for another owner before it hands them over (`OwnerBank`).
+    pub remote_batch: u32,
+    /// Entries of a thread's ring (`OwnerRing`).
+    pub ring: u32,
     /// Bytes by which a thread's magazines may grow beyond their first length, all together.
     pub growth: usize,
     /// Empty runs kept a class.
@@ -161,6 +176,10 @@ pub trait Above: 'static {
 pub unsafe trait Variant: Sized + 'static {
     /// Page tags.
     type Tag: Tag;
+    /// What the tag table covers.
+    type Space: Space;
+    /// Whose a freed object is.
+    type Route: Route;
     /// Prefetching in `malloc`.
     type Prefetch: Prefetch;
     /// Sizes above `FINE_MAX`.
@@ -186,6 +205,12 @@ pub unsafe trait Variant: Sized + 'static {
     const ARENA_PAGES: usize;
     /// Classes.
     const CLASSES: usize;
+    /// Owners of runs; 1 where they belong to nobody in particular.
+    const SHARDS: usize;
+    /// Bits of a tag below the owner's.
+    const BIN_BITS: u32;
+    /// What a thread keeps outside of its block; follows from `Route`.
+    const BODY: Body;
     /// What events read.
     const POLICY: Policy;
 
@@ -201,10 +226,16 @@ pub unsafe trait Variant: Sized + 'static {
     fn classes() -> &'static [Class];
     /// The word that holds the arena's base.
     fn arena_base() -> &'static AtomicUsize;
+    /// The word that holds the flat tag table's address; only read where tags cover the whole address space.
+    fn flat_table() -> &'static AtomicPtr<u32>;
     /// The statics.
     fn shared() -> &'static Self::Shared;
-    /// This thread's slot at a byte offset of its bank.
+    /// This thread's slot at a byte offset of its own row.
     fn slot(offset: usize) -> *mut Slot;
+    /// This thread's slot at a byte offset of its bank of all rows; the same where there is one row.
+    fn bank_slot(offset: usize) -> *mut Slot;
+    /// The bank of threads that have none: zeroes that nobody writes. Null where banks are inside of blocks.
+    fn trap() -> *mut Slot;
     /// This thread's block.
     fn thread() -> *mut Self::Thread;
 }

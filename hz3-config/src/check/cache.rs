@@ -3,7 +3,7 @@
 use super::{narrow, overrides};
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings};
-use crate::plan::{CachePlan, ClassPlan, DepotPlan};
+use crate::plan::{CachePlan, ClassPlan, DepotPlan, Ownership};
 
 /// Objects of a class's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub(super) fn depot(
         .map(|bytes| (group.bytes.value / bytes).clamp(group.batches_min.value, group.batches_max.value))
         .map(narrow)
         .collect();
-    let bytes_bound = batch_bytes()
+    let bytes_bound: u64 = batch_bytes()
         .zip(&held)
         .map(|(bytes, held)| bytes * u64::from(*held))
         .sum();
@@ -93,8 +93,29 @@ pub(super) fn depot(
         batches: held,
         slots,
         empty_runs: narrow(group.empty_runs.value),
-        bytes_bound,
+        bytes_bound: bytes_bound * shards(settings),
     })
+}
+
+/// Owners of runs.
+fn shards(settings: &Settings) -> u64 {
+    match settings.ownership.mode.value {
+        Ownership::Adopt => 1,
+        Ownership::OwnerBank | Ownership::OwnerRing => settings.ownership.shards.value,
+    }
+}
+
+/// Bytes of other owners' objects that a thread holds at most before it hands them over.
+fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
+    match settings.ownership.mode.value {
+        Ownership::Adopt => 0,
+        Ownership::OwnerBank => {
+            let kept = |class: &ClassPlan| u64::from(class.batch).min(settings.remote.batch.value);
+            let row: u64 = classes.iter().map(|class| kept(class) * u64::from(class.size)).sum();
+            row * (shards(settings) - 1)
+        }
+        Ownership::OwnerRing => settings.ownership.ring.value * classes.last().map_or(0, |class| u64::from(class.size)),
+    }
 }
 
 /// What a thread keeps at most; `None` if something was reported.
@@ -121,10 +142,11 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
     Some(CachePlan {
         magazines: narrow(magazines),
         thread_bytes,
-        bytes_bound: if group.slow_start.value {
-            full.min(thread_bytes)
-        } else {
-            full
-        },
+        bytes_bound: remote_bytes(settings, classes)
+            + if group.slow_start.value {
+                full.min(thread_bytes)
+            } else {
+                full
+            },
     })
 }

@@ -75,6 +75,11 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     } else {
         0
     };
+    let remote_batch = if s.ownership.mode.value == Ownership::OwnerBank {
+        s.remote.batch.value
+    } else {
+        0
+    };
     let resolved = resolve::text(&relevant);
     let mut plan = Plan {
         name: s.top.name.value?,
@@ -92,6 +97,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             mode: s.ownership.mode.value,
             shards: narrow(shards),
             ring: narrow(ring),
+            remote_batch: narrow(remote_batch),
         },
         cache,
         depot: depot?,

@@ -32,7 +32,12 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
         Ownership::Adopt => 1,
         Ownership::OwnerBank | Ownership::OwnerRing => settings.ownership.shards.value,
     };
-    let dst_needed = u64::from(u64::BITS - (shards - 1).leading_zeros());
+    // In a ring variant owners are numbered from 1 on: owner 0 is a thread that has not started.
+    let last_owner = match settings.ownership.mode.value {
+        Ownership::OwnerRing => shards,
+        Ownership::Adopt | Ownership::OwnerBank => shards - 1,
+    };
+    let dst_needed = u64::from(u64::BITS - last_owner.leading_zeros());
     let dst_bits = group.dst_bits.value.unwrap_or(dst_needed);
     if dst_bits < dst_needed {
         let message = format!("`tag.dst_bits = {dst_bits}` is too few: {shards} shards take {dst_needed} bits");

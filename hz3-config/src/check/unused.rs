@@ -66,8 +66,10 @@ static GATES: &[Gate] = &[
     gate(("pressure", "relief"), ("pressure", "enabled"), "true", |s| {
         s.pressure.enabled.value
     }),
+    gate(("remote", "batch"), MODE, "\"owner-bank\"", |s| {
+        s.ownership.mode.value == Ownership::OwnerBank
+    }),
     gate(("remote", "flush"), MODE, OWNERS, owners),
-    gate(("remote", "flush_budget"), MODE, OWNERS, owners),
     gate(("remote", "sort"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
     }),

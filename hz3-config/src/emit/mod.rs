@@ -6,10 +6,12 @@
 
 pub mod note;
 mod tables;
+mod thread;
 
-use crate::plan::{Commit, Foreign, OnFull, Plan, Prefetch, Thp};
+use crate::plan::{Commit, Foreign, OnFull, Ownership, Plan, Prefetch, TagSpace, Thp};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
+use thread::Block;
 
 /// Where and as what a variant is expanded.
 pub struct Site {
@@ -38,9 +40,21 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let policy = policy(plan, core);
     let sources = plan.sources.iter().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
-    let slots = classes + 1;
+    let shards = plan.ownership.shards as usize;
+    let pools = classes * shards;
+    let bin_bits = plan.tag.bin_bits;
+    let block = Block::new(plan, core, *unique);
+    let (block_items, block_functions) = (&block.items, &block.functions);
+    let (route, body) = match plan.ownership.mode {
+        Ownership::Adopt => (quote!(Adopt), quote!(None)),
+        Ownership::OwnerBank => (quote!(OwnerBank), quote!(Rows)),
+        Ownership::OwnerRing => (quote!(OwnerRing), quote!(Ring)),
+    };
+    let space = match plan.tag.space {
+        TagSpace::Arena => quote!(ArenaSpace),
+        TagSpace::Flat => quote!(FlatSpace),
+    };
     let depot_words = plan.depot.slots as usize;
-    let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
     let prefetch = match plan.hot.prefetch {
         Prefetch::Off => quote!(NoPrefetch),
@@ -65,24 +79,24 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             #(const _: &[u8] = ::core::include_bytes!(#sources);)*
             #tables
 
-            type Thread = #core::event::thread::Block<#slots>;
-            // A module, because assembly may not stand where statements stand.
-            mod thread_block {
-                #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::event::thread::Block<#slots>>());
-            }
+            #block_items
 
             // In a section of its own kind: the statics below are zero and take no room in the file, this is not.
             static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
-            static SHARED: #core::Statics<#classes, #depot_words> = #core::Statics::new();
+            static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
+                ::core::sync::atomic::AtomicPtr::new(#core::hot::FlatSpace::before().cast_mut());
+            static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
 
             // SAFETY: the tables come from a checked plan and are asserted above; the statics and the thread block's
             // symbol are this expansion's alone.
             unsafe impl #core::Variant for #name {
                 type Tag = #tag;
+                type Space = #core::hot::#space;
+                type Route = #core::hot::#route;
                 type Prefetch = #core::#prefetch;
                 type Above = #core::hot::#above;
-                type Shared = #core::Statics<#classes, #depot_words>;
+                type Shared = #core::Statics<#pools, #depot_words>;
                 type Thread = Thread;
 
                 const NAME: &'static str = #variant_name;
@@ -93,6 +107,9 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const COARSE_SHIFT: u32 = #coarse_shift;
                 const ARENA_PAGES: usize = #arena_pages;
                 const CLASSES: usize = #classes;
+                const SHARDS: usize = #shards;
+                const BIN_BITS: u32 = #bin_bits;
+                const BODY: #core::Body = #core::Body::#body;
                 const POLICY: #core::Policy = #policy;
 
                 #[inline(always)]
@@ -118,19 +135,16 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 }
 
                 #[inline(always)]
+                fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
+                    &FLAT_TABLE
+                }
+
+                #[inline(always)]
                 fn shared() -> &'static Self::Shared {
                     &SHARED
                 }
 
-                #[inline(always)]
-                fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), offset) as *mut #core::hot::Slot
-                }
-
-                #[inline(always)]
-                fn thread() -> *mut Thread {
-                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
-                }
+                #block_functions
             }
 
             // SAFETY: objects are at least as large and as aligned as the layout says, and belong to one owner at a
@@ -179,6 +193,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let thp_large = plan.arena.thp == Thp::Large;
     let thp_always = plan.arena.thp == Thp::Always;
     let magazines = plan.cache.magazines;
+    let (remote_batch, ring) = (plan.ownership.remote_batch, plan.ownership.ring);
     let first: u64 = plan
         .classes
         .iter()
@@ -203,6 +218,8 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             thp_large: #thp_large,
             thp_always: #thp_always,
             magazines: #magazines,
+            remote_batch: #remote_batch,
+            ring: #ring,
             growth: #growth,
             empty_runs: #empty_runs,
             large_cache: #large_cache,

@@ -162,9 +162,9 @@ knobs! {
 
     /// Frees into other owners' runs, in the owner modes.
     [remote: Remote] {
-        /// Entries that one flush moves at most.
-        flush_budget: u64 = Kind::Int(1, 4096), "32";
-        /// When a thread flushes.
+        /// Objects that a thread keeps for another owner and class before it hands them over, in `owner-bank`.
+        batch: u64 = Kind::Int(1, 4096), "32";
+        /// When a thread hands over.
         flush: Named = Kind::Choice(&[
             Word { name: "full", doc: "when a row or the ring is full" },
             Word { name: "before-pages", doc: "also before it takes new pages" },
@@ -174,7 +174,7 @@ knobs! {
             Word { name: "off", doc: "not at all" },
             Word { name: "direct", doc: "by owner, through a table" },
             Word { name: "sort", doc: "by owner and class, by sorting" },
-        ]), "\"direct\"";
+        ]), "\"sort\"";
     }
 
     /// A thread's bank.

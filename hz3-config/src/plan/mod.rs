@@ -198,6 +198,8 @@ pub struct OwnershipPlan {
     pub shards: u32,
     /// Entries of the remote ring (`owner-ring` only).
     pub ring: u32,
+    /// Objects that a thread keeps for another owner before it hands them over (`owner-bank` only).
+    pub remote_batch: u32,
 }
 
 /// The three answers to "whose is a freed object?".

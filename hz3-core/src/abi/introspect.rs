@@ -49,14 +49,14 @@ pub fn totals<V: Variant>() -> Totals {
         threads: shared.threads().count() as u64,
         ..Totals::default()
     };
-    for (id, (central, class)) in shared.centrals().iter().zip(V::classes()).enumerate() {
+    for (pool, (central, class)) in shared.centrals().iter().zip(V::classes().iter().cycle()).enumerate() {
         let census = central.census();
         let size = u64::from(class.size);
         t.run_free += census.free * size;
         let all = u64::from(census.runs) * u64::from(class.objects);
         t.small_out += all.saturating_sub(census.free) * size;
-        // SAFETY: `id` is a class id.
-        for word in unsafe { shared.depot(id) } {
+        // SAFETY: `pool` is a pool's number.
+        for word in unsafe { shared.depot(pool) } {
             t.depots += u64::from(BatchWord(word.load(Ordering::Relaxed)).unpack().count) * size;
         }
     }
@@ -104,7 +104,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     }
     text.push(b",\"classes\":[");
     let mut first = true;
-    for (central, class) in V::shared().centrals().iter().zip(V::classes()) {
+    for (central, class) in V::shared().centrals().iter().zip(V::classes().iter().cycle()) {
         let c = central.census();
         if c.runs == 0 {
             continue;

@@ -3,7 +3,7 @@
 use crate::event;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot::{self, Slot};
+use crate::hot::{self, Route, Slot};
 use crate::os::PAGE;
 use crate::statics::Shared;
 use crate::variant::{Class, Variant};
@@ -86,8 +86,8 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
             unsafe { event::foreign::usable::<V>(p) }
         };
     }
-    // SAFETY: a tag other than 0 is the offset of a class's slot.
-    unsafe { V::classes().get_unchecked(tag / size_of::<Slot>() - 1) }.size as usize
+    // SAFETY: a tag other than 0 names a pool.
+    unsafe { V::classes().get_unchecked(V::Route::pool::<V>(tag).1) }.size as usize
 }
 
 /// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
@@ -102,7 +102,7 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
         return unsafe { resize_untagged::<V>(p, n) };
     }
     // SAFETY: as in `usable`.
-    let have = unsafe { V::classes().get_unchecked(tag / size_of::<Slot>() - 1) }.size as usize;
+    let have = unsafe { V::classes().get_unchecked(V::Route::pool::<V>(tag).1) }.size as usize;
     // In place while at least half of the object stays in use: shrinking step by step must not copy each time.
     if n <= have && n > have / 2 {
         return p;
@@ -121,9 +121,9 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
             crate::os::die(b"realloc(): not an address that malloc gave");
         };
         if let Large::Pages(run) = what
-            && (*run).class != LARGE
+            && (*run).pool != LARGE
         {
-            let have = V::classes().get_unchecked((*run).class as usize).size as usize;
+            let have = V::classes().get_unchecked((*run).pool as usize % V::CLASSES).size as usize;
             return if n <= have && n > have / 2 {
                 p
             } else {

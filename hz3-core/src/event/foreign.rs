@@ -1,10 +1,8 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
-use super::overflow;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot::Slot;
-use crate::list;
+use crate::hot::Route;
 use crate::os;
 use crate::statics::Shared;
 use crate::sync::Ordering;
@@ -23,26 +21,17 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
     // SAFETY: the object, if it is one, is the caller's.
     unsafe {
         match heap.find_large(p) {
-            Some(Large::Pages(run)) if (*run).class != LARGE => into_slot::<V>(p, (*run).class as usize),
+            Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, (*run).pool as usize),
             Some(what) => heap.give_large(&V::POLICY, p, what),
             None => not_ours::<V>(p),
         }
     }
 }
 
-/// Frees an object of a class that lies outside of the arena.
-unsafe fn into_slot<V: Variant>(p: *mut u8, class: usize) {
-    let slot: *mut Slot = V::slot((class + 1) * size_of::<Slot>());
-    // SAFETY: the slot is this thread's; the object is the caller's.
-    unsafe {
-        if (*slot).room == 0 {
-            return overflow::put::<V>(p, slot);
-        }
-        (*slot).room -= 1;
-        list::set_next(p, (*slot).head);
-        list::keep_order();
-        (*slot).head = p;
-    }
+/// Frees an object of a class that lies outside of the arena, so that its page has no tag.
+unsafe fn by_pool<V: Variant>(p: *mut u8, pool: usize) {
+    // SAFETY: the object is the caller's; this is the tag that its page would have.
+    unsafe { V::Route::free::<V>(p, V::Route::tag::<V>(pool / V::CLASSES, pool % V::CLASSES)) }
 }
 
 unsafe fn not_ours<V: Variant>(p: *mut u8) {
@@ -62,7 +51,9 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     // SAFETY: the object is the caller's.
     unsafe {
         match V::shared().heap().find_large(p) {
-            Some(Large::Pages(run)) if (*run).class != LARGE => super::class::<V>((*run).class as usize).size as usize,
+            Some(Large::Pages(run)) if (*run).pool != LARGE => {
+                super::class::<V>((*run).pool as usize % V::CLASSES).size as usize
+            }
             Some(what) => crate::heap::Heap::large_bytes(what),
             None => 0,
         }

@@ -2,7 +2,7 @@
 //! that the child finds every structure whole; depots need no lock. In the child the locks are made anew, and what
 //! vanished threads had in their caches goes back.
 
-use super::thread::ThreadBlock;
+use super::block::ThreadBlock;
 use crate::statics::Shared;
 use crate::variant::Variant;
 

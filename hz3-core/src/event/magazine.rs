@@ -5,8 +5,8 @@
 //! from those that had no event since it last came by (the clock algorithm), and half from those that may hold more than
 //! twice as many objects as the one that asks. So idle classes give way, and busy ones come to equal lengths and rest.
 
-use super::thread::ThreadBlock;
-use super::{class, class_of, surrender};
+use super::block::ThreadBlock;
+use super::{class, class_of, my_pool, surrender};
 use crate::hot::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::variant::{Class, Variant};
@@ -73,7 +73,10 @@ pub unsafe fn empty<V: Variant>(id: usize, cap: u16) {
     unsafe {
         let slot = V::slot((id + 1) * size_of::<Slot>());
         let spare = V::Thread::spares(V::thread()).add(id + 1);
-        let current = Batch { head: (*slot).head, count: u32::from((*slot).cap) - (*slot).room };
+        let current = Batch {
+            head: (*slot).head,
+            count: u32::from((*slot).cap) - (*slot).room,
+        };
         let second = (*spare).unpack();
         (*slot).head = ptr::null_mut();
         *spare = BatchWord::NONE;
@@ -82,7 +85,7 @@ pub unsafe fn empty<V: Variant>(id: usize, cap: u16) {
         list::keep_order();
         for batch in [current, second] {
             if batch.count > 0 {
-                surrender::surrender::<V>(id, batch);
+                surrender::surrender::<V>(my_pool::<V>(id), batch);
             }
         }
     }
@@ -114,16 +117,22 @@ unsafe fn cut<V: Variant>(id: usize, batch: Batch, keep: u32) -> Batch {
     // SAFETY: the batch is this thread's, and longer than `keep`.
     unsafe {
         if keep == 0 {
-            surrender::surrender::<V>(id, batch);
+            surrender::surrender::<V>(my_pool::<V>(id), batch);
             return Batch::EMPTY;
         }
         let mut last = batch.head;
         for _ in 1..keep {
             last = list::next(last);
         }
-        let rest = Batch { head: list::next(last), count: batch.count - keep };
+        let rest = Batch {
+            head: list::next(last),
+            count: batch.count - keep,
+        };
         list::set_next(last, ptr::null_mut());
-        surrender::surrender::<V>(id, rest);
-        Batch { head: batch.head, count: keep }
+        surrender::surrender::<V>(my_pool::<V>(id), rest);
+        Batch {
+            head: batch.head,
+            count: keep,
+        }
     }
 }

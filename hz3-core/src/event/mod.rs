@@ -4,6 +4,7 @@
 //! instruction. So an event first takes a list out of the place where it stands and only then puts it elsewhere: what
 //! is in between at that instant is lost to the child, but nothing is ever found twice.
 
+pub mod block;
 pub mod foreign;
 pub mod fork;
 pub mod large;
@@ -12,8 +13,10 @@ pub mod overflow;
 pub mod process;
 pub mod refill;
 pub mod relief;
+pub mod remote;
 pub mod surrender;
 pub mod thread;
+pub mod threads;
 
 use crate::hot::Slot;
 use crate::variant::{Class, Variant};
@@ -35,11 +38,23 @@ unsafe fn class<V: Variant>(id: usize) -> &'static Class {
     unsafe { V::classes().get_unchecked(id) }
 }
 
-/// Central of a class.
+/// The pool of a class of this thread's own.
 ///
-/// `id < V::CLASSES`.
-unsafe fn central<V: Variant>(id: usize) -> &'static crate::heap::central::Central {
+/// `id < V::CLASSES`; the thread has started.
+unsafe fn my_pool<V: Variant>(id: usize) -> usize {
+    // SAFETY: the block is this thread's.
+    if V::SHARDS > 1 {
+        unsafe { thread::shard::<V>() * V::CLASSES + id }
+    } else {
+        id
+    }
+}
+
+/// Central of a pool.
+///
+/// `pool < V::CLASSES * V::SHARDS`.
+unsafe fn central<V: Variant>(pool: usize) -> &'static crate::heap::central::Central {
     use crate::Shared;
-    // SAFETY: there is one central a class.
-    unsafe { V::shared().centrals().get_unchecked(id) }
+    // SAFETY: there is one central a pool.
+    unsafe { V::shared().centrals().get_unchecked(pool) }
 }

@@ -1,7 +1,8 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::thread::{self, State, ThreadBlock};
-use super::{central, class_of, foreign, magazine, surrender};
+use super::block::ThreadBlock;
+use super::thread::{self, State};
+use super::{central, class_of, foreign, magazine, my_pool, surrender};
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
 use crate::variant::Variant;
@@ -25,7 +26,7 @@ pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
 
 /// Frees an object of a class into a slot without room.
 ///
-/// As `overflow`, with the room at 0 and not the trap.
+/// As `overflow`, with the room at 0, and a slot of this thread's own row that is not the trap.
 pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot and the block are this thread's; the object is the caller's and goes to exactly one place.
     unsafe {
@@ -37,7 +38,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             }
             State::Uncached => {
                 list::set_next(p, ptr::null_mut());
-                return central::<V>(id).give::<V>(row, p);
+                return central::<V>(my_pool::<V>(id)).give::<V>(row, p);
             }
             State::Running => {}
         }
@@ -72,7 +73,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         (*slot).head = p;
         (*slot).room = cap - 1;
         if full.count > 0 {
-            surrender::surrender::<V>(id, full);
+            surrender::surrender::<V>(my_pool::<V>(id), full);
         }
     }
 }

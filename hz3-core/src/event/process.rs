@@ -2,10 +2,11 @@
 
 use super::{fork, thread};
 use crate::heap::Heap;
+use crate::hot::Space;
 use crate::os;
 use crate::statics::Shared;
 use crate::sync::Ordering;
-use crate::variant::{Variant, tag_bytes};
+use crate::variant::Variant;
 
 const NOT_STARTED: u32 = 0;
 const STARTING: u32 = 1;
@@ -31,8 +32,12 @@ fn start_slow<V: Variant>() {
             Err(_) => core::hint::spin_loop(),
         }
     }
+    V::Space::prepare::<V>();
     let heap: &Heap = V::shared().heap();
-    heap.locked(|h| h.arena.reserve(&V::POLICY, tag_bytes::<V>(), V::arena_base()));
+    heap.locked(|h| {
+        h.arena
+            .reserve(&V::POLICY, V::Space::bytes_below::<V>(), V::arena_base())
+    });
     V::shared().threads().set_key(os::make_key(thread::exit::<V>));
     stage.store(STARTED, Ordering::Release);
     // May allocate, and finds an allocator that works.

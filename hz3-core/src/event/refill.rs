@@ -1,7 +1,8 @@
 //! `malloc` found an empty list.
 
-use super::thread::{self, State, ThreadBlock};
-use super::{central, class_of, magazine, relief};
+use super::block::ThreadBlock;
+use super::thread::{self, State};
+use super::{central, class_of, magazine, my_pool, relief};
 use crate::heap::depot;
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
@@ -55,24 +56,30 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
                 return batch;
             }
         }
-        let words = V::shared().depot(id);
+        let words = V::shared().depot(my_pool::<V>(id));
         depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))).unwrap_or(Batch::EMPTY)
     }
 }
 
-/// A batch from central; empty, with `errno` set, when there is no memory even after relief.
+/// A batch from central (a single object, where only another owner's could be had); empty, with `errno` set, when there is no memory even after relief.
 unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
     // SAFETY: `id` is the class's.
     unsafe {
-        let batch = central::<V>(id).take::<V>(id, row, want);
+        let pool = my_pool::<V>(id);
+        let batch = central::<V>(pool).take::<V>(pool, row, want);
         if batch.count > 0 {
             return batch;
         }
         relief::relieve::<V>();
-        let batch = central::<V>(id).take::<V>(id, row, 1);
-        if batch.count == 0 {
-            relief::no_memory();
+        // One object of another owner's is as good as one of ours; a list of them would not be.
+        for shard in 0..V::SHARDS {
+            let pool = (pool + shard * V::CLASSES) % (V::CLASSES * V::SHARDS);
+            let batch = central::<V>(pool).take::<V>(pool, row, 1);
+            if batch.count > 0 {
+                return batch;
+            }
         }
-        batch
+        relief::no_memory();
+        Batch::EMPTY
     }
 }

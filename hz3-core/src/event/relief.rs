@@ -15,12 +15,12 @@ pub unsafe fn relieve<V: Variant>() {
         if thread::state::<V>() == thread::State::Running {
             thread::flush::<V>();
         }
-        for id in 0..V::CLASSES {
-            let row = class::<V>(id);
-            while let Some(batch) = depot::take(V::shared().depot(id)) {
-                central::<V>(id).give::<V>(row, batch.head);
+        for pool in 0..V::CLASSES * V::SHARDS {
+            let row = class::<V>(pool % V::CLASSES);
+            while let Some(batch) = depot::take(V::shared().depot(pool)) {
+                central::<V>(pool).give::<V>(row, batch.head);
             }
-            central::<V>(id).release_empty::<V>(row);
+            central::<V>(pool).release_empty::<V>(row);
         }
     }
 }

@@ -1,231 +1,38 @@
-//! A thread's block, its start and its end.
+//! A thread's start and its end.
 
-use super::{central, class, magazine};
+use super::block::{Meta, ThreadBlock};
+use super::{class, magazine, remote};
 use crate::hot::Slot;
-use crate::list::{self, Batch, BatchWord};
-use crate::os;
+use crate::list::BatchWord;
+use crate::os::{self, Access};
 use crate::statics::Shared;
-use crate::sync::{AtomicU32, Lock, Ordering};
-use crate::variant::Variant;
-use core::cell::UnsafeCell;
+use crate::variant::{Body, Variant};
 use core::ffi::c_void;
 use core::ptr;
 
-/// What a thread is to us.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum State {
-    /// Its block is all zero.
-    New = 0,
-    /// It has caches.
-    Running = 1,
-    /// Its exit was reported, or nobody will report it: every operation goes to central, so that nothing is left behind.
-    Uncached = 2,
-}
+pub use super::block::{Block, RowsBlock, State};
+pub use super::threads::Threads;
 
-/// The part of a block that only events use.
-#[repr(C)]
-pub struct Meta {
-    state: State,
-    /// Times that the exit was reported.
-    exits: u32,
-    /// Bytes by which the magazines may still grow, all together.
-    pub(super) growth: usize,
-    /// Where the search for idle magazines goes on.
-    pub(super) hand: usize,
-    /// Neighbours in the list of threads with caches.
-    next: *mut Meta,
-    prev: *mut Meta,
-    /// The block, for the child of a fork.
-    bank: *mut Slot,
-    spares: *mut BatchWord,
-}
-
-/// A thread block: `SLOTS` is the number of classes and one for the trap. All zero in a new thread.
-#[repr(C, align(64))]
-pub struct Block<const SLOTS: usize> {
-    bank: [Slot; SLOTS],
-    spares: [BatchWord; SLOTS],
-    meta: Meta,
-}
-
-/// A thread block, whatever its number of slots. Pointers in, pointers out: the block is never borrowed.
-pub trait ThreadBlock: 'static {
-    /// Events' part.
-    ///
-    /// `this` is a thread block.
-    unsafe fn meta(this: *mut Self) -> *mut Meta;
-    /// The spare magazines; the one of class `c` is number `c + 1`, like its slot.
-    ///
-    /// `this` is a thread block.
-    unsafe fn spares(this: *mut Self) -> *mut BatchWord;
-}
-
-impl<const SLOTS: usize> ThreadBlock for Block<SLOTS> {
-    #[inline]
-    unsafe fn meta(this: *mut Self) -> *mut Meta {
-        // SAFETY: the caller's contract.
-        unsafe { &raw mut (*this).meta }
-    }
-
-    #[inline]
-    unsafe fn spares(this: *mut Self) -> *mut BatchWord {
-        // SAFETY: the caller's contract.
-        unsafe { (&raw mut (*this).spares).cast() }
-    }
-}
-
-/// The threads that have caches.
-pub struct Threads {
-    /// Guards the list.
-    pub lock: Lock,
-    first: UnsafeCell<*mut Meta>,
-    /// pthread key + 1; 0 if there is none.
-    key: AtomicU32,
-}
-
-// SAFETY: `first` is only touched while `lock` is held.
-unsafe impl Sync for Threads {}
-
-impl Threads {
-    /// No threads.
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Threads {
-            lock: Lock::new(),
-            first: UnsafeCell::new(ptr::null_mut()),
-            key: AtomicU32::new(0),
-        }
-    }
-
-    /// Remembers the key whose destructor reports thread exits.
-    pub fn set_key(&self, key: Option<os::Key>) {
-        self.key.store(key.map_or(0, |k| k + 1), Ordering::Relaxed);
-    }
-
-    fn key(&self) -> Option<os::Key> {
-        self.key.load(Ordering::Relaxed).checked_sub(1)
-    }
-
-    unsafe fn link(&self, meta: *mut Meta) {
-        let _guard = self.lock.lock();
-        // SAFETY: the lock is held; `meta` is in no list.
-        unsafe {
-            let first = *self.first.get();
-            (*meta).prev = ptr::null_mut();
-            (*meta).next = first;
-            if !first.is_null() {
-                (*first).prev = meta;
-            }
-            *self.first.get() = meta;
-        }
-    }
-
-    unsafe fn unlink(&self, meta: *mut Meta) {
-        let _guard = self.lock.lock();
-        // SAFETY: the lock is held; `meta` is in the list.
-        unsafe {
-            let (prev, next) = ((*meta).prev, (*meta).next);
-            if prev.is_null() {
-                *self.first.get() = next;
-            } else {
-                (*prev).next = next;
-            }
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
-        }
-    }
-
-    /// How many threads have caches.
-    pub fn count(&self) -> usize {
-        let _guard = self.lock.lock();
-        let mut n = 0;
-        // SAFETY: the lock is held, and blocks leave the list before their threads end.
-        let mut at = unsafe { *self.first.get() };
-        while !at.is_null() {
-            n += 1;
-            // SAFETY: as above.
-            at = unsafe { (*at).next };
-        }
-        n
-    }
-
-    /// In the child of a fork: forgets all threads but this one, and returns the first of the others; they are linked
-    /// by their `next`.
-    pub unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
-        // SAFETY: no other thread exists, so the list is ours.
-        unsafe {
-            let mut at = *self.first.get();
-            let mut others = ptr::null_mut();
-            *self.first.get() = ptr::null_mut();
-            while !at.is_null() {
-                let following = (*at).next;
-                if at == mine {
-                    (*at).next = ptr::null_mut();
-                    (*at).prev = ptr::null_mut();
-                    *self.first.get() = at;
-                } else {
-                    (*at).next = others;
-                    others = at;
-                }
-                at = following;
-            }
-            Vanished(others)
-        }
-    }
-}
-
-/// Threads that exist in the parent of a fork only.
-pub struct Vanished(*mut Meta);
-
-impl Vanished {
-    /// Takes all they had in their caches and gives it back, after looking at every object: on machines that reorder
-    /// stores, the copy of a list may be older than what points to it.
-    pub unsafe fn take_back<V: Variant>(self) {
-        let mut at = self.0;
-        while !at.is_null() {
-            // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
-            unsafe {
-                for id in 0..V::CLASSES {
-                    let slot = (*at).bank.add(id + 1);
-                    let spare = (*at).spares.add(id + 1);
-                    for head in [(*slot).head, (*spare).unpack().head] {
-                        let list = checked::<V>(id, head);
-                        if list.count > 0 {
-                            central::<V>(id).give::<V>(class::<V>(id), list.head);
-                        }
-                    }
-                }
-                at = (*at).next;
-            }
-        }
-    }
-}
-
-/// The objects of a list up to the first that cannot be one of class `id`.
-unsafe fn checked<V: Variant>(id: usize, head: *mut u8) -> Batch {
-    let tag = (id + 1) * size_of::<Slot>();
-    let most = u32::from(u16::MAX);
-    let mut out = Batch::EMPTY;
-    let mut p = head;
-    // SAFETY: a page with the class's tag belongs to an open run of the class, so it is mapped; links of a list that is
-    // not torn lead to such pages or to null.
-    unsafe {
-        while out.count < most && (p as usize).is_multiple_of(16) && crate::hot::tag_of::<V>(p) == tag {
-            let following = list::next(p);
-            out.push(p);
-            p = following;
-        }
-    }
-    out
-}
-
-/// Makes sure that this thread may use its caches, or says that it must not.
+/// Whether this thread may use its caches.
 #[inline]
 pub unsafe fn state<V: Variant>() -> State {
     // SAFETY: the block is this thread's.
     unsafe { (*V::Thread::meta(V::thread())).state }
+}
+
+/// The owner that this thread is one of.
+#[inline]
+pub unsafe fn shard<V: Variant>() -> usize {
+    // SAFETY: the block is this thread's.
+    unsafe { (*V::Thread::meta(V::thread())).shard as usize }
+}
+
+/// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::OwnerRing`].
+#[inline(always)]
+pub(crate) unsafe fn bank_and_base<V: Variant>() -> (*mut Slot, usize) {
+    let block = V::thread();
+    // SAFETY: the block is this thread's and begins with its row.
+    unsafe { (block.cast(), (*V::Thread::meta(block)).base) }
 }
 
 /// A thread's first event.
@@ -239,10 +46,19 @@ pub unsafe fn start<V: Variant>() {
     // SAFETY: the block is this thread's, and the process has started.
     unsafe {
         let meta = V::Thread::meta(block);
-        let Some(key) = V::shared().threads().key() else {
+        let threads = V::shared().threads();
+        let (Some(key), true) = (threads.key(), attach_body::<V>()) else {
+            // Its end would not be reported, or there is no memory: it has to do without caches.
             (*meta).state = State::Uncached;
             return;
         };
+        let shard = threads.link(meta, V::SHARDS);
+        (*meta).shard = shard as u32;
+        match V::BODY {
+            Body::None => {}
+            Body::Ring => (*meta).base = (shard + 1) << V::BIN_BITS,
+            Body::Rows => V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)),
+        }
         let bank = V::slot(0);
         (*meta).bank = bank;
         (*meta).spares = V::Thread::spares(block);
@@ -254,10 +70,45 @@ pub unsafe fn start<V: Variant>() {
         }
         (*meta).growth = V::POLICY.growth;
         (*meta).state = State::Running;
-        V::shared().threads().link(meta);
         // May allocate; this thread is ready for that.
         os::arm_key(key, meta.cast());
     }
+}
+
+/// Bytes of what a thread keeps outside of its block.
+fn body_bytes<V: Variant>() -> usize {
+    match V::BODY {
+        Body::None => 0,
+        Body::Ring => V::POLICY.ring as usize * size_of::<remote::Entry>(),
+        Body::Rows => (V::SHARDS << V::BIN_BITS) + (V::CLASSES + 1) * size_of::<BatchWord>(),
+    }
+}
+
+/// Maps what this thread keeps outside of its block. False without memory.
+unsafe fn attach_body<V: Variant>() -> bool {
+    let bytes = body_bytes::<V>();
+    if bytes == 0 {
+        return true;
+    }
+    let body = os::map(0, bytes, Access::ReadWrite);
+    if body.is_null() {
+        return false;
+    }
+    let block = V::thread();
+    // SAFETY: the block is this thread's, and the mapping was just made for it.
+    unsafe {
+        let meta = V::Thread::meta(block);
+        (*meta).body = body;
+        match V::BODY {
+            Body::None => {}
+            Body::Ring => (*meta).ring = body.cast(),
+            Body::Rows => {
+                V::Thread::point(block, body.cast(), body.cast());
+                V::Thread::set_spares(block, body.add(V::SHARDS << V::BIN_BITS).cast());
+            }
+        }
+    }
+    true
 }
 
 /// The key's destructor: gives everything back that this thread has. What the thread still allocates and frees after
@@ -271,29 +122,56 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
             return;
         }
         (*meta).exits += 1;
+        let threads = V::shared().threads();
         if (*meta).exits == 1
-            && let Some(key) = V::shared().threads().key()
+            && let Some(key) = threads.key()
         {
             // Once more around: other keys' destructors may still want to allocate.
             os::arm_key(key, meta.cast());
             return;
         }
-        (*meta).state = State::Uncached;
         flush::<V>();
-        V::shared().threads().unlink(meta);
+        (*meta).state = State::Uncached;
+        for id in 0..V::CLASSES {
+            // The rooms of a thread without caches are 0, so that every operation is an event.
+            magazine::empty::<V>(id, 0);
+        }
+        threads.unlink(meta);
+        detach_body::<V>(meta);
     }
 }
 
-/// Gives back all that this thread caches. Afterwards its rooms are 0 if it is uncached, or those of a new thread.
+unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
+    // SAFETY: the thread's caches are empty and it will not use them again.
+    unsafe {
+        let body = (*meta).body;
+        if body.is_null() {
+            return;
+        }
+        (*meta).body = ptr::null_mut();
+        (*meta).ring = ptr::null_mut();
+        if V::BODY == Body::Rows {
+            V::Thread::point(V::thread(), V::trap(), V::trap());
+        }
+        os::unmap(body, body_bytes::<V>());
+    }
+}
+
+/// Gives back all that this thread caches; its magazines are those of a new thread.
+///
+/// The thread is running.
 pub unsafe fn flush<V: Variant>() {
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        let running = (*meta).state == State::Running;
         for id in 0..V::CLASSES {
-            let first = class::<V>(id).batch_first;
-            magazine::empty::<V>(id, if running { first } else { 0 });
+            magazine::empty::<V>(id, class::<V>(id).batch_first);
         }
         (*meta).growth = V::POLICY.growth;
+        match V::BODY {
+            Body::None => {}
+            Body::Ring => remote::flush_ring::<V>(),
+            Body::Rows => remote::flush_rows::<V>(),
+        }
     }
 }

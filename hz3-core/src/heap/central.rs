@@ -7,10 +7,11 @@
 use super::Heap;
 use super::segment::{Run, SEGMENT, Segment};
 use crate::Shared;
+use crate::hot::{Route, Space};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
-use crate::sync::{Lock, Ordering};
-use crate::variant::{Class, Tag, Variant, tag_bytes};
+use crate::sync::Lock;
+use crate::variant::{Class, Tag, Variant};
 use core::cell::UnsafeCell;
 use core::ptr;
 
@@ -63,11 +64,10 @@ impl Central {
         }
     }
 
-    /// Takes up to `want` objects of class `id`; fewer rather than opening a second run. An empty batch means that
-    /// there is no memory.
+    /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
-    /// `id` is the class of this central.
-    pub unsafe fn take<V: Variant>(&self, id: usize, class: &Class, want: u32) -> Batch {
+    /// `pool` is this central's, `class` its class.
+    pub unsafe fn take<V: Variant>(&self, pool: usize, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
@@ -78,7 +78,7 @@ impl Central {
                     break;
                 }
                 // SAFETY: the lock is held, and the caller names the class.
-                let run = unsafe { runs.open::<V>(id, class) };
+                let run = unsafe { runs.open::<V>(pool, class) };
                 if run.is_null() {
                     break;
                 }
@@ -223,7 +223,7 @@ unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
 
 impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
-    unsafe fn open<V: Variant>(&mut self, id: usize, class: &Class) -> *mut Run {
+    unsafe fn open<V: Variant>(&mut self, pool: usize, class: &Class) -> *mut Run {
         let heap: &Heap = V::shared().heap();
         let least = (class.size as usize).div_ceil(PAGE);
         let taken = heap.locked(|h| h.take(&V::POLICY, least, class.run_pages as usize, 1));
@@ -232,7 +232,7 @@ impl Runs {
         };
         // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
         unsafe {
-            let run = Segment::open_run(t.segment, t.span, id as u16);
+            let run = Segment::open_run(t.segment, t.span, pool as u16);
             let bytes = t.span.len * PAGE;
             let (shift, capacity) = if t.span.len == class.run_pages as usize {
                 let color = self.color % u32::from(class.colors.max(1));
@@ -243,7 +243,8 @@ impl Runs {
             };
             (*run).shift = (shift / 16) as u16;
             (*run).capacity = capacity as u16;
-            set_tags::<V>(Run::base(run), t.span.len, (id + 1) * size_of::<crate::hot::Slot>());
+            let tag = V::Route::tag::<V>(pool / V::CLASSES, pool % V::CLASSES);
+            set_tags::<V>(Run::base(run), t.span.len, tag);
             self.runs += 1;
             self.empty += 1;
             self.push_front(run);
@@ -312,18 +313,14 @@ impl Runs {
     }
 }
 
-/// Tags `pages` pages from `base` on. Pages outside of the arena have no tag: `free` finds them on its slow path.
+/// Tags `pages` pages from `base` on. Pages that the table does not cover have no tag: `free` finds them on its slow
+/// path.
 ///
 /// The pages belong to the caller.
 unsafe fn set_tags<V: Variant>(base: *mut u8, pages: usize, tag: usize) {
-    let arena = V::arena_base().load(Ordering::Relaxed);
-    let first = (base as usize).wrapping_sub(arena) / PAGE;
-    if first >= V::ARENA_PAGES {
-        return;
-    }
-    let cells = (arena - tag_bytes::<V>() + first * V::Tag::BYTES) as *mut u8;
+    let Some(cells) = V::Space::cell::<V>(base) else { return };
     for i in 0..pages {
-        // SAFETY: pages of the arena have cells in the table below its base.
+        // SAFETY: pages that follow each other in a segment have cells that follow each other.
         unsafe { V::Tag::store(cells.add(i * V::Tag::BYTES), tag) };
     }
 }

@@ -130,7 +130,7 @@ impl Heap {
             }
             let run = Segment::run_of(p);
             let starts = Run::base(run) == p;
-            ((*run).class != LARGE || starts).then_some(Large::Pages(run))
+            ((*run).pool != LARGE || starts).then_some(Large::Pages(run))
         }
     }
 

@@ -19,7 +19,7 @@ pub const HEADER_PAGES: usize = 5;
 /// Pages that can hold objects.
 pub const USABLE: usize = PAGES - HEADER_PAGES;
 
-/// Class of a run that holds one large object.
+/// Pool of a run that holds one large object.
 pub const LARGE: u16 = 0xffff;
 
 /// Consecutive pages that hold objects of one class, or one large object.
@@ -37,8 +37,8 @@ pub struct Run {
     pub carved: u16,
     /// Objects that fit.
     pub capacity: u16,
-    /// Class id, or [`LARGE`].
-    pub class: u16,
+    /// The pool that the run belongs to (see [`crate::event`]), or [`LARGE`].
+    pub pool: u16,
     /// Pages.
     pub pages: u16,
     /// Shift of the first object, in units of 16 bytes.
@@ -121,7 +121,7 @@ impl Segment {
     /// Makes `span` one run, and returns its descriptor.
     ///
     /// The caller owns the span (it was just taken out of the free set).
-    pub unsafe fn open_run(this: *mut Segment, span: Span, class: u16) -> *mut Run {
+    pub unsafe fn open_run(this: *mut Segment, span: Span, pool: u16) -> *mut Run {
         // SAFETY: the span lies in `HEADER_PAGES..PAGES` (page sets never hold header pages) and is the caller's.
         unsafe {
             let first = (&raw mut (*this).first).cast::<u16>();
@@ -136,7 +136,7 @@ impl Segment {
                 free: 0,
                 carved: 0,
                 capacity: 0,
-                class,
+                pool,
                 pages: span.len as u16,
                 shift: 0,
             });

@@ -9,10 +9,13 @@
 
 mod free;
 mod malloc;
+mod route;
+mod space;
 
 pub use free::{free, tag_of};
 pub use malloc::{Coarse, FineOnly, Miss, Null, malloc, malloc_or};
-
+pub use route::{Adopt, OwnerBank, OwnerRing, Route};
+pub use space::{ArenaSpace, FlatSpace, Space};
 
 /// A thread's free list of one bin. `room` + the length of the list = `cap`.
 #[repr(C)]

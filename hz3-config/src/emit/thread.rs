@@ -1,0 +1,122 @@
+//! The thread block: its type, its symbol, and how its slots are found.
+
+use crate::cost::block_bytes;
+use crate::plan::{Ownership, Plan, SLOT_BYTES};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+/// What an expansion holds for its thread block.
+pub(super) struct Block {
+    /// Type, symbol and trap.
+    pub items: TokenStream,
+    /// The functions of `Variant` that find it.
+    pub functions: TokenStream,
+}
+
+impl Block {
+    pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64) -> Block {
+        let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
+        if plan.ownership.mode == Ownership::OwnerBank {
+            Self::with_rows(plan, core, &symbol)
+        } else {
+            Self::with_slots(plan, core, &symbol)
+        }
+    }
+
+    /// Slots inside of the block.
+    fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+        let slots = plan.classes.len() + 1;
+        let block_bytes = block_bytes(plan) as usize;
+        Block {
+            items: quote! {
+                type Thread = #core::event::block::Block<#slots>;
+
+                const _: () = assert!(::core::mem::size_of::<Thread>() == #block_bytes, "the cost model has another block");
+
+                // A module, because assembly may not stand where statements stand.
+                mod thread_block {
+                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::event::block::Block<#slots>>());
+                }
+            },
+            functions: quote! {
+                #[inline(always)]
+                fn slot(offset: usize) -> *mut #core::hot::Slot {
+                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), offset) as *mut #core::hot::Slot
+                }
+
+                #[inline(always)]
+                fn bank_slot(offset: usize) -> *mut #core::hot::Slot {
+                    Self::slot(offset)
+                }
+
+                #[inline(always)]
+                fn trap() -> *mut #core::hot::Slot {
+                    ::core::ptr::null_mut()
+                }
+
+                #[inline(always)]
+                fn thread() -> *mut Thread {
+                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
+                }
+            },
+        }
+    }
+
+    /// Rows of slots outside of the block, one for each owner, and a trap of the same size for threads without.
+    fn with_rows(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+        let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
+        let slot_bytes = SLOT_BYTES as usize;
+        let block_bytes = block_bytes(plan) as usize;
+        let row = quote!(#core::event::block::RowsBlock);
+        Block {
+            items: quote! {
+                type Thread = #row;
+                const _: () = assert!(::core::mem::size_of::<Thread>() == #block_bytes, "the cost model has another block");
+
+                mod thread_block {
+                    /// Aligned like a bank.
+                    #[repr(align(64))]
+                    #[allow(dead_code)] // Only its address is used.
+                    pub struct Trap(pub [u64; #words]);
+                    pub static TRAP: Trap = Trap([0; #words]);
+                    #core::__tls_symbol_with_rows!(#symbol, ::core::mem::size_of::<#row>(), TRAP);
+                }
+
+                const _: () = assert!(::core::mem::size_of::<thread_block::Trap>() >= #slot_bytes);
+            },
+            functions: quote! {
+                #[inline(always)]
+                fn slot(offset: usize) -> *mut #core::hot::Slot {
+                    #core::__tls_row!(
+                        #symbol,
+                        ::core::mem::size_of::<Thread>(),
+                        Self::trap(),
+                        #row::OWN,
+                        offset
+                    ) as *mut #core::hot::Slot
+                }
+
+                #[inline(always)]
+                fn bank_slot(offset: usize) -> *mut #core::hot::Slot {
+                    #core::__tls_row!(
+                        #symbol,
+                        ::core::mem::size_of::<Thread>(),
+                        Self::trap(),
+                        #row::ROWS,
+                        offset
+                    ) as *mut #core::hot::Slot
+                }
+
+                #[inline(always)]
+                fn trap() -> *mut #core::hot::Slot {
+                    (&raw const thread_block::TRAP).cast_mut().cast()
+                }
+
+                #[inline(always)]
+                fn thread() -> *mut Thread {
+                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
+                }
+            },
+        }
+    }
+}

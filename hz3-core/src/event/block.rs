@@ -1,0 +1,141 @@
+//! A thread's block.
+
+use super::remote::Entry;
+use crate::hot::Slot;
+use crate::list::BatchWord;
+
+/// What a thread is to us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum State {
+    /// It has done nothing yet.
+    New = 0,
+    /// It has caches.
+    Running = 1,
+    /// Its exit was reported, or nobody will report it: every operation goes to central, so that nothing is left behind.
+    Uncached = 2,
+}
+
+/// The part of a block that only events use, but for `base`.
+#[repr(C)]
+pub struct Meta {
+    /// The tag of the first slot of this thread's row (`OwnerRing`); 0 before it starts.
+    pub base: usize,
+    /// What the thread is.
+    pub state: State,
+    /// Times that its exit was reported.
+    pub exits: u32,
+    /// The owner that it is one of.
+    pub shard: u32,
+    /// Entries of the ring in use.
+    pub ring_used: u32,
+    /// The ring (`OwnerRing`).
+    pub ring: *mut Entry,
+    /// What is mapped for the thread outside of the block.
+    pub body: *mut u8,
+    /// Bytes by which the magazines may still grow, all together.
+    pub growth: usize,
+    /// Where the search for idle magazines goes on.
+    pub hand: usize,
+    /// Neighbours in the list of threads with caches.
+    pub next: *mut Meta,
+    /// The one before.
+    pub prev: *mut Meta,
+    /// The thread's own row, for the child of a fork.
+    pub bank: *mut Slot,
+    /// Its spares, likewise.
+    pub spares: *mut BatchWord,
+}
+
+/// A thread block with its slots inside: `SLOTS` is the number of classes and one for the trap. All zero in a new thread.
+#[repr(C, align(64))]
+pub struct Block<const SLOTS: usize> {
+    bank: [Slot; SLOTS],
+    spares: [BatchWord; SLOTS],
+    meta: Meta,
+}
+
+/// A thread block whose rows of slots lie outside of it, one for each owner. In a new thread both pointers lead to the
+/// trap, a bank of zeroes that nobody writes, and all else is zero.
+#[repr(C, align(64))]
+pub struct RowsBlock {
+    own: *mut Slot,
+    rows: *mut Slot,
+    spares: *mut BatchWord,
+    meta: Meta,
+}
+
+impl RowsBlock {
+    /// Byte offset of the pointer to the thread's own row.
+    pub const OWN: usize = core::mem::offset_of!(RowsBlock, own);
+    /// Byte offset of the pointer to the first row.
+    pub const ROWS: usize = core::mem::offset_of!(RowsBlock, rows);
+}
+
+/// A thread block, whatever its shape. Pointers in, pointers out: the block is never borrowed.
+pub trait ThreadBlock: 'static {
+    /// Events' part.
+    ///
+    /// `this` is a thread block.
+    unsafe fn meta(this: *mut Self) -> *mut Meta;
+
+    /// The spare magazines; the one of class `c` is number `c + 1`, like its slot.
+    ///
+    /// `this` is a thread block.
+    unsafe fn spares(this: *mut Self) -> *mut BatchWord;
+
+    /// Says where the thread's own row and its first row are, where they are outside.
+    ///
+    /// `this` is this thread's block.
+    unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot);
+
+    /// Says where its spares are, where they are outside.
+    ///
+    /// `this` is this thread's block.
+    unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord);
+}
+
+impl<const SLOTS: usize> ThreadBlock for Block<SLOTS> {
+    #[inline(always)]
+    unsafe fn meta(this: *mut Self) -> *mut Meta {
+        // SAFETY: the caller's contract.
+        unsafe { &raw mut (*this).meta }
+    }
+
+    #[inline]
+    unsafe fn spares(this: *mut Self) -> *mut BatchWord {
+        // SAFETY: the caller's contract.
+        unsafe { (&raw mut (*this).spares).cast() }
+    }
+
+    unsafe fn point(_: *mut Self, _: *mut Slot, _: *mut Slot) {}
+
+    unsafe fn set_spares(_: *mut Self, _: *mut BatchWord) {}
+}
+
+impl ThreadBlock for RowsBlock {
+    #[inline(always)]
+    unsafe fn meta(this: *mut Self) -> *mut Meta {
+        // SAFETY: the caller's contract.
+        unsafe { &raw mut (*this).meta }
+    }
+
+    #[inline]
+    unsafe fn spares(this: *mut Self) -> *mut BatchWord {
+        // SAFETY: the caller's contract.
+        unsafe { (*this).spares }
+    }
+
+    unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            (*this).own = own;
+            (*this).rows = rows;
+        }
+    }
+
+    unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord) {
+        // SAFETY: the caller's contract.
+        unsafe { (*this).spares = spares }
+    }
+}

@@ -1,0 +1,236 @@
+//! Objects of other owners: a full row of the bank, and the ring.
+//!
+//! Whatever leaves a thread goes to the owner's depot, a whole batch with one atomic operation, or, where that is full,
+//! back to its run. Nothing belongs to *the* thread of an owner: any of the threads that share it takes from its depot
+//! and its runs, and if none ever does, runs that become empty still go back to the page heap.
+
+use super::block::ThreadBlock;
+use super::thread::{self, State};
+use super::{central, class, foreign, overflow, surrender};
+use crate::hot::{self, Route, Slot};
+use crate::list::{self, Batch};
+use crate::variant::Variant;
+use core::ptr;
+
+/// Frees `p`, whose slot in the bank has no room (`OwnerBank`).
+///
+/// As `free`; `slot` is the slot that the tag of `p` names.
+#[cold]
+#[inline(never)]
+pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    // SAFETY: the slot is this thread's, or the trap of threads that have no bank, which is not written; the object is
+    // the caller's and goes to exactly one place.
+    unsafe {
+        let tag = slot as usize - V::bank_slot(0) as usize;
+        if tag == 0 {
+            return foreign::free::<V>(p);
+        }
+        let (owner, id) = V::Route::pool::<V>(tag);
+        match thread::state::<V>() {
+            State::New => {
+                thread::start::<V>();
+                return hot::free::<V>(p);
+            }
+            State::Uncached => return alone::<V>(p, owner, id),
+            State::Running => {}
+        }
+        if owner == thread::shard::<V>() {
+            return overflow::put::<V>(p, slot);
+        }
+        // Rows of other owners are set up by their first use: most threads free for few owners.
+        let full = Batch {
+            head: (*slot).head,
+            count: u32::from((*slot).cap),
+        };
+        if full.count == 0 {
+            (*slot).cap = class::<V>(id).batch.min(V::POLICY.remote_batch as u16).max(1);
+        }
+        (*slot).head = ptr::null_mut();
+        list::keep_order();
+        list::set_next(p, ptr::null_mut());
+        list::keep_order();
+        (*slot).head = p;
+        (*slot).room = u32::from((*slot).cap) - 1;
+        if full.count > 0 {
+            surrender::surrender::<V>(owner * V::CLASSES + id, full);
+        }
+    }
+}
+
+/// Gives one object back to its run.
+unsafe fn alone<V: Variant>(p: *mut u8, owner: usize, id: usize) {
+    // SAFETY: the object is the caller's, and of this pool.
+    unsafe {
+        list::set_next(p, ptr::null_mut());
+        central::<V>(owner * V::CLASSES + id).give::<V>(class::<V>(id), p);
+    }
+}
+
+/// Gives away what a thread keeps for other owners (`OwnerBank`). Their rows start anew with their next use.
+pub unsafe fn flush_rows<V: Variant>() {
+    // SAFETY: rows are this thread's; lists are taken out before they are handed on.
+    unsafe {
+        let mine = thread::shard::<V>();
+        for owner in (0..V::SHARDS).filter(|&owner| owner != mine) {
+            for id in 0..V::CLASSES {
+                let slot = V::bank_slot(V::Route::tag::<V>(owner, id));
+                let batch = Batch {
+                    head: (*slot).head,
+                    count: u32::from((*slot).cap) - (*slot).room,
+                };
+                if batch.count == 0 {
+                    continue;
+                }
+                (*slot).head = ptr::null_mut();
+                (*slot).cap = 0;
+                (*slot).room = 0;
+                list::keep_order();
+                surrender::surrender::<V>(owner * V::CLASSES + id, batch);
+            }
+        }
+    }
+}
+
+/// One object on its way to its owner.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The object.
+    pub p: *mut u8,
+    /// The tag of its page.
+    pub tag: usize,
+}
+
+/// Frees `p`, which is not of this thread's owner (`OwnerRing`).
+///
+/// As `free`; the tag is that of the page of `p`.
+#[inline(never)]
+pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
+    // SAFETY: the ring is this thread's and has room for one entry more, as it is flushed when it is full; the object is
+    // the caller's.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        if tag == 0 || (*meta).ring.is_null() {
+            return without_ring::<V>(p, tag);
+        }
+        let used = (*meta).ring_used;
+        *(*meta).ring.add(used as usize) = Entry { p, tag };
+        list::keep_order();
+        (*meta).ring_used = used + 1;
+        if used + 1 == V::POLICY.ring {
+            flush_ring::<V>();
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if tag == 0 {
+            return foreign::free::<V>(p);
+        }
+        if thread::state::<V>() == State::New {
+            thread::start::<V>();
+            return hot::free::<V>(p);
+        }
+        let (owner, id) = V::Route::pool::<V>(tag);
+        alone::<V>(p, owner, id);
+    }
+}
+
+/// Sends all that is in the ring to its owners, one batch a pool.
+#[cold]
+#[inline(never)]
+pub unsafe fn flush_ring<V: Variant>() {
+    // SAFETY: the ring is this thread's; its entries are objects that nobody else has. They leave the ring (`ring_used`)
+    // before they are handed on.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        let (ring, used) = ((*meta).ring, (*meta).ring_used as usize);
+        if ring.is_null() {
+            return;
+        }
+        (*meta).ring_used = 0;
+        list::keep_order();
+        sort(ring, used);
+        let mut batch = Batch::EMPTY;
+        let mut tag = 0;
+        for i in 0..used {
+            let entry = *ring.add(i);
+            if batch.count > 0 && (entry.tag != tag || batch.count >= batch_of::<V>(tag)) {
+                send::<V>(tag, batch);
+                batch = Batch::EMPTY;
+            }
+            tag = entry.tag;
+            batch.push(entry.p);
+        }
+        if batch.count > 0 {
+            send::<V>(tag, batch);
+        }
+    }
+}
+
+fn batch_of<V: Variant>(tag: usize) -> u32 {
+    // SAFETY: a tag other than 0 names a pool.
+    u32::from(unsafe { class::<V>(V::Route::pool::<V>(tag).1) }.batch)
+}
+
+unsafe fn send<V: Variant>(tag: usize, batch: Batch) {
+    let (owner, id) = V::Route::pool::<V>(tag);
+    // SAFETY: the batch is ours, not empty, and of this pool.
+    unsafe { surrender::surrender::<V>(owner * V::CLASSES + id, batch) }
+}
+
+/// Heapsort by tag: in place, no recursion, no bad case, no panic. (`slice::sort_unstable_by_key` may panic.)
+///
+/// The first `n` entries are the caller's.
+unsafe fn sort(entries: *mut Entry, n: usize) {
+    // SAFETY: all indexes stay below `n`.
+    unsafe {
+        for root in (0..n / 2).rev() {
+            sift(entries, root, n);
+        }
+        for end in (1..n).rev() {
+            ptr::swap(entries, entries.add(end));
+            sift(entries, 0, end);
+        }
+    }
+}
+
+unsafe fn sift(entries: *mut Entry, mut root: usize, n: usize) {
+    // SAFETY: as in `sort`.
+    unsafe {
+        while root * 2 + 1 < n {
+            let mut child = root * 2 + 1;
+            if child + 1 < n && (*entries.add(child)).tag < (*entries.add(child + 1)).tag {
+                child += 1;
+            }
+            if (*entries.add(root)).tag >= (*entries.add(child)).tag {
+                return;
+            }
+            ptr::swap(entries.add(root), entries.add(child));
+            root = child;
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    proptest! {
+        #[test]
+        fn sorts(tags in prop::collection::vec(0usize..50, 0..300)) {
+            let mut entries: Vec<Entry> = tags.iter().map(|&tag| Entry { p: ptr::null_mut(), tag }).collect();
+            // SAFETY: the entries are this vector's.
+            unsafe { sort(entries.as_mut_ptr(), entries.len()) };
+            let mut want = tags;
+            want.sort_unstable();
+            prop_assert_eq!(entries.iter().map(|e| e.tag).collect::<Vec<_>>(), want);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The threads that have caches.
+
+use super::block::Meta;
+use super::{central, class};
+use crate::hot::{Route, Slot};
+use crate::list::{self, Batch};
+use crate::os;
+use crate::sync::{AtomicU32, Lock, Ordering};
+use crate::variant::{Body, Variant};
+use core::cell::UnsafeCell;
+use core::ptr;
+
+/// Most owners that a variant may have.
+pub const MAX_SHARDS: usize = 64;
+
+struct List {
+    first: *mut Meta,
+    /// Threads of each owner.
+    of_shard: [u32; MAX_SHARDS],
+}
+
+/// The threads that have caches.
+pub struct Threads {
+    /// Guards the list.
+    pub lock: Lock,
+    list: UnsafeCell<List>,
+    /// pthread key + 1; 0 if there is none.
+    key: AtomicU32,
+}
+
+// SAFETY: `list` is only touched while `lock` is held.
+unsafe impl Sync for Threads {}
+
+impl Threads {
+    /// No threads.
+    #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
+    pub const fn new() -> Self {
+        let list = List {
+            first: ptr::null_mut(),
+            of_shard: [0; MAX_SHARDS],
+        };
+        Threads {
+            lock: Lock::new(),
+            list: UnsafeCell::new(list),
+            key: AtomicU32::new(0),
+        }
+    }
+
+    /// Remembers the key whose destructor reports thread exits.
+    pub fn set_key(&self, key: Option<os::Key>) {
+        self.key.store(key.map_or(0, |k| k + 1), Ordering::Relaxed);
+    }
+
+    pub(super) fn key(&self) -> Option<os::Key> {
+        self.key.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its.
+    pub(super) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held; `meta` is in no list.
+        unsafe {
+            let list = &mut *self.list.get();
+            (*meta).prev = ptr::null_mut();
+            (*meta).next = list.first;
+            if !list.first.is_null() {
+                (*list.first).prev = meta;
+            }
+            list.first = meta;
+            let mut best = (0, u32::MAX);
+            for (shard, threads) in list.of_shard.iter().enumerate().take(shards) {
+                if *threads < best.1 {
+                    best = (shard, *threads);
+                }
+            }
+            (*meta).shard = best.0 as u32;
+            list.count(meta, 1);
+            best.0
+        }
+    }
+
+    pub(super) unsafe fn unlink(&self, meta: *mut Meta) {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held; `meta` is in the list.
+        unsafe {
+            let list = &mut *self.list.get();
+            let (prev, next) = ((*meta).prev, (*meta).next);
+            if prev.is_null() {
+                list.first = next;
+            } else {
+                (*prev).next = next;
+            }
+            if !next.is_null() {
+                (*next).prev = prev;
+            }
+            list.count(meta, u32::MAX);
+        }
+    }
+
+    /// How many threads have caches.
+    pub fn count(&self) -> usize {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held.
+        unsafe { (*self.list.get()).of_shard.iter().map(|n| *n as usize).sum() }
+    }
+
+    /// In the child of a fork: forgets all threads but this one, and returns the others.
+    pub(super) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
+        // SAFETY: no other thread exists, so the list is ours.
+        unsafe {
+            let list = &mut *self.list.get();
+            let mut at = list.first;
+            let mut others = ptr::null_mut();
+            list.first = ptr::null_mut();
+            list.of_shard = [0; MAX_SHARDS];
+            while !at.is_null() {
+                let following = (*at).next;
+                if at == mine {
+                    (*at).next = ptr::null_mut();
+                    (*at).prev = ptr::null_mut();
+                    list.first = at;
+                    list.count(at, 1);
+                } else {
+                    (*at).next = others;
+                    others = at;
+                }
+                at = following;
+            }
+            Vanished(others)
+        }
+    }
+}
+
+impl List {
+    /// Adds to the number of threads of a thread's owner, modulo 2^32.
+    unsafe fn count(&mut self, meta: *const Meta, n: u32) {
+        // SAFETY: the caller holds the lock; owners are numbered below the number of counters.
+        unsafe {
+            if let Some(threads) = self.of_shard.get_mut((*meta).shard as usize) {
+                *threads = threads.wrapping_add(n);
+            }
+        }
+    }
+}
+
+/// Threads that exist in the parent of a fork only, linked by their `next`.
+pub(super) struct Vanished(*mut Meta);
+
+impl Vanished {
+    /// Takes all they had in their caches and gives it back, after looking at every object: on machines that reorder
+    /// stores, the copy of a list may be older than what points to it.
+    pub(super) unsafe fn take_back<V: Variant>(self) {
+        let mut at = self.0;
+        while !at.is_null() {
+            // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
+            unsafe {
+                let shard = (*at).shard as usize;
+                for id in 0..V::CLASSES {
+                    give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
+                    give::<V>(shard, id, (*(*at).spares.add(id + 1)).unpack().head);
+                }
+                match V::BODY {
+                    Body::None => {}
+                    Body::Ring => {
+                        for i in 0..(*at).ring_used as usize {
+                            let entry = *(*at).ring.add(i);
+                            list::set_next(entry.p, ptr::null_mut());
+                            let (owner, id) = V::Route::pool::<V>(entry.tag);
+                            give::<V>(owner, id, entry.p);
+                        }
+                    }
+                    Body::Rows => {
+                        for owner in (0..V::SHARDS).filter(|&owner| owner != shard) {
+                            for id in 0..V::CLASSES {
+                                let slot: *mut Slot = (*at).body.add(V::Route::tag::<V>(owner, id)).cast();
+                                give::<V>(owner, id, (*slot).head);
+                            }
+                        }
+                    }
+                }
+                at = (*at).next;
+            }
+        }
+    }
+}
+
+/// Gives a list of another thread's back to its runs, up to the first object that cannot be one of this pool.
+unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
+    let tag = V::Route::tag::<V>(owner, id);
+    let mut sound = Batch::EMPTY;
+    let mut p = head;
+    // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
+    // torn lead to such pages or to null.
+    unsafe {
+        let most = u32::from(u16::MAX);
+        while sound.count < most && (p as usize).is_multiple_of(16) && crate::hot::tag_of::<V>(p) == tag {
+            let following = list::next(p);
+            sound.push(p);
+            p = following;
+        }
+        if sound.count > 0 {
+            central::<V>(owner * V::CLASSES + id).give::<V>(class::<V>(id), sound.head);
+        }
+    }
+}

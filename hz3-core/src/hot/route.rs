@@ -1,0 +1,140 @@
+//! Whose a freed object is: three answers, one type each.
+//!
+//! A *pool* is the runs of one class and one owner; its number is `owner * CLASSES + class`. A tag names a pool, in the
+//! form that this file's answer finds fastest. Tag 0 names none: it leads to the trap.
+
+use super::Slot;
+use crate::event;
+use crate::list;
+use crate::variant::Variant;
+
+/// Whose a freed object is.
+pub trait Route: 'static {
+    /// The tag of the pages of a pool.
+    fn tag<V: Variant>(owner: usize, class: usize) -> usize;
+
+    /// The owner and the class that a tag other than 0 names.
+    fn pool<V: Variant>(tag: usize) -> (usize, usize);
+
+    /// Frees `p`, an object of a page with this tag.
+    ///
+    /// As `free`; the tag is that of the page of `p`.
+    unsafe fn free<V: Variant>(p: *mut u8, tag: usize);
+}
+
+/// Byte offset of a class's slot in a row of slots.
+#[inline(always)]
+const fn offset(class: usize) -> usize {
+    (class + 1) * size_of::<Slot>()
+}
+
+#[inline(always)]
+const fn class_at(offset: usize) -> usize {
+    offset / size_of::<Slot>() - 1
+}
+
+/// Makes `p` the first object of a slot that has room for it.
+///
+/// Slot and object are this thread's, and the room was taken.
+#[inline(always)]
+unsafe fn push(slot: *mut Slot, p: *mut u8) {
+    // SAFETY: the caller's contract: the list owns the object from now on.
+    unsafe {
+        list::set_next(p, (*slot).head);
+        list::keep_order();
+        (*slot).head = p;
+    }
+}
+
+/// The freeing thread's: a tag is the offset of a slot in the thread's block.
+pub struct Adopt;
+
+impl Route for Adopt {
+    #[inline(always)]
+    fn tag<V: Variant>(_: usize, class: usize) -> usize {
+        offset(class)
+    }
+
+    #[inline(always)]
+    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
+        (0, class_at(tag))
+    }
+
+    #[inline(always)]
+    unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
+        let slot = V::slot(tag);
+        // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
+        unsafe {
+            let (room, full) = (*slot).room.overflowing_sub(1);
+            (*slot).room = room;
+            if full {
+                return event::overflow::overflow::<V>(p, slot);
+            }
+            push(slot, p);
+        }
+    }
+}
+
+/// Its owner's, through a bank with one row of slots for each owner: a tag is the offset of a slot in that bank. The bank
+/// of a thread that has not started is shared by all of them and never written, so the room is looked at first.
+pub struct OwnerBank;
+
+impl Route for OwnerBank {
+    #[inline(always)]
+    fn tag<V: Variant>(owner: usize, class: usize) -> usize {
+        (owner << V::BIN_BITS) + offset(class)
+    }
+
+    #[inline(always)]
+    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
+        (tag >> V::BIN_BITS, class_at(tag & ((1 << V::BIN_BITS) - 1)))
+    }
+
+    #[inline(always)]
+    unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
+        let slot = V::bank_slot(tag);
+        // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
+        unsafe {
+            if (*slot).room == 0 {
+                return event::remote::full_row::<V>(p, slot);
+            }
+            (*slot).room -= 1;
+            push(slot, p);
+        }
+    }
+}
+
+/// Its owner's: into the thread's own slot if that is the owner, else into a ring, which is flushed sorted by pool. A
+/// tag is the offset of a slot plus the owner's number from 1 on, shifted; a thread that has not started is owner 0.
+pub struct OwnerRing;
+
+impl Route for OwnerRing {
+    #[inline(always)]
+    fn tag<V: Variant>(owner: usize, class: usize) -> usize {
+        ((owner + 1) << V::BIN_BITS) + offset(class)
+    }
+
+    #[inline(always)]
+    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
+        ((tag >> V::BIN_BITS) - 1, class_at(tag & ((1 << V::BIN_BITS) - 1)))
+    }
+
+    #[inline(always)]
+    unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
+        // SAFETY: the block is this thread's; below a row's length the difference is the offset of a slot of it.
+        unsafe {
+            let (bank, base) = event::thread::bank_and_base::<V>();
+            let offset = tag.wrapping_sub(base);
+            if offset >= 1 << V::BIN_BITS {
+                return event::remote::into_ring::<V>(p, tag);
+            }
+            let slot: *mut Slot = bank.byte_add(offset);
+            let (room, full) = (*slot).room.overflowing_sub(1);
+            (*slot).room = room;
+            if full {
+                return event::overflow::overflow::<V>(p, slot);
+            }
+            push(slot, p);
+        }
+    }
+}
