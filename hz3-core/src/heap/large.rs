@@ -169,12 +169,13 @@ impl Heap {
         }
         // The object is still ours, so the system call needs no lock.
         let moved = self.locked(|h| h.arena.entry(index).moved);
-        // SAFETY: the caller owns the object.
+        // SAFETY: the caller owns the object. To the end of its last segment: behind the object may still lie what a
+        // longer one left there.
         let zero = unsafe {
             if moved {
                 os::remap_fresh(p, bytes)
             } else {
-                os::purge(p, pages * PAGE)
+                os::purge(p, bytes)
             }
         };
         self.locked(|h| h.disown_huge(index, segments, pages, !zero));
@@ -205,11 +206,9 @@ impl Heap {
                 if pages <= HUGE_PAGES {
                     return false;
                 }
-                if pages < old {
-                    // SAFETY: the tail is ours.
-                    unsafe { os::purge(p.add(pages * PAGE), (old - pages) * PAGE) };
-                }
-                self.locked(|h| h.resize_huge(index, old, pages, have, want))
+                // SAFETY: the tail is ours, to the end of the last segment (see `give_huge`).
+                let zero = pages < old && unsafe { os::purge(p.add(pages * PAGE), have * SEGMENT - pages * PAGE) };
+                self.locked(|h| h.resize_huge(index, (old, have), (pages, want), !zero))
             }
             Large::Outside(have) => bytes <= have && bytes > have / 2,
         }
@@ -323,7 +322,14 @@ impl PageHeap {
         self.arena.give(first, segments, dirty);
     }
 
-    fn resize_huge(&mut self, index: usize, old: usize, pages: usize, have: usize, want: usize) -> bool {
+    /// From so many pages and segments to others. `dirty` says whether a segment that goes back may hold something.
+    fn resize_huge(
+        &mut self,
+        index: usize,
+        (old, have): (usize, usize),
+        (pages, want): (usize, usize),
+        dirty: bool,
+    ) -> bool {
         if want > have {
             let Some(dirty) = self.arena.take_at(index + have, want - have) else {
                 return false;
@@ -331,7 +337,8 @@ impl PageHeap {
             self.huge_dirty -= dirty * SEGMENT;
             self.set_tails(index + have, index + want);
         } else if want < have {
-            self.arena.give(index + want, have - want, false);
+            self.huge_dirty += if dirty { (have - want) * SEGMENT } else { 0 };
+            self.arena.give(index + want, have - want, dirty);
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
         let moved = self.arena.entry(index).moved;

@@ -426,3 +426,7 @@ impl PageHeap {
 }
 
 const _: () = assert!(USABLE < PAGES && PAGES == 512, "bucket bit sets have 512 bits");
+
+#[cfg(all(test, not(loom)))]
+#[path = "page_heap_tests.rs"]
+mod tests;
