@@ -3,7 +3,7 @@
 use super::block::{Meta, ThreadBlock};
 use super::{class, magazine, remote};
 use crate::hot::Slot;
-use crate::list::BatchWord;
+use crate::list::{self, BatchWord};
 use crate::os::{self, Access};
 use crate::statics::Shared;
 use crate::variant::{Body, Variant};
@@ -60,8 +60,6 @@ pub unsafe fn start<V: Variant>() {
             Body::Rows => V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)),
         }
         let bank = V::slot(0);
-        (*meta).bank = bank;
-        (*meta).spares = V::Thread::spares(block);
         for id in 0..V::CLASSES {
             let first = class::<V>(id).batch_first;
             let slot = bank.add(id + 1);
@@ -69,6 +67,11 @@ pub unsafe fn start<V: Variant>() {
             (*slot).cap = first;
         }
         (*meta).growth = V::POLICY.growth;
+        (*meta).spares = V::Thread::spares(block);
+        list::keep_order();
+        // From here on the child of a fork takes back what this thread has.
+        (*meta).bank = bank;
+        list::keep_order();
         (*meta).state = State::Running;
         // May allocate; this thread is ready for that.
         os::arm_key(key, meta.cast());

@@ -155,6 +155,11 @@ impl Vanished {
         while !at.is_null() {
             // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
             unsafe {
+                if (*at).bank.is_null() {
+                    // It was about to start, and has nothing.
+                    at = (*at).next;
+                    continue;
+                }
                 let shard = (*at).shard as usize;
                 for id in 0..V::CLASSES {
                     give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
