@@ -49,6 +49,13 @@ struct Said {
     rss_end: u64,
 }
 
+/// A name for a file of this run: of this process, and of this call, since tests run on threads.
+pub(crate) fn scratch(clients: &Clients, what: &str) -> PathBuf {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let k = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    clients.folder().join(format!(".{what}.{}.{k}", std::process::id()))
+}
+
 /// Whether a program can be started.
 pub fn on_path(program: &str) -> bool {
     if program.contains('/') {
@@ -79,10 +86,12 @@ pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// Runs a job once under a library. `sample_ms` other than 0 records resident bytes over time (and so disturbs the
 /// clock); `seed` goes to the client.
 pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, sample_ms: u32) -> Result<Sample> {
-    let report = clients.folder().join(format!(".report.{}", std::process::id()));
+    let report = scratch(clients, "report");
     let mut command = clean(clients.timer());
     command.arg(&report);
-    if let Some(path) = library.and_then(|l| l.path.as_ref()) {
+    // A script's program may be linked with another malloc: there, the C library must be put first as well.
+    let libc = if job.script { crate::place::libc_file() } else { None };
+    if let Some(path) = library.and_then(|l| l.path.as_ref()).or(libc.as_ref()) {
         if job.script {
             command.env("HZ3_PRELOAD", path);
         } else {

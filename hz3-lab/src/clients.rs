@@ -45,8 +45,10 @@ const SOURCES: &[Source] = &[
     source!("scratch", Program),
     source!("phase", Program),
     source!("families", Program),
+    source!("replay", Program),
     source!("time", Static),
     source!("empty", Library),
+    source!("tracer", Library),
 ];
 
 /// Scripts and inputs of the rows that run real programs.
@@ -100,6 +102,10 @@ impl Clients {
     /// The empty allocator.
     pub fn empty(&self) -> PathBuf {
         self.folder.join("libempty.so")
+    }
+    /// The recording shim.
+    pub fn tracer(&self) -> PathBuf {
+        self.folder.join("libtracer.so")
     }
     /// The folder: scripts are here, and reports of single runs.
     pub fn folder(&self) -> &Path {

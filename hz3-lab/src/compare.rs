@@ -55,6 +55,7 @@ const SELF: &str = "(again)";
 
 struct Runner<'a, W: Watch> {
     plan: &'a Plan,
+    jobs: Vec<Job>,
     clients: &'a Clients,
     watch: &'a mut W,
     rng: Rng,
@@ -90,6 +91,7 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
     let rows = plan.jobs.iter().map(|job| row_record(job, &contenders)).collect();
     let mut runner = Runner {
         plan,
+        jobs: plan.jobs.clone(),
         clients,
         watch,
         rng: Rng(plan.seed ^ 0x6c61_6221),
@@ -224,7 +226,7 @@ impl<W: Watch> Runner<'_, W> {
     fn sample(&self, row: usize, who: usize, seed: u64, sample_ms: u32) -> Result<Sample> {
         child::run(
             self.clients,
-            &self.plan.jobs[row],
+            &self.jobs[row],
             Some(&self.contenders[who]),
             seed,
             sample_ms,
@@ -235,7 +237,7 @@ impl<W: Watch> Runner<'_, W> {
     fn drop(&mut self, row: usize, who: usize, why: String) {
         self.watch.say(&format!(
             "{}: no figures for {}: {why}",
-            self.plan.jobs[row].name, self.contenders[who].label
+            self.jobs[row].name, self.contenders[who].label
         ));
         self.rows[row].cells[who].problem = Some(why);
         if who == 0 {
@@ -251,9 +253,10 @@ impl<W: Watch> Runner<'_, W> {
     /// run costs. Resident bytes over time are recorded here, where the clock does not matter.
     fn pilot(&mut self) -> Result<()> {
         let mut proven: Vec<(String, usize)> = Vec::new();
-        let all = self.plan.jobs.len();
+        let all = self.jobs.len();
         for row in 0..all {
-            let job = &self.plan.jobs[row];
+            self.lengthen(row);
+            let job = &self.jobs[row].clone();
             for who in 0..self.contenders.len() {
                 if self.watch.stop() {
                     return Err(Error::unfit("stopped before anything was measured"));
@@ -291,16 +294,14 @@ impl<W: Watch> Runner<'_, W> {
                     Err(e) => self.drop(row, who, e.message),
                 }
             }
-            if self.plan.jobs[row].empty {
+            if self.jobs[row].empty {
                 let empty = Library {
                     label: "empty".into(),
                     kind: Kind::File,
                     path: Some(self.clients.empty()),
                 };
                 let values: Vec<f64> = (0..3)
-                    .filter_map(|_| {
-                        child::run(self.clients, &self.plan.jobs[row], Some(&empty), self.plan.seed, 0).ok()
-                    })
+                    .filter_map(|_| child::run(self.clients, &self.jobs[row], Some(&empty), self.plan.seed, 0).ok())
                     .map(|s| s.value)
                     .collect();
                 self.rows[row].empty = (!values.is_empty()).then(|| stats::median(&values));
@@ -310,6 +311,16 @@ impl<W: Watch> Runner<'_, W> {
             return Err(Error::unfit("the base runs on none of the rows"));
         }
         Ok(())
+    }
+
+    /// A command too short for the clock is run several times a sample.
+    fn lengthen(&mut self, row: usize) {
+        if self.jobs[row].client || self.jobs[row].script || self.jobs[row].repeat > 1 {
+            return;
+        }
+        if let Ok(s) = self.sample(row, 0, self.plan.seed, 0) {
+            self.jobs[row].repeat = (0.1 / s.wall.max(1e-4)).ceil().clamp(1.0, 100.0) as u32;
+        }
     }
 
     fn block_cost(&self, row: usize) -> f64 {
@@ -327,8 +338,9 @@ impl<W: Watch> Runner<'_, W> {
         let most = null + block * Looks::COUNTS[Looks::MOST - 1] as f64;
         let budget = self.plan.budget.as_secs_f64();
         self.watch.say(&format!(
-            "{} rows, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
+            "{} row{}, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
             open.len(),
+            if open.len() == 1 { "" } else { "s" },
             self.contenders.len(),
             minutes(least),
             minutes(most.min(budget.max(least))),
@@ -487,7 +499,7 @@ impl<W: Watch> Runner<'_, W> {
             return;
         }
         for row in 0..self.rows.len() {
-            let Some(command) = self.plan.jobs[row].count.clone() else {
+            let Some(command) = self.jobs[row].count.clone() else {
                 continue;
             };
             for who in 0..self.contenders.len() {

@@ -18,6 +18,7 @@ pub mod record;
 pub mod rows;
 pub mod stats;
 pub mod table;
+pub mod trace;
 
 /// What went wrong, in a sentence that names the next step; `unfit` tells bad input from an environment that lacks
 /// something.

@@ -145,6 +145,14 @@ impl Peer {
     }
 }
 
+/// The C library's own file.
+pub fn libc_file() -> Option<PathBuf> {
+    library_folders()
+        .into_iter()
+        .map(|d| d.join("libc.so.6"))
+        .find(|p| p.is_file())
+}
+
 /// Finds a peer's file.
 pub fn find_peer(peer: &Peer) -> Option<PathBuf> {
     library_folders()

@@ -71,10 +71,11 @@ fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
 
 /// The loader's own record of what was bound, for a command that cannot be asked.
 fn by_loader(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
-    let Some(path) = &library.path else {
+    let libc = crate::place::libc_file();
+    let Some(path) = library.path.as_ref().or(libc.as_ref()) else {
         return Ok(());
     };
-    let folder = clients.folder().join(format!(".bindings.{}", std::process::id()));
+    let folder = child::scratch(clients, "bindings");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
     let mut command = child::clean(&job.command[0]);
@@ -84,7 +85,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
         .env("LD_DEBUG_OUTPUT", folder.join("b"));
     if job.script {
         command.env("HZ3_PRELOAD", path).env("HZ3_PROVE", "1");
-    } else {
+    } else if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
     }
     let status = command
@@ -116,6 +117,9 @@ fn bound(folder: &Path, library: &Path) -> bool {
             return false;
         };
         let text = String::from_utf8_lossy(&bytes);
+        // Every process binds many names: look at each file once.
+        let mut same: BTreeMap<String, bool> = BTreeMap::new();
+        let mut is = |file: &str| *same.entry(file.into()).or_insert_with(|| same_file(file, library));
         text.lines().any(|line| {
             let Some((_, rest)) = line.split_once("binding file ") else {
                 return false;
@@ -127,9 +131,7 @@ fn bound(folder: &Path, library: &Path) -> bool {
                 return false;
             };
             let file = |s: &str| s.rsplit_once(" [").map_or(s.to_string(), |(f, _)| f.to_string());
-            MUST.iter().any(|m| symbol.contains(&format!("`{m}'")))
-                && same_file(&file(to), library)
-                && !same_file(&file(from), library)
+            MUST.iter().any(|m| symbol.contains(&format!("`{m}'"))) && is(&file(to)) && !is(&file(from))
         })
     })
 }

@@ -554,6 +554,34 @@ impl Job {
         Ok(self)
     }
 
+    /// A recorded trace, prepared for the replay client, run so often that a sample takes a fraction of a second.
+    pub fn trace(name: &str, trace: &crate::trace::Trace, clients: &crate::clients::Clients) -> Result<Self> {
+        let flat = clients.folder().join(format!("{name}.flat"));
+        crate::trace::write_flat(trace, &flat)?;
+        let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
+        let command = |rounds: usize| {
+            [
+                clients.program("replay").display().to_string(),
+                "--file".into(),
+                flat.display().to_string(),
+                "--rounds".into(),
+                rounds.to_string(),
+            ]
+            .to_vec()
+        };
+        Ok(Self {
+            name: format!("trace {name}"),
+            about: trace.command.clone(),
+            command: command(rounds),
+            client: true,
+            script: false,
+            metric: Metric::NsPerOp,
+            repeat: 1,
+            empty: false,
+            count: Some(command(1)),
+        })
+    }
+
     /// The user's own command.
     pub fn user(command: &[String], metric: Metric) -> Self {
         Self {

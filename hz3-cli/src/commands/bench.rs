@@ -33,8 +33,9 @@ pub struct Arguments {
     format: Format,
 }
 
+/// One run of one row under one library.
 #[derive(serde::Serialize)]
-struct Run {
+pub struct Run {
     row: String,
     library: String,
     metric: rows::Metric,
@@ -51,12 +52,7 @@ struct Run {
 /// Runs `bench`.
 pub fn run(arguments: Arguments) -> Outcome {
     if arguments.rows.is_empty() {
-        let mut table = style::table(&["row", "what", "judged by", "groups"], 9);
-        for r in ROWS {
-            table.add_row([r.name, r.about, r.metric.unit(), &r.groups.join(" ")]);
-        }
-        style::print_table(&table);
-        return Ok(());
+        return list(arguments.format);
     }
     let place = Place::here().map_err(failure)?;
     let libraries = arguments
@@ -72,45 +68,68 @@ pub fn run(arguments: Arguments) -> Outcome {
             .and_then(|j| j.with(&arguments.options))
             .map_err(failure)?;
         for library in &libraries {
-            prove::prove(&clients, &job, library).map_err(|e| Failure::failed(e.message))?;
-            let s =
-                child::run(&clients, &job, Some(library), arguments.seed, 0).map_err(|e| Failure::failed(e.message))?;
-            runs.push(Run {
-                row: job.name.clone(),
-                library: library.label.clone(),
-                metric: job.metric,
-                value: s.value,
-                wall_seconds: s.wall,
-                cpu_seconds: s.cpu,
-                rss_peak_bytes: s.rss_peak,
-                rss_end_bytes: s.rss_end,
-                live_peak_bytes: s.live_peak,
-                failures: s.failures,
-                wrong: s.wrong,
-            });
+            runs.push(single(&clients, &job, library, arguments.seed)?);
         }
     }
-    if arguments.format == Format::Json {
+    print(&runs, arguments.format)
+}
+
+fn list(format: Format) -> Outcome {
+    if format == Format::Json {
+        let rows: Vec<_> = ROWS
+            .iter()
+            .map(|r| serde_json::json!({ "row": r.name, "about": r.about, "metric": r.metric, "groups": r.groups }))
+            .collect();
+        return super::print_json(&rows);
+    }
+    let mut table = style::table(&["row", "what", "judged by", "groups"], 9);
+    for r in ROWS {
+        table.add_row([r.name, r.about, r.metric.unit(), &r.groups.join(" ")]);
+    }
+    style::print_table(&table);
+    Ok(())
+}
+
+/// Proves that the library is at work, then runs the job once.
+pub fn single(clients: &Clients, job: &Job, library: &Library, seed: u64) -> Result<Run, Failure> {
+    prove::prove(clients, job, library).map_err(|e| Failure::failed(e.message))?;
+    let s = child::run(clients, job, Some(library), seed, 0).map_err(|e| Failure::failed(e.message))?;
+    Ok(Run {
+        row: job.name.clone(),
+        library: library.label.clone(),
+        metric: job.metric,
+        value: s.value,
+        wall_seconds: s.wall,
+        cpu_seconds: s.cpu,
+        rss_peak_bytes: s.rss_peak,
+        rss_end_bytes: s.rss_end,
+        live_peak_bytes: s.live_peak,
+        failures: s.failures,
+        wrong: s.wrong,
+    })
+}
+
+/// Shows runs.
+pub fn print(runs: &[Run], format: Format) -> Outcome {
+    if format == Format::Json {
         return super::print_json(&runs);
     }
-    let mut table = style::table(
-        &[
-            "row",
-            "under",
-            "value",
-            "wall",
-            "CPU",
-            "peak RSS",
-            "end RSS",
-            "live peak",
-            "failed",
-            "wrong",
-        ],
-        2,
-    );
+    let header = [
+        "row",
+        "under",
+        "value",
+        "wall",
+        "CPU",
+        "peak RSS",
+        "end RSS",
+        "live peak",
+        "failed",
+        "wrong",
+    ];
+    let mut table = style::table(&header, 2);
     let mib = |b: u64| format!("{:.1} MiB", b as f64 / 1048576.0);
     let maybe = |b: Option<u64>| b.map_or("-".into(), mib);
-    for r in &runs {
+    for r in runs {
         table.add_row([
             r.row.clone(),
             r.library.clone(),

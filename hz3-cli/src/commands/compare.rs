@@ -36,9 +36,12 @@ pub struct Arguments {
     /// Peers to compare it with as well: names, `glibc`, or `all` that are installed
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "PEER")]
     peers: Vec<String>,
-    /// Rows and groups: default, ssot, single, multi, memory, programs, more, all; `cargo hz3 bench` lists them
-    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "default", value_name = "ROW")]
+    /// Rows and groups (`default` if none is named): `cargo hz3 bench` lists them
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "ROW")]
     rows: Vec<String>,
+    /// Recorded traces as rows: files, or names of those in hz3-lab/traces (without --rows: only these)
+    #[arg(long = "trace", value_delimiter = ',', num_args = 1.., value_name = "FILE|NAME")]
+    traces: Vec<String>,
     /// Time for everything: 90, 90s, 5m, 1h
     #[arg(long, default_value = "285s", value_parser = duration)]
     time_budget: Duration,
@@ -169,7 +172,7 @@ fn libraries(place: &Place, arguments: &Arguments) -> Result<(Library, Vec<Libra
 }
 
 /// The rows as jobs, with the user's options for clients.
-fn jobs(arguments: &Arguments, clients: &Clients) -> Result<Vec<Job>, Failure> {
+fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<Job>, Failure> {
     if !arguments.command.is_empty() {
         if !hz3_lab::child::on_path(&arguments.command[0]) {
             return Err(Failure::bad_input(format!("{}: no such program", arguments.command[0])));
@@ -178,7 +181,21 @@ fn jobs(arguments: &Arguments, clients: &Clients) -> Result<Vec<Job>, Failure> {
         return Ok(vec![Job::user(&arguments.command, metric)]);
     }
     let mut jobs = Vec::new();
-    for row in rows::select(&arguments.rows).map_err(failure)? {
+    let by_default = if arguments.traces.is_empty() {
+        vec!["default".to_owned()]
+    } else {
+        Vec::new()
+    };
+    let words = if arguments.rows.is_empty() {
+        &by_default
+    } else {
+        &arguments.rows
+    };
+    for word in &arguments.traces {
+        let (name, trace) = super::trace::open(place, word)?;
+        jobs.push(Job::trace(&name, &trace, clients).map_err(failure)?);
+    }
+    for row in rows::select(words).map_err(failure)? {
         match Job::of(row, clients, arguments.full) {
             Ok(job) => jobs.push(job.with(&arguments.options).map_err(failure)?),
             // One missing program must not stop the others.
@@ -199,7 +216,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let plan = Plan {
         base,
         others,
-        jobs: jobs(&arguments, &clients)?,
+        jobs: jobs(&arguments, &place, &clients)?,
         budget: arguments.time_budget,
         margin: (1.0 + arguments.margin / 100.0).ln(),
         seed: arguments.seed,

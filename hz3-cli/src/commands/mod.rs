@@ -61,6 +61,10 @@ commands! {
     Bench => bench,
     /// Show what was compared before; mark a config as refuted
     Ledger => ledger,
+    /// Record what a program asks of malloc
+    Trace => trace,
+    /// Run recorded traces under any allocator
+    Replay => replay,
 }
 
 /// Prints `value` as JSON, for people to read as well.

@@ -1,0 +1,49 @@
+//! `replay`: runs recorded traces under any allocator, once each. `compare --trace` judges.
+
+use super::Format;
+use super::bench::{Run, print, single};
+use super::compare::failure;
+use crate::failure::Outcome;
+use hz3_lab::clients::Clients;
+use hz3_lab::place::{Library, Place};
+use hz3_lab::rows::Job;
+
+/// Arguments of `replay`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Each recorded thread does its own events in order, as fast as it can; who frees an object of another thread waits until
+it is there. First and last byte of each object are written, and looked at again when it goes.
+
+A single run is no result; to judge: cargo hz3 compare default tcmalloc --trace python")]
+pub struct Arguments {
+    /// Traces: files, or names of those in hz3-lab/traces
+    #[arg(required = true, value_name = "FILE|NAME")]
+    traces: Vec<String>,
+    /// Under what: variants, peers, glibc, paths
+    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "glibc", value_name = "NAME|PATH")]
+    under: Vec<String>,
+    /// Output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs `replay`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let place = Place::here().map_err(failure)?;
+    let libraries = arguments
+        .under
+        .iter()
+        .map(|w| Library::parse(&place, w))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failure)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let mut runs: Vec<Run> = Vec::new();
+    for word in &arguments.traces {
+        let (name, trace) = super::trace::open(&place, word)?;
+        let job = Job::trace(&name, &trace, &clients).map_err(failure)?;
+        for library in &libraries {
+            runs.push(single(&clients, &job, library, 1)?);
+        }
+    }
+    print(&runs, arguments.format)
+}

@@ -1,0 +1,207 @@
+//! `trace`: records what a program asks of malloc.
+
+use super::Format;
+use super::compare::failure;
+use crate::failure::{Code, Failure, OnPath, Outcome};
+use crate::style;
+use hz3_lab::clients::Clients;
+use hz3_lab::place::Place;
+use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
+use std::path::{Path, PathBuf};
+
+/// Arguments of `trace`.
+#[derive(clap::Args)]
+#[command(after_help = "\
+A trace has the sizes, the threads, and who frees what when: about two bytes an event, and nothing of what the memory
+held. Of a command with several processes the one with the most events is kept, or the one that --of names.
+
+  cargo hz3 trace -o build.hz3t --of cc1 -- gcc -O2 -c big.c
+  cargo hz3 trace --show build.hz3t
+  cargo hz3 replay build.hz3t --under default,tcmalloc")]
+pub struct Arguments {
+    /// File to write
+    #[arg(short, long, default_value = "trace.hz3t", value_name = "FILE")]
+    output: PathBuf,
+    /// Events to record at most, of each process (16 bytes each in a file, while it runs)
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
+    limit: u64,
+    /// Keep the process whose command line contains this
+    #[arg(long, value_name = "TEXT")]
+    of: Option<String>,
+    /// What the trace says it is, instead of the command line
+    #[arg(long, value_name = "TEXT")]
+    about: Option<String>,
+    /// Do not record: show a trace that there is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "of"])]
+    show: Option<PathBuf>,
+    /// Output of the summary
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// What to record
+    #[arg(last = true, required_unless_present = "show", value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// Reads a trace: a file, or the name of one in hz3-lab/traces. Returns its name, too.
+pub fn open(place: &Place, word: &str) -> Result<(String, Trace), Failure> {
+    let path = Path::new(word);
+    let shipped = place.root.join("hz3-lab/traces").join(format!("{word}.hz3t"));
+    let path = if !path.exists() && shipped.is_file() {
+        &shipped
+    } else {
+        path
+    };
+    let data = std::fs::read(path).map_err(|e| Failure::bad_input(format!("cannot read {word}: {e}")))?;
+    let name = path
+        .file_stem()
+        .map_or(word.into(), |s| s.to_string_lossy().into_owned());
+    let trace = trace::unpack(&data).map_err(|e| Failure::bad_input(format!("{word}: {e}")))?;
+    Ok((name, trace))
+}
+
+/// Runs `trace`.
+pub fn run(arguments: Arguments) -> Outcome {
+    let place = Place::here().map_err(failure)?;
+    if let Some(file) = &arguments.show {
+        let (_, t) = open(&place, &file.to_string_lossy())?;
+        return print(&trace::summary(&t), arguments.format);
+    }
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let folder = tempfile::tempdir()?;
+    let status = hz3_lab::child::clean(&arguments.command[0])
+        .args(&arguments.command[1..])
+        .env("LD_PRELOAD", clients.tracer())
+        .env("HZ3_TRACE_DIR", folder.path())
+        .env("HZ3_TRACE_LIMIT", arguments.limit.to_string())
+        .status()
+        .map_err(|e| Failure::bad_input(format!("{}: {e}", arguments.command[0])))?;
+    let mut found = recorded(folder.path())?;
+    let all = found.len();
+    if let Some(text) = &arguments.of {
+        found.retain(|(raw, _)| raw.command.contains(text.as_str()));
+    }
+    found.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.events));
+    let Some((raw, mut kept)) = found.into_iter().next() else {
+        return Err(match (all, &arguments.of) {
+            (0, _) => Failure::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
+                .help(format!("cargo hz3 doctor default -- {}", arguments.command.join(" "))),
+            (_, of) => Failure::bad_input(format!(
+                "none of {all} processes has '{}' in its command line",
+                of.as_deref().unwrap_or("")
+            )),
+        });
+    };
+    if all > 1 {
+        eprintln!(
+            "{all} processes were recorded; kept: {} ({} events)",
+            raw.command, raw.events
+        );
+    }
+    if let Some(about) = arguments.about {
+        kept.command = about;
+    }
+    let packed = trace::pack(&kept);
+    std::fs::write(&arguments.output, &packed).on("write", &arguments.output)?;
+    eprintln!(
+        "{}: {} events, {} bytes",
+        arguments.output.display(),
+        kept.events.len(),
+        packed.len()
+    );
+    print(&trace::summary(&kept), arguments.format)?;
+    if status.success() {
+        return Ok(());
+    }
+    eprintln!("{}: {status}", arguments.command[0]);
+    Err(Failure::silent(Code::Failed))
+}
+
+fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Failure> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
+    files.sort();
+    files.iter().map(|f| trace::read_raw(f).map_err(failure)).collect()
+}
+
+fn print(s: &Summary, format: Format) -> Outcome {
+    if format == Format::Json {
+        return super::print_json(s);
+    }
+    style::print_fields(&[
+        ("command", s.command.clone()),
+        (
+            "events",
+            format!(
+                "{}{}",
+                s.events,
+                if s.dropped > 0 {
+                    format!(", {} more after the limit", s.dropped)
+                } else {
+                    String::new()
+                }
+            ),
+        ),
+        ("threads", s.threads.to_string()),
+        (
+            "calls",
+            format!(
+                "{} allocations, {} frees, {} resizes",
+                s.allocations, s.frees, s.resizes
+            ),
+        ),
+        (
+            "remote",
+            format!(
+                "{:.1} % of frees and resizes are by another thread",
+                100.0 * s.remote_frees as f64 / (s.frees + s.resizes).max(1) as f64
+            ),
+        ),
+        (
+            "bytes",
+            format!(
+                "{} in all, {} live at the peak, {} never freed",
+                style::roughly(s.bytes),
+                style::roughly(s.live_peak),
+                style::roughly(s.live_end)
+            ),
+        ),
+    ]);
+    println!();
+    histogram("size in bytes", &s.sizes);
+    println!();
+    histogram("lifetime in events", &s.lifetimes);
+    Ok(())
+}
+
+/// Bars of at most 40 characters; bands of less than 0.1 % are put together.
+fn histogram(what: &str, bands: &[Band]) {
+    let total: u64 = bands.iter().map(|b| b.count).sum();
+    let most = bands.iter().map(|b| b.count).max().unwrap_or(0).max(1);
+    let mut rest = 0;
+    let mut table = style::table(&[what, "objects", "share", "bytes", ""], 1);
+    if let Some(last) = table.column_mut(4) {
+        last.set_cell_alignment(comfy_table::CellAlignment::Left);
+    }
+    for b in bands {
+        if b.count * 1000 < total {
+            rest += b.count;
+            continue;
+        }
+        table.add_row([
+            format!("{}-{}", b.from, b.to),
+            b.count.to_string(),
+            format!("{:.1} %", 100.0 * b.count as f64 / total as f64),
+            style::roughly(b.bytes),
+            "#".repeat((b.count * 40).div_ceil(most) as usize),
+        ]);
+    }
+    if rest > 0 {
+        table.add_row([
+            "others".to_string(),
+            rest.to_string(),
+            format!("{:.1} %", 100.0 * rest as f64 / total as f64),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    style::print_table(&table);
+}

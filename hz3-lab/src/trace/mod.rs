@@ -1,0 +1,107 @@
+//! Recorded traces of what programs ask of malloc: from the shim's raw file to a compact one, to a summary, and to the
+//! flat form that the replay client runs.
+//!
+//! An object has a number, counted from 0 in the order of allocation; a resize ends one object and makes another. What
+//! the recording missed (objects older than it, calls beyond its limit) leaves no half events behind: a free of an
+//! unknown address is dropped.
+
+mod flat;
+mod pack;
+mod raw;
+mod summary;
+
+pub use flat::write_flat;
+pub use pack::{pack, unpack};
+pub use raw::{Raw, read_raw};
+pub use summary::{Band, Summary, summary};
+
+/// One event of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Thread, counted from 0 in the order of their first events.
+    pub thread: u16,
+    /// What was done.
+    pub call: Call,
+}
+
+/// What was done; sizes in bytes. The object that an allocation or resize makes has the next number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// `malloc(size)`
+    Malloc(u64),
+    /// `calloc` of so many bytes
+    Calloc(u64),
+    /// An aligned allocation: log2 of the alignment, size
+    Memalign(u8, u64),
+    /// `realloc(old object, size)`
+    Realloc(u32, u64),
+    /// `free(object)`
+    Free(u32),
+}
+
+/// A trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// What was recorded, for people.
+    pub command: String,
+    /// Calls that came after the limit.
+    pub dropped: u64,
+    /// The events, in the order of their effects.
+    pub events: Vec<Event>,
+}
+
+impl Trace {
+    /// Objects that it makes.
+    pub fn objects(&self) -> usize {
+        self.events.iter().filter(|e| !matches!(e.call, Call::Free(_))).count()
+    }
+    /// Threads that take part.
+    pub fn threads(&self) -> usize {
+        self.events.iter().map(|e| usize::from(e.thread) + 1).max().unwrap_or(0)
+    }
+    /// The first `n` events; what they leave alive stays alive.
+    pub fn truncate(&mut self, n: usize) {
+        self.dropped += self.events.len().saturating_sub(n) as u64;
+        self.events.truncate(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn example() -> Trace {
+        let e = |thread, call| Event { thread, call };
+        Trace {
+            command: "an example".into(),
+            dropped: 3,
+            events: vec![
+                e(0, Call::Malloc(24)),
+                e(0, Call::Malloc(1 << 33)),
+                e(1, Call::Calloc(4096)),
+                e(1, Call::Free(0)),
+                e(0, Call::Realloc(1, 100)),
+                e(0, Call::Memalign(12, 77)),
+                e(0, Call::Malloc(0)),
+                e(1, Call::Free(3)),
+                e(0, Call::Free(2)),
+            ],
+        }
+    }
+
+    #[test]
+    fn counts() {
+        let t = example();
+        assert_eq!((t.objects(), t.threads()), (6, 2));
+    }
+
+    #[test]
+    fn summaries() {
+        let s = summary(&example());
+        assert_eq!((s.allocations, s.frees, s.resizes), (5, 3, 1));
+        assert_eq!((s.live_end, s.live_peak), (77, 24 + (1 << 33) + 4096));
+        // Objects 0 and 3 were freed by thread 1 and made by 0, object 2 the other way round.
+        assert_eq!(s.remote_frees, 3);
+        assert_eq!(s.sizes.iter().map(|b| b.count).sum::<u64>(), 6);
+    }
+}

@@ -1,0 +1,135 @@
+//! The shim's raw file.
+
+use super::{Call, Event, Trace};
+use crate::{Error, Result};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Bytes of the header.
+const HEADER: usize = 512;
+
+/// A raw file's head: enough to choose among the processes of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// Process.
+    pub pid: u64,
+    /// Its parent.
+    pub parent: u64,
+    /// Recorded events.
+    pub events: u64,
+    /// Its command line.
+    pub command: String,
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes
+        .get(at..at + 8)
+        .and_then(|b| b.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
+}
+
+/// Reads a raw file into a trace.
+pub fn read_raw(path: &Path) -> Result<(Raw, Trace)> {
+    use std::io::Read;
+    let broken = |e: &dyn std::fmt::Display| Error::unfit(format!("{}: {e}", path.display()));
+    let mut file = std::fs::File::open(path).map_err(|e| broken(&e))?;
+    let mut head = [0u8; HEADER];
+    file.read_exact(&mut head).map_err(|e| broken(&e))?;
+    if &head[..8] != b"hz3raw1\0" {
+        return Err(broken(&"not a raw trace"));
+    }
+    let field = |i: usize| word(&head, 8 + 8 * i);
+    let count = field(1).min(field(0));
+    let mut body = Vec::new();
+    file.take(count * 16).read_to_end(&mut body).map_err(|e| broken(&e))?;
+    let command: Vec<u8> = head[64..].to_vec();
+    let command = String::from_utf8_lossy(&command)
+        .trim_end_matches('\0')
+        .replace('\0', " ");
+    let raw = Raw {
+        pid: field(4),
+        parent: field(5),
+        events: count,
+        command: command.clone(),
+    };
+    let words = body.chunks_exact(16).map(|c| (word(c, 0), word(c, 8)));
+    Ok((
+        raw,
+        Trace {
+            command,
+            dropped: field(2),
+            events: events(words),
+        },
+    ))
+}
+
+/// Numbers the objects of raw events.
+fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
+    let mut live: HashMap<u64, u32> = HashMap::new();
+    let mut out = Vec::new();
+    let mut next = 0u32;
+    let mut old = None;
+    for (who, what) in words {
+        let (address, thread, kind) = (
+            who & 0xffff_ffff_ffff,
+            ((who >> 48) & 0xfff).saturating_sub(1) as u16,
+            who >> 60,
+        );
+        let (size, align) = (what & 0xffff_ffff_ffff, (what >> 56) as u8);
+        let call = match kind {
+            1 => Call::Malloc(size),
+            2 => match live.remove(&address) {
+                Some(object) => Call::Free(object),
+                None => continue,
+            },
+            3 => {
+                old = live.remove(&address);
+                continue;
+            }
+            // A resize of an object that is older than the recording is its first appearance.
+            4 => old.take().map_or(Call::Malloc(size), |o| Call::Realloc(o, size)),
+            5 => Call::Calloc(size),
+            6 => Call::Memalign(align, size),
+            _ => continue,
+        };
+        if kind != 2 {
+            live.insert(address, next);
+            next += 1;
+        }
+        out.push(Event { thread, call });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_become_numbers() {
+        let who = |kind: u64, thread: u64, address: u64| kind << 60 | (thread + 1) << 48 | address;
+        let words = [
+            (who(2, 0, 0x10), 0),  // older than the recording: dropped
+            (who(1, 0, 0x20), 24), // 0
+            (who(3, 0, 0x20), 0),
+            (who(4, 0, 0x30), 48), // 1, from 0
+            (who(1, 1, 0x20), 16), // 2 at the address of 0
+            (who(2, 1, 0x30), 0),
+            (who(3, 0, 0x99), 0),           // unknown
+            (who(4, 0, 0xa0), 7),           // 3
+            (who(6, 0, 0xb0), 9 | 6 << 56), // 4
+        ];
+        let e = |thread, call| Event { thread, call };
+        assert_eq!(
+            events(words.into_iter()),
+            [
+                e(0, Call::Malloc(24)),
+                e(0, Call::Realloc(0, 48)),
+                e(1, Call::Malloc(16)),
+                e(1, Call::Free(1)),
+                e(0, Call::Malloc(7)),
+                e(0, Call::Memalign(6, 9)),
+            ]
+        );
+    }
+}
