@@ -52,7 +52,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("remote", "flush"), &["\"full\""], "another moment of handing over"),
     row(("remote", "sort"), &["\"sort\""], "another way of grouping"),
     row(("stats", "exit_report"), &["false"], "a report at exit"),
-    row(("stats", "level"), &["\"off\""], "counting of events"),
     row(("stats", "record"), &["\"off\""], "recording"),
     row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];

@@ -1,6 +1,7 @@
 //! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
 
 use crate::event::block::ThreadBlock;
+use crate::event::stats::{Counter, Stats};
 use crate::hot::{Miss, Route, Slot, Space};
 use crate::statics::Shared;
 use crate::sync::{AtomicPtr, AtomicUsize};
@@ -184,6 +185,8 @@ pub unsafe trait Variant: Sized + 'static {
     type Prefetch: Prefetch;
     /// Sizes above `FINE_MAX`.
     type Above: Above;
+    /// Whether events are counted.
+    type Stats: Stats;
     /// This variant's statics.
     type Shared: Shared;
     /// This variant's thread block.
@@ -228,6 +231,8 @@ pub unsafe trait Variant: Sized + 'static {
     fn arena_base() -> &'static AtomicUsize;
     /// The word that holds the flat tag table's address; only read where tags cover the whole address space.
     fn flat_table() -> &'static AtomicPtr<u32>;
+    /// One counter for each kind of event; empty where events are not counted.
+    fn counters() -> &'static [Counter];
     /// The statics.
     fn shared() -> &'static Self::Shared;
     /// This thread's slot at a byte offset of its own row.

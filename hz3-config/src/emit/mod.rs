@@ -8,7 +8,7 @@ pub mod note;
 mod tables;
 mod thread;
 
-use crate::plan::{Commit, Foreign, OnFull, Ownership, Plan, Prefetch, TagSpace, Thp};
+use crate::plan::{Commit, Foreign, OnFull, Ownership, Plan, Prefetch, StatsLevel, TagSpace, Thp};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -54,6 +54,10 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         TagSpace::Arena => quote!(ArenaSpace),
         TagSpace::Flat => quote!(FlatSpace),
     };
+    let (stats, counters) = match plan.stats.level {
+        StatsLevel::Off => (quote!(Off), quote!(0)),
+        StatsLevel::Events => (quote!(Events), quote!(#core::event::stats::KINDS.len())),
+    };
     let depot_words = plan.depot.slots as usize;
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
     let prefetch = match plan.hot.prefetch {
@@ -86,6 +90,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
             static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
                 ::core::sync::atomic::AtomicPtr::new(#core::hot::FlatSpace::before().cast_mut());
+            static COUNTERS: [#core::event::stats::Counter; #counters] =
+                [const { #core::event::stats::Counter::ZERO }; #counters];
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
 
             // SAFETY: the tables come from a checked plan and are asserted above; the statics and the thread block's
@@ -96,6 +102,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 type Route = #core::hot::#route;
                 type Prefetch = #core::#prefetch;
                 type Above = #core::hot::#above;
+                type Stats = #core::event::stats::#stats;
                 type Shared = #core::Statics<#pools, #depot_words>;
                 type Thread = Thread;
 
@@ -132,6 +139,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 #[inline(always)]
                 fn arena_base() -> &'static ::core::sync::atomic::AtomicUsize {
                     &ARENA_BASE
+                }
+
+                #[inline(always)]
+                fn counters() -> &'static [#core::event::stats::Counter] {
+                    &COUNTERS
                 }
 
                 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use super::text::Text;
 use crate::event::process;
+use crate::event::stats::KINDS;
 use crate::heap::segment::SEGMENT;
 use crate::list::BatchWord;
 use crate::os::PAGE;
@@ -102,6 +103,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     ] {
         text.field(false, key, n);
     }
+    events::<V>(&mut text);
     text.push(b",\"classes\":[");
     let mut first = true;
     for (central, class) in V::shared().centrals().iter().zip(V::classes().iter().cycle()) {
@@ -122,6 +124,20 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     }
     text.push(b"]}");
     text.finish()
+}
+
+/// Adds the counted events, where they are counted: `"events":{"kind":{"count":n,"cycles":n},…}`.
+fn events<V: Variant>(text: &mut Text) {
+    if V::counters().is_empty() {
+        return;
+    }
+    text.push(b",\"events\":{");
+    for (i, (counter, (_, name))) in V::counters().iter().zip(KINDS).enumerate() {
+        text.push(if i > 0 { b",\"" } else { b"\"" }).push(name.as_bytes()).push(b"\":{");
+        text.field(true, "count", counter.count.load(Ordering::Relaxed));
+        text.field(false, "cycles", counter.cycles.load(Ordering::Relaxed)).push(b"}");
+    }
+    text.push(b"}");
 }
 
 /// Writes `malloc_info`'s XML, like [`stats_json`].

@@ -2,6 +2,7 @@
 
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
+use super::stats::{Kind, Stats};
 use crate::hot::Route;
 use crate::os;
 use crate::statics::Shared;
@@ -17,6 +18,7 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
     if p.is_null() {
         return;
     }
+    let _timer = V::Stats::time::<V>(Kind::Untagged);
     let heap = V::shared().heap();
     // SAFETY: the object, if it is one, is the caller's.
     unsafe {

@@ -1,5 +1,6 @@
 //! Objects above the largest class.
 
+use super::stats::{Kind, Stats};
 use super::{process, relief};
 use crate::heap::large::Fresh;
 use crate::os::PAGE;
@@ -17,6 +18,7 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
 /// The same at a multiple of `align`, a power of two; says whether the memory is all zero.
 pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     process::start::<V>();
+    let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
     let heap = V::shared().heap();
     let n = n.max(1);
     let mut fresh = heap.large(&V::POLICY, n, align);

@@ -14,6 +14,7 @@ pub mod process;
 pub mod refill;
 pub mod relief;
 pub mod remote;
+pub mod stats;
 pub mod surrender;
 pub mod thread;
 pub mod threads;

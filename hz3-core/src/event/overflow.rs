@@ -1,6 +1,7 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
 use super::block::ThreadBlock;
+use super::stats::{Kind, Stats};
 use super::thread::{self, State};
 use super::{central, class_of, foreign, magazine, my_pool, surrender};
 use crate::hot::{self, Slot};
@@ -43,9 +44,11 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             State::Running => {}
         }
         (*slot).recent = true;
+        let _timer = V::Stats::time::<V>(Kind::Overflow);
         let cap = (*slot).cap;
         // Magazines grow with their use.
         if cap < row.batch && magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
+            V::Stats::count::<V>(Kind::Grown);
             (*slot).room -= 1;
             list::set_next(p, (*slot).head);
             list::keep_order();

@@ -1,6 +1,7 @@
 //! `malloc` found an empty list.
 
 use super::block::ThreadBlock;
+use super::stats::{Kind, Stats};
 use super::thread::{self, State};
 use super::{central, class_of, magazine, my_pool, relief};
 use crate::heap::depot;
@@ -27,6 +28,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             State::Running => {}
         }
         (*slot).recent = true;
+        let _timer = V::Stats::time::<V>(Kind::Refill);
         let mut batch = stored::<V>(id, row);
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
@@ -53,11 +55,16 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
             if batch.count > 0 {
                 *spare = BatchWord::NONE;
                 list::keep_order();
+                V::Stats::count::<V>(Kind::FromSpare);
                 return batch;
             }
         }
         let words = V::shared().depot(my_pool::<V>(id));
-        depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))).unwrap_or(Batch::EMPTY)
+        let batch = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len())));
+        if batch.is_some() {
+            V::Stats::count::<V>(Kind::FromDepot);
+        }
+        batch.unwrap_or(Batch::EMPTY)
     }
 }
 
@@ -65,6 +72,7 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
 unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
     // SAFETY: `id` is the class's.
     unsafe {
+        V::Stats::count::<V>(Kind::FromRuns);
         let pool = my_pool::<V>(id);
         let batch = central::<V>(pool).take::<V>(pool, row, want);
         if batch.count > 0 {

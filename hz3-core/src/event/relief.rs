@@ -1,5 +1,6 @@
 //! Memory is short: whatever waits in depots and in this thread goes back to its runs, and empty runs to the page heap.
 
+use super::stats::{Kind, Stats};
 use super::{central, class, thread};
 use crate::heap::depot;
 use crate::os;
@@ -10,6 +11,7 @@ use crate::variant::Variant;
 #[cold]
 #[inline(never)]
 pub unsafe fn relieve<V: Variant>() {
+    let _timer = V::Stats::time::<V>(Kind::Relief);
     // SAFETY: the block is this thread's; the depot hands each batch to one taker.
     unsafe {
         if thread::state::<V>() == thread::State::Running {

@@ -5,6 +5,7 @@
 //! and its runs, and if none ever does, runs that become empty still go back to the page heap.
 
 use super::block::ThreadBlock;
+use super::stats::{Kind, Stats};
 use super::thread::{self, State};
 use super::{central, class, foreign, overflow, surrender};
 use crate::hot::{self, Route, Slot};
@@ -37,6 +38,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if owner == thread::shard::<V>() {
             return overflow::put::<V>(p, slot);
         }
+        let _timer = V::Stats::time::<V>(Kind::RowFull);
         // Rows of other owners are set up by their first use: most threads free for few owners.
         let full = Batch {
             head: (*slot).head,
@@ -152,6 +154,7 @@ pub unsafe fn flush_ring<V: Variant>() {
         if ring.is_null() {
             return;
         }
+        let _timer = V::Stats::time::<V>(Kind::RingFlush);
         (*meta).ring_used = 0;
         list::keep_order();
         sort(ring, used);

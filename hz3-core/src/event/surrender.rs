@@ -1,5 +1,6 @@
 //! A batch leaves its thread.
 
+use super::stats::{Kind, Stats};
 use super::{central, class};
 use crate::heap::depot;
 use crate::list::Batch;
@@ -15,7 +16,10 @@ pub unsafe fn surrender<V: Variant>(pool: usize, batch: Batch) {
         let row = class::<V>(pool % V::CLASSES);
         let words = V::shared().depot(pool);
         let words = words.get_unchecked(..usize::from(row.depot).min(words.len()));
-        if !depot::put(words, batch) {
+        if depot::put(words, batch) {
+            V::Stats::count::<V>(Kind::ToDepot);
+        } else {
+            V::Stats::count::<V>(Kind::ToRuns);
             central::<V>(pool).give::<V>(row, batch.head);
         }
     }

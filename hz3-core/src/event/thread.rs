@@ -1,6 +1,7 @@
 //! A thread's start and its end.
 
 use super::block::{Meta, ThreadBlock};
+use super::stats::{Kind, Stats};
 use super::{class, magazine, remote};
 use crate::hot::Slot;
 use crate::list::{self, BatchWord};
@@ -42,6 +43,7 @@ pub(crate) unsafe fn bank_and_base<V: Variant>() -> (*mut Slot, usize) {
 #[inline(never)]
 pub unsafe fn start<V: Variant>() {
     super::process::start::<V>();
+    let _timer = V::Stats::time::<V>(Kind::ThreadStart);
     let block = V::thread();
     // SAFETY: the block is this thread's, and the process has started.
     unsafe {
@@ -133,6 +135,7 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
             os::arm_key(key, meta.cast());
             return;
         }
+        let _timer = V::Stats::time::<V>(Kind::ThreadExit);
         flush::<V>();
         (*meta).state = State::Uncached;
         for id in 0..V::CLASSES {

@@ -1,0 +1,139 @@
+//! Counting events, in variants that ask for it (`stats.level = "events"`). In all others nothing of this is left.
+
+use crate::sync::{AtomicU64, Ordering};
+use crate::variant::Variant;
+
+/// What is counted. A timed kind has its cycles summed too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub enum Kind {
+    /// `malloc` found an empty list (timed).
+    Refill,
+    /// … and took the spare magazine.
+    FromSpare,
+    /// … or a batch from the depot.
+    FromDepot,
+    /// … or objects from runs.
+    FromRuns,
+    /// `free` found no room (timed).
+    Overflow,
+    /// … and the magazine was allowed to grow.
+    Grown,
+    /// A batch went to a depot.
+    ToDepot,
+    /// A batch went back to its runs, object by object.
+    ToRuns,
+    /// A full row of another owner's objects was handed over (timed).
+    RowFull,
+    /// A ring was flushed (timed).
+    RingFlush,
+    /// An object above the largest class was allocated (timed).
+    LargeMalloc,
+    /// A pointer without a tag was freed: large, outside of the arena, or not ours (timed).
+    Untagged,
+    /// A thread started (timed).
+    ThreadStart,
+    /// A thread ended (timed).
+    ThreadExit,
+    /// Memory ran short and caches were emptied (timed).
+    Relief,
+}
+
+/// The kinds and their names in reports, in order.
+pub const KINDS: [(Kind, &str); 15] = [
+    (Kind::Refill, "refill"),
+    (Kind::FromSpare, "refill-from-spare"),
+    (Kind::FromDepot, "refill-from-depot"),
+    (Kind::FromRuns, "refill-from-runs"),
+    (Kind::Overflow, "overflow"),
+    (Kind::Grown, "magazine-grown"),
+    (Kind::ToDepot, "batch-to-depot"),
+    (Kind::ToRuns, "batch-to-runs"),
+    (Kind::RowFull, "row-full"),
+    (Kind::RingFlush, "ring-flush"),
+    (Kind::LargeMalloc, "large-malloc"),
+    (Kind::Untagged, "untagged-free"),
+    (Kind::ThreadStart, "thread-start"),
+    (Kind::ThreadExit, "thread-exit"),
+    (Kind::Relief, "relief"),
+];
+
+/// One kind's sums.
+pub struct Counter {
+    /// Events.
+    pub count: AtomicU64,
+    /// Cycles of the time stamp counter; 0 for kinds that are not timed, and on machines without one.
+    pub cycles: AtomicU64,
+}
+
+impl Counter {
+    /// Nothing counted.
+    #[cfg(not(loom))]
+    pub const ZERO: Counter = Counter { count: AtomicU64::new(0), cycles: AtomicU64::new(0) };
+}
+
+/// Whether and how events are counted.
+pub trait Stats: 'static {
+    /// Runs until it is dropped.
+    type Timer;
+
+    /// Counts an event and times it until the timer is dropped.
+    fn time<V: Variant>(kind: Kind) -> Self::Timer;
+
+    /// Counts an event.
+    fn count<V: Variant>(kind: Kind);
+}
+
+/// Nothing is counted.
+pub struct Off;
+
+impl Stats for Off {
+    type Timer = ();
+
+    #[inline(always)]
+    fn time<V: Variant>(_: Kind) {}
+
+    #[inline(always)]
+    fn count<V: Variant>(_: Kind) {}
+}
+
+/// Events are counted in the variant's statics, by all threads together.
+pub struct Events;
+
+impl Stats for Events {
+    type Timer = Timer;
+
+    fn time<V: Variant>(kind: Kind) -> Timer {
+        Self::count::<V>(kind);
+        Timer { of: V::counters().get(kind as usize), start: cycles() }
+    }
+
+    fn count<V: Variant>(kind: Kind) {
+        if let Some(counter) = V::counters().get(kind as usize) {
+            counter.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Adds the cycles of its life to a counter.
+pub struct Timer {
+    of: Option<&'static Counter>,
+    start: u64,
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(counter) = self.of {
+            counter.cycles.fetch_add(cycles().wrapping_sub(self.start), Ordering::Relaxed);
+        }
+    }
+}
+
+fn cycles() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has a time stamp counter.
+    let now = unsafe { core::arch::x86_64::_rdtsc() };
+    #[cfg(not(target_arch = "x86_64"))]
+    let now = 0;
+    now
+}
