@@ -1,0 +1,170 @@
+//! The hot paths as machine code: `malloc` and `free` of every shipped config's library are what is checked in, within
+//! the budget, and call nothing. Nothing is loaded here; the library is read as a file.
+//!
+//! `HZ3_BLESS=1 cargo test --test asm` writes the snapshots anew.
+#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+
+#[path = "asm/code.rs"]
+mod code;
+mod common;
+
+use code::{Code, Path, Steps};
+use common::blessed;
+use hz3_tests::{Allocator, place};
+
+/// Instructions of a call that finds an object at hand or room for it, `ret` included, and conditional branches on the
+/// way.
+struct Budget {
+    instructions: usize,
+    branches: usize,
+}
+
+/// `malloc` up to the fine table's end.
+const MALLOC: Budget = Budget {
+    instructions: 16,
+    branches: 2,
+};
+/// `malloc` above it, where there is a second table.
+const MALLOC_COARSE: Budget = Budget {
+    instructions: 20,
+    branches: 3,
+};
+const FREE: Budget = Budget {
+    instructions: 15,
+    branches: 2,
+};
+
+const FILE_BYTES: u64 = 150 << 10;
+const TLS_BYTES: u64 = 4 << 10;
+
+fn code(name: &str) -> (Code, hz3_tests::library::Library) {
+    let Allocator::Variant(variant) = Allocator::variant(name).unwrap_or_else(|e| panic!("{e}")) else {
+        panic!("{name} is no variant");
+    };
+    let code = Code::read(&variant.path).unwrap_or_else(|e| panic!("{}: {e}", variant.path.display()));
+    (code, variant.library.clone())
+}
+
+/// The paths of a function that end in its own `ret`, where nothing was missing; those that leave it are events.
+fn straight(code: &Code, function: &str) -> Vec<Path> {
+    let paths: Vec<Path> = code
+        .paths(function)
+        .unwrap_or_else(|e| panic!("{e}"))
+        .into_iter()
+        .filter(|path| path.returns)
+        .collect();
+    assert!(
+        !paths.is_empty(),
+        "no way through `{function}` ends in `ret`:\n{}",
+        code.listing(function)
+    );
+    paths
+}
+
+fn within(code: &Code, name: &str, function: &str, paths: &[Path], budget: &Budget) {
+    for path in paths {
+        assert!(
+            path.instructions <= budget.instructions && path.branches <= budget.branches,
+            "{name}: `{function}` takes {} instructions with {} conditional branches; {} and {} are allowed:\n{}",
+            path.instructions,
+            path.branches,
+            budget.instructions,
+            budget.branches,
+            code.listing(function)
+        );
+    }
+}
+
+/// Hot paths call nobody, lock nothing, and loop nowhere.
+fn is_hot(code: &Code, name: &str, function: &str) {
+    for step in code.steps(function).unwrap_or_else(|e| panic!("{e}")) {
+        let fault = match step {
+            Steps::Call => "a call",
+            Steps::Lock => "a locked instruction",
+            Steps::Back => "a jump backwards",
+            Steps::Plain => continue,
+        };
+        panic!("{name}: {fault} in `{function}`:\n{}", code.listing(function));
+    }
+}
+
+#[test]
+fn hot_paths_are_what_they_were() {
+    let mut faults = Vec::new();
+    for name in place::config_names() {
+        let (code, _) = code(&name);
+        let text: String = ["malloc", "free"].map(|function| code.listing(function)).join("\n");
+        faults.extend(blessed::compare(&format!("tests/snapshots/{name}.txt"), &text, "asm").err());
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn hot_paths_call_nothing() {
+    for name in place::config_names() {
+        let (code, library) = code(&name);
+        for function in ["malloc", "free"] {
+            is_hot(&code, &name, function);
+        }
+        if let Some(coarse) = code.coarse() {
+            is_hot(&code, &name, &coarse);
+        }
+        assert!(
+            !library.imports.iter().any(|symbol| symbol == "__tls_get_addr"),
+            "{name}: TLS by a call"
+        );
+    }
+}
+
+#[test]
+fn default_is_within_its_budget() {
+    let (code, _) = code("default");
+    within(&code, "default", "malloc", &straight(&code, "malloc"), &MALLOC);
+    within(&code, "default", "free", &straight(&code, "free"), &FREE);
+    if let Some(coarse) = code.coarse() {
+        // The comparison and the jump that lead there count, too.
+        let before = 2;
+        for path in straight(&code, &coarse) {
+            let total = (path.instructions + before, path.branches + 1);
+            assert!(
+                total.0 <= MALLOC_COARSE.instructions && total.1 <= MALLOC_COARSE.branches,
+                "malloc above the fine table takes {total:?} instructions and branches:\n{}",
+                code.listing(&coarse)
+            );
+        }
+    }
+}
+
+/// Every variant's `malloc` is one straight piece: a config changes tables or selects a type.
+#[test]
+fn every_malloc_is_within_the_budget() {
+    for name in place::config_names() {
+        let (code, _) = code(&name);
+        // Prefetching costs the one instruction that it is.
+        let prefetch =
+            usize::from(common::plan(&format!("configs/{name}.toml")).hot.prefetch != hz3_config::plan::Prefetch::Off);
+        let budget = Budget {
+            instructions: MALLOC.instructions + prefetch,
+            ..MALLOC
+        };
+        within(&code, &name, "malloc", &straight(&code, "malloc"), &budget);
+    }
+}
+
+#[test]
+fn libraries_are_small_and_cannot_panic() {
+    for name in place::config_names() {
+        let (code, library) = code(&name);
+        let panics: Vec<String> = code.symbols().filter(|symbol| symbol.contains("panic")).collect();
+        assert!(panics.is_empty(), "{name}: {panics:?}");
+        assert!(library.file_bytes <= FILE_BYTES, "{name}: {} bytes", library.file_bytes);
+        let told = hz3_config::cost::Cost::of(&common::plan(&format!("configs/{name}.toml"))).tls_bytes;
+        assert_eq!(
+            library.tls_bytes, told,
+            "{name}: bytes of TLS, and what the cost model says"
+        );
+        if name == "default" {
+            assert!(told <= TLS_BYTES, "{name}: {told} bytes of TLS");
+        }
+    }
+}
