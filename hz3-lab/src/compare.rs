@@ -201,6 +201,11 @@ fn contender(library: &Library, identity: Option<&Identity>) -> Contender {
         hash: note.hash,
         code_hash: note.code_hash,
         config: note.config,
+        hot: library
+            .path
+            .as_ref()
+            .and_then(|p| crate::disasm::hot_paths(p).ok())
+            .unwrap_or_default(),
     }
 }
 

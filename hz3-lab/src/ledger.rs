@@ -141,6 +141,7 @@ pub(crate) mod tests {
             hash: "1".repeat(16),
             code_hash: "2".repeat(16),
             config: format!("name = \"{label}\"\n"),
+            hot: Vec::new(),
         };
         let cell = |label: &str, scale: f64| {
             let mut c = Cell::new(label);

@@ -73,6 +73,9 @@ pub struct Contender {
     pub code_hash: String,
     /// The resolved config (variants).
     pub config: String,
+    /// The beginnings of malloc and free, for people.
+    #[serde(default)]
+    pub hot: Vec<crate::disasm::HotPath>,
 }
 
 /// One row of a comparison.

@@ -61,6 +61,8 @@ commands! {
     Bench => bench,
     /// Show what was compared before; mark a config as refuted
     Ledger => ledger,
+    /// Write records as one page: intervals, samples, memory, tables, code
+    Report => report,
     /// Record what a program asks of malloc
     Trace => trace,
     /// Run recorded traces under any allocator

@@ -35,7 +35,7 @@ fn small(out: &mut Vec<u8>, kind: u8, v: u64) {
 }
 
 fn size(out: &mut Vec<u8>, kind: u8, v: u64) {
-    if v % 8 == 0 && v / 8 < MORE {
+    if v.is_multiple_of(8) && v / 8 < MORE {
         out.push(kind | (v as u8 / 8) << 3);
     } else {
         out.push(kind | (MORE as u8) << 3);

@@ -1,0 +1,133 @@
+//! One self-contained HTML page of one or more records: no network, no fonts, no libraries; the samples are in it.
+
+mod configs;
+mod plots;
+mod sections;
+mod svg;
+
+use crate::record::Record;
+use std::fmt::Write;
+use svg::escape;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Bytes that a page may have: what mail and issue trackers still take.
+pub const LIMIT: usize = 2 << 20;
+
+/// The page. Series are thinned out if it would become too large.
+pub fn page(records: &[Record]) -> String {
+    let mut records = records.to_vec();
+    loop {
+        let text = render(&records);
+        let points = records
+            .iter()
+            .flat_map(|r| &r.rows)
+            .flat_map(|r| &r.cells)
+            .map(|c| c.series.len())
+            .max()
+            .unwrap_or(0);
+        if text.len() <= LIMIT || points <= 8 {
+            return text;
+        }
+        for cell in records.iter_mut().flat_map(|r| &mut r.rows).flat_map(|r| &mut r.cells) {
+            cell.series = cell
+                .series
+                .chunks(2)
+                .filter_map(|c| c.iter().max_by_key(|p| p[1]))
+                .copied()
+                .collect();
+        }
+    }
+}
+
+fn render(records: &[Record]) -> String {
+    let mut out = String::new();
+    let title = match records {
+        [one] => headline(one),
+        many => format!("{} comparisons", many.len()),
+    };
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"hz3 {}\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+        env!("CARGO_PKG_VERSION"),
+        escape(&title)
+    );
+    if records.len() > 1 {
+        out += "<nav>";
+        for r in records {
+            let _ = write!(out, "<a href=\"#{0}\">{1}</a>", escape(&r.id), escape(&headline(r)));
+        }
+        out += "</nav>\n";
+    }
+    for (i, record) in records.iter().enumerate() {
+        let _ = write!(
+            out,
+            "<section id=\"{}\">\n<h1>{}</h1>\n",
+            escape(&record.id),
+            escape(&headline(record))
+        );
+        sections::all(&mut out, record, &format!("records[{i}]"));
+        out += "</section>\n";
+    }
+    out += "<h2>Samples</h2>\n<p>Every figure above is made of the arrays below this line, which the page carries as JSON \
+            (element <code>records</code>). <button id=\"save\">save them</button></p>\n<script type=\"application/json\" id=\"records\">";
+    // Inside a script element only "</" can end it; JSON allows the escaped slash.
+    out += &serde_json::to_string(records).unwrap_or_default().replace("</", "<\\/");
+    out += "</script>\n<script>document.getElementById('save').onclick=function(){var a=document.createElement('a');\
+            a.href=URL.createObjectURL(new Blob([document.getElementById('records').textContent],{type:'application/json'}));\
+            a.download='hz3-records.json';a.click();};</script>\n</body>\n</html>\n";
+    out
+}
+
+/// `b, c against a`.
+fn headline(record: &Record) -> String {
+    let labels: Vec<&str> = record.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
+    format!(
+        "{} against {}",
+        labels.join(", "),
+        record.libraries.first().map_or("", |l| l.label.as_str())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_whole_and_carries_its_samples() {
+        let mut r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
+        r.libraries[1].label = "b</script><b>".into();
+        r.rows[0].cells[1].label = r.libraries[1].label.clone();
+        let page = page(&[r.clone()]);
+        assert!(page.len() < LIMIT);
+        assert!(!page.contains("http://") && !page.contains("https://"), "no network");
+        let start = page.find("id=\"records\">").unwrap() + 13;
+        let end = start + page[start..].find("</script>").unwrap();
+        let back: Vec<Record> = serde_json::from_str(&page[start..end]).unwrap();
+        assert_eq!(back, [r]);
+        for tag in ["svg", "table", "figure", "section", "div", "pre"] {
+            let count = |t: &str| page.matches(t).count();
+            let opened = count(&format!("<{tag}>")) + count(&format!("<{tag} "));
+            assert_eq!(opened, count(&format!("</{tag}>")), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_too_large_loses_series_first() {
+        let mut r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
+        let row = r.rows[0].clone();
+        r.rows = (0..60)
+            .map(|i| {
+                let mut row = row.clone();
+                row.name = format!("row{i}");
+                for c in &mut row.cells {
+                    c.series = (0..2000).map(|k| [k * 5000, 1_000_000 + k]).collect();
+                }
+                row
+            })
+            .collect();
+        let page = page(&[r]);
+        assert!(page.len() <= LIMIT, "{}", page.len());
+    }
+}
