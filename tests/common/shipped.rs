@@ -1,16 +1,31 @@
 //! Every shipped config as a variant, all in one binary.
+//!
+//! `HZ3_BLESS=1 cargo test --test tables` writes this file anew from what `configs/` holds.
 
 /// Calls a macro with all of them: `Name = "configs/name.toml", …`.
 macro_rules! all {
     ($with:ident) => {
         $with! {
-            Compact = "configs/compact.toml",
-            Default = "configs/default.toml",
-            Flat = "configs/flat.toml",
-            Hz3Fast = "configs/hz3-fast.toml",
-            Hz3Scale = "configs/hz3-scale.toml",
-            S22Round4k = "configs/s22-round4k.toml",
-            S23Sub4k = "configs/s23-sub4k.toml",
+            CAdopt32 = "configs/adopt-32.toml",
+            CBatchShort = "configs/batch-short.toml",
+            CCompact = "configs/compact.toml",
+            CDefault = "configs/default.toml",
+            CDepotNone = "configs/depot-none.toml",
+            CFlat = "configs/flat.toml",
+            CFullStart = "configs/full-start.toml",
+            CHz3Fast = "configs/hz3-fast.toml",
+            CHz3Ptag16 = "configs/hz3-ptag16.toml",
+            CHz3Scale = "configs/hz3-scale.toml",
+            CPrefetchNext = "configs/prefetch-next.toml",
+            CS22Round4k = "configs/s22-round4k.toml",
+            CS23Colored = "configs/s23-colored.toml",
+            CS23Geometric = "configs/s23-geometric.toml",
+            CS23NinePages = "configs/s23-nine-pages.toml",
+            CS23Seven = "configs/s23-seven.toml",
+            CS23ShortBatch = "configs/s23-short-batch.toml",
+            CS23Sub4k = "configs/s23-sub4k.toml",
+            CStatsEvents = "configs/stats-events.toml",
+            CTwoTables = "configs/two-tables.toml",
         }
     };
 }
