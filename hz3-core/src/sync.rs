@@ -3,7 +3,7 @@
 #[cfg(not(loom))]
 pub use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// How often a waiter looks again before it sleeps. Critical sections take well under a microsecond, but with more
 /// threads than cores the holder may not be running at all, so waiting awake must stay short.
