@@ -10,7 +10,7 @@ use crate::plan::{CachePlan, ClassPlan, LookupPlan, Ownership, PAGE, Plan, SEGME
 pub const CACHE_LINE: u64 = 64;
 
 /// Bytes of a thread block that belong to no class: its state, its links and its own addresses.
-pub const THREAD_META_BYTES: u64 = 88;
+pub const THREAD_META_BYTES: u64 = 96;
 
 /// Bytes of an entry of a ring: an object and its tag.
 pub const RING_ENTRY_BYTES: u64 = 16;

@@ -180,6 +180,39 @@ pub fn futex_wait(word: *const u32, expected: u32) {
     };
 }
 
+/// As [`futex_wait`], but for at most `micros` microseconds.
+pub fn futex_wait_for(word: *const u32, expected: u32, micros: u32) {
+    let _errno = KeepErrno::new();
+    let time = libc::timespec {
+        tv_sec: i64::from(micros / 1_000_000),
+        tv_nsec: i64::from(micros % 1_000_000) * 1000,
+    };
+    // SAFETY: the kernel only reads the word and the time, and checks both addresses.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word,
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            &raw const time,
+        )
+    };
+}
+
+/// Wakes all sleepers of `word`.
+pub fn futex_wake_all(word: *const u32) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the kernel only uses the address as a key.
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word,
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            i32::MAX,
+        )
+    };
+}
+
 /// Wakes one sleeper of `word`.
 pub fn futex_wake(word: *const u32) {
     let _errno = KeepErrno::new();

@@ -83,6 +83,18 @@ pub struct Policy {
     pub large_cache: usize,
     /// Free backed bytes kept by the page heap.
     pub dirty_bytes: usize,
+    /// Milliseconds after which free backed bytes go to the kernel; 0 for never.
+    pub purge_delay: u64,
+    /// An exiting thread purges.
+    pub purge_at_exit: bool,
+    /// A helper thread purges when no other thread has events.
+    pub purge_helper: bool,
+    /// Threads are asked for their caches when memory is short.
+    pub pressure: bool,
+    /// Bytes of segments and huge objects above which memory counts as short; 0 for no such bound.
+    pub budget: usize,
+    /// Free bytes below which a successful relief still asks the other threads.
+    pub reclaim: usize,
     /// Pointers that are not ours.
     pub foreign: Foreign,
 }

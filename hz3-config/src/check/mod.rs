@@ -115,10 +115,12 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             dirty_bytes: s.purge.dirty.value,
             delay_ms: s.purge.delay_ms.value,
             at_thread_exit: s.purge.at_thread_exit.value,
+            helper: s.purge.idle.value.0 == "helper",
         },
         pressure: PressurePlan {
             enabled: s.pressure.enabled.value,
             budget_bytes: s.pressure.budget.value,
+            reclaim_bytes: s.pressure.reclaim.value,
         },
         hardening: HardeningPlan {
             foreign: s.hardening.foreign.value,

@@ -215,6 +215,12 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let empty_runs = plan.depot.empty_runs;
     let large_cache = plan.large.cache_bytes as usize;
     let dirty_bytes = plan.purge.dirty_bytes as usize;
+    let purge_delay = plan.purge.delay_ms;
+    let purge_at_exit = plan.purge.at_thread_exit;
+    let purge_helper = plan.purge.helper;
+    let pressure = plan.pressure.enabled;
+    let budget = plan.pressure.budget_bytes as usize;
+    let reclaim = plan.pressure.reclaim_bytes as usize;
     let foreign = match plan.hardening.foreign {
         Foreign::Libc => quote!(Libc),
         Foreign::Abort => quote!(Abort),
@@ -236,6 +242,12 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             empty_runs: #empty_runs,
             large_cache: #large_cache,
             dirty_bytes: #dirty_bytes,
+            purge_delay: #purge_delay,
+            purge_at_exit: #purge_at_exit,
+            purge_helper: #purge_helper,
+            pressure: #pressure,
+            budget: #budget,
+            reclaim: #reclaim,
             foreign: #core::Foreign::#foreign,
         }
     }

@@ -290,7 +290,7 @@ knobs! {
         /// Bytes that are free but still backed before the page heap purges.
         dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"";
         /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
-        delay_ms: u64 = Kind::Int(0, 3_600_000), "0";
+        delay_ms: u64 = Kind::Int(0, 3_600_000), "1000";
         /// Whether a thread that exits purges.
         at_thread_exit: bool = Kind::Bool, "false";
         /// Who purges when no thread has events.
@@ -303,10 +303,10 @@ knobs! {
     /// What happens when memory runs short.
     [pressure: Pressure] {
         /// Raise an epoch that makes every thread give back its caches at its next event.
-        enabled: bool = Kind::Bool, "false";
+        enabled: bool = Kind::Bool, "true";
         /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
         budget: u64 = Kind::Bytes(0, TIB, 1), "0";
-        /// Free bytes that relief aims at.
+        /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
         reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"";
         /// How relief chooses segments.
         relief: Named = Kind::Choice(&[

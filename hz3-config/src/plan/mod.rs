@@ -303,6 +303,8 @@ pub struct PurgePlan {
     pub delay_ms: u64,
     /// Whether an exiting thread purges.
     pub at_thread_exit: bool,
+    /// Whether a helper thread purges when no thread has events.
+    pub helper: bool,
 }
 
 /// What happens when memory runs short.
@@ -312,6 +314,8 @@ pub struct PressurePlan {
     pub enabled: bool,
     /// Bytes of segments in use above which pressure is raised; 0 means only when the arena is used up.
     pub budget_bytes: u64,
+    /// Free bytes below which other threads are asked even after a successful relief.
+    pub reclaim_bytes: u64,
 }
 
 /// Checks that cost something.

@@ -36,6 +36,8 @@ pub struct Totals {
     pub segments: u64,
     /// Segments and huge objects outside of the arena.
     pub outside: u64,
+    /// The most bytes of the arena that were ever in use at once, or a little more: it is filled from below.
+    pub high: u64,
     /// Bytes reserved for the arena.
     pub reserved: u64,
     /// Threads with caches.
@@ -68,12 +70,30 @@ pub fn totals<V: Variant>() -> Totals {
         t.huge_dirty = h.huge_dirty as u64;
         t.segments = h.segments as u64;
         t.outside = h.outside.len() as u64;
+        t.high = (h.arena.high() * SEGMENT) as u64;
         t.reserved = (h.arena.segments() * SEGMENT) as u64;
     });
     t.taken = t.segments * SEGMENT as u64 + t.huge;
     let header = (crate::heap::segment::HEADER_PAGES * PAGE) as u64;
     t.pages_used = t.segments * (SEGMENT as u64 - header) - t.pages_free;
     t
+}
+
+/// The counts of relief and purging, with their names.
+pub fn reliefs<V: Variant>() -> [(&'static str, u64); 10] {
+    let r = V::shared().heap().pressure.counts();
+    [
+        ("epochs", r.epochs),
+        ("answers", r.answers),
+        ("runs", r.runs),
+        ("object_bytes", r.object_bytes),
+        ("page_bytes", r.page_bytes),
+        ("waits", r.waits),
+        ("larger", r.larger),
+        ("failed", r.failed),
+        ("purges", r.purges),
+        ("purged_bytes", r.purged_bytes),
+    ]
 }
 
 /// Writes the statistics as one JSON object, like `snprintf`: at most `room` bytes with the final zero; returns the
@@ -97,12 +117,20 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("huge_dirty_bytes", t.huge_dirty),
         ("segments", t.segments),
         ("outside", t.outside),
+        ("high_bytes", t.high),
         ("reserved_bytes", t.reserved),
         ("threads", t.threads),
         ("thread_block_bytes", size_of::<V::Thread>() as u64),
     ] {
         text.field(false, key, n);
     }
+    text.push(b",\"relief\":{");
+    let mut first = true;
+    for (key, n) in reliefs::<V>() {
+        text.field(first, key, n);
+        first = false;
+    }
+    text.push(b"}");
     events::<V>(&mut text);
     text.push(b",\"classes\":[");
     let mut first = true;
@@ -133,9 +161,12 @@ fn events<V: Variant>(text: &mut Text) {
     }
     text.push(b",\"events\":{");
     for (i, (counter, (_, name))) in V::counters().iter().zip(KINDS).enumerate() {
-        text.push(if i > 0 { b",\"" } else { b"\"" }).push(name.as_bytes()).push(b"\":{");
+        text.push(if i > 0 { b",\"" } else { b"\"" })
+            .push(name.as_bytes())
+            .push(b"\":{");
         text.field(true, "count", counter.count.load(Ordering::Relaxed));
-        text.field(false, "cycles", counter.cycles.load(Ordering::Relaxed)).push(b"}");
+        text.field(false, "cycles", counter.cycles.load(Ordering::Relaxed))
+            .push(b"}");
     }
     text.push(b"}");
 }

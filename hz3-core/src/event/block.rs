@@ -35,6 +35,10 @@ pub struct Meta {
     pub body: *mut u8,
     /// Bytes by which the magazines may still grow, all together.
     pub growth: usize,
+    /// The epoch of pressure that this thread has answered.
+    pub epoch: u32,
+    /// Events so far, where time matters.
+    pub events: u32,
     /// Where the search for idle magazines goes on.
     pub hand: usize,
     /// Neighbours in the list of threads with caches.

@@ -34,6 +34,8 @@ pub unsafe extern "C" fn child<V: Variant>() {
         central.lock.reset();
     }
     shared.threads().lock.reset();
+    shared.heap().pressure.reset();
+    shared.heap().locked(crate::heap::PageHeap::recover);
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {
         let meta = V::Thread::meta(V::thread());

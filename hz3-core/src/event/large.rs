@@ -1,7 +1,7 @@
 //! Objects above the largest class.
 
 use super::stats::{Kind, Stats};
-use super::{process, relief};
+use super::{pressure, process};
 use crate::heap::large::Fresh;
 use crate::os::PAGE;
 use crate::statics::Shared;
@@ -21,14 +21,19 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
     let heap = V::shared().heap();
     let n = n.max(1);
-    let mut fresh = heap.large(&V::POLICY, n, align);
-    if fresh.p.is_null() && n <= isize::MAX as usize {
+    let attempt = |reach| {
+        let fresh = heap.large(&V::POLICY, reach, n, align);
+        (!fresh.p.is_null()).then_some(fresh)
+    };
+    if let Some(fresh) = attempt(pressure::first::<V>()) {
+        return fresh;
+    }
+    if n <= isize::MAX as usize {
         // SAFETY: an event of this thread.
-        unsafe { relief::relieve::<V>() };
-        fresh = heap.large(&V::POLICY, n, align);
+        if let Some(fresh) = unsafe { pressure::overcome::<V, _>(attempt) } {
+            return fresh;
+        }
     }
-    if fresh.p.is_null() {
-        relief::no_memory();
-    }
-    fresh
+    pressure::no_memory::<V>();
+    Fresh::NONE
 }

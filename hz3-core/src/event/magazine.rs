@@ -64,6 +64,18 @@ unsafe fn shrink_another<V: Variant>(mine: u16) {
     }
 }
 
+/// Objects in the magazines of class `id`.
+///
+/// `id` is a class id; the thread has started.
+pub unsafe fn held<V: Variant>(id: usize) -> usize {
+    // SAFETY: slot and spare are this thread's.
+    unsafe {
+        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        u32::from((*slot).cap).saturating_sub((*slot).room) as usize + (*spare).unpack().count as usize
+    }
+}
+
 /// Gives away what the magazines of class `id` hold, and lets them hold `cap` from now on. The budget is the caller's
 /// business.
 ///

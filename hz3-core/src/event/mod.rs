@@ -10,6 +10,7 @@ pub mod fork;
 pub mod large;
 pub mod magazine;
 pub mod overflow;
+pub mod pressure;
 pub mod process;
 pub mod refill;
 pub mod relief;

@@ -3,7 +3,7 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{central, class_of, foreign, magazine, my_pool, surrender};
+use super::{central, class_of, foreign, magazine, my_pool, pressure, surrender};
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
 use crate::variant::Variant;
@@ -42,6 +42,9 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
                 return central::<V>(my_pool::<V>(id)).give::<V>(row, p);
             }
             State::Running => {}
+        }
+        if pressure::pulse::<V>() {
+            return hot::free::<V>(p);
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Overflow);

@@ -3,7 +3,7 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{central, class_of, magazine, my_pool, relief};
+use super::{class_of, magazine, my_pool, pressure};
 use crate::heap::depot;
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
@@ -24,16 +24,17 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
                 thread::start::<V>();
                 return hot::malloc::<V>(n);
             }
-            State::Uncached => return carve::<V>(id, row, 1).head,
+            State::Uncached => return pressure::carve::<V>(id, row, 1).head,
             State::Running => {}
         }
+        pressure::pulse::<V>();
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Refill);
         let mut batch = stored::<V>(id, row);
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
             let cap = (*slot).cap.max(1);
-            batch = carve::<V>(id, row, u32::from(cap.min(row.batch_carve)));
+            batch = pressure::carve::<V>(id, row, u32::from(cap.min(row.batch_carve)));
             if batch.count == 0 {
                 return batch.head;
             }
@@ -65,29 +66,5 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
             V::Stats::count::<V>(Kind::FromDepot);
         }
         batch.unwrap_or(Batch::EMPTY)
-    }
-}
-
-/// A batch from central (a single object, where only another owner's could be had); empty, with `errno` set, when there is no memory even after relief.
-unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
-    // SAFETY: `id` is the class's.
-    unsafe {
-        V::Stats::count::<V>(Kind::FromRuns);
-        let pool = my_pool::<V>(id);
-        let batch = central::<V>(pool).take::<V>(pool, row, want);
-        if batch.count > 0 {
-            return batch;
-        }
-        relief::relieve::<V>();
-        // One object of another owner's is as good as one of ours; a list of them would not be.
-        for shard in 0..V::SHARDS {
-            let pool = (pool + shard * V::CLASSES) % (V::CLASSES * V::SHARDS);
-            let batch = central::<V>(pool).take::<V>(pool, row, 1);
-            if batch.count > 0 {
-                return batch;
-            }
-        }
-        relief::no_memory();
-        Batch::EMPTY
     }
 }

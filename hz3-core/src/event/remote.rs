@@ -7,7 +7,7 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{central, class, foreign, overflow, surrender};
+use super::{central, class, foreign, overflow, pressure, surrender};
 use crate::hot::{self, Route, Slot};
 use crate::list::{self, Batch};
 use crate::variant::Variant;
@@ -56,6 +56,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if full.count > 0 {
             surrender::surrender::<V>(owner * V::CLASSES + id, full);
         }
+        pressure::pulse::<V>();
     }
 }
 
@@ -121,6 +122,7 @@ pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
         (*meta).ring_used = used + 1;
         if used + 1 == V::POLICY.ring {
             flush_ring::<V>();
+            pressure::pulse::<V>();
         }
     }
 }

@@ -69,6 +69,7 @@ pub unsafe fn start<V: Variant>() {
             (*slot).cap = first;
         }
         (*meta).growth = V::POLICY.growth;
+        (*meta).epoch = V::shared().heap().pressure.epoch();
         (*meta).spares = V::Thread::spares(block);
         list::keep_order();
         // From here on the child of a fork takes back what this thread has.
@@ -144,6 +145,9 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
         }
         threads.unlink(meta);
         detach_body::<V>(meta);
+        if V::POLICY.purge_at_exit {
+            V::shared().heap().purge_to(&V::POLICY, 0);
+        }
     }
 }
 

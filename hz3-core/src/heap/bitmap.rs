@@ -78,6 +78,20 @@ impl PageSet {
         out
     }
 
+    /// Adds the pages of another set.
+    pub fn unite(&mut self, other: &PageSet) {
+        for (a, b) in self.0.iter_mut().zip(other.0.iter()) {
+            *a |= b;
+        }
+    }
+
+    /// Removes the pages of another set.
+    pub fn subtract(&mut self, other: &PageSet) {
+        for (a, b) in self.0.iter_mut().zip(other.0.iter()) {
+            *a &= !b;
+        }
+    }
+
     /// First page at or after `from` that is (or is not) in the set; `PAGES` if there is none.
     fn seek(&self, from: usize, member: bool) -> usize {
         let mut at = from;

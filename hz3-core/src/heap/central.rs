@@ -4,8 +4,8 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
-use super::Heap;
 use super::segment::{Run, SEGMENT, Segment};
+use super::{Heap, Reach};
 use crate::Shared;
 use crate::hot::{Route, Space};
 use crate::list::{self, Batch};
@@ -67,18 +67,18 @@ impl Central {
     /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
     /// `pool` is this central's, `class` its class.
-    pub unsafe fn take<V: Variant>(&self, pool: usize, class: &Class, want: u32) -> Batch {
+    pub unsafe fn take<V: Variant>(&self, reach: Reach, pool: usize, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
         let mut batch = Batch::EMPTY;
         while batch.count < want {
             if runs.first.is_null() {
-                if batch.count > 0 {
+                if batch.count > 0 || reach == Reach::Held {
                     break;
                 }
                 // SAFETY: the lock is held, and the caller names the class.
-                let run = unsafe { runs.open::<V>(pool, class) };
+                let run = unsafe { runs.open::<V>(reach, pool, class) };
                 if run.is_null() {
                     break;
                 }
@@ -103,9 +103,10 @@ impl Central {
     ///
     /// The objects of the list are the caller's and of this class.
     pub unsafe fn give<V: Variant>(&self, class: &Class, head: *mut u8) {
-        let _guard = self.lock.lock();
+        let guard = self.lock.lock();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
+        let mut closed = false;
         let mut p = head;
         while !p.is_null() {
             // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
@@ -131,10 +132,15 @@ impl Central {
                         runs.empty += 1;
                     } else {
                         runs.close::<V>(class, run);
+                        closed = true;
                     }
                 }
                 p = following;
             }
+        }
+        drop(guard);
+        if closed {
+            V::shared().heap().purge_excess(&V::POLICY);
         }
     }
 
@@ -223,10 +229,10 @@ unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
 
 impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
-    unsafe fn open<V: Variant>(&mut self, pool: usize, class: &Class) -> *mut Run {
+    unsafe fn open<V: Variant>(&mut self, reach: Reach, pool: usize, class: &Class) -> *mut Run {
         let heap: &Heap = V::shared().heap();
         let least = (class.size as usize).div_ceil(PAGE);
-        let taken = heap.locked(|h| h.take(&V::POLICY, least, class.run_pages as usize, 1));
+        let taken = heap.locked(|h| h.take(&V::POLICY, reach, least, class.run_pages as usize, 1));
         let Some(t) = taken else {
             return ptr::null_mut();
         };
@@ -261,9 +267,9 @@ impl Runs {
             let span = Run::span(run);
             let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
             set_tags::<V>(Run::base(run), span.len, 0);
-            let heap = V::shared().heap();
-            heap.locked(|h| h.give(Segment::of(run.cast()), span, used.div_ceil(PAGE)));
-            heap.purge_excess(&V::POLICY);
+            V::shared()
+                .heap()
+                .give(&V::POLICY, Segment::of(run.cast()), span, used.div_ceil(PAGE));
         }
     }
 

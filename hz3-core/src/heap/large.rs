@@ -8,7 +8,7 @@ use super::arena::{Entry, Kind};
 use super::bitmap::Span;
 use super::outside::Outside;
 use super::segment::{LARGE, Run, SEGMENT, Segment};
-use super::{Heap, PageHeap};
+use super::{Heap, PageHeap, Reach};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -25,10 +25,13 @@ pub struct Fresh {
     pub clean: bool,
 }
 
-const NONE: Fresh = Fresh {
-    p: ptr::null_mut(),
-    clean: false,
-};
+impl Fresh {
+    /// No memory.
+    pub const NONE: Fresh = Fresh {
+        p: ptr::null_mut(),
+        clean: false,
+    };
+}
 
 /// What a large object is.
 #[derive(Clone, Copy)]
@@ -43,21 +46,21 @@ pub enum Large {
 
 impl Heap {
     /// Allocates `bytes` (more than 0) at a multiple of `align` (a power of two).
-    pub fn large(&self, policy: &Policy, bytes: usize, align: usize) -> Fresh {
+    pub fn large(&self, policy: &Policy, reach: Reach, bytes: usize, align: usize) -> Fresh {
         let pages = bytes.div_ceil(PAGE);
         if pages > (isize::MAX as usize - align) / PAGE {
-            return NONE;
+            return Fresh::NONE;
         }
         if pages <= HUGE_PAGES && align <= SEGMENT / 2 {
-            self.page_range(policy, pages, align)
+            self.page_range(policy, reach, pages, align)
         } else {
-            self.huge(policy, pages, align)
+            self.huge(policy, reach, pages, align)
         }
     }
 
-    fn page_range(&self, policy: &Policy, pages: usize, align: usize) -> Fresh {
-        let taken = self.locked(|h| h.take(policy, pages, pages, align.div_ceil(PAGE)));
-        let Some(t) = taken else { return NONE };
+    fn page_range(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
+        let taken = self.locked(|h| h.take(policy, reach, pages, pages, align.div_ceil(PAGE)));
+        let Some(t) = taken else { return Fresh::NONE };
         // SAFETY: the span was just taken, so it is ours.
         unsafe { Segment::open_run(t.segment, t.span, LARGE) };
         Fresh {
@@ -66,9 +69,12 @@ impl Heap {
         }
     }
 
-    fn huge(&self, policy: &Policy, pages: usize, align: usize) -> Fresh {
+    fn huge(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
         let segments = (pages * PAGE).div_ceil(SEGMENT);
         let taken = self.locked(|h| {
+            if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.budget {
+                return None;
+            }
             let mut found = h.arena.take(segments, align);
             if found.is_none() && h.arena.segments() >= segments && h.retire_free() {
                 found = h.arena.take(segments, align);
@@ -84,18 +90,18 @@ impl Heap {
             }
             return Fresh { p, clean };
         }
-        if !policy.grow_outside {
-            return NONE;
+        if !policy.grow_outside || reach != Reach::System {
+            return Fresh::NONE;
         }
         let bytes = segments * SEGMENT;
         let p = os::map_aligned(bytes, align.max(SEGMENT), Access::ReadWrite);
         if p.is_null() {
-            return NONE;
+            return Fresh::NONE;
         }
         if !self.locked(|h| h.outside.insert(p, Outside::Huge(bytes))) {
             // SAFETY: the mapping was just made and nobody knows it.
             unsafe { os::unmap(p, bytes) };
-            return NONE;
+            return Fresh::NONE;
         }
         Fresh { p, clean: true }
     }
@@ -142,7 +148,7 @@ impl Heap {
             Large::Pages(run) => {
                 // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
                 let span = unsafe { Run::span(run) };
-                self.locked(|h| h.give(Segment::of(p), span, span.len));
+                self.give(policy, Segment::of(p), span, span.len);
                 self.purge_excess(policy);
             }
             Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),
@@ -233,7 +239,7 @@ impl Heap {
                     first: span.first + pages,
                     len: span.len - pages,
                 };
-                self.locked(|h| h.give(segment, rest, rest.len));
+                self.give(policy, segment, rest, rest.len);
             }
             (*run).pages = pages as u16;
         }

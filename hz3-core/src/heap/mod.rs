@@ -7,18 +7,23 @@ pub mod depot;
 pub mod large;
 pub mod outside;
 pub mod page_heap;
+pub mod pressure;
 pub mod segment;
 
+use crate::os::PAGE;
 use crate::sync::Lock;
 use crate::variant::Policy;
 use core::cell::UnsafeCell;
-pub use page_heap::PageHeap;
+pub use page_heap::{PageHeap, Reach};
+pub use pressure::{Pressure, Reliefs};
 
 /// The page heap behind its lock.
 pub struct Heap {
     /// Guards the page heap. Taken last of all locks.
     pub lock: Lock,
     inner: UnsafeCell<PageHeap>,
+    /// Shortage of memory.
+    pub pressure: Pressure,
 }
 
 // SAFETY: `inner` is only reached through `locked`.
@@ -31,6 +36,7 @@ impl Heap {
         Heap {
             lock: Lock::new(),
             inner: UnsafeCell::new(PageHeap::EMPTY),
+            pressure: Pressure::new(),
         }
     }
 
@@ -42,28 +48,53 @@ impl Heap {
         f(unsafe { &mut *self.inner.get() })
     }
 
-    /// Gives free pages back to the kernel, the longest left alone first, until no more than the budget are backed.
+    /// The time at which pages are given, where that matters.
+    #[inline]
+    fn now(policy: &Policy) -> u64 {
+        if policy.purge_delay > 0 { crate::os::now_ms() } else { 0 }
+    }
+
+    /// Gives a range of pages back: see [`PageHeap::give`].
+    pub fn give(&self, policy: &Policy, segment: *mut segment::Segment, span: bitmap::Span, touched: usize) {
+        let now = Self::now(policy);
+        self.locked(|h| h.give(segment, span, touched, now));
+    }
+
+    /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.
     pub fn purge_excess(&self, policy: &Policy) {
-        self.purge_to(policy.dirty_bytes);
+        self.purge_while(policy, u64::MAX, |h| h.excess(policy) > 0);
     }
 
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
-    pub fn purge_to(&self, bytes: usize) -> usize {
-        let mut purged = 0;
-        loop {
-            // One segment a turn: others get the lock in between.
-            let n = self.locked(|h| {
-                if h.dirty_pages * crate::os::PAGE > bytes {
-                    h.purge_oldest()
-                } else {
-                    0
-                }
-            });
-            if n == 0 {
-                return purged * crate::os::PAGE;
+    pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
+        self.purge_while(policy, u64::MAX, |h| h.dirty_pages * PAGE > bytes)
+    }
+
+    /// Gives back the free pages of segments that got none since `before`. Returns the bytes given back.
+    pub fn purge_old(&self, policy: &Policy, before: u64) -> usize {
+        self.purge_while(policy, before, |_| true)
+    }
+
+    /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile.
+    fn purge_while(&self, policy: &Policy, before: u64, mut more: impl FnMut(&mut PageHeap) -> bool) -> usize {
+        let mut all = 0;
+        while let Some(mut purge) = self.locked(|h| if more(h) { h.purge_begin(before) } else { None }) {
+            let purged = purge.run();
+            let now = Self::now(policy);
+            self.locked(|h| h.purge_end(&purge, now));
+            all += purged * PAGE;
+            if purged == 0 {
+                break;
             }
-            purged += n;
         }
+        if all > 0 {
+            self.pressure.count(Reliefs {
+                purges: 1,
+                purged_bytes: all as u64,
+                ..Reliefs::default()
+            });
+        }
+        all
     }
 
     /// Gives the pages of freed huge objects back to the kernel. Returns the bytes given back.

@@ -17,6 +17,19 @@ use core::ptr;
 /// How many segments of a bucket are compared for fullness.
 const COMPARED: usize = 8;
 
+/// How far a request may go for new segments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// No further than the segments that there are.
+    Held,
+    /// To the arena, while segments and huge objects stay within the budget.
+    Budget,
+    /// To the end of the arena.
+    Arena,
+    /// To the operating system, if the policy allows that.
+    System,
+}
+
 /// A range of pages just taken.
 #[derive(Clone, Copy)]
 pub struct Taken {
@@ -49,6 +62,38 @@ pub struct PageHeap {
     pub huge_dirty: usize,
     /// Bytes of huge objects.
     pub huge_bytes: usize,
+    /// Free pages that are being purged at the moment, and so cannot be had.
+    pub purging: usize,
+    /// Backed free pages worth keeping, as far as experience says: see [`excess`](Self::excess).
+    keep: usize,
+    /// Backed pages that were taken and given since `keep` was last reckoned.
+    reused: usize,
+    added: usize,
+}
+
+/// Backed free pages of one segment, taken out so that the kernel can get them while the heap is not locked.
+#[derive(Clone, Copy)]
+pub struct Purge {
+    segment: *mut Segment,
+    pages: PageSet,
+    /// Pages that the kernel would not take.
+    refused: PageSet,
+}
+
+impl Purge {
+    /// Gives the pages to the kernel. Returns how many it took.
+    pub fn run(&mut self) -> usize {
+        let mut purged = 0;
+        for span in self.pages.spans() {
+            // SAFETY: the pages were taken out of the free set, so they are this purge's alone.
+            if unsafe { os::purge(Segment::page_address(self.segment, span.first), span.len * PAGE) } {
+                purged += span.len;
+            } else {
+                self.refused.insert(span);
+            }
+        }
+        purged
+    }
 }
 
 impl PageHeap {
@@ -65,15 +110,19 @@ impl PageHeap {
         segments: 0,
         huge_dirty: 0,
         huge_bytes: 0,
+        purging: 0,
+        keep: 0,
+        reused: 0,
+        added: 0,
     };
 
     /// Takes `want` pages that start at a multiple of `align` pages (a power of two, below a segment), or, where no
     /// more can be had, as many as there are, but at least `min`.
-    pub fn take(&mut self, policy: &Policy, min: usize, want: usize, align: usize) -> Option<Taken> {
+    pub fn take(&mut self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
         if let Some(taken) = self.take_free(want, align) {
             return Some(taken);
         }
-        if self.add_segment(policy) {
+        if self.add_segment(policy, reach) {
             return self.take_free(want, align);
         }
         let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
@@ -133,6 +182,7 @@ impl PageHeap {
             self.free_pages -= span.len;
             self.rebucket(segment, (*segment).free.longest());
             self.less_dirty(segment, dirty);
+            self.reused += dirty;
             Taken {
                 segment,
                 span,
@@ -154,8 +204,8 @@ impl PageHeap {
         true
     }
 
-    /// Gives a range back. `touched` of its pages, from the first on, may hold something.
-    pub fn give(&mut self, segment: *mut Segment, span: Span, touched: usize) {
+    /// Gives a range back at the time `now`. `touched` of its pages, from the first on, may hold something.
+    pub fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
             (*segment).dirty.insert(Span {
@@ -168,7 +218,8 @@ impl PageHeap {
             let len = (*segment).free.around(span.first).len;
             self.rebucket(segment, len.max((*segment).longest as usize));
             let dirty = (*segment).dirty.count_in(span);
-            self.more_dirty(segment, dirty);
+            self.more_dirty(segment, dirty, now);
+            self.added += dirty;
             if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
                 self.retire(segment);
             }
@@ -277,7 +328,7 @@ impl PageHeap {
         }
     }
 
-    unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize) {
+    unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
         if pages == 0 {
             return;
         }
@@ -288,40 +339,104 @@ impl PageHeap {
             }
             (*segment).dirty_free += pages as u32;
             self.dirty_pages += pages;
+            (*segment).since = now;
             self.dirty_append(segment);
         }
     }
 
-    /// Gives the free pages of the segment that was longest left alone back to the kernel. Returns the pages; 0 when no
-    /// free page is backed.
-    pub fn purge_oldest(&mut self) -> usize {
+    /// Pages that are free and backed beyond what is worth keeping.
+    ///
+    /// What is worth keeping is what was lately used again: pages taken raise it by their number, pages given lower it
+    /// by a sixteenth of theirs, between a thirty-second of the bound and the bound. A program whose pages come and go
+    /// keeps them; one that ends a phase keeps little.
+    pub fn excess(&mut self, policy: &Policy) -> usize {
+        let most = policy.dirty_bytes / PAGE;
+        self.keep = (self.keep + self.reused)
+            .saturating_sub(self.added.div_ceil(16))
+            .clamp(most / 32, most);
+        (self.reused, self.added) = (0, 0);
+        self.dirty_pages.saturating_sub(self.keep)
+    }
+
+    /// Takes the backed free pages of the segment that was longest left alone out, if that was before `before`. They
+    /// come back with [`purge_end`](Self::purge_end).
+    pub fn purge_begin(&mut self, before: u64) -> Option<Purge> {
         let segment = self.dirty_first;
-        if segment.is_null() {
-            return 0;
-        }
         // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
         unsafe {
-            let backed = (*segment).free.and(&(*segment).dirty);
-            let mut purged = 0;
-            for span in backed.spans() {
-                if os::purge(Segment::page_address(segment, span.first), span.len * PAGE) {
-                    (*segment).dirty.remove(span);
-                }
-                purged += span.len;
+            if segment.is_null() || (*segment).since > before {
+                return None;
             }
-            // Pages that the kernel would not take (they are locked) stay marked, but leave the list all the same:
-            // trying again and again would help nobody.
-            self.less_dirty(segment, purged);
-            if (*segment).free_pages as usize == USABLE {
+            let pages = (*segment).free.and(&(*segment).dirty);
+            let count = pages.count();
+            (*segment).free.subtract(&pages);
+            (*segment).out.unite(&pages);
+            (*segment).free_pages -= count as u32;
+            self.free_pages -= count;
+            self.purging += count;
+            self.rebucket(segment, (*segment).free.longest());
+            self.less_dirty(segment, count);
+            Some(Purge {
+                segment,
+                pages,
+                refused: PageSet::EMPTY,
+            })
+        }
+    }
+
+    /// Makes purged pages free again. Those that the kernel refused (they are locked) wait for the next time.
+    pub fn purge_end(&mut self, purge: &Purge, now: u64) {
+        let segment = purge.segment;
+        // SAFETY: a segment with pages out is live; the lock is held.
+        unsafe {
+            let count = purge.pages.count();
+            (*segment).out.subtract(&purge.pages);
+            (*segment).dirty.subtract(&purge.pages);
+            (*segment).dirty.unite(&purge.refused);
+            (*segment).free.unite(&purge.pages);
+            (*segment).free_pages += count as u32;
+            self.free_pages += count;
+            self.purging -= count;
+            self.rebucket(segment, (*segment).free.longest());
+            self.more_dirty(segment, purge.refused.count(), now);
+            if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
                 self.retire(segment);
             }
-            purged
+        }
+    }
+
+    /// In the child of a fork: pages that vanished threads were purging are free, and perhaps still backed.
+    pub fn recover(&mut self) {
+        while self.purging > 0 {
+            let mut found = ptr::null_mut();
+            self.for_each(|s| {
+                // SAFETY: `for_each` passes live segments.
+                if unsafe { (*s).out.count() } > 0 {
+                    found = s;
+                }
+            });
+            if found.is_null() {
+                return;
+            }
+            // SAFETY: a live segment; nobody else purges, as the child has one thread.
+            let pages = unsafe { (*found).out };
+            self.purge_end(
+                &Purge {
+                    segment: found,
+                    pages,
+                    refused: pages,
+                },
+                0,
+            );
         }
     }
 
     // ---- segments ----
 
-    fn add_segment(&mut self, policy: &Policy) -> bool {
+    fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
+        if reach == Reach::Held || reach == Reach::Budget && self.taken() + SEGMENT > policy.budget {
+            return false;
+        }
         if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
             self.huge_dirty -= dirty * SEGMENT;
             self.arena.set(
@@ -337,7 +452,7 @@ impl PageHeap {
             self.open_segment(segment, false, dirty == 0);
             return true;
         }
-        if !policy.grow_outside {
+        if !policy.grow_outside || reach != Reach::System {
             return false;
         }
         let p = os::map_aligned(SEGMENT, SEGMENT, Access::ReadWrite);
@@ -364,8 +479,13 @@ impl PageHeap {
             self.link(segment);
             self.segments += 1;
             self.free_pages += USABLE;
-            self.more_dirty(segment, if clean { 0 } else { USABLE });
+            self.more_dirty(segment, if clean { 0 } else { USABLE }, 0);
         }
+    }
+
+    /// Bytes of segments of pages and of huge objects.
+    pub fn taken(&self) -> usize {
+        self.segments * SEGMENT + self.huge_bytes
     }
 
     /// Takes a wholly free segment out, and gives it back to the arena or to the kernel. Its free pages are clean but

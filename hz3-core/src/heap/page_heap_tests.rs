@@ -161,7 +161,7 @@ impl World {
         let held = self.held.swap_remove(n);
         held.check(held.pages);
         match held.run {
-            Some((segment, span)) => self.heap.locked(|h| h.give(segment, span, held.touched)),
+            Some((segment, span)) => self.heap.locked(|h| h.give(segment, span, held.touched, 0)),
             // SAFETY: the object is out, and nobody uses it any more.
             None => unsafe { self.heap.give_large(&self.policy, held.p, self.large(held.p)) },
         }
@@ -177,7 +177,10 @@ impl World {
                 touched,
             } => {
                 let (want, align) = (min + more, 1usize << align);
-                match self.heap.locked(|h| h.take(&self.policy, min, want, align)) {
+                match self
+                    .heap
+                    .locked(|h| h.take(&self.policy, Reach::System, min, want, align))
+                {
                     Some(t) => {
                         assert!((min..=want).contains(&t.span.len) && t.span.first.is_multiple_of(align));
                         let p = Segment::page_address(t.segment, t.span.first);
@@ -194,7 +197,7 @@ impl World {
             }
             Op::Large { pages, align } => {
                 let align = PAGE << align;
-                let fresh = self.heap.large(&self.policy, pages * PAGE, align);
+                let fresh = self.heap.large(&self.policy, Reach::System, pages * PAGE, align);
                 if fresh.p.is_null() {
                     assert!(!self.policy.grow_outside, "there is memory outside of the arena");
                     return;
@@ -235,7 +238,7 @@ impl World {
                 }
             }
             Op::Purge(pages) => {
-                self.heap.purge_to(pages * PAGE);
+                self.heap.purge_to(&self.policy, pages * PAGE);
                 self.heap.locked(|h| assert!(h.dirty_pages <= pages));
             }
             Op::PurgeHuge => {
@@ -335,7 +338,7 @@ impl World {
             self.give(0);
         }
         self.audit();
-        self.heap.purge_to(0);
+        self.heap.purge_to(&self.policy, 0);
         self.heap.purge_huge();
         self.audit();
         self.heap.locked(|h| {

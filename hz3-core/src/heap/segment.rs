@@ -64,10 +64,14 @@ pub struct Segment {
     pub longest: u32,
     /// Whether it lies outside of the arena.
     pub outside: bool,
+    /// When it last got pages that are backed, in milliseconds of the coarse clock; 0 where purging has no delay.
+    pub since: u64,
     /// Free pages.
     pub free: PageSet,
     /// Pages that may hold something else than zeroes. Kept for pages in use too: cleared by purge only.
     pub dirty: PageSet,
+    /// Free pages that are being purged: in neither set until the kernel has them.
+    pub out: PageSet,
     /// For every page of a run: the run's first page.
     first: [u16; PAGES],
     /// One descriptor a usable page; a run's is its first page's.
@@ -109,6 +113,7 @@ impl Segment {
             (*at).free = PageSet::EMPTY;
             (*at).free.insert(WHOLE);
             (*at).dirty = dirty;
+            (*at).out = PageSet::EMPTY;
         }
     }
 

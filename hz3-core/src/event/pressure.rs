@@ -1,0 +1,199 @@
+//! Shortage of memory, and the passing of time: what events do beside their work.
+//!
+//! When a request finds no memory in its reach (the budget, then the arena, then the system), the thread gives back its
+//! own caches, all depots and all empty runs. If that is not enough it raises the epoch: every other thread sees that at
+//! its next event and does the same. Where nothing lies beyond the arena the request waits for answers, asleep and for a
+//! bounded time, because a thread that sleeps or computes has no events; what such threads keep is bounded by the budget
+//! of their magazines. Last of all a larger class may have a free object.
+
+use super::block::ThreadBlock;
+use super::stats::{Kind, Stats};
+use super::thread::{self, State};
+use super::{central, class, my_pool, relief};
+use crate::heap::{Reach, Reliefs};
+use crate::list::Batch;
+use crate::os;
+use crate::statics::Shared;
+use crate::variant::Variant;
+
+/// Rounds that a request waits for others; each is twice as long as the one before.
+const ROUNDS: u32 = 6;
+/// Microseconds of the first round.
+const FIRST_WAIT: u32 = 100;
+/// Milliseconds for which others are not asked again after they had nothing.
+const FUTILE: u64 = 50;
+/// Events between two looks at the clock.
+const LOOK: u32 = 64;
+
+const NO_COUNT: Reliefs = Reliefs {
+    epochs: 0,
+    answers: 0,
+    runs: 0,
+    object_bytes: 0,
+    page_bytes: 0,
+    waits: 0,
+    larger: 0,
+    failed: 0,
+    purges: 0,
+    purged_bytes: 0,
+};
+
+/// How far a first attempt may go.
+pub const fn first<V: Variant>() -> Reach {
+    if V::POLICY.budget > 0 {
+        Reach::Budget
+    } else if V::POLICY.pressure || !V::POLICY.grow_outside {
+        Reach::Arena
+    } else {
+        Reach::System
+    }
+}
+
+/// To be called at the beginning of every event of a class. True if this thread's magazines were given back, so that
+/// what the event was about may no longer hold.
+#[inline]
+pub unsafe fn pulse<V: Variant>() -> bool {
+    if !V::POLICY.pressure && V::POLICY.purge_delay == 0 {
+        return false;
+    }
+    // SAFETY: the block is this thread's.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        if V::POLICY.purge_delay > 0 {
+            (*meta).events = (*meta).events.wrapping_add(1);
+            if (*meta).events % LOOK == 0 {
+                age::<V>();
+            }
+        }
+        V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
+    }
+}
+
+/// This thread sees a new epoch: it gives back what it has. False if it has no caches.
+#[cold]
+#[inline(never)]
+unsafe fn answer<V: Variant>() -> bool {
+    // SAFETY: the block is this thread's.
+    unsafe {
+        if thread::state::<V>() != State::Running {
+            return false;
+        }
+        let pressure = &V::shared().heap().pressure;
+        (*V::Thread::meta(V::thread())).epoch = pressure.epoch();
+        relief::counted::<V>(Reliefs { answers: 1, ..NO_COUNT });
+        pressure.answer();
+        true
+    }
+}
+
+/// Gives pages that were left alone for long back to the kernel, if it is time to look.
+#[cold]
+#[inline(never)]
+pub fn age<V: Variant>() {
+    let heap = V::shared().heap();
+    let (now, delay) = (os::now_ms(), V::POLICY.purge_delay);
+    if heap.pressure.due(now, delay / 4 + 1) {
+        heap.purge_old(&V::POLICY, now.saturating_sub(delay));
+    }
+}
+
+/// A request failed within its [`first`] reach: makes room and tries again, further and further.
+#[cold]
+#[inline(never)]
+pub unsafe fn overcome<V: Variant, T>(mut attempt: impl FnMut(Reach) -> Option<T>) -> Option<T> {
+    let heap = V::shared().heap();
+    let (policy, pressure) = (&V::POLICY, &heap.pressure);
+    let now = os::now_ms();
+    let futile = pressure.is_futile(now);
+    // Where the request may go further, nobody gives up caches again that were given up in vain a moment ago.
+    if !futile || !policy.grow_outside {
+        // SAFETY: an event of this thread.
+        unsafe { relief::counted::<V>(Reliefs { runs: 1, ..NO_COUNT }) };
+        let found = attempt(first::<V>());
+        let short = found.is_none() || heap.locked(|h| h.free_pages) * os::PAGE < policy.reclaim;
+        if policy.pressure && short && pressure.raise(now) {
+            // SAFETY: the block is this thread's, which has just done what the epoch asks for.
+            unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
+        }
+        if found.is_some() {
+            return found;
+        }
+    }
+    if policy.budget > 0
+        && let Some(found) = attempt(Reach::Arena)
+    {
+        pressure.futile(now + FUTILE);
+        return Some(found);
+    }
+    if policy.grow_outside {
+        pressure.futile(now + FUTILE);
+        return attempt(Reach::System);
+    }
+    if policy.pressure && !futile {
+        let found = wait::<V, T>(&mut attempt);
+        if found.is_none() {
+            pressure.futile(os::now_ms() + FUTILE);
+        }
+        return found;
+    }
+    None
+}
+
+/// Waits for other threads' answers, for a bounded time.
+fn wait<V: Variant, T>(attempt: &mut impl FnMut(Reach) -> Option<T>) -> Option<T> {
+    let pressure = &V::shared().heap().pressure;
+    if V::shared().threads().count() < 2 {
+        return None;
+    }
+    pressure.count(Reliefs { waits: 1, ..NO_COUNT });
+    for round in 0..ROUNDS {
+        let seen = pressure.answered();
+        if let Some(found) = attempt(Reach::Arena) {
+            return Some(found);
+        }
+        pressure.wait(seen, FIRST_WAIT << round);
+    }
+    attempt(Reach::Arena)
+}
+
+/// A batch of class `id` from its runs. Where there is no memory, one object of it or of a larger class; empty, with
+/// `errno` set, if there is none of these either.
+///
+/// `id` is a class id, `row` its class.
+pub unsafe fn carve<V: Variant>(id: usize, row: &crate::variant::Class, want: u32) -> Batch {
+    let some = |batch: Batch| (batch.count > 0).then_some(batch);
+    // SAFETY: the caller's contract; the batch is ours.
+    unsafe {
+        V::Stats::count::<V>(Kind::FromRuns);
+        let mine = my_pool::<V>(id);
+        let batch = central::<V>(mine).take::<V>(first::<V>(), mine, row, want);
+        if batch.count > 0 {
+            return batch;
+        }
+        if let Some(batch) = overcome::<V, _>(|reach| some(central::<V>(mine).take::<V>(reach, mine, row, 1))) {
+            return batch;
+        }
+        // One object of another owner's is as good as one of ours; a list of them would not be.
+        let pressure = &V::shared().heap().pressure;
+        for other in id..V::CLASSES {
+            for shard in 0..V::SHARDS {
+                let pool = shard * V::CLASSES + other;
+                let batch = central::<V>(pool).take::<V>(Reach::Held, pool, class::<V>(other), 1);
+                if batch.count > 0 {
+                    let larger = u64::from(other > id);
+                    pressure.count(Reliefs { larger, ..NO_COUNT });
+                    return batch;
+                }
+            }
+        }
+        no_memory::<V>();
+        Batch::EMPTY
+    }
+}
+
+/// A request fails.
+#[cold]
+pub fn no_memory<V: Variant>() {
+    V::shared().heap().pressure.count(Reliefs { failed: 1, ..NO_COUNT });
+    os::set_errno(os::ENOMEM);
+}

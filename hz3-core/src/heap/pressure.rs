@@ -1,0 +1,171 @@
+//! What the process knows of its shortage of memory: the epoch that asks every thread for its caches, who answered, and
+//! when free pages are next looked through for old ones.
+//!
+//! Hot paths never look here. Events compare one word that changes only when memory is short, so that it stays in every
+//! core's cache.
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Counts since the process started; each is exact, but they are read one by one.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Reliefs {
+    /// Times that the epoch was raised.
+    pub epochs: u64,
+    /// Times that a thread gave back its caches because it saw a new epoch.
+    pub answers: u64,
+    /// Times that a request found no memory and looked for some in its own caches, depots and empty runs.
+    pub runs: u64,
+    /// Bytes of objects that went back to their runs in all of these.
+    pub object_bytes: u64,
+    /// Bytes of free pages that all of these won, as far as others did not take them at once.
+    pub page_bytes: u64,
+    /// Times that a request waited for other threads.
+    pub waits: u64,
+    /// Requests that were served by a larger class.
+    pub larger: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Passes over the free pages that gave some back to the kernel.
+    pub purges: u64,
+    /// Bytes that they gave back.
+    pub purged_bytes: u64,
+}
+
+macro_rules! counters {
+    ($($name:ident),+) => {
+        /// The state. All zero at the start.
+        #[derive(Default)]
+        pub struct Pressure {
+            /// Raised when memory is short. Threads compare it with what they saw last.
+            epoch: AtomicU32,
+            /// Changes when a thread has answered; waiters sleep on it.
+            answered: AtomicU32,
+            /// Requests that wait for answers.
+            waiting: AtomicU32,
+            /// Until when (milliseconds) nobody waits or raises the epoch again, as it brought nothing last time.
+            futile_until: AtomicU64,
+            /// When (milliseconds) the epoch was last raised.
+            raised: AtomicU64,
+            /// When the free pages are next looked through.
+            look_at: AtomicU64,
+            /// Whether the helper thread exists.
+            pub helper: AtomicU32,
+            $( $name: AtomicU64, )+
+        }
+
+        impl Pressure {
+            /// No shortage yet.
+            #[cfg(not(loom))]
+            pub const fn new() -> Self {
+                Pressure {
+                    epoch: AtomicU32::new(0),
+                    answered: AtomicU32::new(0),
+                    waiting: AtomicU32::new(0),
+                    futile_until: AtomicU64::new(0),
+                    raised: AtomicU64::new(0),
+                    look_at: AtomicU64::new(0),
+                    helper: AtomicU32::new(0),
+                    $( $name: AtomicU64::new(0), )+
+                }
+            }
+
+            /// The counts.
+            pub fn counts(&self) -> Reliefs {
+                Reliefs { $( $name: self.$name.load(Ordering::Relaxed), )+ }
+            }
+
+            /// Adds to the counts.
+            pub fn count(&self, by: Reliefs) {
+                $( if by.$name > 0 { self.$name.fetch_add(by.$name, Ordering::Relaxed); } )+
+            }
+        }
+    };
+}
+counters!(
+    epochs,
+    answers,
+    runs,
+    object_bytes,
+    page_bytes,
+    waits,
+    larger,
+    failed,
+    purges,
+    purged_bytes
+);
+
+impl Pressure {
+    /// The epoch.
+    #[inline]
+    pub fn epoch(&self) -> u32 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Whether asking others brought nothing a moment ago.
+    pub fn is_futile(&self, now_ms: u64) -> bool {
+        now_ms < self.futile_until.load(Ordering::Relaxed)
+    }
+
+    /// Raises the epoch, unless that brought nothing a moment ago or was done in this very moment. Returns whether it was
+    /// raised.
+    pub fn raise(&self, now_ms: u64) -> bool {
+        let last = self.raised.load(Ordering::Relaxed);
+        let first = || {
+            self.raised
+                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        };
+        if self.is_futile(now_ms) || now_ms == last || !first() {
+            return false;
+        }
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.count(Reliefs {
+            epochs: 1,
+            ..Reliefs::default()
+        });
+        true
+    }
+
+    /// Nobody had anything: for a while others need not ask again.
+    pub fn futile(&self, until_ms: u64) {
+        self.futile_until.fetch_max(until_ms, Ordering::Relaxed);
+    }
+
+    /// Tells those who wait that a thread has given back what it had.
+    #[cfg(not(loom))]
+    pub fn answer(&self) {
+        self.answered.fetch_add(1, Ordering::Release);
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            crate::os::futex_wake_all(self.answered.as_ptr());
+        }
+    }
+
+    /// How many answers there were so far.
+    pub fn answered(&self) -> u32 {
+        self.answered.load(Ordering::Acquire)
+    }
+
+    /// Sleeps until there are more answers than `seen`, or for `micros`.
+    #[cfg(not(loom))]
+    pub fn wait(&self, seen: u32, micros: u32) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        crate::os::futex_wait_for(self.answered.as_ptr(), seen, micros);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether it is time to look through the free pages; if so, the caller does it, and nobody else for `every_ms`.
+    pub fn due(&self, now_ms: u64, every_ms: u64) -> bool {
+        let at = self.look_at.load(Ordering::Relaxed);
+        now_ms >= at
+            && self
+                .look_at
+                .compare_exchange(at, now_ms + every_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// In the child of a fork: whoever waited is not here.
+    pub fn reset(&self) {
+        self.waiting.store(0, Ordering::Relaxed);
+        self.helper.store(0, Ordering::Relaxed);
+    }
+}
