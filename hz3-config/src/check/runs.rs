@@ -11,6 +11,8 @@ use crate::plan::{PAGE, SEGMENT_USABLE_PAGES};
 const LINE: u32 = 64;
 /// Most colours: more than L1 has ways for one page offset gains nothing.
 const COLORS_MAX: u32 = 16;
+/// Most objects of a run: its descriptor counts them in 16 bits.
+const OBJECTS_MAX: u64 = u16::MAX as u64;
 
 /// A class's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,15 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
             (Some(row), _) if row.value.value * u64::from(PAGE) < u64::from(size) => {
                 // A row is told once, for its largest class.
                 too_short.insert(row.value.at, (size, row.value.value));
+                continue;
+            }
+            (Some(row), _) if row.value.value * u64::from(PAGE) / u64::from(size) > OBJECTS_MAX => {
+                let (pages, most) = (row.value.value, OBJECTS_MAX * u64::from(size) / u64::from(PAGE));
+                let objects = pages * u64::from(PAGE) / u64::from(size);
+                let message = format!(
+                    "a run of {pages} pages holds {objects} objects of {size} bytes: {OBJECTS_MAX} is the most"
+                );
+                sink.error(row.value.at, message, "", format!("let it have {most} pages at most"));
                 continue;
             }
             (Some(row), _) => Some(narrow(row.value.value)),
