@@ -91,7 +91,8 @@ pub struct RowRecord {
     pub metric: Metric,
     /// Base against itself: the pairs.
     pub null: Vec<[f64; 2]>,
-    /// The floor, a log ratio.
+    /// The floor, a log ratio; not finite if the base was not measured against itself often enough.
+    #[serde(with = "maybe")]
     pub floor: f64,
     /// Looks that were taken.
     pub looks: usize,
@@ -132,12 +133,16 @@ pub struct Cell {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Median ratio of the judged value.
+    #[serde(with = "maybe")]
     pub ratio: f64,
     /// Lower end of its 95 % bootstrap interval.
+    #[serde(with = "maybe")]
     pub lo: f64,
     /// Upper end.
+    #[serde(with = "maybe")]
     pub hi: f64,
     /// Lower end of the interval that the verdict rests on, 0 if there were too few blocks.
+    #[serde(with = "maybe")]
     pub judged_lo: f64,
     /// Upper end; none if there were too few blocks.
     pub judged_hi: Option<f64>,
@@ -148,8 +153,10 @@ pub struct Outcome {
     /// True if the effect is surely smaller than the margin: undecided for good.
     pub negligible: bool,
     /// Median ratio of peak resident bytes.
+    #[serde(with = "maybe")]
     pub rss: f64,
     /// Median ratio of CPU time.
+    #[serde(with = "maybe")]
     pub cpu: f64,
 }
 
@@ -185,6 +192,10 @@ impl Cell {
 }
 
 impl Outcome {
+    /// Whether there were enough blocks for an interval.
+    pub fn known(&self) -> bool {
+        self.lo > 0.0 && self.hi.is_finite()
+    }
     /// Judges `cell` against `base` with a floor.
     pub fn of(cell: &Cell, base: &Cell, floor: f64, margin: f64) -> Self {
         let l = stats::look(&stats::log_ratios(&cell.values, &base.values), floor);
@@ -203,6 +214,18 @@ impl Outcome {
             rss: ratio(bytes(&cell.rss_peak), bytes(&base.rss_peak)),
             cpu: ratio(cell.cpu.clone(), base.cpu.clone()),
         }
+    }
+}
+
+/// JSON has no infinity: what is not finite is written as `null` and read as NaN.
+mod maybe {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(v: &f64, s: S) -> Result<S::Ok, S::Error> {
+        v.is_finite().then_some(*v).serialize(s)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
     }
 }
 
@@ -271,5 +294,20 @@ mod tests {
             (few.verdict, few.smallest_percent, few.judged_hi),
             (Verdict::Undecided, None, None)
         );
+    }
+
+    #[test]
+    fn what_is_not_finite_survives_json() {
+        let (mut base, mut cell) = (Cell::new("a"), Cell::new("b"));
+        base.values.push(1.0);
+        cell.values.push(2.0);
+        let o = Outcome::of(&cell, &base, f64::INFINITY, 0.01);
+        let text = serde_json::to_string(&o).unwrap();
+        let back: Outcome = serde_json::from_str(&text).unwrap();
+        assert!(
+            (back.ratio - 2.0).abs() < 1e-12 && back.hi.is_nan() && back.rss.is_nan(),
+            "{text}"
+        );
+        assert_eq!(back.verdict, Verdict::Undecided);
     }
 }

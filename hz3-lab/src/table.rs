@@ -15,6 +15,9 @@ pub fn text(record: &Record) -> String {
     );
     for row in &record.rows {
         for (i, cell) in row.cells.iter().enumerate() {
+            if i > 0 && row.cells[0].problem.is_some() {
+                break;
+            }
             let _ = write!(
                 out,
                 "{:names$}  {:width$}  ",
@@ -23,6 +26,10 @@ pub fn text(record: &Record) -> String {
             );
             if let Some(problem) = &cell.problem {
                 let _ = writeln!(out, "{problem}");
+                continue;
+            }
+            if cell.values.is_empty() {
+                let _ = writeln!(out, "no block was finished");
                 continue;
             }
             let value = format!("{:.2} {}", row.metric.show(cell.value()), row.metric.unit());
@@ -34,14 +41,20 @@ pub fn text(record: &Record) -> String {
                         (Verdict::Undecided, true) => "UNDECIDED=".to_string(),
                         (v, _) => v.to_string(),
                     };
-                    let _ = write!(
-                        out,
-                        "{:>7.3}  [{:>6.3}, {:>6.3}]  {verdict:<10}  {sees:>8}",
-                        o.ratio, o.lo, o.hi
-                    );
+                    let interval = if o.known() {
+                        format!("[{:>6.3}, {:>6.3}]", o.lo, o.hi)
+                    } else {
+                        format!("{:^16}", "-")
+                    };
+                    let _ = write!(out, "{:>7.3}  {interval}  {verdict:<10}  {sees:>8}", o.ratio);
                 }
                 None => {
-                    let what = format!("floor {:.1} %, n {}", stats::percent(row.floor), cell.values.len());
+                    let floor = if row.floor.is_finite() {
+                        format!("floor {:.1} %, ", stats::percent(row.floor))
+                    } else {
+                        String::new()
+                    };
+                    let what = format!("{floor}n {}", cell.values.len());
                     let empty = row
                         .empty
                         .map_or(String::new(), |e| format!("client {:.2}", row.metric.show(e)));

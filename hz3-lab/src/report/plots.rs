@@ -18,7 +18,13 @@ pub fn intervals(record: &Record) -> String {
     const LEFT: f64 = 130.0;
     const RIGHT: f64 = 830.0;
     const STEP: f64 = 15.0;
-    let others = |row: &RowRecord| row.cells.iter().skip(1).filter(|c| c.result.is_some()).count();
+    let others = |row: &RowRecord| {
+        row.cells
+            .iter()
+            .skip(1)
+            .filter(|c| c.result.is_some_and(|o| o.ratio.is_finite()))
+            .count()
+    };
     let rows: Vec<&RowRecord> = record.rows.iter().filter(|r| others(r) > 0).collect();
     let height: f64 = rows.iter().map(|r| others(r) as f64 * STEP + 10.0).sum();
     let ends = rows
@@ -73,7 +79,9 @@ pub fn intervals(record: &Record) -> String {
         svg.text(LEFT - 8.0, y + tall / 2.0 + 4.0, "end", "label", &row.name);
         let mut at = y + 5.0 + STEP / 2.0;
         for (i, cell) in row.cells.iter().enumerate().skip(1) {
-            let Some(o) = cell.result else { continue };
+            let Some(o) = cell.result.filter(|o| o.ratio.is_finite()) else {
+                continue;
+            };
             let color = hue(i);
             let tip = format!(
                 "{} {}: {:.3} [{:.3}, {:.3}], {} blocks, {}",
@@ -85,7 +93,9 @@ pub fn intervals(record: &Record) -> String {
                 cell.values.len(),
                 o.verdict
             );
-            svg.line(x(o.lo), at, x(o.hi), at, &format!("stroke {color}"));
+            if o.known() {
+                svg.line(x(o.lo), at, x(o.hi), at, &format!("stroke {color}"));
+            }
             svg.dot(x(o.ratio), at, 4.0, &format!("fill {color}"), &tip);
             let off = if o.ratio.ln() > reach {
                 " ▸"

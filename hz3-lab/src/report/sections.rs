@@ -119,6 +119,9 @@ fn table(out: &mut String, r: &Record) {
     );
     for row in &r.rows {
         for (i, cell) in row.cells.iter().enumerate() {
+            if i > 0 && row.cells[0].problem.is_some() {
+                break;
+            }
             line(out, row, cell, i == 0);
         }
     }
@@ -150,6 +153,10 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         "{start}<td class=\"l\">{name}</td><td class=\"l\">{}</td>",
         escape(&cell.label)
     );
+    if cell.problem.is_none() && cell.values.is_empty() {
+        let _ = writeln!(out, "<td class=\"l\" colspan=\"10\">no block was finished</td></tr>");
+        return;
+    }
     if let Some(problem) = &cell.problem {
         let _ = writeln!(out, "<td class=\"l w\" colspan=\"10\">{}</td></tr>", escape(problem));
         return;
@@ -164,12 +171,15 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         Some(o) => {
             let sees = o.smallest_percent.map_or("–".into(), |p| format!("{p:.1} %"));
             let small = if o.negligible { " (surely small)" } else { "" };
+            let interval = if o.known() {
+                format!("{:.3} – {:.3}", o.lo, o.hi)
+            } else {
+                "–".into()
+            };
             let _ = write!(
                 out,
-                "<td>{:.3}</td><td>{:.3} – {:.3}</td><td class=\"l {}\">{}{small}</td><td>{sees}</td>",
+                "<td>{:.3}</td><td>{interval}</td><td class=\"l {}\">{}{small}</td><td>{sees}</td>",
                 o.ratio,
-                o.lo,
-                o.hi,
                 class(o.verdict),
                 o.verdict
             );

@@ -1,233 +1,56 @@
-//! The schedule of a comparison: proof, pilot, base against itself, then paired blocks until every row is decided or
-//! the time is up.
+//! The phases of a comparison: proof and pilot, the base against itself, blocks, looks.
 
+use super::{Plan, Watch, minutes};
 use crate::{
     Error, Result, child,
     child::Sample,
     clients::Clients,
-    identity::Identity,
-    machine::Machine,
     place::{Kind, Library},
     prove,
-    record::{Cell, Contender, FORMAT, Outcome, Record, RowRecord, Settings, utc_now},
+    record::{Outcome, RowRecord},
     rows::Job,
     stats::{self, Looks, Rng, Verdict},
 };
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What to compare, and how long.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The base.
-    pub base: Library,
-    /// What is compared with it.
-    pub others: Vec<Library>,
-    /// The rows.
-    pub jobs: Vec<Job>,
-    /// Time for everything.
-    pub budget: Duration,
-    /// A row is given up as undecided once its effect is surely smaller than this log ratio.
-    pub margin: f64,
-    /// First seed.
-    pub seed: u64,
-    /// Whether `jobs` have the full sizes (for the record).
-    pub full: bool,
-    /// Whether to count instructions under callgrind.
-    pub instructions: bool,
-    /// Measure the base a second time as a contender: nothing must be found.
-    pub null: bool,
-    /// How it was asked for (for the record).
-    pub command: Vec<String>,
-}
-
-/// Who follows a comparison.
-pub trait Watch {
-    /// A sentence for people.
-    fn say(&mut self, text: &str);
-    /// Share of the expected time that is over, and what is being done.
-    fn progress(&mut self, share: f64, text: &str);
-    /// Whether to stop with what there is.
-    fn stop(&self) -> bool;
-}
-
-/// Label of the base's second self.
-const SELF: &str = "(again)";
-
-struct Runner<'a, W: Watch> {
+/// A comparison under way.
+pub(super) struct Runner<'a, W: Watch> {
     plan: &'a Plan,
     jobs: Vec<Job>,
     clients: &'a Clients,
-    watch: &'a mut W,
+    pub(super) watch: &'a mut W,
     rng: Rng,
-    start: Instant,
-    contenders: Vec<Library>,
-    rows: Vec<RowRecord>,
+    pub(super) start: Instant,
+    pub(super) contenders: Vec<Library>,
+    pub(super) rows: Vec<RowRecord>,
     /// Seconds of one run, by row and contender.
     cost: Vec<Vec<f64>>,
     done: Vec<bool>,
 }
 
-/// Runs a comparison. What was measured is returned even if it was cut short.
-pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Record> {
-    let mut contenders = vec![plan.base.clone()];
-    contenders.extend(plan.others.iter().cloned());
-    let identities = identities(&contenders)?;
-    if plan.null {
-        contenders.push(Library {
-            label: SELF.into(),
-            ..plan.base.clone()
-        });
-    }
-    if contenders.len() < 2 {
-        return Err(Error::input(
-            "nothing to compare the base with: name a variant, a peer or a path",
-        ));
-    }
-    let machine = Machine::here();
-    if let Some(w) = machine.warning() {
-        watch.say(&format!("warning: {w}"));
-    }
-    let when = utc_now();
-    let rows = plan.jobs.iter().map(|job| row_record(job, &contenders)).collect();
-    let mut runner = Runner {
-        plan,
-        jobs: plan.jobs.clone(),
-        clients,
-        watch,
-        rng: Rng(plan.seed ^ 0x6c61_6221),
-        start: Instant::now(),
-        cost: vec![vec![0.0; contenders.len()]; plan.jobs.len()],
-        done: vec![false; plan.jobs.len()],
-        contenders,
-        rows,
-    };
-    runner.pilot()?;
-    runner.estimate();
-    runner.null_phase();
-    runner.blocks();
-    runner.last_look();
-    if plan.instructions {
-        runner.instructions();
-    }
-    let interrupted = runner.watch.stop();
-    let (rows, seconds) = (std::mem::take(&mut runner.rows), runner.start.elapsed().as_secs_f64());
-    let libraries: Vec<Contender> = runner
-        .contenders
-        .iter()
-        .map(|l| {
-            contender(
-                l,
-                identities.iter().find(|(label, _)| *label == l.label).map(|(_, i)| i),
-            )
-        })
-        .collect();
-    let hash = {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut h = DefaultHasher::new();
-        (
-            &when,
-            &plan.command,
-            rows.first().map(|r: &RowRecord| format!("{:?}", r.cells)),
-        )
-            .hash(&mut h);
-        h.finish()
-    };
-    Ok(Record {
-        format: FORMAT,
-        id: format!(
-            "{}-{:06x}",
-            when.get(..10).unwrap_or("").replace('-', ""),
-            hash & 0xff_ffff
-        ),
-        when,
-        tool: env!("CARGO_PKG_VERSION").into(),
-        command: plan.command.clone(),
-        machine,
-        settings: Settings {
-            alpha: Looks::ALPHA,
-            looks: Looks::COUNTS.to_vec(),
-            margin: plan.margin,
-            budget: plan.budget.as_secs_f64(),
-            seed: plan.seed,
-            full: plan.full,
-        },
-        libraries,
-        rows,
-        seconds,
-        interrupted,
-    })
-}
-
-/// Reads every contender's file; refuses two that are the same allocator.
-fn identities(contenders: &[Library]) -> Result<Vec<(String, Identity)>> {
-    let mut all: Vec<(String, Identity)> = Vec::new();
-    for (i, library) in contenders.iter().enumerate() {
-        if contenders[..i].iter().any(|o| o.label == library.label) {
-            return Err(Error::input(format!(
-                "'{}' is named twice; give one of them another label: label=path",
-                library.label
-            )));
+impl<'a, W: Watch> Runner<'a, W> {
+    /// Nothing measured yet.
+    pub(super) fn new(
+        plan: &'a Plan,
+        clients: &'a Clients,
+        watch: &'a mut W,
+        contenders: Vec<Library>,
+        rows: Vec<RowRecord>,
+    ) -> Self {
+        Self {
+            plan,
+            jobs: plan.jobs.clone(),
+            clients,
+            watch,
+            rng: Rng(plan.seed ^ 0x6c61_6221),
+            start: Instant::now(),
+            cost: vec![vec![0.0; contenders.len()]; plan.jobs.len()],
+            done: vec![false; plan.jobs.len()],
+            contenders,
+            rows,
         }
-        let Some(path) = &library.path else { continue };
-        let identity = Identity::of(path)?;
-        if let Some((twin, _)) = all.iter().find(|(_, o)| o.same_allocator(&identity)) {
-            return Err(Error::input(format!(
-                "{twin} and {} are the same allocator: equal tables, equal code. Whatever a comparison showed would be noise. Look at: cargo hz3 diff {twin} {}",
-                library.label, library.label
-            )));
-        }
-        all.push((library.label.clone(), identity));
     }
-    Ok(all)
-}
 
-fn contender(library: &Library, identity: Option<&Identity>) -> Contender {
-    let identity = identity.cloned().unwrap_or_default();
-    let note = identity.note.unwrap_or_default();
-    let file = library
-        .path
-        .as_ref()
-        .and_then(|p| p.file_name())
-        .map(|f| f.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    Contender {
-        label: library.label.clone(),
-        kind: library.kind,
-        file,
-        bytes: identity.bytes,
-        text: identity.text,
-        data: identity.data,
-        version: note.version,
-        hash: note.hash,
-        code_hash: note.code_hash,
-        config: note.config,
-        hot: library
-            .path
-            .as_ref()
-            .and_then(|p| crate::disasm::hot_paths(p).ok())
-            .unwrap_or_default(),
-    }
-}
-
-fn row_record(job: &Job, contenders: &[Library]) -> RowRecord {
-    let mut command = job.command.clone();
-    if let Some(first) = command.first_mut() {
-        *first = first.rsplit('/').next().unwrap_or_default().to_string();
-    }
-    RowRecord {
-        name: job.name.clone(),
-        about: job.about.clone(),
-        command,
-        metric: job.metric,
-        null: Vec::new(),
-        floor: f64::INFINITY,
-        looks: 0,
-        empty: None,
-        cells: contenders.iter().map(|l| Cell::new(&l.label)).collect(),
-    }
-}
-
-impl<W: Watch> Runner<'_, W> {
     fn sample(&self, row: usize, who: usize, seed: u64, sample_ms: u32) -> Result<Sample> {
         child::run(
             self.clients,
@@ -256,7 +79,7 @@ impl<W: Watch> Runner<'_, W> {
 
     /// Proves each override, then runs each once: warms the caches, finds what does not run at all, and learns what a
     /// run costs. Resident bytes over time are recorded here, where the clock does not matter.
-    fn pilot(&mut self) -> Result<()> {
+    pub(super) fn pilot(&mut self) -> Result<()> {
         let mut proven: Vec<(String, usize)> = Vec::new();
         let all = self.jobs.len();
         for row in 0..all {
@@ -335,12 +158,18 @@ impl<W: Watch> Runner<'_, W> {
             .sum()
     }
 
-    fn estimate(&mut self) {
+    /// Seconds until a row's first look: the base against itself, then as many blocks.
+    fn first_look(&self, row: usize) -> f64 {
+        (2.0 * self.cost[row][0] + self.block_cost(row)) * Looks::COUNTS[0] as f64
+    }
+
+    /// Says how long it will take. Rows for which the budget does not even allow a first look are left out, the last ones
+    /// first: a few rows that are decided are worth more than many that are not.
+    pub(super) fn estimate(&mut self) {
         let open: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
-        let null: f64 = open.iter().map(|r| 2.0 * self.cost[*r][0]).sum::<f64>() * Looks::COUNTS[0] as f64;
-        let block: f64 = open.iter().map(|r| self.block_cost(*r)).sum();
-        let least = null + block * Looks::COUNTS[0] as f64;
-        let most = null + block * Looks::COUNTS[Looks::MOST - 1] as f64;
+        let least: f64 = open.iter().map(|r| self.first_look(*r)).sum();
+        let more = (Looks::COUNTS[Looks::MOST - 1] - Looks::COUNTS[0]) as f64;
+        let most = least + open.iter().map(|r| self.block_cost(*r) * more).sum::<f64>();
         let budget = self.plan.budget.as_secs_f64();
         self.watch.say(&format!(
             "{} row{}, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
@@ -351,11 +180,26 @@ impl<W: Watch> Runner<'_, W> {
             minutes(most.min(budget.max(least))),
             minutes(budget),
         ));
-        if least > budget - self.start.elapsed().as_secs_f64() {
+        let room = budget - self.start.elapsed().as_secs_f64();
+        if least <= room {
+            return;
+        }
+        let mut spent = 0.0;
+        let mut out = Vec::new();
+        for (k, row) in open.into_iter().enumerate() {
+            if k > 0 && spent + self.first_look(row) > room {
+                out.push(self.rows[row].name.clone());
+                self.rows[row].cells[0].problem = Some("left out: no time within the budget".into());
+                self.done[row] = true;
+            } else {
+                spent += self.first_look(row);
+            }
+        }
+        if !out.is_empty() {
             self.watch.say(&format!(
-                "warning: the budget is too short for the {} blocks of a first look on every row. Some will stay undecided; take fewer rows or --time-budget {}",
-                Looks::COUNTS[0],
-                minutes(least * 1.3)
+                "warning: no time for {}: --time-budget {} would do, or fewer rows",
+                out.join(", "),
+                minutes(1.2 * (least + self.start.elapsed().as_secs_f64()))
             ));
         }
     }
@@ -371,7 +215,7 @@ impl<W: Watch> Runner<'_, W> {
     }
 
     /// Base against base: the floor of each row.
-    fn null_phase(&mut self) {
+    pub(super) fn null_phase(&mut self) {
         for round in 0..Looks::COUNTS[0] {
             let mut order: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
             self.rng.shuffle(&mut order);
@@ -404,7 +248,7 @@ impl<W: Watch> Runner<'_, W> {
     }
 
     /// Paired blocks, all rows in turn, until all are done or the time is up.
-    fn blocks(&mut self) {
+    pub(super) fn blocks(&mut self) {
         for round in 0..Looks::COUNTS[Looks::MOST - 1] {
             let mut order: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
             if order.is_empty() {
@@ -488,7 +332,7 @@ impl<W: Watch> Runner<'_, W> {
     }
 
     /// The rows that were open when time ran out use one of their remaining looks on what there is.
-    fn last_look(&mut self) {
+    pub(super) fn last_look(&mut self) {
         for row in 0..self.rows.len() {
             let blocks = self.rows[row].cells[0].values.len();
             if !self.done[row] && blocks > 0 && self.rows[row].looks < Looks::MOST && !Looks::COUNTS.contains(&blocks) {
@@ -497,7 +341,7 @@ impl<W: Watch> Runner<'_, W> {
         }
     }
 
-    fn instructions(&mut self) {
+    pub(super) fn instructions(&mut self) {
         if !child::on_path("valgrind") {
             self.watch
                 .say("no instruction counts: valgrind is not installed (apt install valgrind)");
@@ -541,13 +385,4 @@ fn thin(series: &[(u64, u64)]) -> Vec<[u64; 2]> {
         .filter_map(|c| c.iter().max_by_key(|p| p.1))
         .map(|p| [p.0, p.1])
         .collect()
-}
-
-/// Seconds for people.
-pub fn minutes(seconds: f64) -> String {
-    if seconds < 99.5 {
-        format!("{seconds:.0}s")
-    } else {
-        format!("{}m{:02}s", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
-    }
 }

@@ -1,0 +1,151 @@
+//! The schedule of a comparison: proof, pilot, base against itself, then paired blocks until every row is decided or
+//! the time is up.
+
+mod contenders;
+mod runner;
+
+use crate::{
+    Error, Result,
+    clients::Clients,
+    machine::Machine,
+    place::Library,
+    record::{FORMAT, Record, RowRecord, Settings, utc_now},
+    rows::Job,
+    stats::Looks,
+};
+use contenders::{Snapshot, contender, identities, row_record};
+use runner::Runner;
+use std::time::Duration;
+
+/// What to compare, and how long.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The base.
+    pub base: Library,
+    /// What is compared with it.
+    pub others: Vec<Library>,
+    /// The rows.
+    pub jobs: Vec<Job>,
+    /// Time for everything.
+    pub budget: Duration,
+    /// A row is given up as undecided once its effect is surely smaller than this log ratio.
+    pub margin: f64,
+    /// First seed.
+    pub seed: u64,
+    /// Whether `jobs` have the full sizes (for the record).
+    pub full: bool,
+    /// Whether to count instructions under callgrind.
+    pub instructions: bool,
+    /// Measure the base a second time as a contender: nothing must be found.
+    pub null: bool,
+    /// How it was asked for (for the record).
+    pub command: Vec<String>,
+}
+
+/// Who follows a comparison.
+pub trait Watch {
+    /// A sentence for people.
+    fn say(&mut self, text: &str);
+    /// Share of the expected time that is over, and what is being done.
+    fn progress(&mut self, share: f64, text: &str);
+    /// Whether to stop with what there is.
+    fn stop(&self) -> bool;
+}
+
+/// Label of the base's second self.
+const SELF: &str = "(again)";
+
+/// Runs a comparison. What was measured is returned even if it was cut short.
+pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Record> {
+    let mut contenders = vec![plan.base.clone()];
+    contenders.extend(plan.others.iter().cloned());
+    let identities = identities(&contenders)?;
+    let snapshot = Snapshot::of(clients, &mut contenders)?;
+    if plan.null {
+        contenders.push(Library {
+            label: SELF.into(),
+            ..plan.base.clone()
+        });
+    }
+    if contenders.len() < 2 {
+        return Err(Error::input(
+            "nothing to compare the base with: name a variant, a peer or a path",
+        ));
+    }
+    let machine = Machine::here();
+    if let Some(w) = machine.warning() {
+        watch.say(&format!("warning: {w}"));
+    }
+    let when = utc_now();
+    let rows = plan
+        .jobs
+        .iter()
+        .map(|job| row_record(job, clients, &contenders))
+        .collect();
+    let mut runner = Runner::new(plan, clients, watch, contenders, rows);
+    runner.pilot()?;
+    runner.estimate();
+    runner.null_phase();
+    runner.blocks();
+    runner.last_look();
+    if plan.instructions {
+        runner.instructions();
+    }
+    let interrupted = runner.watch.stop();
+    let seconds = runner.start.elapsed().as_secs_f64();
+    let (rows, contenders) = (runner.rows, runner.contenders);
+    let libraries = contenders
+        .iter()
+        .map(|l| {
+            contender(
+                l,
+                identities.iter().find(|(label, _)| *label == l.label).map(|(_, i)| i),
+            )
+        })
+        .collect();
+    drop(snapshot);
+    let hash = {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut h = DefaultHasher::new();
+        (
+            &when,
+            &plan.command,
+            rows.first().map(|r: &RowRecord| format!("{:?}", r.cells)),
+        )
+            .hash(&mut h);
+        h.finish()
+    };
+    Ok(Record {
+        format: FORMAT,
+        id: format!(
+            "{}-{:06x}",
+            when.get(..10).unwrap_or("").replace('-', ""),
+            hash & 0xff_ffff
+        ),
+        when,
+        tool: env!("CARGO_PKG_VERSION").into(),
+        command: plan.command.clone(),
+        machine,
+        settings: Settings {
+            alpha: Looks::ALPHA,
+            looks: Looks::COUNTS.to_vec(),
+            margin: plan.margin,
+            budget: plan.budget.as_secs_f64(),
+            seed: plan.seed,
+            full: plan.full,
+        },
+        libraries,
+        rows,
+        seconds,
+        interrupted,
+    })
+}
+
+/// Seconds for people.
+pub fn minutes(seconds: f64) -> String {
+    if seconds < 99.5 {
+        format!("{seconds:.0}s")
+    } else {
+        format!("{}m{:02}s", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
+    }
+}
