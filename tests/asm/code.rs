@@ -15,8 +15,8 @@ pub struct Code {
     places: BTreeMap<u64, (u64, String)>,
     /// Functions and data by address: length and readable name. Of several names of one place the shortest.
     names: BTreeMap<u64, (u64, String)>,
-    /// Exported functions.
-    exported: BTreeMap<String, u64>,
+    /// Functions that are asked for by name: the exported ones, and what `malloc` jumps to.
+    known: BTreeMap<String, u64>,
 }
 
 /// One way through a function, from its start to its end or to another function.
@@ -56,26 +56,33 @@ impl Code {
                 sections.push((section.address(), section.data().map_err(|e| e.to_string())?.to_vec()));
             }
         }
-        let (mut names, mut exported) = (BTreeMap::<u64, (u64, String)>::new(), BTreeMap::new());
+        let (mut names, mut known) = (BTreeMap::<u64, (u64, String)>::new(), BTreeMap::new());
         for symbol in file.symbols().chain(file.dynamic_symbols()) {
             if symbol.is_undefined() || symbol.address() == 0 {
                 continue;
             }
             let name = readable(symbol.name().unwrap_or_default());
             if symbol.is_global() {
-                exported.insert(name.clone(), symbol.address());
+                known.insert(name.clone(), symbol.address());
             }
             let entry = names.entry(symbol.address()).or_insert((symbol.size(), name.clone()));
             if (name.len(), &name) < (entry.1.len(), &entry.1) {
                 entry.1 = name;
             }
         }
-        Ok(Code {
+        let mut code = Code {
             sections,
             places,
             names,
-            exported,
-        })
+            known,
+        };
+        // C++ has a second copy of what lies above the fine table, under the same name.
+        for i in code.function("malloc")? {
+            if let Some((_, name)) = code.names.get(&i.near_branch_target()) {
+                code.known.insert(name.clone(), i.near_branch_target());
+            }
+        }
+        Ok(code)
     }
 
     /// Names of everything in the file, readable.
@@ -85,8 +92,10 @@ impl Code {
 
     /// The function that `malloc` goes on in above the fine table, if there is one of its own.
     pub fn coarse(&self) -> Option<String> {
-        let mut names = self.names.values().map(|(_, name)| name);
-        names.find(|name| name.ends_with("hot::malloc::coarse")).cloned()
+        self.known
+            .keys()
+            .find(|name| name.ends_with("hot::malloc::coarse"))
+            .cloned()
     }
 
     /// A function's instructions.
@@ -97,7 +106,7 @@ impl Code {
                 .find(|(_, (_, n))| n == name)
                 .map(|(address, _)| *address)
         };
-        let address = self.exported.get(name).copied().or_else(of_name);
+        let address = self.known.get(name).copied().or_else(of_name);
         let address = address.ok_or_else(|| format!("no function `{name}`"))?;
         let length = self.names[&address].0 as usize;
         let (start, bytes) = self
