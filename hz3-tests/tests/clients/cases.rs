@@ -23,6 +23,8 @@ pub struct Case {
     pub tool: Option<&'static str>,
     /// That program's arguments.
     pub tool_arguments: &'static [&'static str],
+    /// Whether the process may not reserve 64 GiB of address space: what a variant with a flat tag table cannot do without.
+    pub confined: bool,
     /// Where it is run.
     pub scope: Scope,
 }
@@ -34,6 +36,7 @@ const PLAIN: Case = Case {
     arguments: |_| Vec::new(),
     tool: None,
     tool_arguments: &[],
+    confined: false,
     scope: Scope::Everywhere,
 };
 
@@ -51,6 +54,13 @@ const fn with(name: &'static str, client: &'static str, arguments: fn(&str) -> V
         client,
         arguments,
         ..PLAIN
+    }
+}
+
+const fn confined(name: &'static str, client: &'static str, arguments: fn(&str) -> Vec<String>) -> Case {
+    Case {
+        confined: true,
+        ..with(name, client, arguments)
     }
 }
 
@@ -77,7 +87,7 @@ fn churned_threads(allocator: &str) -> Vec<String> {
     let threads = match std::env::var("HZ3_TEST_THREADS") {
         Ok(given) => given,
         Err(_) if allocator == "default" => "1000000".to_owned(),
-        Err(_) => "100000".to_owned(),
+        Err(_) => "20000".to_owned(),
     };
     vec![threads]
 }
@@ -93,7 +103,7 @@ pub const CASES: &[Case] = &[
     plain("abi_large"),
     plain("cxx_new"),
     plain("cxx_oom"),
-    with("cxx_oom_limited", "cxx_oom", |_| words("256")),
+    confined("cxx_oom_limited", "cxx_oom", |_| words("256")),
     plain("threads_pattern"),
     with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
     with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
@@ -115,12 +125,12 @@ pub const CASES: &[Case] = &[
         ..plain("life_dlopen")
     },
     plain("life_exit"),
-    with("limits_as_24m", "limits_as", |_| words("24 32 4000")),
-    with("limits_as_64m", "limits_as", |_| words("64 32 4000")),
-    with("limits_as_256m", "limits_as", |_| words("256 64 4000")),
-    with("limits_as_1g", "limits_as", |_| words("1024 4096 65536")),
-    with("limits_as_4g", "limits_as", |_| words("4096 100000 2000000")),
-    with("limits_data_256m", "limits_as", |_| words("256 64 4000 data")),
+    confined("limits_as_24m", "limits_as", |_| words("24 32 4000")),
+    confined("limits_as_64m", "limits_as", |_| words("64 32 4000")),
+    confined("limits_as_256m", "limits_as", |_| words("256 64 4000")),
+    confined("limits_as_1g", "limits_as", |_| words("1024 4096 65536")),
+    confined("limits_as_4g", "limits_as", |_| words("4096 100000 2000000")),
+    confined("limits_data_256m", "limits_as", |_| words("256 64 4000 data")),
     plain("limits_self"),
     plain("memory_phases"),
     plain("memory_many"),

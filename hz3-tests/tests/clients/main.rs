@@ -10,7 +10,8 @@ mod footprint;
 mod preload;
 
 use cases::{CASES, Case, Scope};
-use hz3_tests::{Allocator, Run, client, place};
+use hz3_config::plan::TagSpace;
+use hz3_tests::{Allocator, Outcome, Run, client, place};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::ffi::OsString;
 
@@ -57,6 +58,33 @@ fn run(case: &Case, allocator: &Allocator) -> Result<(), Failed> {
         command.push(client::build(plugin)?.into());
     }
     command.extend((case.arguments)(allocator.name()).into_iter().map(OsString::from));
-    Run::new(&command[0], allocator).args(&command[1..]).success()?;
-    Ok(())
+    let run = Run::new(&command[0], allocator).args(&command[1..]);
+    if case.confined && is_flat(allocator)? {
+        refused(&run.outcome()?)
+    } else {
+        Ok(run.success().map(drop)?)
+    }
+}
+
+/// Whether its page tags cover the whole address space.
+fn is_flat(allocator: &Allocator) -> Result<bool, Failed> {
+    let Allocator::Variant(variant) = allocator else {
+        return Ok(false);
+    };
+    let plan = hz3_config::load(&place::config(&variant.name)).map_err(|e| e.to_string())?;
+    Ok(plan.tag.space == TagSpace::Flat)
+}
+
+/// A flat table has no smaller form: the process ends at its start, and says why.
+fn refused(outcome: &Outcome) -> Result<(), Failed> {
+    let said = String::from_utf8_lossy(&outcome.stderr).contains("a flat tag table takes");
+    let failed = outcome.status.is_some_and(|status| !status.success());
+    if said && failed {
+        return Ok(());
+    }
+    Err(format!(
+        "a flat tag table found no room, and this was not said: {}",
+        outcome.describe()
+    )
+    .into())
 }
