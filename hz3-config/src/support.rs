@@ -41,7 +41,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("hardening", "poison"), &["false"], "filling of freed objects"),
     row(("hot", "prefetch_tag"), &["false"], "prefetching of tags"),
     row(("large", "fit_percent"), &["25.0"], "a choice of fit"),
-    row(("large", "max_age_ms"), &["0"], "ageing of large objects"),
     row(("placement", "order"), &["\"fullest\""], "another order of placement"),
     row(("placement", "pack_tries"), &["0"], "best-fit packing"),
     row(("placement", "quarantine"), &["false"], "quarantine of segments"),

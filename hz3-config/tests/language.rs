@@ -58,7 +58,7 @@ fn defaults_are_what_the_design_says() {
     assert_eq!(plan.tag.order, TagOrder::BinDst);
     assert_eq!((plan.arena.size, plan.arena.base), (64 << 30, 0));
     assert_eq!((plan.arena.on_full, plan.arena.thp), (OnFull::System, Thp::System));
-    assert_eq!((plan.large.cache_bytes, plan.purge.dirty_bytes), (32 << 20, 64 << 20));
+    assert_eq!((plan.large.cache_bytes, plan.purge.dirty_bytes), (128 << 20, 64 << 20));
     assert_eq!(plan.cache.magazines, 2);
     assert_eq!(plan.depot.empty_runs, 1);
     assert_eq!(plan.hardening.foreign, Foreign::Libc);

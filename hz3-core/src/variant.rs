@@ -81,6 +81,8 @@ pub struct Policy {
     pub empty_runs: u32,
     /// Bytes of freed whole-segment objects kept with their pages.
     pub large_cache: usize,
+    /// Milliseconds after which they go to the kernel; 0 for never.
+    pub large_age: u64,
     /// Free backed bytes kept by the page heap.
     pub dirty_bytes: usize,
     /// Milliseconds after which free backed bytes go to the kernel; 0 for never.

@@ -110,6 +110,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         },
         large: LargePlan {
             cache_bytes: s.large.cache.value,
+            max_age_ms: s.large.max_age_ms.value,
         },
         purge: PurgePlan {
             dirty_bytes: s.purge.dirty.value,

@@ -213,6 +213,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
         .sum();
     let growth = plan.cache.thread_bytes.saturating_sub(first * u64::from(magazines)) as usize;
     let empty_runs = plan.depot.empty_runs;
+    let large_age = plan.large.max_age_ms;
     let large_cache = plan.large.cache_bytes as usize;
     let dirty_bytes = plan.purge.dirty_bytes as usize;
     let purge_delay = plan.purge.delay_ms;
@@ -241,6 +242,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             growth: #growth,
             empty_runs: #empty_runs,
             large_cache: #large_cache,
+            large_age: #large_age,
             dirty_bytes: #dirty_bytes,
             purge_delay: #purge_delay,
             purge_at_exit: #purge_at_exit,

@@ -263,11 +263,11 @@ knobs! {
     /// Objects above the largest class.
     [large: Large] {
         /// Bytes of freed large objects that are kept with their pages.
-        cache: u64 = Kind::Bytes(0, TIB, 1), "\"32MiB\"";
+        cache: u64 = Kind::Bytes(0, TIB, 1), "\"128MiB\"";
         /// How much larger, in percent of the request, a kept object may be to serve it.
         fit_percent: f64 = Kind::Percent, "25.0";
         /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
-        max_age_ms: u64 = Kind::Int(0, 3_600_000), "0";
+        max_age_ms: u64 = Kind::Int(0, 3_600_000), "1000";
     }
 
     /// Where runs are placed.

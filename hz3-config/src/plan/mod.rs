@@ -292,6 +292,8 @@ pub enum Thp {
 pub struct LargePlan {
     /// Bytes of freed whole-segment objects kept with their pages.
     pub cache_bytes: u64,
+    /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
+    pub max_age_ms: u64,
 }
 
 /// When free pages go back to the kernel.

@@ -134,5 +134,5 @@ pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
         relief::relieve::<V>();
     }
     let heap = V::shared().heap();
-    heap.purge_to(&V::POLICY, pad) + heap.purge_huge()
+    heap.purge_to(&V::POLICY, pad) + heap.purge_huge(None)
 }

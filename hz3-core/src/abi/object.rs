@@ -9,6 +9,9 @@ use crate::statics::Shared;
 use crate::variant::{Class, Variant};
 use core::ptr;
 
+/// Bytes up to which a huge object is copied, not moved, into memory that is backed.
+const COPIED: usize = 8 << 20;
+
 /// The class that `malloc(n)` uses.
 ///
 /// `n <= V::LARGEST`.
@@ -136,11 +139,13 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
                 return p;
             }
             if matches!(what, Large::Huge(..)) && n > have {
-                let q = hot::malloc::<V>(n);
-                if !q.is_null() {
-                    if !heap.move_huge(p, q, have) {
-                        ptr::copy_nonoverlapping(p, q, have);
-                    }
+                let fresh = event::large::aligned::<V>(n, PAGE);
+                let q = fresh.p;
+                // Into pages that are there already a copy is as fast as moving, and loses none of them.
+                let move_it = fresh.clean || have > COPIED;
+                let moved = !q.is_null() && move_it && heap.move_huge(&V::POLICY, p, q, have);
+                if !q.is_null() && !moved {
+                    ptr::copy_nonoverlapping(p, q, have);
                     hot::free::<V>(p);
                 }
                 return q;

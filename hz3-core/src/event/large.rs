@@ -21,6 +21,8 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
     let heap = V::shared().heap();
     let n = n.max(1);
+    // SAFETY: an event of this thread.
+    unsafe { pressure::pulse::<V>() };
     let attempt = |reach| {
         let fresh = heap.large(&V::POLICY, reach, n, align);
         (!fresh.p.is_null()).then_some(fresh)

@@ -53,13 +53,14 @@ pub const fn first<V: Variant>() -> Reach {
 /// what the event was about may no longer hold.
 #[inline]
 pub unsafe fn pulse<V: Variant>() -> bool {
-    if !V::POLICY.pressure && V::POLICY.purge_delay == 0 {
+    let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0;
+    if !V::POLICY.pressure && !time {
         return false;
     }
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        if V::POLICY.purge_delay > 0 {
+        if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
                 age::<V>();
@@ -91,9 +92,19 @@ unsafe fn answer<V: Variant>() -> bool {
 #[inline(never)]
 pub fn age<V: Variant>() {
     let heap = V::shared().heap();
-    let (now, delay) = (os::now_ms(), V::POLICY.purge_delay);
-    if heap.pressure.due(now, delay / 4 + 1) {
-        heap.purge_old(&V::POLICY, now.saturating_sub(delay));
+    let (now, delay, age) = (os::now_ms(), V::POLICY.purge_delay, V::POLICY.large_age);
+    let shorter = if delay == 0 || age > 0 && age < delay {
+        age
+    } else {
+        delay
+    };
+    if heap.pressure.due(now, shorter / 4 + 1) {
+        if delay > 0 {
+            heap.purge_old(&V::POLICY, now.saturating_sub(delay));
+        }
+        if age > 0 {
+            heap.purge_huge(Some(now.saturating_sub(age) as u32));
+        }
     }
 }
 

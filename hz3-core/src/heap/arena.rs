@@ -18,6 +18,8 @@ pub const NO_BASE: usize = 1 << 63;
 
 /// Segments opened at once when memory is opened piecemeal: 32 MiB a system call.
 const OPEN_STEP: usize = 16;
+/// Segments that a search looks at for a better place than the first.
+const LOOK: usize = 256;
 /// The smallest arena worth having, in segments.
 const LEAST: usize = 4;
 
@@ -32,6 +34,8 @@ pub enum Kind {
     Huge,
     /// A further segment of it.
     Tail,
+    /// Free, but the kernel is being given its pages at the moment.
+    Purging,
 }
 
 /// One segment's state: kind, whether a free one may hold something else than zeroes, and the pages of a huge object.
@@ -43,7 +47,7 @@ pub struct Entry {
     pub dirty: bool,
     /// Its pages were moved by the kernel, so that its mapping no longer merges with its neighbours'.
     pub moved: bool,
-    /// Pages of the huge object that starts here.
+    /// Pages of the huge object that starts here; of a free segment that is dirty, since when (milliseconds) it is free.
     pub pages: u32,
 }
 
@@ -64,7 +68,8 @@ impl Entry {
             0 => Kind::Free,
             1 => Kind::Pages,
             2 => Kind::Huge,
-            _ => Kind::Tail,
+            3 => Kind::Tail,
+            _ => Kind::Purging,
         };
         Entry {
             kind,
@@ -240,24 +245,32 @@ impl Arena {
         Some(dirty)
     }
 
+    /// The first place for `n` segments; of those that a short look finds, the one with most segments that are backed.
     fn find(&self, n: usize, align: usize) -> Option<usize> {
         let mask = (align / SEGMENT).max(1) - 1;
         let number = self.base / SEGMENT;
         let start = |i: usize| ((number + i + mask) & !mask) - number;
+        let mut best: Option<(usize, usize)> = None;
         let mut at = start(self.lowest);
-        'next: while at + n <= self.segments {
-            for i in at..at + n {
-                if i >= self.high {
-                    break;
-                }
-                if self.entry(i).kind != Kind::Free {
-                    at = start(i + 1);
-                    continue 'next;
+        let mut looked = 0;
+        while at + n <= self.segments {
+            let end = (at + n).min(self.high.max(at));
+            looked += end - at;
+            match (at..end).rev().find(|&i| self.entry(i).kind != Kind::Free) {
+                Some(taken) => at = start(taken + 1),
+                None => {
+                    let dirty = (at..end).filter(|&i| self.entry(i).dirty).count();
+                    if best.is_none_or(|(most, _)| dirty > most) {
+                        best = Some((dirty, at));
+                    }
+                    if dirty == n || end < at + n || looked > LOOK {
+                        break;
+                    }
+                    at = start(at + 1);
                 }
             }
-            return Some(at);
         }
-        None
+        best.map(|(_, at)| at)
     }
 
     fn open(&mut self, end: usize) -> bool {
@@ -276,12 +289,52 @@ impl Arena {
         false
     }
 
-    /// Gives segments back. `dirty` says whether a page of them may hold something.
-    pub fn give(&mut self, first: usize, n: usize, dirty: bool) {
+    /// Whether the kernel has moved pages of any of these segments.
+    pub fn moved(&self, first: usize, n: usize) -> bool {
+        (first..first + n).any(|i| self.entry(i).moved)
+    }
+
+    /// Gives segments back. `dirty` says whether a page of them may hold something, and `stamp` since when nobody used
+    /// them; `moved` whether their mappings are split from their neighbours'.
+    pub fn give(&mut self, first: usize, n: usize, dirty: bool, moved: bool, stamp: u32) {
         for i in first..first + n {
-            self.set(i, Entry { dirty, ..Entry::FREE });
+            let pages = if dirty { stamp } else { 0 };
+            self.set(
+                i,
+                Entry {
+                    kind: Kind::Free,
+                    dirty,
+                    moved,
+                    pages,
+                },
+            );
         }
         self.used -= n;
         self.lowest = self.lowest.min(first);
+    }
+
+    /// Takes free segments that are backed and were left alone since `before` (any, if that is `None`), next to each other
+    /// and alike, at most `most`, from `from` on. Returns the first and how many.
+    pub fn take_backed(&mut self, from: usize, most: usize, before: Option<u32>) -> Option<(usize, usize)> {
+        let old = |e: Entry| before.is_none_or(|before| before.wrapping_sub(e.pages) as i32 >= 0);
+        let fits = |e: Entry| e.kind == Kind::Free && e.dirty && old(e);
+        let first = (from..self.high).find(|&i| fits(self.entry(i)))?;
+        let moved = self.entry(first).moved;
+        let end = (first + 1..self.high.min(first + most))
+            .find(|&i| !fits(self.entry(i)) || self.entry(i).moved != moved)
+            .unwrap_or(self.high.min(first + most));
+        for i in first..end {
+            self.set(
+                i,
+                Entry {
+                    kind: Kind::Purging,
+                    dirty: true,
+                    moved,
+                    pages: 0,
+                },
+            );
+        }
+        self.used += end - first;
+        Some((first, end - first))
     }
 }

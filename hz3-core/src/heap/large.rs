@@ -16,6 +16,9 @@ use core::ptr;
 /// Pages above which an object is huge.
 pub const HUGE_PAGES: usize = 256;
 
+/// Segments that one system call purges at most: others must not miss them for long.
+const PURGED_AT_ONCE: usize = 16;
+
 /// A large object just allocated.
 #[derive(Clone, Copy)]
 pub struct Fresh {
@@ -163,28 +166,64 @@ impl Heap {
     fn give_huge(&self, policy: &Policy, p: *mut u8, index: usize, pages: usize) {
         let segments = pages.div_ceil(SEGMENT / PAGE);
         let bytes = segments * SEGMENT;
-        let kept = self.locked(|h| {
-            let keep = h.huge_dirty + bytes <= policy.large_cache && !h.arena.entry(index).moved;
-            if keep {
-                h.disown_huge(index, segments, pages, true);
+        let stamp = Self::stamp(policy);
+        let moved = self.locked(|h| {
+            let moved = h.arena.entry(index).moved;
+            if h.keeps(policy, bytes) {
+                h.disown_huge(index, segments, pages, true, moved, stamp);
+                return None;
             }
-            keep
+            Some(moved)
         });
-        if kept {
-            return;
-        }
-        // The object is still ours, so the system call needs no lock.
-        let moved = self.locked(|h| h.arena.entry(index).moved);
-        // SAFETY: the caller owns the object. To the end of its last segment: behind the object may still lie what a
-        // longer one left there.
-        let zero = unsafe {
+        let Some(moved) = moved else { return };
+        // The object is still ours, so the system call needs no lock. To the end of its last segment: behind the object
+        // may still lie what a longer one left there.
+        // SAFETY: the caller owns the object.
+        let zero = unsafe { Self::forget(p, bytes, moved) };
+        self.locked(|h| h.disown_huge(index, segments, pages, !zero, moved && !zero, stamp));
+    }
+
+    /// Gives pages to the kernel, and makes their mapping one with its neighbours' if it was split.
+    ///
+    /// The caller owns the range and wants nothing that is in it.
+    unsafe fn forget(p: *mut u8, bytes: usize, moved: bool) -> bool {
+        // SAFETY: the caller's contract.
+        unsafe {
             if moved {
                 os::remap_fresh(p, bytes)
             } else {
                 os::purge(p, bytes)
             }
-        };
-        self.locked(|h| h.disown_huge(index, segments, pages, !zero));
+        }
+    }
+
+    /// The time at which huge objects are freed, where that matters.
+    fn stamp(policy: &Policy) -> u32 {
+        if policy.large_age > 0 { os::now_ms() as u32 } else { 0 }
+    }
+
+    /// Gives the pages of freed huge objects back to the kernel: all, or those left alone since `before`. Returns the
+    /// bytes given back. The kernel is called while the heap is not locked.
+    pub fn purge_huge(&self, before: Option<u32>) -> usize {
+        let (mut purged, mut from) = (0, 0);
+        while let Some((first, n, p, moved)) = self.locked(|h| {
+            if h.huge_dirty == 0 {
+                return None;
+            }
+            let (first, n) = h.arena.take_backed(from, PURGED_AT_ONCE, before)?;
+            h.huge_dirty -= n * SEGMENT;
+            Some((first, n, h.arena.address(first), h.arena.moved(first, n)))
+        }) {
+            // SAFETY: the segments were just taken, so they are ours.
+            let zero = unsafe { Self::forget(p, n * SEGMENT, moved) };
+            self.locked(|h| {
+                h.huge_dirty += if zero { 0 } else { n * SEGMENT };
+                h.arena.give(first, n, !zero, moved && !zero, before.unwrap_or(0));
+            });
+            purged += if zero { n * SEGMENT } else { 0 };
+            from = first + n;
+        }
+        purged
     }
 
     /// Bytes that the object can hold.
@@ -214,7 +253,7 @@ impl Heap {
                 }
                 // SAFETY: the tail is ours, to the end of the last segment (see `give_huge`).
                 let zero = pages < old && unsafe { os::purge(p.add(pages * PAGE), have * SEGMENT - pages * PAGE) };
-                self.locked(|h| h.resize_huge(index, (old, have), (pages, want), !zero))
+                self.locked(|h| h.resize_huge(index, (old, have), (pages, want), !zero, Self::stamp(policy)))
             }
             Large::Outside(have) => bytes <= have && bytes > have / 2,
         }
@@ -249,12 +288,13 @@ impl Heap {
         true
     }
 
-    /// Moves the contents of one huge object into another without copying. False if the kernel cannot, or if either is
-    /// not huge.
+    /// Moves the contents of one huge object into another without copying, and frees the first. False if the kernel
+    /// cannot, or if either is not huge: then nothing has changed.
     ///
     /// Both objects are the caller's; `bytes` are at most what either holds.
-    pub unsafe fn move_huge(&self, from: *mut u8, to: *mut u8, bytes: usize) -> bool {
-        let (Some(Large::Huge(..)), Some(Large::Huge(index, pages))) = (self.find_large(from), self.find_large(to))
+    pub unsafe fn move_huge(&self, policy: &Policy, from: *mut u8, to: *mut u8, bytes: usize) -> bool {
+        let (Some(Large::Huge(source, had)), Some(Large::Huge(index, pages))) =
+            (self.find_large(from), self.find_large(to))
         else {
             return false;
         };
@@ -262,6 +302,12 @@ impl Heap {
         if !unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) } {
             return false;
         }
+        let segments = had.div_ceil(SEGMENT / PAGE);
+        // Behind the object may still lie what a longer one left in its last segment.
+        let (end, whole) = (bytes.next_multiple_of(PAGE), segments * SEGMENT);
+        // SAFETY: the rest of the source's segments.
+        let zero = end == whole || unsafe { os::purge(from.add(end), whole - end) };
+        let stamp = Self::stamp(policy);
         self.locked(|h| {
             h.arena.set(
                 index,
@@ -271,37 +317,37 @@ impl Heap {
                     moved: true,
                     pages: pages as u32,
                 },
-            )
+            );
+            let moved = h.arena.entry(source).moved;
+            h.disown_huge(source, segments, had, !zero, moved, stamp);
         });
         true
     }
 }
 
 impl PageHeap {
-    /// Gives the pages of free segments back to the kernel. Returns the bytes given back.
-    pub fn purge_huge(&mut self) -> usize {
-        let mut purged = 0;
-        for i in 0..self.arena.high() {
-            let entry = self.arena.entry(i);
-            // SAFETY: free segments are the heap's, whose lock is held.
-            if entry.kind == Kind::Free && entry.dirty && unsafe { os::purge(self.arena.address(i), SEGMENT) } {
-                self.arena.set(i, Entry { dirty: false, ..entry });
-                purged += SEGMENT;
-            }
-        }
-        self.huge_dirty -= purged;
-        purged
+    /// Whether so many bytes of a huge object are worth keeping with their pages, beside those that are kept already.
+    /// What is worth keeping is reckoned as in [`excess`](Self::excess), between an eighth of the bound and the bound.
+    fn keeps(&mut self, policy: &Policy, bytes: usize) -> bool {
+        let most = policy.large_cache;
+        self.huge_keep = (self.huge_keep + self.huge_reused)
+            .saturating_sub(self.huge_added / 16)
+            .clamp(most / 8, most);
+        (self.huge_reused, self.huge_added) = (0, 0);
+        self.huge_dirty + bytes <= self.huge_keep
     }
 
     fn own_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: usize) {
         self.huge_dirty -= dirty * SEGMENT;
+        self.huge_reused += dirty * SEGMENT;
         self.huge_bytes += pages * PAGE;
+        let moved = self.arena.moved(first, segments);
         self.arena.set(
             first,
             Entry {
                 kind: Kind::Huge,
                 dirty: false,
-                moved: false,
+                moved,
                 pages: pages as u32,
             },
         );
@@ -322,10 +368,11 @@ impl PageHeap {
         }
     }
 
-    fn disown_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: bool) {
+    fn disown_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: bool, moved: bool, stamp: u32) {
         self.huge_dirty += if dirty { segments * SEGMENT } else { 0 };
+        self.huge_added += segments * SEGMENT;
         self.huge_bytes -= pages * PAGE;
-        self.arena.give(first, segments, dirty);
+        self.arena.give(first, segments, dirty, moved, stamp);
     }
 
     /// From so many pages and segments to others. `dirty` says whether a segment that goes back may hold something.
@@ -335,19 +382,21 @@ impl PageHeap {
         (old, have): (usize, usize),
         (pages, want): (usize, usize),
         dirty: bool,
+        stamp: u32,
     ) -> bool {
+        let mut moved = self.arena.entry(index).moved;
         if want > have {
             let Some(dirty) = self.arena.take_at(index + have, want - have) else {
                 return false;
             };
             self.huge_dirty -= dirty * SEGMENT;
+            moved |= self.arena.moved(index + have, want - have);
             self.set_tails(index + have, index + want);
         } else if want < have {
             self.huge_dirty += if dirty { (have - want) * SEGMENT } else { 0 };
-            self.arena.give(index + want, have - want, dirty);
+            self.arena.give(index + want, have - want, dirty, moved, stamp);
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
-        let moved = self.arena.entry(index).moved;
         self.arena.set(
             index,
             Entry {

@@ -96,9 +96,4 @@ impl Heap {
         }
         all
     }
-
-    /// Gives the pages of freed huge objects back to the kernel. Returns the bytes given back.
-    pub fn purge_huge(&self) -> usize {
-        self.locked(PageHeap::purge_huge)
-    }
 }

@@ -62,6 +62,12 @@ pub struct PageHeap {
     pub huge_dirty: usize,
     /// Bytes of huge objects.
     pub huge_bytes: usize,
+    /// Bytes of freed huge objects worth keeping, like `keep`, and what came and went since that was last reckoned.
+    pub huge_keep: usize,
+    /// Bytes of backed segments that huge objects took again.
+    pub huge_reused: usize,
+    /// Bytes that they gave back.
+    pub huge_added: usize,
     /// Free pages that are being purged at the moment, and so cannot be had.
     pub purging: usize,
     /// Backed free pages worth keeping, as far as experience says: see [`excess`](Self::excess).
@@ -110,6 +116,9 @@ impl PageHeap {
         segments: 0,
         huge_dirty: 0,
         huge_bytes: 0,
+        huge_keep: 0,
+        huge_reused: 0,
+        huge_added: 0,
         purging: 0,
         keep: 0,
         reused: 0,
@@ -407,6 +416,13 @@ impl PageHeap {
 
     /// In the child of a fork: pages that vanished threads were purging are free, and perhaps still backed.
     pub fn recover(&mut self) {
+        for i in 0..self.arena.high() {
+            let entry = self.arena.entry(i);
+            if entry.kind == Kind::Purging {
+                self.arena.give(i, 1, true, entry.moved, 0);
+                self.huge_dirty += SEGMENT;
+            }
+        }
         while self.purging > 0 {
             let mut found = ptr::null_mut();
             self.for_each(|s| {
@@ -439,12 +455,13 @@ impl PageHeap {
         }
         if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
             self.huge_dirty -= dirty * SEGMENT;
+            let moved = self.arena.entry(index).moved;
             self.arena.set(
                 index,
                 Entry {
                     kind: Kind::Pages,
                     dirty: false,
-                    moved: false,
+                    moved,
                     pages: 0,
                 },
             );
@@ -503,9 +520,14 @@ impl PageHeap {
                 return;
             }
             let refused = (*segment).dirty.count() > 0;
-            let dirty = !os::purge(p, HEADER_PAGES * PAGE) || refused;
             if let Some(index) = self.arena.index(p) {
-                self.arena.give(index, 1, dirty);
+                let moved = self.arena.entry(index).moved;
+                let dirty = if moved {
+                    !os::remap_fresh(p, SEGMENT)
+                } else {
+                    !os::purge(p, HEADER_PAGES * PAGE) || refused
+                };
+                self.arena.give(index, 1, dirty, moved && dirty, 0);
                 self.huge_dirty += if dirty { SEGMENT } else { 0 };
             }
         }

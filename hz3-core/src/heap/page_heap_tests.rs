@@ -242,7 +242,7 @@ impl World {
                 self.heap.locked(|h| assert!(h.dirty_pages <= pages));
             }
             Op::PurgeHuge => {
-                self.heap.purge_huge();
+                self.heap.purge_huge(None);
                 self.heap.locked(|h| assert_eq!(h.huge_dirty, 0));
             }
             Op::Retire => {
@@ -339,7 +339,7 @@ impl World {
         }
         self.audit();
         self.heap.purge_to(&self.policy, 0);
-        self.heap.purge_huge();
+        self.heap.purge_huge(None);
         self.audit();
         self.heap.locked(|h| {
             assert_eq!((h.segments, h.free_pages, h.dirty_pages), (0, 0, 0));
