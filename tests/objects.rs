@@ -113,10 +113,8 @@ impl<V: Variant + GlobalAlloc> World<V> {
                     return assert!(!V::POLICY.grow_outside, "no memory for {layout:?}");
                 }
                 // SAFETY: a new object of that length.
-                assert!(
-                    !zeroed || all(unsafe { std::slice::from_raw_parts(p, bytes) }, 0),
-                    "{layout:?} is not zero"
-                );
+                let contents = unsafe { std::slice::from_raw_parts(p, bytes) };
+                assert!(!zeroed || all(contents, 0), "{layout:?} is not zero");
                 self.hold(p, layout);
             }
             Op::Resize(n, bytes) if len > 0 => {
@@ -159,7 +157,7 @@ impl<V: Variant + GlobalAlloc> World<V> {
         // SAFETY: an event of this thread.
         unsafe { event::relief::relieve::<V>() };
         let heap = V::shared().heap();
-        heap.purge_to(0);
+        heap.purge_to(&V::POLICY, 0);
         heap.purge_huge();
         heap.locked(|h| {
             assert_eq!(

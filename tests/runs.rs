@@ -141,8 +141,14 @@ fn case<V: Variant>(ops: &[Op]) {
             Op::Take(class, want) => {
                 let pool = pools[class % pools.len()];
                 // SAFETY: the pool's own central and class.
-                let mut batch =
-                    unsafe { shared.centrals()[pool].take::<V>(pool, &V::classes()[pool % V::CLASSES], want) };
+                let mut batch = unsafe {
+                    shared.centrals()[pool].take::<V>(
+                        hz3::core::heap::Reach::System,
+                        pool,
+                        &V::classes()[pool % V::CLASSES],
+                        want,
+                    )
+                };
                 assert!(batch.count <= want);
                 assert!(batch.count > 0 || !V::POLICY.grow_outside, "no memory");
                 while batch.count > 0 {
@@ -177,7 +183,7 @@ fn case<V: Variant>(ops: &[Op]) {
         shared.centrals()[pool].release_empty::<V>(&V::classes()[pool % V::CLASSES]);
         assert_eq!(shared.centrals()[pool].census().runs, 0);
     }
-    shared.heap().purge_to(0);
+    shared.heap().purge_to(&V::POLICY, 0);
     shared
         .heap()
         .locked(|h| assert_eq!((h.segments, h.free_pages, h.dirty_pages), (0, 0, 0)));
@@ -210,7 +216,7 @@ fn audit<V: Variant>(model: &Model, pools: &[usize]) {
     }
     let pages_used = V::shared().heap().locked(|h| {
         let mut used = 0;
-        h.for_each(|segment| used += hz3::core::heap::segment::USABLE - unsafe_free(segment));
+        h.for_each(|segment| used += hz3::core::heap::segment::USABLE - free_pages(segment));
         used
     });
     assert!(
@@ -219,7 +225,7 @@ fn audit<V: Variant>(model: &Model, pools: &[usize]) {
     );
 }
 
-fn unsafe_free(segment: *mut Segment) -> usize {
+fn free_pages(segment: *mut Segment) -> usize {
     // SAFETY: called with the heap's lock held, for a live segment.
     unsafe { (*segment).free_pages as usize }
 }

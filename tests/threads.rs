@@ -211,7 +211,7 @@ fn nothing_is_left<V: Variant>() {
     for _ in 0..200 {
         // SAFETY: an event of this thread.
         unsafe { hz3::core::event::relief::relieve::<V>() };
-        V::shared().heap().purge_to(0);
+        V::shared().heap().purge_to(&V::POLICY, 0);
         V::shared().heap().purge_huge();
         let left = V::shared()
             .heap()
