@@ -73,6 +73,7 @@ const fn valgrind(name: &'static str, client: &'static str, arguments: fn(&str) 
         arguments,
         tool: Some("valgrind"),
         tool_arguments,
+        confined: true,
         ..PLAIN
     }
 }
