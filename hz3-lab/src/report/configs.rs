@@ -54,11 +54,10 @@ fn flatten(config: &str) -> BTreeMap<String, String> {
     out
 }
 
-/// A contender's plan, from the config in its library.
+/// A contender's plan, from the config in its library. A config's name is its file's.
 pub fn plan(config: &str) -> Option<Plan> {
-    (!config.is_empty())
-        .then(|| hz3_config::load_str(Path::new("resolved.toml"), config).ok())
-        .flatten()
+    let name = flatten(config).remove("name")?;
+    hz3_config::load_str(&Path::new("/").join(format!("{name}.toml")), config).ok()
 }
 
 /// Share of the memory behind a request that it leaves unused, for each size from 1 to the largest class: what the
@@ -79,6 +78,18 @@ pub fn waste(plan: &Plan) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waste_of_a_plan_from_its_resolved_text() {
+        let short = "name = \"x\"\ndescription = \"d\"\n";
+        let first = hz3_config::load_str(Path::new("/x.toml"), short).unwrap();
+        let plan = plan(&first.resolved).unwrap();
+        assert_eq!(plan.hash, first.hash);
+        let w = waste(&plan);
+        assert_eq!(w.len(), plan.classes.last().unwrap().size as usize);
+        assert!(w.iter().all(|v| (0.0..1.0).contains(v)));
+        assert!(w[0] > 0.9 && w[15] < 0.1, "{} {}", w[0], w[15]);
+    }
 
     #[test]
     fn only_what_differs_is_shown() {
