@@ -158,7 +158,7 @@ impl<V: Variant + GlobalAlloc> World<V> {
         unsafe { event::relief::relieve::<V>() };
         let heap = V::shared().heap();
         heap.purge_to(&V::POLICY, 0);
-        heap.purge_huge();
+        heap.purge_huge(None);
         heap.locked(|h| {
             assert_eq!(
                 (h.segments, h.free_pages, h.dirty_pages),

@@ -212,7 +212,7 @@ fn nothing_is_left<V: Variant>() {
         // SAFETY: an event of this thread.
         unsafe { hz3::core::event::relief::relieve::<V>() };
         V::shared().heap().purge_to(&V::POLICY, 0);
-        V::shared().heap().purge_huge();
+        V::shared().heap().purge_huge(None);
         let left = V::shared()
             .heap()
             .locked(|h| (h.segments, h.huge_bytes, h.outside.len()));
