@@ -4,6 +4,7 @@
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
+use core::sync::atomic::AtomicU32;
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
@@ -166,13 +167,13 @@ pub unsafe fn advise(p: *mut u8, bytes: usize, huge: HugePages) {
 }
 
 /// Sleeps while `*word == expected`; may return early.
-pub fn futex_wait(word: *const u32, expected: u32) {
+pub fn futex_wait(word: &AtomicU32, expected: u32) {
     let _errno = KeepErrno::new();
     // SAFETY: the kernel only reads the word, and checks the address.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
-            word,
+            word.as_ptr(),
             libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
             expected,
             ptr::null::<libc::timespec>(),
@@ -181,7 +182,7 @@ pub fn futex_wait(word: *const u32, expected: u32) {
 }
 
 /// As [`futex_wait`], but for at most `micros` microseconds.
-pub fn futex_wait_for(word: *const u32, expected: u32, micros: u32) {
+pub fn futex_wait_for(word: &AtomicU32, expected: u32, micros: u32) {
     let _errno = KeepErrno::new();
     let time = libc::timespec {
         tv_sec: i64::from(micros / 1_000_000),
@@ -191,7 +192,7 @@ pub fn futex_wait_for(word: *const u32, expected: u32, micros: u32) {
     unsafe {
         libc::syscall(
             libc::SYS_futex,
-            word,
+            word.as_ptr(),
             libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
             expected,
             &raw const time,
@@ -200,13 +201,13 @@ pub fn futex_wait_for(word: *const u32, expected: u32, micros: u32) {
 }
 
 /// Wakes all sleepers of `word`.
-pub fn futex_wake_all(word: *const u32) {
+pub fn futex_wake_all(word: &AtomicU32) {
     let _errno = KeepErrno::new();
     // SAFETY: the kernel only uses the address as a key.
     unsafe {
         libc::syscall(
             libc::SYS_futex,
-            word,
+            word.as_ptr(),
             libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
             i32::MAX,
         )
@@ -214,10 +215,17 @@ pub fn futex_wake_all(word: *const u32) {
 }
 
 /// Wakes one sleeper of `word`.
-pub fn futex_wake(word: *const u32) {
+pub fn futex_wake(word: &AtomicU32) {
     let _errno = KeepErrno::new();
     // SAFETY: the kernel only uses the address as a key.
-    unsafe { libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG, 1) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+            1,
+        )
+    };
 }
 
 /// A pthread key.
@@ -231,10 +239,12 @@ pub fn make_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<Key> {
     (r == 0).then_some(key)
 }
 
-/// Stores `value` under `key` for this thread, so that its destructor runs. May allocate.
-pub fn arm_key(key: Key, value: *const c_void) {
+/// Stores `value` under `key` for this thread, so that its destructor runs with it. May allocate.
+///
+/// The destructor can be called with `value`.
+pub unsafe fn arm_key(key: Key, value: *const c_void) {
     let _errno = KeepErrno::new();
-    // SAFETY: `key` came from `make_key`.
+    // SAFETY: `key` is one of ours; the caller speaks for the value.
     unsafe { libc::pthread_setspecific(key, value) };
 }
 

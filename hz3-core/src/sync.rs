@@ -119,12 +119,12 @@ fn spin() {
 
 #[cfg(not(loom))]
 fn sleep(lock: &Lock) {
-    crate::os::futex_wait(lock.state.as_ptr(), CONTENDED);
+    crate::os::futex_wait(&lock.state, CONTENDED);
 }
 
 #[cfg(not(loom))]
 fn wake(lock: &Lock) {
-    crate::os::futex_wake(lock.state.as_ptr());
+    crate::os::futex_wake(&lock.state);
 }
 
 #[cfg(loom)]

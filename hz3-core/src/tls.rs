@@ -158,7 +158,8 @@ impl PortableKey {
         if block.is_null() {
             os::die(b"no memory for a thread's block");
         }
-        os::arm_key(key, block.cast());
+        // SAFETY: the key has no destructor.
+        unsafe { os::arm_key(key, block.cast()) };
         block as usize
     }
 

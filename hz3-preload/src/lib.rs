@@ -10,11 +10,18 @@ mod c;
 mod cxx;
 mod introspect;
 
-/// An ELF note, aligned as the format wants it.
-#[repr(C, align(4))]
-struct Note<const N: usize>([u8; N]);
+use variant::Preload;
 
-include!(concat!(env!("OUT_DIR"), "/variant.rs"));
+/// The generated variant and its note.
+// Comments do not survive generation: the generator's source says why its unsafe code is sound.
+#[allow(clippy::all, clippy::undocumented_unsafe_blocks)]
+mod variant {
+    /// An ELF note, aligned as the format wants it.
+    #[repr(C, align(4))]
+    struct Note<const N: usize>([u8; N]);
+
+    include!(concat!(env!("OUT_DIR"), "/variant.rs"));
+}
 
 /// Panics cannot happen here; the language wants a handler.
 #[cfg(not(test))]

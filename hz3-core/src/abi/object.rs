@@ -82,10 +82,10 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     let tag = hot::tag_of::<V>(p);
     if tag == 0 {
-        // SAFETY: the caller's contract.
         return if p.is_null() {
             0
         } else {
+            // SAFETY: the caller's contract.
             unsafe { event::foreign::usable::<V>(p) }
         };
     }

@@ -1,8 +1,8 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
+use super::stats::{Kind, Stats};
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use super::stats::{Kind, Stats};
 use crate::hot::Route;
 use crate::os;
 use crate::statics::Shared;

@@ -44,8 +44,8 @@ unsafe fn class<V: Variant>(id: usize) -> &'static Class {
 ///
 /// `id < V::CLASSES`; the thread has started.
 unsafe fn my_pool<V: Variant>(id: usize) -> usize {
-    // SAFETY: the block is this thread's.
     if V::SHARDS > 1 {
+        // SAFETY: the block is this thread's.
         unsafe { thread::shard::<V>() * V::CLASSES + id }
     } else {
         id

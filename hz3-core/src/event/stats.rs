@@ -67,9 +67,13 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Nothing counted.
+    /// Nothing counted: what the counters of a variant begin as.
     #[cfg(not(loom))]
-    pub const ZERO: Counter = Counter { count: AtomicU64::new(0), cycles: AtomicU64::new(0) };
+    #[allow(clippy::declare_interior_mutable_const)] // Each use initialises a static of its own.
+    pub const ZERO: Counter = Counter {
+        count: AtomicU64::new(0),
+        cycles: AtomicU64::new(0),
+    };
 }
 
 /// Whether and how events are counted.
@@ -105,7 +109,10 @@ impl Stats for Events {
 
     fn time<V: Variant>(kind: Kind) -> Timer {
         Self::count::<V>(kind);
-        Timer { of: V::counters().get(kind as usize), start: cycles() }
+        Timer {
+            of: V::counters().get(kind as usize),
+            start: cycles(),
+        }
     }
 
     fn count<V: Variant>(kind: Kind) {
@@ -124,7 +131,9 @@ pub struct Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         if let Some(counter) = self.of {
-            counter.cycles.fetch_add(cycles().wrapping_sub(self.start), Ordering::Relaxed);
+            counter
+                .cycles
+                .fetch_add(cycles().wrapping_sub(self.start), Ordering::Relaxed);
         }
     }
 }

@@ -51,6 +51,7 @@ pub struct Census {
 impl Central {
     /// No runs.
     #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
     pub const fn new() -> Self {
         Central {
             lock: Lock::new(),

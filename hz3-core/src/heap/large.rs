@@ -137,7 +137,8 @@ impl Heap {
             if page < super::segment::HEADER_PAGES || (*segment).free.has(page) {
                 return None;
             }
-            let run = Segment::run_of(p);
+            // A page that never held a run has no entry; that of another run may be stale. Neither leads outside.
+            let run = Segment::run_at(segment, page)?;
             let starts = Run::base(run) == p;
             ((*run).pool != LARGE || starts).then_some(Large::Pages(run))
         }
@@ -151,7 +152,8 @@ impl Heap {
             Large::Pages(run) => {
                 // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
                 let span = unsafe { Run::span(run) };
-                self.give(policy, Segment::of(p), span, span.len);
+                // SAFETY: so are its pages.
+                unsafe { self.give(policy, Segment::of(p), span, span.len) };
                 self.purge_excess(policy);
             }
             Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),

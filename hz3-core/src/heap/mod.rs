@@ -32,6 +32,7 @@ unsafe impl Sync for Heap {}
 impl Heap {
     /// No memory at all.
     #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
     pub const fn new() -> Self {
         Heap {
             lock: Lock::new(),
@@ -55,9 +56,12 @@ impl Heap {
     }
 
     /// Gives a range of pages back: see [`PageHeap::give`].
-    pub fn give(&self, policy: &Policy, segment: *mut segment::Segment, span: bitmap::Span, touched: usize) {
+    ///
+    /// The range is the caller's, who does not use it any more.
+    pub unsafe fn give(&self, policy: &Policy, segment: *mut segment::Segment, span: bitmap::Span, touched: usize) {
         let now = Self::now(policy);
-        self.locked(|h| h.give(segment, span, touched, now));
+        // SAFETY: the caller's contract.
+        self.locked(|h| unsafe { h.give(segment, span, touched, now) });
     }
 
     /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.

@@ -201,7 +201,9 @@ impl PageHeap {
     }
 
     /// Takes the pages right behind a range in use, if they are free: for growing in place.
-    pub fn extend(&mut self, segment: *mut Segment, span: Span, more: usize) -> bool {
+    ///
+    /// The range is the caller's.
+    pub unsafe fn extend(&mut self, segment: *mut Segment, span: Span, more: usize) -> bool {
         let from = span.first + span.len;
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
@@ -214,7 +216,9 @@ impl PageHeap {
     }
 
     /// Gives a range back at the time `now`. `touched` of its pages, from the first on, may hold something.
-    pub fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
+    ///
+    /// The range is the caller's, who does not use it any more.
+    pub unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
             (*segment).dirty.insert(Span {

@@ -161,7 +161,8 @@ impl World {
         let held = self.held.swap_remove(n);
         held.check(held.pages);
         match held.run {
-            Some((segment, span)) => self.heap.locked(|h| h.give(segment, span, held.touched, 0)),
+            // SAFETY: the range is out, and nobody uses it any more.
+            Some((segment, span)) => self.heap.locked(|h| unsafe { h.give(segment, span, held.touched, 0) }),
             // SAFETY: the object is out, and nobody uses it any more.
             None => unsafe { self.heap.give_large(&self.policy, held.p, self.large(held.p)) },
         }
@@ -213,7 +214,8 @@ impl World {
                 let Some((segment, span)) = held.run.as_mut() else {
                     return;
                 };
-                if self.heap.locked(|h| h.extend(*segment, *span, more)) {
+                // SAFETY: the range is out.
+                if self.heap.locked(|h| unsafe { h.extend(*segment, *span, more) }) {
                     span.len += more;
                     held.pages += more;
                     let from = held.touched;

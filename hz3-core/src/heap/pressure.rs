@@ -136,7 +136,7 @@ impl Pressure {
         self.answered.fetch_add(1, Ordering::Release);
         #[cfg(not(loom))]
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            crate::os::futex_wake_all(self.answered.as_ptr());
+            crate::os::futex_wake_all(&self.answered);
         }
     }
 
@@ -152,7 +152,7 @@ impl Pressure {
         #[cfg(loom)]
         let _ = (seen, micros);
         #[cfg(not(loom))]
-        crate::os::futex_wait_for(self.answered.as_ptr(), seen, micros);
+        crate::os::futex_wait_for(&self.answered, seen, micros);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -155,6 +155,18 @@ impl Segment {
         unsafe { (&raw mut (*this).runs).cast::<Run>().add(page - HEADER_PAGES) }
     }
 
+    /// The run that holds a page, as far as the header tells: None if it cannot be one.
+    ///
+    /// `this` is a live segment.
+    pub unsafe fn run_at(this: *mut Segment, page: usize) -> Option<*mut Run> {
+        // SAFETY: the header of a live segment can be read; whatever the entry is, it is checked before it is used.
+        unsafe {
+            let first = usize::from(*(&raw const (*this).first).cast::<u16>().add(page));
+            let sound = (HEADER_PAGES..=page).contains(&first);
+            sound.then(|| Segment::descriptor(this, first))
+        }
+    }
+
     /// The run that holds the object at `p`.
     ///
     /// `p` points into an open run of a live segment.
