@@ -45,10 +45,8 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("placement", "pack_tries"), &["0"], "best-fit packing"),
     row(("placement", "quarantine"), &["false"], "quarantine of segments"),
     row(("pressure", "relief"), &["\"all\""], "relief of chosen segments"),
-    row(("purge", "idle"), &["\"off\""], "purging of idle processes"),
     row(("remote", "flush"), &["\"full\""], "another moment of handing over"),
     row(("remote", "sort"), &["\"sort\""], "another way of grouping"),
-    row(("stats", "exit_report"), &["false"], "a report at exit"),
     row(("stats", "record"), &["\"off\""], "recording"),
     row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];

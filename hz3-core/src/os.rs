@@ -228,6 +228,45 @@ pub fn futex_wake(word: &AtomicU32) {
     };
 }
 
+/// Starts a detached thread with a small stack and all signals blocked. False if there cannot be one. May allocate.
+pub fn start_thread(run: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+    /// Bytes of the stack: enough for the C library's own and for thread-local storage.
+    const STACK: usize = 256 << 10;
+    let _errno = KeepErrno::new();
+    // SAFETY: all structures outlive their calls and are made by the C library before they are used; the thread needs
+    // nothing of this frame.
+    unsafe {
+        let mut attributes = core::mem::zeroed::<libc::pthread_attr_t>();
+        let (mut all, mut old) = (
+            core::mem::zeroed::<libc::sigset_t>(),
+            core::mem::zeroed::<libc::sigset_t>(),
+        );
+        if libc::pthread_attr_init(&mut attributes) != 0 {
+            return false;
+        }
+        libc::pthread_attr_setstacksize(&mut attributes, STACK);
+        libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
+        let mut thread: libc::pthread_t = 0;
+        let r = libc::pthread_create(&mut thread, &attributes, run, ptr::null_mut());
+        libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
+        libc::pthread_attr_destroy(&mut attributes);
+        r == 0
+    }
+}
+
+/// Sleeps.
+pub fn sleep_ms(ms: u64) {
+    let _errno = KeepErrno::new();
+    let time = libc::timespec {
+        tv_sec: (ms / 1000) as libc::time_t,
+        tv_nsec: (ms % 1000 * 1_000_000) as libc::c_long,
+    };
+    // SAFETY: `time` outlives the call; a shorter sleep does no harm.
+    unsafe { libc::nanosleep(&time, ptr::null_mut()) };
+}
+
 /// A pthread key.
 pub type Key = libc::pthread_key_t;
 

@@ -97,6 +97,8 @@ pub struct Policy {
     pub budget: usize,
     /// Free bytes below which a successful relief still asks the other threads.
     pub reclaim: usize,
+    /// The statistics are written to standard error at exit.
+    pub exit_report: bool,
     /// Pointers that are not ours.
     pub foreign: Foreign,
 }

@@ -22,18 +22,18 @@ pub struct MallInfo<T> {
     pub keepcost: T,
 }
 
-/// `mallinfo2`. Objects in caches count as in use: only their threads know them.
+/// `mallinfo2`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallinfo2() -> MallInfo<usize> {
     let t = introspect::totals::<V>();
-    let free = (t.run_free + t.pages_free + t.depots) as usize;
+    let free = (t.run_free + t.pages_free + t.depots + t.magazines) as usize;
     let taken = t.taken as usize;
     MallInfo {
         arena: taken - t.huge as usize,
         ordblks: t.segments as usize,
         hblks: t.outside as usize,
         hblkhd: t.huge as usize,
-        uordblks: taken.saturating_sub(free).saturating_sub(t.huge as usize),
+        uordblks: (t.live() - t.huge) as usize,
         fordblks: free,
         keepcost: t.pages_dirty as usize,
         ..MallInfo::default()
@@ -83,6 +83,17 @@ pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) ->
     unsafe {
         introspect::info_xml::<V>(buffer.as_mut_ptr(), buffer.len());
         libc::fputs(buffer.as_ptr().cast(), stream).min(0)
+    }
+}
+
+/// Runs when the library is unloaded, which is at the end of the process.
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static AT_EXIT: extern "C" fn() = at_exit;
+
+extern "C" fn at_exit() {
+    if V::POLICY.exit_report {
+        malloc_stats();
     }
 }
 

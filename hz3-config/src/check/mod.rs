@@ -130,6 +130,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         },
         stats: StatsPlan {
             level: s.stats.level.value,
+            exit_report: s.stats.exit_report.value,
         },
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,

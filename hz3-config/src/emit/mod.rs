@@ -222,6 +222,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let pressure = plan.pressure.enabled;
     let budget = plan.pressure.budget_bytes as usize;
     let reclaim = plan.pressure.reclaim_bytes as usize;
+    let exit_report = plan.stats.exit_report;
     let foreign = match plan.hardening.foreign {
         Foreign::Libc => quote!(Libc),
         Foreign::Abort => quote!(Abort),
@@ -250,6 +251,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             pressure: #pressure,
             budget: #budget,
             reclaim: #reclaim,
+            exit_report: #exit_report,
             foreign: #core::Foreign::#foreign,
         }
     }

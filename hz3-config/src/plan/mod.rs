@@ -348,6 +348,8 @@ pub enum Foreign {
 pub struct StatsPlan {
     /// How much.
     pub level: StatsLevel,
+    /// Whether the counts are written to standard error at exit.
+    pub exit_report: bool,
 }
 
 /// How much is counted.

@@ -3,7 +3,7 @@
 use super::text::Text;
 use crate::event::process;
 use crate::event::stats::KINDS;
-use crate::heap::segment::SEGMENT;
+use crate::heap::segment::{SEGMENT, USABLE};
 use crate::list::BatchWord;
 use crate::os::PAGE;
 use crate::statics::Shared;
@@ -18,12 +18,18 @@ pub struct Totals {
     pub taken: u64,
     /// Bytes of small objects that are out of their runs: in use or in a cache.
     pub small_out: u64,
+    /// Bytes of objects in threads' magazines, as far as they can be seen from here: other threads go on meanwhile.
+    pub magazines: u64,
+    /// Objects in threads' rings, on their way to their owners.
+    pub ring_objects: u64,
     /// Bytes of batches in depots.
     pub depots: u64,
     /// Bytes of free objects in runs.
     pub run_free: u64,
     /// Bytes of all runs and large objects (pages in use).
     pub pages_used: u64,
+    /// Those of them that belong to large objects.
+    pub large: u64,
     /// Bytes of free pages.
     pub pages_free: u64,
     /// Those of them that are still backed.
@@ -42,6 +48,17 @@ pub struct Totals {
     pub reserved: u64,
     /// Threads with caches.
     pub threads: u64,
+    /// Segments of pages by the tenths of their pages that are in use: `[9]` counts those that are full to 90 % or more.
+    pub occupancy: [u64; 10],
+}
+
+impl Totals {
+    /// Bytes of objects that the program has: small ones by the size of their class, larger ones in whole pages. Objects
+    /// in rings and in rows of other owners count as the program's.
+    pub fn live(&self) -> u64 {
+        let cached = self.magazines + self.depots;
+        self.small_out.saturating_sub(cached) + self.large + self.huge
+    }
 }
 
 /// Collects the totals.
@@ -52,10 +69,12 @@ pub fn totals<V: Variant>() -> Totals {
         threads: shared.threads().count() as u64,
         ..Totals::default()
     };
+    let mut runs = 0;
     for (pool, (central, class)) in shared.centrals().iter().zip(V::classes().iter().cycle()).enumerate() {
         let census = central.census();
         let size = u64::from(class.size);
         t.run_free += census.free * size;
+        runs += u64::from(census.runs) * u64::from(class.run_pages) * PAGE as u64;
         let all = u64::from(census.runs) * u64::from(class.objects);
         t.small_out += all.saturating_sub(census.free) * size;
         // SAFETY: `pool` is a pool's number.
@@ -63,7 +82,31 @@ pub fn totals<V: Variant>() -> Totals {
             t.depots += u64::from(BatchWord(word.load(Ordering::Relaxed)).unpack().count) * size;
         }
     }
+    shared.threads().for_each(|meta| {
+        // SAFETY: the thread is in the list, so its block is there. It may change it meanwhile; what is read here are
+        // numbers that nobody relies upon.
+        unsafe {
+            t.ring_objects += u64::from((&raw const (*meta).ring_used).read_volatile());
+            let (bank, spares) = ((*meta).bank, (*meta).spares);
+            if bank.is_null() {
+                return;
+            }
+            for (id, class) in V::classes().iter().enumerate() {
+                let slot = bank.add(id + 1).read_volatile();
+                let spare = BatchWord(spares.add(id + 1).cast::<u64>().read_volatile()).unpack();
+                let count = u32::from(slot.cap).saturating_sub(slot.room) + spare.count;
+                t.magazines += u64::from(count) * u64::from(class.size);
+            }
+        }
+    });
     shared.heap().locked(|h| {
+        h.for_each(|segment| {
+            // SAFETY: the heap is locked, so the segment is there.
+            let used = USABLE - (unsafe { (*segment).free_pages } as usize).min(USABLE);
+            if let Some(n) = t.occupancy.get_mut((used * 10 / USABLE).min(9)) {
+                *n += 1;
+            }
+        });
         t.pages_free = (h.free_pages * PAGE) as u64;
         t.pages_dirty = (h.dirty_pages * PAGE) as u64;
         t.huge = h.huge_bytes as u64;
@@ -75,7 +118,8 @@ pub fn totals<V: Variant>() -> Totals {
     });
     t.taken = t.segments * SEGMENT as u64 + t.huge;
     let header = (crate::heap::segment::HEADER_PAGES * PAGE) as u64;
-    t.pages_used = t.segments * (SEGMENT as u64 - header) - t.pages_free;
+    t.pages_used = (t.segments * (SEGMENT as u64 - header)).saturating_sub(t.pages_free);
+    t.large = t.pages_used.saturating_sub(runs);
     t
 }
 
@@ -107,12 +151,16 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     text.push(b"{\"name\":\"").push(V::NAME.as_bytes()).push(b"\"");
     for (key, n) in [
         ("taken_bytes", t.taken),
+        ("live_bytes", t.live()),
         ("small_out_bytes", t.small_out),
+        ("magazine_bytes", t.magazines),
+        ("ring_objects", t.ring_objects),
         ("depot_bytes", t.depots),
         ("run_free_bytes", t.run_free),
         ("pages_used_bytes", t.pages_used),
         ("pages_free_bytes", t.pages_free),
         ("pages_dirty_bytes", t.pages_dirty),
+        ("large_bytes", t.large),
         ("huge_bytes", t.huge),
         ("huge_dirty_bytes", t.huge_dirty),
         ("segments", t.segments),
@@ -124,7 +172,13 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     ] {
         text.field(false, key, n);
     }
-    text.push(b",\"relief\":{");
+    // Thousandths, as there is no fraction in this text.
+    text.field(false, "taken_per_live_permille", t.taken * 1000 / t.live().max(1));
+    text.push(b",\"occupancy\":[");
+    for (i, n) in t.occupancy.iter().enumerate() {
+        text.push(if i > 0 { b"," } else { b"" }).number(*n);
+    }
+    text.push(b"],\"relief\":{");
     let mut first = true;
     for (key, n) in reliefs::<V>() {
         text.field(first, key, n);
@@ -183,18 +237,29 @@ pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
         .push(b"\"/>\n");
     for (kind, n) in [
         ("taken", t.taken),
-        ("small-out", t.small_out),
+        ("live", t.live()),
+        ("magazines", t.magazines),
         ("depots", t.depots),
         ("free-in-runs", t.run_free),
         ("pages-free", t.pages_free),
         ("pages-dirty", t.pages_dirty),
+        ("large", t.large),
         ("huge", t.huge),
+        ("huge-dirty", t.huge_dirty),
     ] {
         text.push(b"<total type=\"")
             .push(kind.as_bytes())
             .push(b"\" size=\"")
             .number(n)
             .push(b"\"/>\n");
+    }
+    for (i, n) in t.occupancy.iter().enumerate() {
+        text.push(b"<segments full=\"").number(i as u64 * 10);
+        text.push(b"%\" count=\"").number(*n).push(b"\"/>\n");
+    }
+    for (kind, n) in reliefs::<V>() {
+        text.push(b"<relief kind=\"").push(kind.as_bytes());
+        text.push(b"\" count=\"").number(n).push(b"\"/>\n");
     }
     text.push(b"</malloc>\n");
     text.finish()

@@ -7,6 +7,7 @@
 pub mod block;
 pub mod foreign;
 pub mod fork;
+pub mod helper;
 pub mod large;
 pub mod magazine;
 pub mod overflow;

@@ -53,7 +53,7 @@ pub const fn first<V: Variant>() -> Reach {
 /// what the event was about may no longer hold.
 #[inline]
 pub unsafe fn pulse<V: Variant>() -> bool {
-    let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0;
+    let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0 || V::POLICY.purge_helper;
     if !V::POLICY.pressure && !time {
         return false;
     }
@@ -99,6 +99,9 @@ pub fn age<V: Variant>() {
         delay
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
+        if V::POLICY.purge_helper {
+            super::helper::wake::<V>();
+        }
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
         }

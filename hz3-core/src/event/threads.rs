@@ -105,6 +105,19 @@ impl Threads {
         unsafe { (*self.list.get()).of_shard.iter().map(|n| *n as usize).sum() }
     }
 
+    /// Calls `f` with every thread that has caches. `f` must not allocate or lock.
+    pub fn for_each(&self, mut f: impl FnMut(*const Meta)) {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held, and threads leave the list before they end.
+        unsafe {
+            let mut at = (*self.list.get()).first;
+            while !at.is_null() {
+                f(at);
+                at = (*at).next;
+            }
+        }
+    }
+
     /// In the child of a fork: forgets all threads but this one, and returns the others.
     pub(super) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
         // SAFETY: no other thread exists, so the list is ours.

@@ -1,0 +1,57 @@
+//! The helper thread, in variants that ask for one (`purge.idle = "helper"`).
+//!
+//! Events purge what is old, but an idle process has no events. The helper sleeps for the purge delay, gives old pages
+//! back and empties the depots, whose objects keep runs open, and ends as soon as nothing is left to give back. So a
+//! process has it only while it holds memory that it does not use. It is not the default: a thread that the program did
+//! not start is seen by whoever counts threads (`unshare`, `setns`, some sandboxes).
+
+use super::relief;
+use crate::os;
+use crate::statics::Shared;
+use crate::sync::Ordering;
+use crate::variant::Variant;
+use core::ffi::c_void;
+use core::ptr;
+
+/// Milliseconds between two looks where no delay is configured.
+const PAUSE: u64 = 1000;
+
+/// Starts the helper if there is something to purge and it does not exist.
+pub fn wake<V: Variant>() {
+    let heap = V::shared().heap();
+    let exists = &heap.pressure.helper;
+    if exists.load(Ordering::Relaxed) == 0
+        && backed::<V>()
+        && exists.swap(1, Ordering::Relaxed) == 0
+        && !os::start_thread(run::<V>)
+    {
+        exists.store(0, Ordering::Relaxed);
+    }
+}
+
+fn backed<V: Variant>() -> bool {
+    V::shared().heap().locked(|h| h.dirty_pages > 0 || h.huge_dirty > 0)
+}
+
+extern "C" fn run<V: Variant>(_: *mut c_void) -> *mut c_void {
+    let heap = V::shared().heap();
+    let pause = |n: u64| if n > 0 { n } else { PAUSE };
+    let (delay, age) = (pause(V::POLICY.purge_delay), pause(V::POLICY.large_age));
+    let exists = &heap.pressure.helper;
+    loop {
+        os::sleep_ms(delay.min(age));
+        // SAFETY: depots hand each batch to one taker.
+        unsafe { relief::drain_depots::<V>() };
+        let now = os::now_ms();
+        heap.purge_old(&V::POLICY, now.saturating_sub(delay));
+        heap.purge_huge(Some(now.saturating_sub(age) as u32));
+        if backed::<V>() {
+            continue;
+        }
+        exists.store(0, Ordering::Relaxed);
+        // What came in between has its own event, unless this thread was still there at that time.
+        if !backed::<V>() || exists.swap(1, Ordering::Relaxed) != 0 {
+            return ptr::null_mut();
+        }
+    }
+}
