@@ -98,7 +98,8 @@ pub struct RowRecord {
     pub looks: usize,
     /// The client's own share: its value under the empty allocator.
     pub empty: Option<f64>,
-    /// The contenders, the base first. Values of equal index are of one block.
+    /// The contenders, the base first. Values of equal index are of one block; who is decided is not run any further, so
+    /// that its arrays may be shorter than the base's.
     pub cells: Vec<Cell>,
 }
 
@@ -199,6 +200,7 @@ impl Outcome {
     /// Judges `cell` against `base` with a floor.
     pub fn of(cell: &Cell, base: &Cell, floor: f64, margin: f64) -> Self {
         let l = stats::look(&stats::log_ratios(&cell.values, &base.values), floor);
+        // The zip ends with the shorter of two arrays.
         let ratio = |a: Vec<f64>, b: Vec<f64>| stats::median(&stats::log_ratios(&a, &b)).exp();
         let bytes = |v: &[u64]| v.iter().map(|b| *b as f64).collect::<Vec<_>>();
         let finite = |v: f64| v.is_finite().then_some(v);

@@ -13,7 +13,7 @@ use hz3_lab::{child, prove};
 #[derive(clap::Args)]
 #[command(after_help = "Without a row: the list of rows. An absolute time is no result; to judge, use compare.")]
 pub struct Arguments {
-    /// Rows and groups
+    /// Rows, groups, rows with options (sub4k:ws=20000)
     #[arg(value_name = "ROW")]
     rows: Vec<String>,
     /// Under what: variants, peers, glibc, paths
@@ -63,10 +63,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         .map_err(failure)?;
     let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
     let mut runs = Vec::new();
-    for row in rows::select(&arguments.rows).map_err(failure)? {
-        let job = Job::of(row, &clients, arguments.full)
-            .and_then(|j| j.with(&arguments.options))
-            .map_err(failure)?;
+    let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
+    for job in Job::all(&arguments.rows, &clients, arguments.full, left_out).map_err(failure)? {
+        let job = job.with(&arguments.options).map_err(failure)?;
         for library in &libraries {
             runs.push(single(&clients, &job, library, arguments.seed)?);
         }

@@ -7,7 +7,7 @@ use hz3_lab::compare::{self, Plan, Watch};
 use hz3_lab::ledger::Ledger;
 use hz3_lab::place::{Kind, Library, PEERS, Place};
 use hz3_lab::record::Record;
-use hz3_lab::rows::{self, Job, Metric};
+use hz3_lab::rows::{Job, Metric};
 use hz3_lab::stats::Verdict;
 use hz3_lab::table;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Peers to compare it with as well: names, `glibc`, or `all` that are installed
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "PEER")]
     peers: Vec<String>,
-    /// Rows and groups (`default` if none is named): `cargo hz3 bench` lists them
+    /// Rows, groups, rows with options (sub4k:ws=20000); `default` if none is named, `cargo hz3 bench` lists them
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "ROW")]
     rows: Vec<String>,
     /// Recorded traces as rows: files, or names of those in hz3-lab/traces (without --rows: only these)
@@ -195,12 +195,9 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
         let (name, trace) = super::trace::open(place, word)?;
         jobs.push(Job::trace(&name, &trace, clients).map_err(failure)?);
     }
-    for row in rows::select(words).map_err(failure)? {
-        match Job::of(row, clients, arguments.full) {
-            Ok(job) => jobs.push(job.with(&arguments.options).map_err(failure)?),
-            // One missing program must not stop the others.
-            Err(e) => eprintln!("{}: {e}", style::note("left out")),
-        }
+    let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
+    for job in Job::all(words, clients, arguments.full, left_out).map_err(failure)? {
+        jobs.push(job.with(&arguments.options).map_err(failure)?);
     }
     if jobs.is_empty() {
         return Err(Failure::unfit("none of these rows can run here"));

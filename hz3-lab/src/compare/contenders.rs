@@ -24,7 +24,7 @@ impl Snapshot {
         for library in contenders {
             let Some(path) = &library.path else { continue };
             let broken = |e: std::io::Error| Error::unfit(format!("{}: {e}", path.display()));
-            let own = snapshot.folder.join(&library.label.replace('/', "_"));
+            let own = snapshot.folder.join(library.label.replace('/', "_"));
             std::fs::create_dir_all(&own).map_err(broken)?;
             let copy = own.join(path.file_name().unwrap_or_default());
             std::fs::copy(path, &copy).map_err(broken)?;

@@ -169,7 +169,11 @@ impl<'a, W: Watch> Runner<'a, W> {
         let open: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
         let least: f64 = open.iter().map(|r| self.first_look(*r)).sum();
         let more = (Looks::COUNTS[Looks::MOST - 1] - Looks::COUNTS[0]) as f64;
-        let most = least + open.iter().map(|r| self.block_cost(*r) * more).sum::<f64>();
+        let most = least
+            + open
+                .iter()
+                .map(|r| (self.block_cost(*r) + self.cost[*r][0]) * more)
+                .sum::<f64>();
         let budget = self.plan.budget.as_secs_f64();
         self.watch.say(&format!(
             "{} row{}, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
@@ -241,10 +245,7 @@ impl<'a, W: Watch> Runner<'a, W> {
                 }
             }
         }
-        for row in &mut self.rows {
-            let d: Vec<f64> = row.null.iter().map(|[a, b]| (b / a).ln()).collect();
-            row.floor = stats::floor(&d);
-        }
+        self.rows.iter_mut().for_each(Self::set_floor);
     }
 
     /// Paired blocks, all rows in turn, until all are done or the time is up.
@@ -275,16 +276,25 @@ impl<'a, W: Watch> Runner<'a, W> {
         }
     }
 
-    /// One block: each contender once, in random order. A block counts as a whole or not at all.
+    /// One block: each open contender once, in random order. A block counts as a whole or not at all. From the first look
+    /// on, the base runs a second time in each block: those pairs sharpen the floor as the intervals get sharper.
     fn block(&mut self, row: usize, seed: u64) {
-        let mut order: Vec<usize> = (0..self.contenders.len()).filter(|w| self.alive(row, *w)).collect();
+        let mut order: Vec<(usize, bool)> = (0..self.contenders.len())
+            .filter(|w| self.alive(row, *w) && !self.decided(row, *w))
+            .map(|w| (w, false))
+            .collect();
+        if self.rows[row].looks > 0 {
+            order.push((0, true));
+        }
         self.rng.shuffle(&mut order);
         let mut samples = Vec::with_capacity(order.len());
-        for who in order {
+        let mut again = None;
+        for (who, second) in order {
             match self.sample(row, who, seed, 0) {
                 Ok(s) if s.wrong > 0 => {
                     return self.drop(row, who, format!("memory was wrong in {} places", s.wrong));
                 }
+                Ok(s) if second => again = Some(s.value),
                 Ok(s) => samples.push((who, s)),
                 Err(e) => {
                     if !self.watch.stop() {
@@ -303,10 +313,26 @@ impl<'a, W: Watch> Runner<'a, W> {
             cell.live_peak = s.live_peak;
             cell.failures += s.failures;
         }
+        if let (Some(again), Some(first)) = (again, self.rows[row].cells[0].values.last().copied()) {
+            self.rows[row].null.push([first, again]);
+        }
+    }
+
+    /// Whether a contender has its verdict: it is not run any further.
+    fn decided(&self, row: usize, who: usize) -> bool {
+        self.rows[row].cells[who]
+            .result
+            .is_some_and(|o| o.verdict != Verdict::Undecided)
+    }
+
+    fn set_floor(row: &mut RowRecord) {
+        let d: Vec<f64> = row.null.iter().map(|[a, b]| (b / a).ln()).collect();
+        row.floor = stats::floor(&d);
     }
 
     fn look(&mut self, row: usize) {
         let r = &mut self.rows[row];
+        Self::set_floor(r);
         r.looks += 1;
         let Some((base, others)) = r.cells.split_first_mut() else {
             return;
@@ -314,12 +340,7 @@ impl<'a, W: Watch> Runner<'a, W> {
         let mut settled = true;
         for cell in others.iter_mut().filter(|c| c.problem.is_none()) {
             // What was decided at an earlier look stays decided.
-            if let Some(old) = cell.result.filter(|o| o.verdict != Verdict::Undecided) {
-                let now = Outcome::of(cell, base, r.floor, self.plan.margin);
-                cell.result = Some(Outcome {
-                    verdict: old.verdict,
-                    ..now
-                });
+            if cell.result.is_some_and(|o| o.verdict != Verdict::Undecided) {
                 continue;
             }
             let now = Outcome::of(cell, base, r.floor, self.plan.margin);

@@ -1,0 +1,175 @@
+//! A row, a trace or a command, ready to run.
+
+use super::{Metric, Program, ROWS, Row, select};
+use crate::{Error, Result, clients::Clients};
+
+/// One row or a user's command, ready to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Name for tables.
+    pub name: String,
+    /// One line for people.
+    pub about: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Whether stdout is one JSON object of a client.
+    pub client: bool,
+    /// Whether the command preloads by itself, as `HZ3_PRELOAD` says.
+    pub script: bool,
+    /// What is judged.
+    pub metric: Metric,
+    /// Runs a sample.
+    pub repeat: u32,
+    /// Whether the empty allocator can run it.
+    pub empty: bool,
+    /// The command of a short run under callgrind.
+    pub count: Option<Vec<String>>,
+}
+
+impl Job {
+    /// The jobs that words name: rows, groups, and rows with options of their own (`sub4k:ws=20000`). What cannot run
+    /// here is told to `left_out`, so that one missing program does not stop the others.
+    pub fn all(words: &[String], clients: &Clients, full: bool, mut left_out: impl FnMut(Error)) -> Result<Vec<Self>> {
+        let mut jobs: Vec<Self> = Vec::new();
+        let plain: Vec<String> = words.iter().filter(|w| !w.contains(':')).cloned().collect();
+        let mut wanted: Vec<(&Row, Vec<String>)> = select(&plain)?.into_iter().map(|r| (r, Vec::new())).collect();
+        for word in words {
+            let Some((name, options)) = word.split_once(':') else {
+                continue;
+            };
+            let row = ROWS.iter().find(|r| r.name == name);
+            let row = row.ok_or_else(|| Error::input(format!("'{word}': no row '{name}'")))?;
+            wanted.push((row, options.split(':').map(Into::into).collect()));
+        }
+        for (row, options) in wanted {
+            match Self::of(row, clients, full) {
+                Ok(job) => jobs.push(job.with(&options)?),
+                Err(e) => left_out(e),
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A row with its quick or full size.
+    pub fn of(row: &Row, clients: &Clients, full: bool) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let folder = clients.folder().display().to_string();
+        let fill = |words: &[&str]| -> Result<Vec<String>> {
+            words
+                .iter()
+                .map(|w| {
+                    let w = w
+                        .replace("{2c}", &(2 * cores).to_string())
+                        .replace("{c}", &cores.to_string())
+                        .replace("{dir}", &folder);
+                    if w == "{python3}" { python() } else { Ok(w) }
+                })
+                .collect()
+        };
+        let (mut command, client) = match row.program {
+            Program::Client(name) => (vec![clients.program(name).display().to_string()], true),
+            Program::Command(words) => (fill(words)?, false),
+            Program::Script(name) => (
+                vec!["/bin/sh".into(), clients.folder().join(name).display().to_string()],
+                false,
+            ),
+        };
+        if !client && !crate::child::on_path(&command[0]) {
+            return Err(Error::unfit(format!(
+                "row {}: {} is not installed",
+                row.name, command[0]
+            )));
+        }
+        command.extend(fill(row.args)?);
+        let count = if row.count.is_empty() {
+            None
+        } else {
+            Some([command.clone(), fill(row.count)?].concat())
+        };
+        command.extend(fill(if full { row.full } else { row.quick })?);
+        Ok(Self {
+            name: row.name.into(),
+            about: row.about.into(),
+            command,
+            client,
+            script: matches!(row.program, Program::Script(_)),
+            metric: row.metric,
+            repeat: row.repeat,
+            empty: row.empty,
+            count,
+        })
+    }
+
+    /// The same with options for its client, `key=value` each; a command has none and stays as it is. The name tells.
+    pub fn with(mut self, options: &[String]) -> Result<Self> {
+        if !self.client || options.is_empty() {
+            return Ok(self);
+        }
+        for option in options {
+            let Some((key, value)) = option.split_once('=') else {
+                return Err(Error::input(format!("'{option}' is not KEY=VALUE")));
+            };
+            let words = [format!("--{key}"), value.to_string()];
+            self.command.extend(words.clone());
+            if let Some(count) = &mut self.count {
+                count.extend(words);
+            }
+            self.name = format!("{} {option}", self.name);
+        }
+        Ok(self)
+    }
+
+    /// A recorded trace, prepared for the replay client, run so often that a sample takes a fraction of a second.
+    pub fn trace(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<Self> {
+        let flat = clients.folder().join(format!("{name}.flat"));
+        crate::trace::write_flat(trace, &flat)?;
+        let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
+        let command = |rounds: usize| {
+            [
+                clients.program("replay").display().to_string(),
+                "--file".into(),
+                flat.display().to_string(),
+                "--rounds".into(),
+                rounds.to_string(),
+            ]
+            .to_vec()
+        };
+        Ok(Self {
+            name: format!("trace {name}"),
+            about: trace.command.clone(),
+            command: command(rounds),
+            client: true,
+            script: false,
+            metric: Metric::NsPerOp,
+            repeat: 1,
+            empty: false,
+            count: Some(command(1)),
+        })
+    }
+
+    /// The user's own command.
+    pub fn user(command: &[String], metric: Metric) -> Self {
+        Self {
+            name: "command".into(),
+            about: command.join(" "),
+            command: command.to_vec(),
+            client: false,
+            script: false,
+            metric,
+            repeat: 1,
+            empty: false,
+            count: Some(command.to_vec()),
+        }
+    }
+}
+
+/// The interpreter itself: what stands on the path may be a shell script that finds it, and would be measured too.
+fn python() -> Result<String> {
+    let out = std::process::Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output();
+    match out {
+        Ok(o) if o.status.success() => Ok(String::from_utf8_lossy(&o.stdout).trim().to_string()),
+        _ => Err(Error::unfit("row python: python3 is not installed")),
+    }
+}

@@ -1,0 +1,138 @@
+//! The rows: every workload by name, with its arguments and what is judged.
+
+mod job;
+mod table;
+
+use crate::{Error, Result};
+pub use job::Job;
+pub use table::ROWS;
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// A client of the lab.
+    Client(&'static str),
+    /// A command; `{dir}` is the folder of scripts.
+    Command(&'static [&'static str]),
+    /// A shell script of the lab that preloads only what it measures, as `HZ3_PRELOAD` says, and prints seconds.
+    Script(&'static str),
+}
+
+/// What is judged; less is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// Nanoseconds an operation, by the client's own clock.
+    NsPerOp,
+    /// Milliseconds from start to end of the process.
+    WallMs,
+    /// Milliseconds of user and system time of the process and what it waited for: steadier than the wall clock where
+    /// others use the machine, and the same thing for a program of one thread.
+    CpuMs,
+    /// Resident bytes when everything was freed, by the client.
+    RssEnd,
+}
+
+impl Metric {
+    /// Unit for tables.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::NsPerOp => "ns/op",
+            Self::WallMs => "ms",
+            Self::CpuMs => "CPU ms",
+            Self::RssEnd => "MiB",
+        }
+    }
+    /// Value in that unit.
+    pub fn show(self, v: f64) -> f64 {
+        match self {
+            Self::RssEnd => v / (1024.0 * 1024.0),
+            _ => v,
+        }
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for people.
+    pub about: &'static str,
+    /// What runs.
+    pub program: Program,
+    /// Arguments, with `{2c}` for twice the number of cores and `{c}` for that number.
+    pub args: &'static [&'static str],
+    /// Arguments that set the size of a sample of 0.1 to 0.5 s.
+    pub quick: &'static [&'static str],
+    /// Arguments of the full size, as the literature has it.
+    pub full: &'static [&'static str],
+    /// Arguments for a short run under callgrind; empty where that makes no sense.
+    pub count: &'static [&'static str],
+    /// What is judged.
+    pub metric: Metric,
+    /// Runs of the command a sample (start-up is too short to be measured once).
+    pub repeat: u32,
+    /// Whether the empty allocator can run it.
+    pub empty: bool,
+    /// The groups it is in, besides `all`.
+    pub groups: &'static [&'static str],
+}
+
+/// Names of the groups.
+pub const GROUPS: &[&str] = &[
+    "default", "ssot", "single", "multi", "memory", "programs", "more", "all",
+];
+
+/// The rows that words name: rows and groups, in the table's order, each once.
+pub fn select(words: &[String]) -> Result<Vec<&'static Row>> {
+    for word in words {
+        if !GROUPS.contains(&word.as_str()) && !ROWS.iter().any(|r| r.name == word) {
+            return Err(Error::input(format!(
+                "no row '{word}'. Rows: {}. Groups: {}",
+                ROWS.iter().map(|r| r.name).collect::<Vec<_>>().join(", "),
+                GROUPS.join(", ")
+            )));
+        }
+    }
+    let wanted = |r: &&Row| {
+        words
+            .iter()
+            .any(|w| w == r.name || w == "all" || r.groups.contains(&w.as_str()))
+    };
+    Ok(ROWS.iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_no_group_is_a_row() {
+        let mut names: Vec<&str> = ROWS.iter().map(|r| r.name).chain(GROUPS.iter().copied()).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn groups_and_rows_select_each_row_once() {
+        let names = |words: &[&str]| -> Vec<&str> {
+            let words: Vec<String> = words.iter().map(|w| (*w).into()).collect();
+            select(&words).unwrap().iter().map(|r| r.name).collect()
+        };
+        assert_eq!(names(&["app", "small", "app"]), ["small", "app"]);
+        assert_eq!(
+            names(&["single"]),
+            ["small", "medium", "mixed", "app", "sub4k", "trimix4096"]
+        );
+        assert_eq!(names(&["all"]).len(), ROWS.len());
+        assert!(
+            select(&["smal".into()])
+                .unwrap_err()
+                .message
+                .starts_with("no row 'smal'. Rows: small, medium")
+        );
+    }
+}
