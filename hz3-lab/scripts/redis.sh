@@ -1,5 +1,6 @@
 #!/bin/sh
-# redis-server under redis-benchmark. Only the server gets the library; prints the benchmark's seconds.
+# redis-server under redis-benchmark. Only the server gets the library; prints the CPU seconds of its threads, because
+# the wall clock would count the benchmark's own work and whoever else uses the machine.
 set -eu
 dir=$(mktemp -d)
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
@@ -19,9 +20,11 @@ while [ ! -S "$dir/s" ]; do
 done
 requests=60000
 [ -z "${HZ3_PROVE:-}" ] || requests=2000
-start=$(date +%s%N)
+spent() { cat /proc/"$server"/task/*/schedstat | awk '{ t += $1 } END { printf "%.0f\n", t }'; }
+start=$(spent)
 redis-benchmark -s "$dir/s" -q -P 16 -n "$requests" -r 20000 -d 200 -t set,get,lpush,hset >/dev/null
-end=$(date +%s%N)
+end=$(spent)
+[ "$end" -gt "$start" ] || { echo "this kernel does not count the time of threads (schedstat)" >&2; exit 1; }
 redis-cli -s "$dir/s" shutdown nosave >/dev/null 2>&1 || true
 wait "$server" 2>/dev/null || true
 awk "BEGIN { printf \"%.6f\\n\", ($end - $start) / 1e9 }"

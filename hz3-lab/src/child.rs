@@ -159,11 +159,13 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
     if job.script && script_seconds.is_none() {
         return Err(Error::unfit(format!("{}: no seconds on stdout", job.command.join(" "))));
     }
-    let value = match (job.metric, &said) {
-        (crate::rows::Metric::NsPerOp, Some(s)) => s.ns_per_op,
-        (crate::rows::Metric::RssEnd, Some(s)) => s.rss_end as f64,
-        (crate::rows::Metric::CpuMs, _) => r.cpu * 1e3,
-        _ => script_seconds.unwrap_or(r.wall) * 1e3,
+    use crate::rows::Metric;
+    let value = match (script_seconds, job.metric, &said) {
+        (Some(seconds), ..) => seconds * 1e3,
+        (_, Metric::NsPerOp, Some(s)) => s.ns_per_op,
+        (_, Metric::RssEnd, Some(s)) => s.rss_end as f64,
+        (_, Metric::CpuMs, _) => r.cpu * 1e3,
+        _ => r.wall * 1e3,
     };
     Ok(Sample {
         value,

@@ -1,0 +1,186 @@
+//! A whole comparison, with libraries whose difference is known: forwarders to the C library, one of which wastes time.
+
+use hz3_lab::clients::Clients;
+use hz3_lab::compare::{self, Plan, Watch};
+use hz3_lab::place::{Kind, Library, Place};
+use hz3_lab::rows::{Job, ROWS};
+use hz3_lab::stats::Verdict;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const FORWARD: &str = r#"
+#include <stddef.h>
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+extern void __libc_free(void *);
+static void pay(void) {
+	unsigned long x = 1;
+	for (int i = 0; i < SPIN; i++) __asm__ volatile("imul $3, %0, %0" : "+r"(x));
+}
+void *malloc(size_t n) { pay(); return __libc_malloc(n); }
+void free(void *p) { __libc_free(p); }
+void *calloc(size_t k, size_t n) { return __libc_calloc(k, n); }
+void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
+"#;
+
+struct Lab {
+    clients: Clients,
+    folder: PathBuf,
+}
+
+impl Lab {
+    fn new(name: &str) -> Self {
+        let place = Place::find(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let clients = Clients::build(&place, |_| ()).unwrap();
+        let folder = clients.folder().join(format!("test-{name}.{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self { clients, folder }
+    }
+    fn forwarder(&self, label: &str, spin: u32) -> Library {
+        let c = self.folder.join(format!("{label}.c"));
+        std::fs::write(&c, FORWARD).unwrap();
+        let path = self.folder.join(format!("lib{label}.so"));
+        let made = Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-fno-builtin"])
+            .arg(format!("-DSPIN={spin}"))
+            .arg("-o")
+            .arg(&path)
+            .arg(&c)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        Library {
+            label: label.into(),
+            kind: Kind::File,
+            path: Some(path),
+        }
+    }
+    fn plan(&self, base: Library, others: Vec<Library>) -> Plan {
+        let mut job = Job::of(ROWS.iter().find(|r| r.name == "small").unwrap(), &self.clients, false).unwrap();
+        job.command.extend(["--steps".into(), "300000".into()]);
+        Plan {
+            base,
+            others,
+            jobs: vec![job],
+            budget: Duration::from_secs(120),
+            margin: 0.01,
+            seed: 1,
+            full: false,
+            instructions: false,
+            null: false,
+            command: vec!["test".into()],
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[derive(Default)]
+struct Quiet {
+    said: Vec<String>,
+    steps: usize,
+    stop_after: Option<usize>,
+}
+
+impl Watch for Quiet {
+    fn say(&mut self, text: &str) {
+        self.said.push(text.into());
+    }
+    fn progress(&mut self, share: f64, _: &str) {
+        assert!((0.0..=1.0).contains(&share));
+        self.steps += 1;
+    }
+    fn stop(&self) -> bool {
+        self.stop_after.is_some_and(|n| self.steps >= n)
+    }
+}
+
+#[test]
+fn a_slower_library_is_found_with_the_right_sign_both_ways() {
+    let lab = Lab::new("sign");
+    let (fast, slow) = (lab.forwarder("fast", 0), lab.forwarder("slow", 120));
+    for (base, other, want) in [(&fast, &slow, Verdict::NoGo), (&slow, &fast, Verdict::Go)] {
+        let record = compare::run(
+            &lab.plan(base.clone(), vec![other.clone()]),
+            &lab.clients,
+            &mut Quiet::default(),
+        )
+        .unwrap();
+        let row = &record.rows[0];
+        let result = row.cells[1].result.unwrap();
+        assert_eq!(result.verdict, want, "{result:?}");
+        assert!(row.cells[0].values.len() >= 9 && row.null.len() >= 9);
+        assert!(row.empty.is_some() && row.cells[1].live_peak.is_some());
+        assert!(
+            record
+                .libraries
+                .iter()
+                .all(|l| l.hot.len() == 2 || !cfg!(target_arch = "x86_64"))
+        );
+        assert_eq!(hz3_lab::table::text(&record).lines().count(), 3);
+    }
+}
+
+#[test]
+fn the_same_allocator_twice_is_refused() {
+    let lab = Lab::new("same");
+    let a = lab.forwarder("a", 3);
+    let b = lab.forwarder("b", 3);
+    let e = compare::run(&lab.plan(a.clone(), vec![b]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    assert!(e.message.starts_with("a and b are the same allocator"), "{e}");
+    let e = compare::run(
+        &lab.plan(a.clone(), vec![a.clone()]),
+        &lab.clients,
+        &mut Quiet::default(),
+    )
+    .unwrap_err();
+    assert!(e.message.starts_with("'a' is named twice"), "{e}");
+    let e = compare::run(&lab.plan(a, vec![]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    assert!(e.message.starts_with("nothing to compare"), "{e}");
+}
+
+#[test]
+fn what_was_measured_before_a_stop_is_kept() {
+    let lab = Lab::new("stop");
+    let mut watch = Quiet {
+        stop_after: Some(15),
+        ..Quiet::default()
+    };
+    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    assert!(record.interrupted);
+    let row = &record.rows[0];
+    let blocks = row.cells[0].values.len();
+    assert!(
+        (1..9).contains(&blocks) && row.cells[1].values.len() == blocks,
+        "{blocks}"
+    );
+    assert_eq!(row.cells[1].result.unwrap().verdict, Verdict::Undecided);
+    let text = serde_json::to_string(&record).unwrap();
+    let back: hz3_lab::record::Record = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.rows[0].cells[0], record.rows[0].cells[0]);
+}
+
+#[test]
+fn a_budget_too_short_leaves_rows_out_by_name() {
+    let lab = Lab::new("budget");
+    let mut plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let mut second = plan.jobs[0].clone();
+    second.name = "another".into();
+    second.command.extend(["--steps".into(), "30000000".into()]);
+    plan.jobs.push(second);
+    plan.budget = Duration::from_secs(12);
+    let mut watch = Quiet::default();
+    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    assert!(
+        watch.said.iter().any(|s| s.contains("no time for another")),
+        "{:?}",
+        watch.said
+    );
+    assert!(record.rows[1].cells[0].problem.is_some());
+    assert!(record.rows[0].cells[0].problem.is_none());
+}
