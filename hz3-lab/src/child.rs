@@ -42,6 +42,7 @@ struct Report {
 /// What every client prints.
 #[derive(Deserialize)]
 struct Said {
+    ops: u64,
     ns_per_op: f64,
     live_peak: u64,
     failures: u64,
@@ -163,6 +164,7 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
     let value = match (script_seconds, job.metric, &said) {
         (Some(seconds), ..) => seconds * 1e3,
         (_, Metric::NsPerOp, Some(s)) => s.ns_per_op,
+        (_, Metric::CpuNsPerOp, Some(s)) => r.cpu * 1e9 / s.ops.max(1) as f64,
         (_, Metric::RssEnd, Some(s)) => s.rss_end as f64,
         (_, Metric::CpuMs, _) => r.cpu * 1e3,
         _ => r.wall * 1e3,

@@ -63,6 +63,9 @@ pub struct Arguments {
     /// Add the base a second time: nothing must be found
     #[arg(long)]
     null: bool,
+    /// Judge rows of several threads by CPU time, too: for a machine that others use
+    #[arg(long)]
+    cpu: bool,
     /// Judge your own command by wall time instead of CPU time
     #[arg(long)]
     wall: bool,
@@ -198,6 +201,12 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     for job in Job::all(words, clients, arguments.full, left_out).map_err(failure)? {
         jobs.push(job.with(&arguments.options).map_err(failure)?);
+    }
+    if arguments.cpu {
+        let timed = |job: &&mut Job| job.metric == Metric::NsPerOp;
+        jobs.iter_mut()
+            .filter(timed)
+            .for_each(|job| job.metric = Metric::CpuNsPerOp);
     }
     if jobs.is_empty() {
         return Err(Failure::unfit("none of these rows can run here"));

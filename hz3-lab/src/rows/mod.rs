@@ -24,6 +24,9 @@ pub enum Program {
 pub enum Metric {
     /// Nanoseconds an operation, by the client's own clock.
     NsPerOp,
+    /// Nanoseconds of user and system time of the whole process for each operation: for rows of several threads on a
+    /// machine that others use.
+    CpuNsPerOp,
     /// Milliseconds from start to end of the process.
     WallMs,
     /// Milliseconds of user and system time of the process and what it waited for: steadier than the wall clock where
@@ -38,6 +41,7 @@ impl Metric {
     pub fn unit(self) -> &'static str {
         match self {
             Self::NsPerOp => "ns/op",
+            Self::CpuNsPerOp => "CPU ns/op",
             Self::WallMs => "ms",
             Self::CpuMs => "CPU ms",
             Self::RssEnd => "MiB",
