@@ -64,6 +64,17 @@ __attribute__((unused)) static const char *hz3_variant(void)
     return name.symbol ? name.call() : NULL;
 }
 
+/* Whether the variant's resolved config has a line; false under another allocator. */
+__attribute__((unused)) static int config_says(const char *line)
+{
+    union {
+        void *symbol;
+        hz3_text_fn call;
+    } config;
+    config.symbol = dlsym(RTLD_DEFAULT, "hz3_config");
+    return config.symbol && strstr(config.call(), line);
+}
+
 /* Proves that malloc is the expected variant's: a library that is not interposed behaves exactly like glibc. */
 __attribute__((unused)) static void client_start(void)
 {

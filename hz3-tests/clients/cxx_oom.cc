@@ -131,8 +131,8 @@ int main(int argc, char **argv)
     if (argc > 1 && !getenv("HZ3_CLIENT_LIMITED")) {
         struct rlimit limit;
         limit.rlim_cur = limit.rlim_max = argument(argc, argv, 1, 256) * MIB;
+        CHECK(setenv("HZ3_CLIENT_LIMITED", "1", 1) == 0, "setenv: errno %d", errno);
         CHECK(setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit: errno %d", errno);
-        setenv("HZ3_CLIENT_LIMITED", "1", 1);
         execv("/proc/self/exe", argv);
         CHECK(false, "execv: errno %d", errno);
     }
