@@ -27,6 +27,8 @@ pub struct Case {
     pub confined: bool,
     /// Where it is run.
     pub scope: Scope,
+    /// Whether it takes little time, and runs under configs too that differ from others in numbers only.
+    pub short: bool,
 }
 
 const PLAIN: Case = Case {
@@ -38,7 +40,15 @@ const PLAIN: Case = Case {
     tool_arguments: &[],
     confined: false,
     scope: Scope::Everywhere,
+    short: false,
 };
+
+const fn short(name: &'static str) -> Case {
+    Case {
+        short: true,
+        ..plain(name)
+    }
+}
 
 const fn plain(name: &'static str) -> Case {
     Case {
@@ -95,30 +105,30 @@ fn churned_threads(allocator: &str) -> Vec<String> {
 
 /// All of them.
 pub const CASES: &[Case] = &[
-    plain("abi_surface"),
-    plain("abi_edges"),
-    plain("abi_align"),
-    plain("abi_usable"),
-    plain("abi_realloc"),
-    plain("abi_calloc"),
+    short("abi_surface"),
+    short("abi_edges"),
+    short("abi_align"),
+    short("abi_usable"),
+    short("abi_realloc"),
+    short("abi_calloc"),
     plain("abi_large"),
-    plain("cxx_new"),
+    short("cxx_new"),
     plain("cxx_oom"),
     confined("cxx_oom_limited", "cxx_oom", |_| words("256")),
-    plain("threads_pattern"),
+    short("threads_pattern"),
     with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
     with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
-    plain("threads_orphans"),
+    short("threads_orphans"),
     plain("threads_pc"),
     with("threads_pc_64", "threads_pc", |_| words("2000000 64")),
     plain("threads_many"),
     with("threads_churn", "threads_churn", churned_threads),
     plain("threads_minstack"),
-    plain("fork_storm"),
+    short("fork_storm"),
     plain("fork_many"),
     plain("fork_spawn"),
     plain("fork_chain"),
-    plain("life_keys"),
+    short("life_keys"),
     plain("life_cxx"),
     plain("life_atexit"),
     Case {

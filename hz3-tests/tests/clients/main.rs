@@ -1,4 +1,5 @@
-//! Every C client under every config of `configs/`, and under glibc as the control.
+//! C clients under every config of `configs/`, and under glibc as the control: all of them wherever code differs, the
+//! short ones where only numbers do.
 //!
 //! Tests are named `<allocator>::<case>`: `cargo test -p hz3-tests --test clients -- default::fork` runs those of one config
 //! whose names begin with `fork`.
@@ -13,6 +14,7 @@ use cases::{CASES, Case, Scope};
 use hz3_config::plan::TagSpace;
 use hz3_tests::{Allocator, Outcome, Run, client, place};
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 fn main() {
@@ -22,12 +24,49 @@ fn main() {
         .filter(|case| case.scope == Scope::Everywhere)
         .map(|case| trial("glibc", case, |_| Ok(Allocator::Glibc)))
         .collect();
-    for name in place::config_names() {
-        trials.extend(CASES.iter().map(|case| trial(&name, case, Allocator::variant)));
+    let mut shapes = BTreeSet::new();
+    for name in in_order() {
+        let whole = NAMED.contains(&name.as_str()) || shapes.insert(shape(&name));
+        let cases = CASES.iter().filter(|case| whole || case.short);
+        trials.extend(cases.map(|case| trial(&name, case, Allocator::variant)));
         trials.extend(preload::trials(&name));
         trials.extend(footprint::trials(&name));
     }
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Configs under which every case runs whatever they have in common.
+const NAMED: [&str; 4] = ["default", "compact", "s22-round4k", "s23-sub4k"];
+
+/// The configs, those first that stand for many.
+fn in_order() -> Vec<String> {
+    let mut names = place::config_names();
+    names.sort_by_key(|name| !NAMED.contains(&name.as_str()));
+    names
+}
+
+/// What a config chooses of code, as against numbers in tables. Of the configs with one shape the first runs all cases,
+/// the others the short ones.
+fn shape(name: &str) -> String {
+    // A faulty config is reported by the tests that build it.
+    hz3_config::load(&place::config(name)).map_or_else(
+        |_| name.to_owned(),
+        |plan| {
+            let (tag, arena) = (&plan.tag, &plan.arena);
+            format!(
+                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {}",
+                plan.ownership.mode,
+                tag.width,
+                tag.space,
+                plan.lookup.coarse.is_some(),
+                plan.hot.prefetch,
+                plan.stats.level,
+                arena.commit,
+                arena.on_full,
+                plan.pressure.enabled
+            )
+        },
+    )
 }
 
 fn trial(name: &str, case: &'static Case, find: fn(&str) -> Result<Allocator, String>) -> Trial {
