@@ -55,8 +55,48 @@ impl Access {
     }
 }
 
+/// In tests: makes calls of this thread to the kernel fail, as if memory were out.
+#[cfg(all(test, not(loom)))]
+pub mod refuse {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static CALLS: Cell<u64> = const { Cell::new(0) };
+        static FROM_TO: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+
+    /// The calls `from..to`, counted from now on, fail.
+    pub fn calls(from: u64, to: u64) {
+        CALLS.set(0);
+        FROM_TO.set((from, to));
+    }
+
+    /// How many calls there were since then.
+    pub fn made() -> u64 {
+        CALLS.get()
+    }
+
+    pub(super) fn this_one() -> bool {
+        let n = CALLS.get();
+        CALLS.set(n + 1);
+        let (from, to) = FROM_TO.get();
+        n >= from && n < to
+    }
+}
+
+#[cfg(not(all(test, not(loom))))]
+mod refuse {
+    #[inline(always)]
+    pub(super) fn this_one() -> bool {
+        false
+    }
+}
+
 /// Maps `bytes` of fresh zero pages, near `hint` if that is not 0. Null when the kernel refuses.
 pub fn map(hint: usize, bytes: usize, access: Access) -> *mut u8 {
+    if refuse::this_one() {
+        return ptr::null_mut();
+    }
     let _errno = KeepErrno::new();
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: without MAP_FIXED an anonymous mapping touches no memory in use.
@@ -101,6 +141,9 @@ pub unsafe fn unmap(p: *mut u8, bytes: usize) {
 
 /// Makes a reserved range readable and writable. False when the kernel refuses (memory accounting, map count).
 pub unsafe fn commit(p: *mut u8, bytes: usize) -> bool {
+    if refuse::this_one() {
+        return false;
+    }
     let _errno = KeepErrno::new();
     // SAFETY: the caller owns the range; more access cannot break anybody.
     unsafe { libc::mprotect(p.cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) == 0 }
@@ -109,6 +152,9 @@ pub unsafe fn commit(p: *mut u8, bytes: usize) -> bool {
 /// Gives the pages of a range back to the kernel; they read as zero afterwards. The caller owns the range and wants
 /// nothing that is in it. False when the kernel refuses (locked pages): then the contents stay.
 pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
+    if refuse::this_one() {
+        return false;
+    }
     let _errno = KeepErrno::new();
     // SAFETY: the caller's contract.
     unsafe { libc::madvise(p.cast(), bytes, libc::MADV_DONTNEED) == 0 }
@@ -117,6 +163,9 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
 /// Replaces a range by fresh zero pages in one mapping, so that it merges with its neighbours again. The caller owns it
 /// and wants nothing that is in it.
 pub unsafe fn remap_fresh(p: *mut u8, bytes: usize) -> bool {
+    if refuse::this_one() {
+        return false;
+    }
     let _errno = KeepErrno::new();
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED;
     // SAFETY: the caller owns the whole range, so MAP_FIXED replaces nothing of anybody else.
@@ -126,6 +175,9 @@ pub unsafe fn remap_fresh(p: *mut u8, bytes: usize) -> bool {
 /// Moves the pages of `from` to `to` without copying; `from` stays mapped and reads as zero. Both ranges are `bytes`
 /// long, do not overlap and belong to the caller. False when the kernel cannot (before Linux 5.7).
 pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize) -> bool {
+    if refuse::this_one() {
+        return false;
+    }
     const MREMAP_DONTUNMAP: c_int = 4;
     let _errno = KeepErrno::new();
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | MREMAP_DONTUNMAP;

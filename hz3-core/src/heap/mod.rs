@@ -8,6 +8,8 @@ pub mod large;
 pub mod outside;
 pub mod page_heap;
 pub mod pressure;
+#[cfg(all(test, not(loom)))]
+mod refusal_tests;
 pub mod segment;
 
 use crate::os::PAGE;

@@ -1,0 +1,48 @@
+#!/bin/sh
+# Reproduces the figures of S47.md: RUNS runs (20) of the row s47 with STEPS steps a thread (1000000; the full row has
+# 5000000) under each of the configs that are named, or all of them. One line a run, then one line a config.
+#
+#     docs/experiments/s47.sh [CONFIG...]
+#
+# Needs a C compiler. Writes to target/s47/ only.
+set -eu
+cd "$(dirname "$0")/../.."
+runs=${RUNS:-20} steps=${STEPS:-1000000}
+[ $# -gt 0 ] || set -- s47-unlimited s47-relief s47-bank s47-ring s47-tight s47-none s47-system
+out=target/s47
+mkdir -p "$out"
+cc -O2 -o "$out/ring" hz3-lab/clients/ring.c -lpthread -ldl -lm
+for name in "$@"; do
+    # The same allocator, which also tells its statistics at its end.
+    printf 'name = "%s-told"\ndescription = "%s, with a report at exit"\nextends = "../../configs/%s.toml"\n\n[stats]\nexit_report = true\n' \
+        "$name" "$name" "$name" >"$out/$name-told.toml"
+    HZ3_CONFIG=$PWD/$out/$name-told.toml cargo build -q -p hz3-preload --profile variant --target-dir target/hz3-build
+    cp target/hz3-build/variant/libhz3_preload.so "$out/$name.so"
+done
+: >"$out/runs.txt"
+for seed in $(seq 1 "$runs"); do
+    for name in "$@"; do # In turn, so that what else the machine does meets all alike.
+        LD_PRELOAD=$PWD/$out/$name.so "$out/ring" --threads 32 --ws 400 --remote 50 --min 16 --max 32768 \
+            --mode classic --queue 65536 --steps "$steps" --seed "$seed" >"$out/client.json" 2>"$out/report.json"
+        {
+            printf '%s %s' "$name" "$seed"
+            for key in seconds live_peak failures; do
+                printf ' %s=%s' "$key" "$(grep -o "\"$key\":[0-9.]*" "$out/client.json" | cut -d: -f2)"
+            done
+            for key in high_bytes epochs answers waits larger outside; do
+                printf ' %s=%s' "$key" "$(grep -o "\"$key\":[0-9]*" "$out/report.json" | head -n 1 | cut -d: -f2)"
+            done
+            echo
+        } | tee -a "$out/runs.txt"
+    done
+done
+awk '{
+    for (i = 3; i <= NF; i++) { split($i, a, "="); v[a[1]] = a[2] }
+    n[$1]++; failed[$1] += v["failures"]; bad[$1] += v["failures"] > 0
+    if (v["live_peak"] > most[$1]) most[$1] = v["live_peak"]
+    r = v["high_bytes"] / v["live_peak"]; if (r > ratio[$1]) ratio[$1] = r
+    seconds[$1] += v["seconds"]; epochs[$1] += v["epochs"]; larger[$1] += v["larger"]
+} END {
+    for (k in n) printf "%-14s %d runs, %d with failures, %d failed; live <= %.2f GB; arena / live <= %.3f; %.1f s a run; %d epochs, %d from larger classes\n", \
+        k, n[k], bad[k], failed[k], most[k] / 1e9, ratio[k], seconds[k] / n[k], epochs[k], larger[k]
+}' "$out/runs.txt" | sort
