@@ -203,7 +203,7 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
         jobs.push(job.with(&arguments.options).map_err(failure)?);
     }
     if arguments.cpu {
-        let timed = |job: &&mut Job| job.metric == Metric::NsPerOp;
+        let timed = |job: &&mut Job| job.several && job.metric == Metric::NsPerOp;
         jobs.iter_mut()
             .filter(timed)
             .for_each(|job| job.metric = Metric::CpuNsPerOp);

@@ -18,6 +18,8 @@ pub struct Job {
     pub script: bool,
     /// What is judged.
     pub metric: Metric,
+    /// Whether several threads work, so that only the wall clock sees the row as its user does.
+    pub several: bool,
     /// Runs a sample.
     pub repeat: u32,
     /// Whether the empty allocator can run it.
@@ -94,6 +96,10 @@ impl Job {
             client,
             script: matches!(row.program, Program::Script(_)),
             metric: row.metric,
+            several: matches!(
+                row.program,
+                Program::Client("ring" | "prodcons" | "threads" | "scratch")
+            ) || row.args.contains(&"--threads"),
             repeat: row.repeat,
             empty: row.empty,
             count,
@@ -141,6 +147,7 @@ impl Job {
             client: true,
             script: false,
             metric: Metric::NsPerOp,
+            several: trace.threads() > 1,
             repeat: 1,
             empty: false,
             count: Some(command(1)),
@@ -156,6 +163,7 @@ impl Job {
             client: false,
             script: false,
             metric,
+            several: false,
             repeat: 1,
             empty: false,
             count: Some(command.to_vec()),
