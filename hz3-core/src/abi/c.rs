@@ -1,7 +1,7 @@
 //! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
 
 use super::object;
-use crate::event::{relief, thread};
+use crate::event::{pressure, relief, thread};
 use crate::hot;
 use crate::os;
 use crate::statics::Shared;
@@ -122,7 +122,8 @@ pub unsafe fn malloc_usable_size<V: Variant>(p: *mut u8) -> usize {
     unsafe { object::usable::<V>(p) }
 }
 
-/// `malloc_trim` and `hz3_trim`: this thread's caches, the depots and empty runs go back to the page heap, and all but
+/// `malloc_trim` and `hz3_trim`: this thread's caches, the depots and empty runs go back to the page heap (other threads'
+/// caches follow at their next events, and are purged when they are old enough), and all but
 /// `pad` bytes of its free pages to the kernel. Returns the bytes that the kernel got.
 #[inline]
 pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
@@ -131,6 +132,7 @@ pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
         if thread::state::<V>() == thread::State::New {
             thread::start::<V>();
         }
+        pressure::ask::<V>();
         relief::relieve::<V>();
     }
     let heap = V::shared().heap();

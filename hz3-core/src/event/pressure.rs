@@ -111,6 +111,15 @@ pub fn age<V: Variant>() {
     }
 }
 
+/// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.
+pub unsafe fn ask<V: Variant>() {
+    let pressure = &V::shared().heap().pressure;
+    if V::POLICY.pressure && pressure.raise(os::now_ms()) {
+        // SAFETY: the block is this thread's.
+        unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
+    }
+}
+
 /// A request failed within its [`first`] reach: makes room and tries again, further and further.
 #[cold]
 #[inline(never)]
