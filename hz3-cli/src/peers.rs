@@ -2,67 +2,8 @@
 
 use crate::failure::Failure;
 use crate::project::Project;
-use std::path::{Path, PathBuf};
-
-/// A malloc library that many machines have.
-#[derive(Debug)]
-pub struct Peer {
-    /// What users call it.
-    pub name: &'static str,
-    /// File names to look for, the best first.
-    pub files: &'static [&'static str],
-    /// The Debian package that has it; empty if none does.
-    pub package: &'static str,
-}
-
-/// The peers that are known by name.
-pub const PEERS: &[Peer] = &[
-    Peer {
-        name: "mimalloc",
-        files: &["libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"],
-        package: "libmimalloc2.0",
-    },
-    Peer {
-        name: "tcmalloc",
-        files: &["libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so.4"],
-        package: "libtcmalloc-minimal4",
-    },
-    Peer {
-        name: "jemalloc",
-        files: &["libjemalloc.so.2", "libjemalloc.so"],
-        package: "libjemalloc2",
-    },
-    Peer {
-        name: "snmalloc",
-        files: &["libsnmallocshim.so"],
-        package: "",
-    },
-    Peer {
-        name: "rpmalloc",
-        files: &["librpmallocwrap.so", "librpmalloc.so"],
-        package: "",
-    },
-    Peer {
-        name: "hoard",
-        files: &["libhoard.so"],
-        package: "",
-    },
-    Peer {
-        name: "tbbmalloc",
-        files: &["libtbbmalloc_proxy.so.2"],
-        package: "libtbbmalloc2",
-    },
-];
-
-/// Folders in which distributions put libraries.
-const FOLDERS: &[&str] = &[
-    "/usr/local/lib",
-    "/usr/local/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
-    "/usr/lib",
-];
+use hz3_lab::place::{PEERS, find_peer};
+use std::path::PathBuf;
 
 /// A malloc to put under a program.
 #[derive(Debug, Clone)]
@@ -71,18 +12,6 @@ pub struct Allocator {
     pub name: String,
     /// What to preload; `None` is the C library's own malloc.
     pub library: Option<PathBuf>,
-}
-
-impl Peer {
-    /// Its library on this machine.
-    pub fn locate(&self) -> Option<PathBuf> {
-        self.files.iter().find_map(|file| {
-            FOLDERS
-                .iter()
-                .map(|dir| Path::new(dir).join(file))
-                .find(|p| p.is_file())
-        })
-    }
 }
 
 /// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer.
@@ -129,7 +58,7 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
         });
     }
     if let Some(peer) = PEERS.iter().find(|p| p.name == given) {
-        return match peer.locate() {
+        return match find_peer(peer) {
             Some(path) => Ok(Allocator {
                 name: given.to_owned(),
                 library: Some(path),

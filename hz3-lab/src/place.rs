@@ -110,6 +110,11 @@ pub const PEERS: &[Peer] = &[
         package: "",
     },
     Peer {
+        name: "hoard",
+        files: &["libhoard.so"],
+        package: "",
+    },
+    Peer {
         name: "tbbmalloc",
         files: &["libtbbmalloc_proxy.so.2"],
         package: "libtbbmalloc2",
@@ -124,6 +129,7 @@ fn library_folders() -> Vec<PathBuf> {
         format!("/lib/{triplet}"),
         "/usr/lib64".into(),
         "/usr/local/lib".into(),
+        "/usr/local/lib64".into(),
         "/usr/lib".into(),
     ]
     .into_iter()
