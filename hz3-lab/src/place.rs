@@ -239,7 +239,7 @@ mod tests {
         let e = Library::parse(&place, "nonsense").unwrap_err();
         assert_eq!(
             e.message,
-            "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, snmalloc, rpmalloc, tbbmalloc, nor glibc, nor a path"
+            "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, snmalloc, rpmalloc, hoard, tbbmalloc, nor glibc, nor a path"
         );
         assert!(!e.unfit);
         assert!(

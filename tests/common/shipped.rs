@@ -24,6 +24,13 @@ macro_rules! all {
             CS23Seven = "configs/s23-seven.toml",
             CS23ShortBatch = "configs/s23-short-batch.toml",
             CS23Sub4k = "configs/s23-sub4k.toml",
+            CS47Bank = "configs/s47-bank.toml",
+            CS47None = "configs/s47-none.toml",
+            CS47Relief = "configs/s47-relief.toml",
+            CS47Ring = "configs/s47-ring.toml",
+            CS47System = "configs/s47-system.toml",
+            CS47Tight = "configs/s47-tight.toml",
+            CS47Unlimited = "configs/s47-unlimited.toml",
             CStatsEvents = "configs/stats-events.toml",
             CTwoTables = "configs/two-tables.toml",
         }

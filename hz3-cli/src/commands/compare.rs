@@ -24,7 +24,7 @@ could have told from nothing. A wrong GO or NO-GO has a probability of 2 % at mo
 
 Examples:
   cargo hz3 compare s22-round4k default --peers tcmalloc --rows sub4k,mixed,app
-  cargo hz3 compare default ./old=target/old.so --rows ssot --time-budget 3m
+  cargo hz3 compare default old=target/old.so --rows ssot --time-budget 3m
   cargo hz3 compare default compact --peers all -- python3 script.py")]
 pub struct Arguments {
     /// The base: a variant, a peer, `glibc`, a path, or label=path

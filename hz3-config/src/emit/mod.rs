@@ -79,6 +79,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         #attributes
         #visibility struct #name;
 
+        // A crate that uses the macro has not declared the one that chooses portable thread-local storage.
+        #[allow(unexpected_cfgs)]
         const _: () = {
             #(const _: &[u8] = ::core::include_bytes!(#sources);)*
             #tables

@@ -16,17 +16,18 @@ use core::ptr;
 /// Milliseconds between two looks where no delay is configured.
 const PAUSE: u64 = 1000;
 
-/// Starts the helper if there is something to purge and it does not exist.
-pub fn wake<V: Variant>() {
+/// Starts the helper if there is something to purge and it does not exist. Returns whether it was started, for which the
+/// C library may have allocated and freed in this thread.
+pub fn wake<V: Variant>() -> bool {
     let heap = V::shared().heap();
     let exists = &heap.pressure.helper;
-    if exists.load(Ordering::Relaxed) == 0
-        && backed::<V>()
-        && exists.swap(1, Ordering::Relaxed) == 0
-        && !os::start_thread(run::<V>)
-    {
+    if exists.load(Ordering::Relaxed) != 0 || !backed::<V>() || exists.swap(1, Ordering::Relaxed) != 0 {
+        return false;
+    }
+    if !os::start_thread(run::<V>) {
         exists.store(0, Ordering::Relaxed);
     }
+    true
 }
 
 fn backed<V: Variant>() -> bool {

@@ -49,8 +49,8 @@ pub const fn first<V: Variant>() -> Reach {
     }
 }
 
-/// To be called at the beginning of every event of a class. True if this thread's magazines were given back, so that
-/// what the event was about may no longer hold.
+/// To be called at the beginning of every event of a class, or at its end. True if this thread's magazines were given
+/// back or may have been used, so that what the event was about may no longer hold.
 #[inline]
 pub unsafe fn pulse<V: Variant>() -> bool {
     let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0 || V::POLICY.purge_helper;
@@ -60,13 +60,15 @@ pub unsafe fn pulse<V: Variant>() -> bool {
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
+        let mut used = false;
         if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
-                age::<V>();
+                used = age::<V>();
             }
         }
-        V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
+        let answered = V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>();
+        used || answered
     }
 }
 
@@ -87,10 +89,11 @@ unsafe fn answer<V: Variant>() -> bool {
     }
 }
 
-/// Gives pages that were left alone for long back to the kernel, if it is time to look.
+/// Gives pages that were left alone for long back to the kernel, if it is time to look. True if this thread may have
+/// allocated on the way.
 #[cold]
 #[inline(never)]
-pub fn age<V: Variant>() {
+pub fn age<V: Variant>() -> bool {
     let heap = V::shared().heap();
     let (now, delay, age) = (os::now_ms(), V::POLICY.purge_delay, V::POLICY.large_age);
     let shorter = if delay == 0 || age > 0 && age < delay {
@@ -99,16 +102,15 @@ pub fn age<V: Variant>() {
         delay
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
-        if V::POLICY.purge_helper {
-            super::helper::wake::<V>();
-        }
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
         }
         if age > 0 {
             heap.purge_huge(Some(now.saturating_sub(age) as u32));
         }
+        return V::POLICY.purge_helper && super::helper::wake::<V>();
     }
+    false
 }
 
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.

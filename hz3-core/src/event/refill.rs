@@ -27,7 +27,9 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             State::Uncached => return pressure::carve::<V>(id, row, 1).head,
             State::Running => {}
         }
-        pressure::pulse::<V>();
+        if pressure::pulse::<V>() {
+            return hot::malloc::<V>(n);
+        }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Refill);
         let mut batch = stored::<V>(id, row);

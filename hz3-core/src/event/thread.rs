@@ -144,6 +144,9 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
             magazine::empty::<V>(id, 0);
         }
         threads.unlink(meta);
+        if V::BODY == Body::Rows {
+            V::Thread::point(block, V::trap(), V::trap());
+        }
         detach_body::<V>(meta);
         if V::POLICY.purge_at_exit {
             V::shared().heap().purge_to(&V::POLICY, 0);
@@ -151,8 +154,11 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
     }
 }
 
-unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
-    // SAFETY: the thread's caches are empty and it will not use them again.
+/// Unmaps what a thread kept outside of its block.
+///
+/// The thread's caches are empty and it will not use them again.
+pub(super) unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
+    // SAFETY: the caller's contract.
     unsafe {
         let body = (*meta).body;
         if body.is_null() {
@@ -160,9 +166,6 @@ unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
         }
         (*meta).body = ptr::null_mut();
         (*meta).ring = ptr::null_mut();
-        if V::BODY == Body::Rows {
-            V::Thread::point(V::thread(), V::trap(), V::trap());
-        }
         os::unmap(body, body_bytes::<V>());
     }
 }

@@ -197,7 +197,9 @@ impl Vanished {
                         }
                     }
                 }
-                at = (*at).next;
+                let next = (*at).next;
+                super::thread::detach_body::<V>(at);
+                at = next;
             }
         }
     }

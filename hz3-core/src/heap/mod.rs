@@ -2,8 +2,10 @@
 
 pub mod arena;
 pub mod bitmap;
+mod buckets;
 pub mod central;
 pub mod depot;
+pub mod dirty;
 pub mod large;
 pub mod outside;
 pub mod page_heap;

@@ -14,9 +14,6 @@ use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
 
-/// How many segments of a bucket are compared for fullness.
-const COMPARED: usize = 8;
-
 /// How far a request may go for new segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
@@ -47,11 +44,11 @@ pub struct PageHeap {
     pub arena: Arena,
     /// Where they come from when the arena is used up.
     pub outside: OutsideTable,
-    buckets: [*mut Segment; USABLE + 1],
-    occupied: [u64; 8],
+    pub(super) buckets: [*mut Segment; USABLE + 1],
+    pub(super) occupied: [u64; 8],
     /// Longest left alone, and most recently given to.
-    dirty_first: *mut Segment,
-    dirty_last: *mut Segment,
+    pub(super) dirty_first: *mut Segment,
+    pub(super) dirty_last: *mut Segment,
     /// Free pages that are backed by memory.
     pub dirty_pages: usize,
     /// Free pages in segments of pages.
@@ -71,37 +68,11 @@ pub struct PageHeap {
     /// Free pages that are being purged at the moment, and so cannot be had.
     pub purging: usize,
     /// Backed free pages worth keeping, as far as experience says: see [`excess`](Self::excess).
-    keep: usize,
+    pub(super) keep: usize,
     /// Backed pages that were taken and given since `keep` was last reckoned.
-    reused: usize,
-    added: usize,
+    pub(super) reused: usize,
+    pub(super) added: usize,
 }
-
-/// Backed free pages of one segment, taken out so that the kernel can get them while the heap is not locked.
-#[derive(Clone, Copy)]
-pub struct Purge {
-    segment: *mut Segment,
-    pages: PageSet,
-    /// Pages that the kernel would not take.
-    refused: PageSet,
-}
-
-impl Purge {
-    /// Gives the pages to the kernel. Returns how many it took.
-    pub fn run(&mut self) -> usize {
-        let mut purged = 0;
-        for span in self.pages.spans() {
-            // SAFETY: the pages were taken out of the free set, so they are this purge's alone.
-            if unsafe { os::purge(Segment::page_address(self.segment, span.first), span.len * PAGE) } {
-                purged += span.len;
-            } else {
-                self.refused.insert(span);
-            }
-        }
-        purged
-    }
-}
-
 impl PageHeap {
     /// No memory at all.
     pub const EMPTY: PageHeap = PageHeap {
@@ -138,51 +109,7 @@ impl PageHeap {
         self.take_free(longest, align)
     }
 
-    /// The first bucket that is not empty, from `len` on.
-    fn bucket_from(&self, len: usize) -> Option<usize> {
-        let mut at = len;
-        while at <= USABLE {
-            let word = self.occupied[(at / 64) & 7] >> (at & 63);
-            if word != 0 {
-                return Some(at + word.trailing_zeros() as usize);
-            }
-            at = (at | 63) + 1;
-        }
-        None
-    }
-
-    fn take_free(&mut self, len: usize, align: usize) -> Option<Taken> {
-        let mut bucket = self.bucket_from(len)?;
-        loop {
-            if let Some((segment, span)) = self.fullest(bucket, len, align) {
-                return Some(self.take_span(segment, span));
-            }
-            // Only alignment can make a bucket of long enough ranges fail.
-            bucket = self.bucket_from(bucket + 1)?;
-        }
-    }
-
-    fn fullest(&self, bucket: usize, len: usize, align: usize) -> Option<(*mut Segment, Span)> {
-        let mut best: Option<(*mut Segment, Span)> = None;
-        let mut at = self.head(bucket);
-        for _ in 0..COMPARED {
-            if at.is_null() {
-                break;
-            }
-            // SAFETY: segments in a bucket are live, and the lock is held.
-            unsafe {
-                if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)
-                    && let Some(span) = (*at).free.best_fit(len, align)
-                {
-                    best = Some((at, span));
-                }
-                at = (*at).next;
-            }
-        }
-        best
-    }
-
-    fn take_span(&mut self, segment: *mut Segment, span: Span) -> Taken {
+    pub(super) fn take_span(&mut self, segment: *mut Segment, span: Span) -> Taken {
         // SAFETY: a live segment, and the lock is held.
         unsafe {
             let dirty = (*segment).dirty.count_in(span);
@@ -239,221 +166,7 @@ impl PageHeap {
         }
     }
 
-    // ---- buckets ----
-
-    fn head(&self, bucket: usize) -> *mut Segment {
-        self.buckets.get(bucket).copied().unwrap_or(ptr::null_mut())
-    }
-
-    fn set_head(&mut self, bucket: usize, to: *mut Segment) {
-        if let Some(head) = self.buckets.get_mut(bucket) {
-            *head = to;
-            let bit = 1 << (bucket & 63);
-            let word = &mut self.occupied[(bucket / 64) & 7];
-            *word = if to.is_null() { *word & !bit } else { *word | bit };
-        }
-    }
-
-    unsafe fn link(&mut self, segment: *mut Segment) {
-        // SAFETY: the segment is live and in no bucket; the lock is held.
-        unsafe {
-            let bucket = (*segment).longest as usize;
-            let head = self.head(bucket);
-            (*segment).prev = ptr::null_mut();
-            (*segment).next = head;
-            if !head.is_null() {
-                (*head).prev = segment;
-            }
-            self.set_head(bucket, segment);
-        }
-    }
-
-    unsafe fn unlink(&mut self, segment: *mut Segment) {
-        // SAFETY: the segment is live and in the bucket of its `longest`; the lock is held.
-        unsafe {
-            let (prev, next) = ((*segment).prev, (*segment).next);
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
-            if prev.is_null() {
-                self.set_head((*segment).longest as usize, next);
-            } else {
-                (*prev).next = next;
-            }
-        }
-    }
-
-    unsafe fn rebucket(&mut self, segment: *mut Segment, longest: usize) {
-        // SAFETY: as in `unlink`.
-        unsafe {
-            if (*segment).longest as usize != longest {
-                self.unlink(segment);
-                (*segment).longest = longest as u32;
-                self.link(segment);
-            }
-        }
-    }
-
-    // ---- the dirty list ----
-
-    unsafe fn dirty_unlink(&mut self, segment: *mut Segment) {
-        // SAFETY: the segment is live and in the dirty list; the lock is held.
-        unsafe {
-            let (prev, next) = ((*segment).dirty_prev, (*segment).dirty_next);
-            if next.is_null() {
-                self.dirty_last = prev;
-            } else {
-                (*next).dirty_prev = prev;
-            }
-            if prev.is_null() {
-                self.dirty_first = next;
-            } else {
-                (*prev).dirty_next = next;
-            }
-        }
-    }
-
-    unsafe fn dirty_append(&mut self, segment: *mut Segment) {
-        // SAFETY: the segment is live and not in the dirty list; the lock is held.
-        unsafe {
-            (*segment).dirty_next = ptr::null_mut();
-            (*segment).dirty_prev = self.dirty_last;
-            if self.dirty_last.is_null() {
-                self.dirty_first = segment;
-            } else {
-                (*self.dirty_last).dirty_next = segment;
-            }
-            self.dirty_last = segment;
-        }
-    }
-
-    unsafe fn less_dirty(&mut self, segment: *mut Segment, pages: usize) {
-        if pages == 0 {
-            return;
-        }
-        // SAFETY: a segment with dirty free pages is in the list; the lock is held.
-        unsafe {
-            (*segment).dirty_free -= pages as u32;
-            self.dirty_pages -= pages;
-            if (*segment).dirty_free == 0 {
-                self.dirty_unlink(segment);
-            }
-        }
-    }
-
-    unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
-        if pages == 0 {
-            return;
-        }
-        // SAFETY: as in `less_dirty`.
-        unsafe {
-            if (*segment).dirty_free > 0 {
-                self.dirty_unlink(segment);
-            }
-            (*segment).dirty_free += pages as u32;
-            self.dirty_pages += pages;
-            (*segment).since = now;
-            self.dirty_append(segment);
-        }
-    }
-
-    /// Pages that are free and backed beyond what is worth keeping.
-    ///
-    /// What is worth keeping is what was lately used again: pages taken raise it by their number, pages given lower it
-    /// by a sixteenth of theirs, between a thirty-second of the bound and the bound. A program whose pages come and go
-    /// keeps them; one that ends a phase keeps little.
-    pub fn excess(&mut self, policy: &Policy) -> usize {
-        let most = policy.dirty_bytes / PAGE;
-        self.keep = (self.keep + self.reused)
-            .saturating_sub(self.added.div_ceil(16))
-            .clamp(most / 32, most);
-        (self.reused, self.added) = (0, 0);
-        self.dirty_pages.saturating_sub(self.keep)
-    }
-
-    /// Takes the backed free pages of the segment that was longest left alone out, if that was before `before`. They
-    /// come back with [`purge_end`](Self::purge_end).
-    pub fn purge_begin(&mut self, before: u64) -> Option<Purge> {
-        let segment = self.dirty_first;
-        // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
-        unsafe {
-            if segment.is_null() || (*segment).since > before {
-                return None;
-            }
-            let pages = (*segment).free.and(&(*segment).dirty);
-            let count = pages.count();
-            (*segment).free.subtract(&pages);
-            (*segment).out.unite(&pages);
-            (*segment).free_pages -= count as u32;
-            self.free_pages -= count;
-            self.purging += count;
-            self.rebucket(segment, (*segment).free.longest());
-            self.less_dirty(segment, count);
-            Some(Purge {
-                segment,
-                pages,
-                refused: PageSet::EMPTY,
-            })
-        }
-    }
-
-    /// Makes purged pages free again. Those that the kernel refused (they are locked) wait for the next time.
-    pub fn purge_end(&mut self, purge: &Purge, now: u64) {
-        let segment = purge.segment;
-        // SAFETY: a segment with pages out is live; the lock is held.
-        unsafe {
-            let count = purge.pages.count();
-            (*segment).out.subtract(&purge.pages);
-            (*segment).dirty.subtract(&purge.pages);
-            (*segment).dirty.unite(&purge.refused);
-            (*segment).free.unite(&purge.pages);
-            (*segment).free_pages += count as u32;
-            self.free_pages += count;
-            self.purging -= count;
-            self.rebucket(segment, (*segment).free.longest());
-            self.more_dirty(segment, purge.refused.count(), now);
-            if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
-                self.retire(segment);
-            }
-        }
-    }
-
-    /// In the child of a fork: pages that vanished threads were purging are free, and perhaps still backed.
-    pub fn recover(&mut self) {
-        for i in 0..self.arena.high() {
-            let entry = self.arena.entry(i);
-            if entry.kind == Kind::Purging {
-                self.arena.give(i, 1, true, entry.moved, 0);
-                self.huge_dirty += SEGMENT;
-            }
-        }
-        while self.purging > 0 {
-            let mut found = ptr::null_mut();
-            self.for_each(|s| {
-                // SAFETY: `for_each` passes live segments.
-                if unsafe { (*s).out.count() } > 0 {
-                    found = s;
-                }
-            });
-            if found.is_null() {
-                return;
-            }
-            // SAFETY: a live segment; nobody else purges, as the child has one thread.
-            let pages = unsafe { (*found).out };
-            self.purge_end(
-                &Purge {
-                    segment: found,
-                    pages,
-                    refused: pages,
-                },
-                0,
-            );
-        }
-    }
-
-    // ---- segments ----
-
-    fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
+    pub(super) fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
         if reach == Reach::Held || reach == Reach::Budget && self.taken() + SEGMENT > policy.budget {
             return false;
         }
@@ -489,7 +202,7 @@ impl PageHeap {
         true
     }
 
-    fn open_segment(&mut self, segment: *mut Segment, outside: bool, clean: bool) {
+    pub(super) fn open_segment(&mut self, segment: *mut Segment, outside: bool, clean: bool) {
         let mut dirty = PageSet::EMPTY;
         if !clean {
             dirty.insert(WHOLE);
@@ -511,7 +224,7 @@ impl PageHeap {
 
     /// Takes a wholly free segment out, and gives it back to the arena or to the kernel. Its free pages are clean but
     /// for what the kernel refused to take.
-    unsafe fn retire(&mut self, segment: *mut Segment) {
+    pub(super) unsafe fn retire(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
         unsafe {
             self.unlink(segment);

@@ -69,7 +69,7 @@ fn session(heap: &Heap, policy: &Policy, seed: u64) -> Vec<Held> {
             } else {
                 1 + r % 250
             };
-        if r % 3 > 0 || held.is_empty() {
+        if !r.is_multiple_of(3) || held.is_empty() {
             let fresh = heap.large(policy, Reach::System, bytes, PAGE);
             if !fresh.p.is_null() {
                 held.push(Held {
@@ -153,11 +153,8 @@ fn refused_at_every_call() {
             heap.locked(|h: &mut PageHeap| {
                 h.for_each(|s: *mut Segment| {
                     // SAFETY: segments in a bucket are live.
-                    panic!(
-                        "{} pages are free, {} of them backed",
-                        unsafe { (*s).free_pages },
-                        unsafe { (*s).dirty_free }
-                    );
+                    let (free, backed) = unsafe { ((*s).free_pages, (*s).dirty_free) };
+                    panic!("{free} pages are free, {backed} of them backed");
                 });
                 let left = (
                     h.segments,

@@ -1,0 +1,194 @@
+//! Free pages that are still backed by memory: segments that have some, the one that was longest left alone first, and
+//! the purge that gives them back to the kernel.
+//!
+//! As all of the page heap: for the holder of the heap's lock, but for [`Purge::run`].
+
+use super::PageHeap;
+use super::arena::Kind;
+use super::bitmap::PageSet;
+use super::segment::{SEGMENT, Segment, USABLE};
+use crate::os::{self, PAGE};
+use crate::variant::Policy;
+use core::ptr;
+
+/// Backed free pages of one segment, taken out so that the kernel can get them while the heap is not locked.
+#[derive(Clone, Copy)]
+pub struct Purge {
+    segment: *mut Segment,
+    pages: PageSet,
+    /// Pages that the kernel would not take.
+    refused: PageSet,
+}
+
+impl Purge {
+    /// Gives the pages to the kernel. Returns how many it took.
+    pub fn run(&mut self) -> usize {
+        let mut purged = 0;
+        for span in self.pages.spans() {
+            // SAFETY: the pages were taken out of the free set, so they are this purge's alone.
+            if unsafe { os::purge(Segment::page_address(self.segment, span.first), span.len * PAGE) } {
+                purged += span.len;
+            } else {
+                self.refused.insert(span);
+            }
+        }
+        purged
+    }
+}
+
+impl PageHeap {
+    pub(super) unsafe fn dirty_unlink(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and in the dirty list; the lock is held.
+        unsafe {
+            let (prev, next) = ((*segment).dirty_prev, (*segment).dirty_next);
+            if next.is_null() {
+                self.dirty_last = prev;
+            } else {
+                (*next).dirty_prev = prev;
+            }
+            if prev.is_null() {
+                self.dirty_first = next;
+            } else {
+                (*prev).dirty_next = next;
+            }
+        }
+    }
+
+    pub(super) unsafe fn dirty_append(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and not in the dirty list; the lock is held.
+        unsafe {
+            (*segment).dirty_next = ptr::null_mut();
+            (*segment).dirty_prev = self.dirty_last;
+            if self.dirty_last.is_null() {
+                self.dirty_first = segment;
+            } else {
+                (*self.dirty_last).dirty_next = segment;
+            }
+            self.dirty_last = segment;
+        }
+    }
+
+    pub(super) unsafe fn less_dirty(&mut self, segment: *mut Segment, pages: usize) {
+        if pages == 0 {
+            return;
+        }
+        // SAFETY: a segment with dirty free pages is in the list; the lock is held.
+        unsafe {
+            (*segment).dirty_free -= pages as u32;
+            self.dirty_pages -= pages;
+            if (*segment).dirty_free == 0 {
+                self.dirty_unlink(segment);
+            }
+        }
+    }
+
+    pub(super) unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
+        if pages == 0 {
+            return;
+        }
+        // SAFETY: as in `less_dirty`.
+        unsafe {
+            if (*segment).dirty_free > 0 {
+                self.dirty_unlink(segment);
+            }
+            (*segment).dirty_free += pages as u32;
+            self.dirty_pages += pages;
+            (*segment).since = now;
+            self.dirty_append(segment);
+        }
+    }
+
+    /// Pages that are free and backed beyond what is worth keeping.
+    ///
+    /// What is worth keeping is what was lately used again: pages taken raise it by their number, pages given lower it
+    /// by a sixteenth of theirs, between a thirty-second of the bound and the bound. A program whose pages come and go
+    /// keeps them; one that ends a phase keeps little.
+    pub fn excess(&mut self, policy: &Policy) -> usize {
+        let most = policy.dirty_bytes / PAGE;
+        self.keep = (self.keep + self.reused)
+            .saturating_sub(self.added.div_ceil(16))
+            .clamp(most / 32, most);
+        (self.reused, self.added) = (0, 0);
+        self.dirty_pages.saturating_sub(self.keep)
+    }
+
+    /// Takes the backed free pages of the segment that was longest left alone out, if that was before `before`. They
+    /// come back with [`purge_end`](Self::purge_end).
+    pub fn purge_begin(&mut self, before: u64) -> Option<Purge> {
+        let segment = self.dirty_first;
+        // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
+        unsafe {
+            if segment.is_null() || (*segment).since > before {
+                return None;
+            }
+            let pages = (*segment).free.and(&(*segment).dirty);
+            let count = pages.count();
+            (*segment).free.subtract(&pages);
+            (*segment).out.unite(&pages);
+            (*segment).free_pages -= count as u32;
+            self.free_pages -= count;
+            self.purging += count;
+            self.rebucket(segment, (*segment).free.longest());
+            self.less_dirty(segment, count);
+            Some(Purge {
+                segment,
+                pages,
+                refused: PageSet::EMPTY,
+            })
+        }
+    }
+
+    /// Makes purged pages free again. Those that the kernel refused (they are locked) wait for the next time.
+    pub fn purge_end(&mut self, purge: &Purge, now: u64) {
+        let segment = purge.segment;
+        // SAFETY: a segment with pages out is live; the lock is held.
+        unsafe {
+            let count = purge.pages.count();
+            (*segment).out.subtract(&purge.pages);
+            (*segment).dirty.subtract(&purge.pages);
+            (*segment).dirty.unite(&purge.refused);
+            (*segment).free.unite(&purge.pages);
+            (*segment).free_pages += count as u32;
+            self.free_pages += count;
+            self.purging -= count;
+            self.rebucket(segment, (*segment).free.longest());
+            self.more_dirty(segment, purge.refused.count(), now);
+            if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
+                self.retire(segment);
+            }
+        }
+    }
+
+    /// In the child of a fork: pages that vanished threads were purging are free, and perhaps still backed.
+    pub fn recover(&mut self) {
+        for i in 0..self.arena.high() {
+            let entry = self.arena.entry(i);
+            if entry.kind == Kind::Purging {
+                self.arena.give(i, 1, true, entry.moved, 0);
+                self.huge_dirty += SEGMENT;
+            }
+        }
+        while self.purging > 0 {
+            let mut found = ptr::null_mut();
+            self.for_each(|s| {
+                // SAFETY: `for_each` passes live segments.
+                if unsafe { (*s).out.count() } > 0 {
+                    found = s;
+                }
+            });
+            if found.is_null() {
+                return;
+            }
+            // SAFETY: a live segment; nobody else purges, as the child has one thread.
+            let pages = unsafe { (*found).out };
+            self.purge_end(
+                &Purge {
+                    segment: found,
+                    pages,
+                    refused: pages,
+                },
+                0,
+            );
+        }
+    }
+}
