@@ -25,6 +25,8 @@ pub struct Case {
     pub tool_arguments: &'static [&'static str],
     /// Whether the process may not reserve 64 GiB of address space: what a variant with a flat tag table cannot do without.
     pub confined: bool,
+    /// Bytes that it holds at once, if they are so many that an arena with a hard end may be too small.
+    pub holds: u64,
     /// Where it is run.
     pub scope: Scope,
     /// Whether it takes little time, and runs under configs too that differ from others in numbers only.
@@ -39,6 +41,7 @@ const PLAIN: Case = Case {
     tool: None,
     tool_arguments: &[],
     confined: false,
+    holds: 0,
     scope: Scope::Everywhere,
     short: false,
 };
@@ -145,7 +148,10 @@ pub const CASES: &[Case] = &[
     plain("limits_self"),
     plain("memory_phases"),
     plain("memory_many"),
-    plain("memory_maps"),
+    Case {
+        holds: 2 << 30,
+        ..plain("memory_maps")
+    },
     valgrind("valgrind_edges", "abi_edges", |_| Vec::new()),
     valgrind("valgrind_threads", "threads_pattern", |_| words("4 3000")),
     valgrind("valgrind_fork", "fork_storm", |_| words("5")),
