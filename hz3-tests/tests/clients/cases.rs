@@ -149,7 +149,7 @@ pub const CASES: &[Case] = &[
     plain("memory_phases"),
     plain("memory_many"),
     Case {
-        holds: 2 << 30,
+        holds: 5 << 29,
         ..plain("memory_maps")
     },
     valgrind("valgrind_edges", "abi_edges", |_| Vec::new()),
