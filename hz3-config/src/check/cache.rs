@@ -141,7 +141,8 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
     }
     Some(CachePlan {
         magazines: narrow(magazines),
-        thread_bytes,
+        // Full magazines do not grow: what they hold is what they may hold.
+        thread_bytes: if group.slow_start.value { thread_bytes } else { full },
         bytes_bound: remote_bytes(settings, classes)
             + if group.slow_start.value {
                 full.min(thread_bytes)
