@@ -32,7 +32,14 @@ fn start_slow<V: Variant>() {
             Err(_) => core::hint::spin_loop(),
         }
     }
-    V::Space::prepare::<V>();
+    let table_bytes = V::Space::table_bytes::<V>();
+    if table_bytes > 0 {
+        let table = os::map(0, table_bytes, os::Access::ReadWrite);
+        if table.is_null() {
+            os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
+        }
+        V::flat_table().store(table.cast(), Ordering::Release);
+    }
     let heap: &Heap = V::shared().heap();
     heap.locked(|h| {
         h.arena

@@ -1,6 +1,6 @@
 //! What the tag table covers.
 
-use crate::os::{self, Access, PAGE};
+use crate::os::PAGE;
 use crate::sync::Ordering;
 use crate::variant::{Tag, Variant, tag_bytes};
 
@@ -17,8 +17,8 @@ pub trait Space: 'static {
     /// Bytes that must lie right below the arena.
     fn bytes_below<V: Variant>() -> usize;
 
-    /// Prepares the table; called once, before the first tag is written.
-    fn prepare<V: Variant>();
+    /// Bytes of a table that is mapped by itself; 0 if there is none.
+    fn table_bytes<V: Variant>() -> usize;
 }
 
 /// The arena: the table ends where the arena begins, and `free` checks the range.
@@ -46,7 +46,9 @@ impl Space for ArenaSpace {
         tag_bytes::<V>()
     }
 
-    fn prepare<V: Variant>() {}
+    fn table_bytes<V: Variant>() -> usize {
+        0
+    }
 }
 
 /// The whole address space of a process, 2^47 bytes: no range check, for 2^35 cells of address space, of which only those
@@ -85,12 +87,8 @@ impl Space for FlatSpace {
         0
     }
 
-    fn prepare<V: Variant>() {
-        let table = os::map(0, FLAT_PAGES * V::Tag::BYTES, Access::ReadWrite);
-        if table.is_null() {
-            os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
-        }
-        V::flat_table().store(table.cast(), Ordering::Release);
+    fn table_bytes<V: Variant>() -> usize {
+        FLAT_PAGES * V::Tag::BYTES
     }
 }
 
