@@ -14,6 +14,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+hz3::variant!(Drain = "tests/fixtures/drain.toml");
+hz3::variant!(Spare = "tests/fixtures/spare.toml");
+
 const THREADS: usize = 6;
 
 fn layout(size: usize) -> Layout {
@@ -188,6 +191,51 @@ fn an_arena_can_be_filled_while_others_sleep() {
     sleepers(&Ring, "tests/fixtures/ring.toml");
     many_run_out(&Coloured);
     many_run_out(&Ring);
+}
+
+#[test]
+fn draining_a_segment_costs_nobody_memory() {
+    // One after the other, as above.
+    sleepers(&Spare, "tests/fixtures/spare.toml");
+    sleepers(&Drain, "tests/fixtures/drain.toml");
+    one_after_the_other(&Spare, "tests/fixtures/spare.toml");
+    one_after_the_other(&Drain, "tests/fixtures/drain.toml");
+    many_run_out(&Spare);
+    many_run_out(&Drain);
+    for (file, counts) in [
+        ("spare", Spare::shared().heap().pressure.counts()),
+        ("drain", Drain::shared().heap().pressure.counts()),
+    ] {
+        assert!(counts.drains > 0, "{file}: relief never began with a segment");
+        assert!(counts.quarantines > 0, "{file}: no segment was put under quarantine");
+    }
+}
+
+/// The arena is filled with objects of one size, and what of them is freed, scattered over all runs, stays in caches as far
+/// as they hold it. All of it serves the next size, but for what lies beside objects that are in use.
+fn one_after_the_other<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
+    let plan = common::plan(file);
+    let mut kept: Vec<Object> = Vec::new();
+    let mut pages = 0;
+    for size in [4096, 64, 1024, 30_000, 250, 8192, 4096] {
+        let class = plan.class_for(size as u64).expect("a class");
+        let all = fill(v, size);
+        let (got, most) = (all.len() * class.size as usize, room(&plan, size));
+        // Each object that is kept may hold a run of sixteen pages; one run of each class may be in pieces.
+        let beside = pages * PAGE as usize + plan.classes.len() * (64 << 10);
+        assert!(got + beside >= most, "{file}: {got} bytes of {size}, though {most} fit");
+        let apart = (2 << 20) / size.min(1 << 20) + 1;
+        for (n, object) in all.into_iter().enumerate() {
+            if n % (4 * apart) == 0 {
+                pages += class.run_pages as usize;
+                kept.push(object);
+            } else {
+                drop_it(v, object);
+            }
+        }
+    }
+    kept.into_iter().for_each(|o| drop_it(v, o));
+    settle::<V>();
 }
 
 /// Threads that want more than there is, all at once: requests fail, objects stay whole, and all comes back.

@@ -63,7 +63,7 @@ pub struct Cost {
     pub thread_cache_bytes: u64,
     /// Most bytes of free objects in all depots together.
     pub depot_bytes: u64,
-    /// Most bytes of empty runs that central keeps, all classes together.
+    /// Most bytes of empty runs that central keeps, all classes of all owners together.
     pub empty_run_bytes: u64,
     /// Metadata.
     pub metadata: MetadataCost,
@@ -160,7 +160,9 @@ impl Cost {
             thread_body_bytes: body_bytes(plan),
             thread_cache_bytes: plan.cache.bytes_bound,
             depot_bytes: plan.depot.bytes_bound,
-            empty_run_bytes: u64::from(plan.depot.empty_runs) * plan.classes.iter().map(run_bytes).sum::<u64>(),
+            empty_run_bytes: u64::from(plan.ownership.shards)
+                * u64::from(plan.depot.empty_runs)
+                * plan.classes.iter().map(run_bytes).sum::<u64>(),
             metadata: metadata_cost(plan),
             waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
             waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),

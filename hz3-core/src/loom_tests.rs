@@ -2,6 +2,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p hz3-core --release --lib --target-dir target/loom loom`
 
+use crate::event::owners::Owners;
 use crate::heap::depot;
 use crate::list::Batch;
 use crate::sync::{AtomicU64, Lock};
@@ -221,5 +222,40 @@ fn batches_go_around() {
         owned.extend(market.drain());
         owned.sort_unstable();
         assert_eq!(owned, [0, 1], "each batch has exactly one owner in the end");
+    });
+}
+
+// ---- owners ----
+
+/// A batch is put into the depot of an owner whose last thread ends at that moment: it is never left there. Either the one
+/// who ends finds it, or the one who put it, or it was not put at all.
+#[test]
+fn nothing_waits_for_an_owner_that_was_deserted() {
+    explore(None, || {
+        let shared = Arc::new((Owners::new(), [AtomicU64::new(0), AtomicU64::new(0)]));
+        shared.0.settle(5);
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let (owners, words) = &*shared;
+                let mut back = Vec::new();
+                let batch = Batch {
+                    head: 4096 as *mut u8,
+                    count: 3,
+                };
+                if !owners.put(5, words, batch, |batch| back.push(batch.count)) {
+                    back.push(batch.count);
+                }
+                back
+            })
+        };
+        let (owners, words) = &*shared;
+        owners.desert(5);
+        let mut found: Vec<u32> = core::iter::from_fn(|| depot::take(words))
+            .map(|batch| batch.count)
+            .collect();
+        found.extend(other.join().unwrap());
+        assert!(depot::take(words).is_none(), "a batch waits for nobody");
+        assert_eq!(found, [3], "it is given back once");
     });
 }

@@ -330,13 +330,14 @@ pub fn make_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<Key> {
     (r == 0).then_some(key)
 }
 
-/// Stores `value` under `key` for this thread, so that its destructor runs with it. May allocate.
+/// Stores `value` under `key` for this thread, so that its destructor runs with it. May allocate. False when the C library
+/// has no memory for that.
 ///
 /// The destructor can be called with `value`.
-pub unsafe fn arm_key(key: Key, value: *const c_void) {
+pub unsafe fn arm_key(key: Key, value: *const c_void) -> bool {
     let _errno = KeepErrno::new();
     // SAFETY: `key` is one of ours; the caller speaks for the value.
-    unsafe { libc::pthread_setspecific(key, value) };
+    unsafe { libc::pthread_setspecific(key, value) == 0 }
 }
 
 /// Registers fork handlers. May allocate.

@@ -3,6 +3,7 @@
 use crate::event::thread::Threads;
 use crate::heap::Heap;
 use crate::heap::central::Central;
+use crate::heap::depot::Demand;
 use crate::sync::{AtomicU32, AtomicU64};
 
 /// The statics of a variant, whatever its number of pools (classes times owners).
@@ -15,6 +16,10 @@ pub trait Shared: Sync + 'static {
     ///
     /// `pool` is a pool's number.
     unsafe fn depot(&self, pool: usize) -> &[AtomicU64];
+    /// Whether somebody takes from that depot.
+    ///
+    /// `pool` is a pool's number.
+    unsafe fn demand(&self, pool: usize) -> &Demand;
     /// The threads.
     fn threads(&self) -> &Threads;
     /// 0 before the process's first allocation, then what [`crate::event::process`] says.
@@ -23,11 +28,12 @@ pub trait Shared: Sync + 'static {
 
 /// The statics of a variant with `POOLS` pools whose depots have `DEPOT` words. All zero at the start.
 pub struct Statics<const POOLS: usize, const DEPOT: usize> {
-    heap: Heap,
-    threads: Threads,
+    pub(crate) heap: Heap,
+    pub(crate) threads: Threads,
     stage: AtomicU32,
     centrals: [Central; POOLS],
-    depots: [[AtomicU64; DEPOT]; POOLS],
+    pub(crate) depots: [[AtomicU64; DEPOT]; POOLS],
+    demands: [Demand; POOLS],
 }
 
 impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
@@ -41,6 +47,7 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
             stage: AtomicU32::new(0),
             centrals: [const { Central::new() }; POOLS],
             depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
+            demands: [const { Demand::new() }; POOLS],
         }
     }
 }
@@ -60,6 +67,12 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     unsafe fn depot(&self, pool: usize) -> &[AtomicU64] {
         // SAFETY: the caller passes a pool's number.
         unsafe { self.depots.get_unchecked(pool) }
+    }
+
+    #[inline]
+    unsafe fn demand(&self, pool: usize) -> &Demand {
+        // SAFETY: the caller passes a pool's number.
+        unsafe { self.demands.get_unchecked(pool) }
     }
 
     #[inline]

@@ -1,9 +1,9 @@
 //! Atomics (core's, or loom's under `--cfg loom`) and the one lock.
 
 #[cfg(not(loom))]
-pub use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence};
+pub use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 #[cfg(loom)]
-pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 /// How often a waiter looks again before it sleeps. Critical sections take well under a microsecond, but with more
 /// threads than cores the holder may not be running at all, so waiting awake must stay short.

@@ -1,5 +1,6 @@
 //! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
 
+use crate::abi::layout::Layout;
 use crate::event::block::ThreadBlock;
 use crate::event::stats::{Counter, Stats};
 use crate::hot::{Miss, Route, Slot, Space};
@@ -97,10 +98,25 @@ pub struct Policy {
     pub budget: usize,
     /// Free bytes below which a successful relief still asks the other threads.
     pub reclaim: usize,
+    /// Relief tries one segment first: see [`crate::event::relief::drain`].
+    pub relief_segment: bool,
+    /// Pages come from the segment at the lowest address, not from the fullest.
+    pub lowest: bool,
+    /// Segments that a search looks at for the tightest hole; 0 where tightness does not count.
+    pub pack_tries: u32,
+    /// Requests for pages during which none are taken from the segment that is drained; 0 where it is not spared.
+    pub quarantine_events: u32,
     /// The statistics are written to standard error at exit.
     pub exit_report: bool,
     /// Pointers that are not ours.
     pub foreign: Foreign,
+}
+
+impl Policy {
+    /// Whether pages are placed without any of the choices of [`crate::heap::placement`].
+    pub const fn places_plainly(&self) -> bool {
+        !self.lowest && self.pack_tries == 0 && self.quarantine_events == 0
+    }
 }
 
 /// The integer of a page tag.
@@ -249,6 +265,8 @@ pub unsafe trait Variant: Sized + 'static {
     fn flat_table() -> &'static AtomicPtr<u32>;
     /// One counter for each kind of event; empty where events are not counted.
     fn counters() -> &'static [Counter];
+    /// Where everything lies, for a reader outside of the process.
+    fn layout() -> &'static Layout;
     /// The statics.
     fn shared() -> &'static Self::Shared;
     /// This thread's slot at a byte offset of its own row.

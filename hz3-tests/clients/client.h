@@ -75,6 +75,25 @@ __attribute__((unused)) static int config_says(const char *line)
     return config.symbol && strstr(config.call(), line);
 }
 
+/* A number of the variant's statistics by its key; 0 under another allocator. Its own buffer is static: threads take turns. */
+__attribute__((unused)) static size_t hz3_stat(const char *key)
+{
+    static char text[1 << 17];
+    char quoted[64];
+    union {
+        void *symbol;
+        size_t (*call)(char *, size_t);
+    } stats;
+    stats.symbol = dlsym(RTLD_DEFAULT, "hz3_stats_json");
+    if (!stats.symbol)
+        return 0;
+    stats.call(text, sizeof text);
+    snprintf(quoted, sizeof quoted, "\"%s\":", key);
+    const char *at = strstr(text, quoted);
+    CHECK(at, "no %s in the statistics", key);
+    return (size_t)strtoull(at + strlen(quoted), NULL, 10);
+}
+
 /* Proves that malloc is the expected variant's: a library that is not interposed behaves exactly like glibc. */
 __attribute__((unused)) static void client_start(void)
 {

@@ -16,8 +16,8 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::Settings;
 use crate::plan::{
-    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan, Plan,
-    PressurePlan, PurgePlan, SLOT_BYTES, StatsPlan,
+    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
+    PlacementPlan, Plan, PressurePlan, PurgePlan, Relief, SLOT_BYTES, StatsPlan,
 };
 use crate::{hash, resolve, support};
 
@@ -80,6 +80,16 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     } else {
         0
     };
+    let quarantine_events = if s.placement.quarantine.value {
+        s.placement.quarantine_events.value
+    } else {
+        0
+    };
+    let relief = if s.pressure.enabled.value {
+        s.pressure.relief.value
+    } else {
+        Relief::All
+    };
     let resolved = resolve::text(&relevant);
     let mut plan = Plan {
         name: s.top.name.value?,
@@ -112,6 +122,11 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             cache_bytes: s.large.cache.value,
             max_age_ms: s.large.max_age_ms.value,
         },
+        placement: PlacementPlan {
+            order: s.placement.order.value,
+            quarantine_events: narrow(quarantine_events),
+            pack_tries: narrow(s.placement.pack_tries.value),
+        },
         purge: PurgePlan {
             dirty_bytes: s.purge.dirty.value,
             delay_ms: s.purge.delay_ms.value,
@@ -122,6 +137,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             enabled: s.pressure.enabled.value,
             budget_bytes: s.pressure.budget.value,
             reclaim_bytes: s.pressure.reclaim.value,
+            relief,
         },
         hardening: HardeningPlan {
             foreign: s.hardening.foreign.value,
@@ -160,6 +176,7 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         depot,
         arena,
         large,
+        placement,
         purge,
         pressure,
         hardening,
@@ -167,7 +184,9 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         hot,
     } = plan;
     let tables = (classes, lookup, tag, cache, depot);
-    let policies = (ownership, arena, large, purge, pressure, hardening, stats, hot);
+    let policies = (
+        ownership, arena, large, placement, purge, pressure, hardening, stats, hot,
+    );
     // Fields come out in the order of their declaration.
     hash::of(&serde_json::to_string(&(tables, policies)).unwrap_or_default())
 }

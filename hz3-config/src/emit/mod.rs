@@ -8,7 +8,9 @@ pub mod note;
 mod tables;
 mod thread;
 
-use crate::plan::{Commit, Foreign, OnFull, Ownership, Plan, Prefetch, StatsLevel, TagSpace, Thp};
+use crate::plan::{
+    Commit, Foreign, OnFull, Ownership, PlacementOrder, Plan, Prefetch, Relief, StatsLevel, TagSpace, Thp,
+};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -95,6 +97,9 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             static COUNTERS: [#core::event::stats::Counter; #counters] =
                 [const { #core::event::stats::Counter::ZERO }; #counters];
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
+            #[unsafe(link_section = ".hz3.heap")]
+            static LAYOUT: #core::abi::layout::Layout =
+                #core::abi::layout::Layout::new::<#name, #pools, #depot_words>(&SHARED, &CLASSES, &raw const LAYOUT);
 
             // SAFETY: the tables come from a checked plan and are asserted above; the statics and the thread block's
             // symbol are this expansion's alone.
@@ -151,6 +156,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 #[inline(always)]
                 fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
                     &FLAT_TABLE
+                }
+
+                #[inline]
+                fn layout() -> &'static #core::abi::layout::Layout {
+                    &LAYOUT
                 }
 
                 #[inline(always)]
@@ -224,6 +234,9 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let pressure = plan.pressure.enabled;
     let budget = plan.pressure.budget_bytes as usize;
     let reclaim = plan.pressure.reclaim_bytes as usize;
+    let relief_segment = plan.pressure.relief == Relief::Segment;
+    let lowest = plan.placement.order == PlacementOrder::Lowest;
+    let (pack_tries, quarantine_events) = (plan.placement.pack_tries, plan.placement.quarantine_events);
     let exit_report = plan.stats.exit_report;
     let foreign = match plan.hardening.foreign {
         Foreign::Libc => quote!(Libc),
@@ -253,6 +266,10 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             pressure: #pressure,
             budget: #budget,
             reclaim: #reclaim,
+            relief_segment: #relief_segment,
+            lowest: #lowest,
+            pack_tries: #pack_tries,
+            quarantine_events: #quarantine_events,
             exit_report: #exit_report,
             foreign: #core::Foreign::#foreign,
         }

@@ -3,11 +3,13 @@
 //! A row is `/// doc`, then `key: type = kind, "default as TOML";`. An empty default means that there is none.
 
 use super::words::{
-    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PREFETCH, STATS_LEVEL, SUB4K, Sub4k, TAG_ORDER, TAG_SPACE, THP,
+    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PLACEMENT_ORDER, PREFETCH, RELIEF, STATS_LEVEL, SUB4K, Sub4k,
+    TAG_ORDER, TAG_SPACE, THP,
 };
 use super::{Entry, FromValue, Group, Kind, Knob, Merged, Path, RangeRow, Setting, Step, Word};
 use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, Prefetch, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel, TagOrder, TagSpace, Thp,
+    Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel,
+    TagOrder, TagSpace, Thp,
 };
 use crate::source::Located;
 
@@ -270,18 +272,17 @@ knobs! {
         max_age_ms: u64 = Kind::Int(0, 3_600_000), "1000";
     }
 
-    /// Where runs are placed.
+    /// Where runs and large objects are placed. A hole is a range of free pages.
     [placement: Placement] {
-        /// Which segment is asked first.
-        order: Named = Kind::Choice(&[
-            Word { name: "fullest", doc: "the fullest, so that sparse ones drain" },
-            Word { name: "lowest", doc: "the one at the lowest address" },
-        ]), "\"fullest\"";
-        /// Stop placing runs in a segment that is being drained.
+        /// Which of several segments with room gives its pages.
+        order: PlacementOrder = Kind::Choice(PLACEMENT_ORDER), "\"fullest\"";
+        /// When a request found no memory, leave the segment with the fewest pages in use alone, so that it may become free.
+        /// A request that finds room nowhere else is served from it all the same.
         quarantine: bool = Kind::Bool, "false";
-        /// Events for which a quarantined segment is left alone.
+        /// Requests for pages after which a quarantine ends, unless the segment is wholly free before.
         quarantine_events: u64 = Kind::Int(1, 1 << 20), "1024";
-        /// Best-fit search: segments looked at for a tighter hole; 0 takes the first that fits.
+        /// Segments that a search looks at for the tightest hole, those with the shortest longest hole first.
+        /// Of equally tight ones `order` decides; with 0, `order` alone.
         pack_tries: u64 = Kind::Int(0, 1024), "0";
     }
 
@@ -296,7 +297,7 @@ knobs! {
         /// Who purges when no thread has events.
         idle: Named = Kind::Choice(&[
             Word { name: "off", doc: "nobody" },
-            Word { name: "helper", doc: "a helper thread, which exists only while there is something to purge" },
+            Word { name: "helper", doc: "a helper thread, which ends when there was nothing to purge for ten delays" },
         ]), "\"off\"";
     }
 
@@ -308,11 +309,8 @@ knobs! {
         budget: u64 = Kind::Bytes(0, TIB, 1), "0";
         /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
         reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"";
-        /// How relief chooses segments.
-        relief: Named = Kind::Choice(&[
-            Word { name: "all", doc: "every cache gives back everything" },
-            Word { name: "segment", doc: "caches give back what lies in the segment with the fewest live pages" },
-        ]), "\"all\"";
+        /// What caches give back.
+        relief: Relief = Kind::Choice(RELIEF), "\"all\"";
     }
 
     /// Checks that cost something.

@@ -1,7 +1,9 @@
 //! Words that a config chooses from, and the plan's types behind them.
 
 use super::{FromValue, Value, Word};
-use crate::plan::{Commit, Foreign, OnFull, Ownership, Prefetch, StatsLevel, TagOrder, TagSpace, Thp};
+use crate::plan::{
+    Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, StatsLevel, TagOrder, TagSpace, Thp,
+};
 
 /// A word of a choice that no type of the plan stands for yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,14 @@ words! {
         "never" => Never: "advised against, for the whole arena",
         "large" => Large: "asked for, for objects of a segment or more",
         "always" => Always: "asked for, for the whole arena",
+    }
+    PlacementOrder, PLACEMENT_ORDER: {
+        "fullest" => Fullest: "the fullest of up to 8 whose longest hole is the shortest that fits, so that sparse ones drain",
+        "lowest" => Lowest: "the one at the lowest address, of up to 64 that have room, those with the shortest holes first",
+    }
+    Relief, RELIEF: {
+        "all" => All: "every cache gives back everything",
+        "segment" => Segment: "caches give back what lies in the segment with the fewest pages in use; if a request fails nevertheless, everything",
     }
     Foreign, FOREIGN: {
         "libc" => Libc: "hand it to the C library's own `free`",

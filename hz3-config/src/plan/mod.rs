@@ -55,6 +55,8 @@ pub struct Plan {
     pub arena: ArenaPlan,
     /// Objects above the largest class.
     pub large: LargePlan,
+    /// Where runs and large objects are placed.
+    pub placement: PlacementPlan,
     /// When free pages go back to the kernel.
     pub purge: PurgePlan,
     /// What happens when memory runs short.
@@ -296,6 +298,27 @@ pub struct LargePlan {
     pub max_age_ms: u64,
 }
 
+/// Where runs and large objects are placed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlacementPlan {
+    /// Which of several segments with room gives its pages.
+    pub order: PlacementOrder,
+    /// Requests for pages during which a drained segment gives none; 0 where it is not spared.
+    pub quarantine_events: u32,
+    /// Segments that a search looks at for the tightest hole; 0 where tightness does not count.
+    pub pack_tries: u32,
+}
+
+/// Which of several segments with room gives its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlacementOrder {
+    /// The one with the fewest free pages.
+    Fullest,
+    /// The one at the lowest address.
+    Lowest,
+}
+
 /// When free pages go back to the kernel.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PurgePlan {
@@ -318,6 +341,18 @@ pub struct PressurePlan {
     pub budget_bytes: u64,
     /// Free bytes below which other threads are asked even after a successful relief.
     pub reclaim_bytes: u64,
+    /// What caches give back.
+    pub relief: Relief,
+}
+
+/// What caches give back when memory is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relief {
+    /// Everything.
+    All,
+    /// First what lies in one chosen segment; everything, if that is not enough.
+    Segment,
 }
 
 /// Checks that cost something.

@@ -124,7 +124,7 @@ pub fn totals<V: Variant>() -> Totals {
 }
 
 /// The counts of relief and purging, with their names.
-pub fn reliefs<V: Variant>() -> [(&'static str, u64); 10] {
+pub fn reliefs<V: Variant>() -> [(&'static str, u64); 12] {
     let r = V::shared().heap().pressure.counts();
     [
         ("epochs", r.epochs),
@@ -134,6 +134,8 @@ pub fn reliefs<V: Variant>() -> [(&'static str, u64); 10] {
         ("page_bytes", r.page_bytes),
         ("waits", r.waits),
         ("larger", r.larger),
+        ("drains", r.drains),
+        ("quarantines", r.quarantines),
         ("failed", r.failed),
         ("purges", r.purges),
         ("purged_bytes", r.purged_bytes),

@@ -45,7 +45,12 @@ pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
                 while id < V::CLASSES {
                     let row: &Class = V::classes().get_unchecked(id);
                     if row.align as usize >= align {
-                        return hot::malloc::<V>(row.size as usize);
+                        let p = hot::malloc::<V>(row.size as usize);
+                        if (p as usize).is_multiple_of(align) {
+                            return p;
+                        }
+                        // Memory is so short that an object of a larger class stands in, which is aligned to less.
+                        hot::free::<V>(p);
                     }
                     id += 1;
                 }

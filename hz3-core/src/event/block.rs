@@ -24,7 +24,9 @@ pub struct Meta {
     /// What the thread is.
     pub state: State,
     /// Times that its exit was reported.
-    pub exits: u32,
+    pub exits: u16,
+    /// Owners that lost their last threads, modulo 65536, when this thread last looked.
+    pub desertions: u16,
     /// The owner that it is one of.
     pub shard: u32,
     /// Entries of the ring in use.

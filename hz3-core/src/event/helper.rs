@@ -1,9 +1,12 @@
 //! The helper thread, in variants that ask for one (`purge.idle = "helper"`).
 //!
 //! Events purge what is old, but an idle process has no events. The helper sleeps for the purge delay, gives old pages
-//! back and empties the depots, whose objects keep runs open, and ends as soon as nothing is left to give back. So a
-//! process has it only while it holds memory that it does not use. It is not the default: a thread that the program did
-//! not start is seen by whoever counts threads (`unshare`, `setns`, some sandboxes).
+//! back and empties the depots, whose objects keep runs open, and ends when it found nothing to give back for a while. It
+//! is not the default: a thread that the program did not start is seen by whoever counts threads (`unshare`, `setns`, some
+//! sandboxes).
+//!
+//! Only allocations start it. The C library calls `free` while it holds the lock of its thread stacks, which starting a
+//! thread takes too. So it has to be there before much is freed: a process with a large heap that allocates has it.
 
 use super::relief;
 use crate::os;
@@ -15,19 +18,29 @@ use core::ptr;
 
 /// Milliseconds between two looks where no delay is configured.
 const PAUSE: u64 = 1000;
+/// Bytes of segments and huge objects from which on the helper is there before anything is freed.
+const MUCH: usize = 16 << 20;
+/// Looks that find nothing before it ends.
+const PATIENCE: u32 = 10;
 
-/// Starts the helper if there is something to purge and it does not exist. Returns whether it was started, for which the
+/// Starts the helper if there is something to purge, or will be, and it does not exist. Returns whether it was started, for which the
 /// C library may have allocated and freed in this thread.
 pub fn wake<V: Variant>() -> bool {
     let heap = V::shared().heap();
     let exists = &heap.pressure.helper;
-    if exists.load(Ordering::Relaxed) != 0 || !backed::<V>() || exists.swap(1, Ordering::Relaxed) != 0 {
+    if exists.load(Ordering::Relaxed) != 0 || !backed::<V>() && !large::<V>() || exists.swap(1, Ordering::Relaxed) != 0
+    {
         return false;
     }
     if !os::start_thread(run::<V>) {
         exists.store(0, Ordering::Relaxed);
     }
     true
+}
+
+/// Whether there is much that may be freed: only allocations start the helper, so it has to be there before.
+fn large<V: Variant>() -> bool {
+    V::shared().heap().locked(|h| h.taken() > MUCH)
 }
 
 fn backed<V: Variant>() -> bool {
@@ -39,6 +52,7 @@ extern "C" fn run<V: Variant>(_: *mut c_void) -> *mut c_void {
     let pause = |n: u64| if n > 0 { n } else { PAUSE };
     let (delay, age) = (pause(V::POLICY.purge_delay), pause(V::POLICY.large_age));
     let exists = &heap.pressure.helper;
+    let mut idle = 0;
     loop {
         os::sleep_ms(delay.min(age));
         // SAFETY: depots hand each batch to one taker.
@@ -46,7 +60,8 @@ extern "C" fn run<V: Variant>(_: *mut c_void) -> *mut c_void {
         let now = os::now_ms();
         heap.purge_old(&V::POLICY, now.saturating_sub(delay));
         heap.purge_huge(Some(now.saturating_sub(age) as u32));
-        if backed::<V>() {
+        idle = if backed::<V>() { 0 } else { idle + 1 };
+        if idle < PATIENCE {
             continue;
         }
         exists.store(0, Ordering::Relaxed);

@@ -22,7 +22,7 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     let heap = V::shared().heap();
     let n = n.max(1);
     // SAFETY: an event of this thread.
-    unsafe { pressure::pulse::<V>() };
+    unsafe { pressure::pulse::<V>(pressure::From::Malloc) };
     let attempt = |reach| {
         let fresh = heap.large(&V::POLICY, reach, n, align);
         (!fresh.p.is_null()).then_some(fresh)

@@ -12,6 +12,19 @@ use crate::list::{self, Batch, BatchWord};
 use crate::variant::{Class, Variant};
 use core::ptr;
 
+/// Lets the slot's list hold its first objects. Until then the length is 0 and every operation an event: the first one
+/// tells whether this thread allocates from the class or was handed an object of another thread's.
+///
+/// The slot is a running thread's own, not the trap, and empty.
+pub unsafe fn open(slot: *mut Slot, row: &Class) {
+    let first = row.batch_first.max(1);
+    // SAFETY: the slot is this thread's.
+    unsafe {
+        (*slot).cap = first;
+        (*slot).room = u32::from(first);
+    }
+}
+
 /// Lets the slot's list hold `want` objects, if the budget allows. Returns what it may hold now.
 ///
 /// The slot is a running thread's own and not the trap; `want` is at most the class's batch.

@@ -11,6 +11,7 @@ pub mod helper;
 pub mod large;
 pub mod magazine;
 pub mod overflow;
+pub mod owners;
 pub mod pressure;
 pub mod process;
 pub mod refill;

@@ -3,7 +3,7 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{central, class_of, foreign, magazine, my_pool, pressure, surrender};
+use super::{class_of, foreign, magazine, my_pool, owners, pressure, surrender};
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
 use crate::variant::Variant;
@@ -37,18 +37,21 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
                 thread::start::<V>();
                 return hot::free::<V>(p);
             }
-            State::Uncached => {
-                list::set_next(p, ptr::null_mut());
-                return central::<V>(my_pool::<V>(id)).give::<V>(row, p);
-            }
+            State::Uncached => return home::<V>(p, id),
             State::Running => {}
         }
-        if pressure::pulse::<V>() {
+        if pressure::pulse::<V>(pressure::From::Free) {
             return hot::free::<V>(p);
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Overflow);
         let cap = (*slot).cap;
+        if cap == 0 {
+            // This thread never allocated from the class: the object was handed to it. Were it kept, the next `malloc`
+            // would take it, and its cache line might be another thread's for as long as both go on like that.
+            magazine::open(slot, row);
+            return home::<V>(p, id);
+        }
         // Magazines grow with their use.
         if cap < row.batch && magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
             V::Stats::count::<V>(Kind::Grown);
@@ -81,5 +84,14 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if full.count > 0 {
             surrender::surrender::<V>(my_pool::<V>(id), full);
         }
+    }
+}
+
+/// Gives one object back to its run.
+unsafe fn home<V: Variant>(p: *mut u8, id: usize) {
+    // SAFETY: the object is the caller's, and of this thread's pool of the class.
+    unsafe {
+        list::set_next(p, ptr::null_mut());
+        owners::to_runs::<V>(my_pool::<V>(id), p);
     }
 }

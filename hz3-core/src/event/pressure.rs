@@ -5,12 +5,15 @@
 //! its next event and does the same. Where nothing lies beyond the arena the request waits for answers, asleep and for a
 //! bounded time, because a thread that sleeps or computes has no events; what such threads keep is bounded by the budget
 //! of their magazines. Last of all a larger class may have a free object.
+//!
+//! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
+//! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
 use super::{central, class, my_pool, relief};
-use crate::heap::{Reach, Reliefs};
+use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
 use crate::os;
 use crate::statics::Shared;
@@ -33,10 +36,22 @@ const NO_COUNT: Reliefs = Reliefs {
     page_bytes: 0,
     waits: 0,
     larger: 0,
+    drains: 0,
+    quarantines: 0,
     failed: 0,
     purges: 0,
     purged_bytes: 0,
 };
+
+/// What an event is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// An allocation.
+    Malloc,
+    /// A free. The C library frees stacks and their blocks while it holds the lock that starting a thread takes, so that
+    /// nothing here may start one.
+    Free,
+}
 
 /// How far a first attempt may go.
 pub const fn first<V: Variant>() -> Reach {
@@ -52,7 +67,9 @@ pub const fn first<V: Variant>() -> Reach {
 /// To be called at the beginning of every event of a class, or at its end. True if this thread's magazines were given
 /// back or may have been used, so that what the event was about may no longer hold.
 #[inline]
-pub unsafe fn pulse<V: Variant>() -> bool {
+pub unsafe fn pulse<V: Variant>(from: From) -> bool {
+    // SAFETY: an event of this thread.
+    unsafe { super::owners::notice::<V>() };
     let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0 || V::POLICY.purge_helper;
     if !V::POLICY.pressure && !time {
         return false;
@@ -64,7 +81,7 @@ pub unsafe fn pulse<V: Variant>() -> bool {
         if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
-                used = age::<V>();
+                used = age::<V>(from);
             }
         }
         let answered = V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>();
@@ -82,8 +99,10 @@ unsafe fn answer<V: Variant>() -> bool {
             return false;
         }
         let pressure = &V::shared().heap().pressure;
-        (*V::Thread::meta(V::thread())).epoch = pressure.epoch();
-        relief::counted::<V>(Reliefs { answers: 1, ..NO_COUNT });
+        let (meta, epoch) = (V::Thread::meta(V::thread()), pressure.epoch());
+        let ask = Ask::between((*meta).epoch, epoch);
+        (*meta).epoch = epoch;
+        relief::counted::<V>(ask, Reliefs { answers: 1, ..NO_COUNT });
         pressure.answer();
         true
     }
@@ -93,7 +112,7 @@ unsafe fn answer<V: Variant>() -> bool {
 /// allocated on the way.
 #[cold]
 #[inline(never)]
-pub fn age<V: Variant>() -> bool {
+pub fn age<V: Variant>(from: From) -> bool {
     let heap = V::shared().heap();
     let (now, delay, age) = (os::now_ms(), V::POLICY.purge_delay, V::POLICY.large_age);
     let shorter = if delay == 0 || age > 0 && age < delay {
@@ -102,13 +121,14 @@ pub fn age<V: Variant>() -> bool {
         delay
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
+        relief::empty_resting::<V>();
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
         }
         if age > 0 {
             heap.purge_huge(Some(now.saturating_sub(age) as u32));
         }
-        return V::POLICY.purge_helper && super::helper::wake::<V>();
+        return V::POLICY.purge_helper && from == From::Malloc && super::helper::wake::<V>();
     }
     false
 }
@@ -116,7 +136,7 @@ pub fn age<V: Variant>() -> bool {
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.
 pub unsafe fn ask<V: Variant>() {
     let pressure = &V::shared().heap().pressure;
-    if V::POLICY.pressure && pressure.raise(os::now_ms()) {
+    if V::POLICY.pressure && pressure.raise(os::now_ms(), Ask::Everything) {
         // SAFETY: the block is this thread's.
         unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
     }
@@ -133,10 +153,16 @@ pub unsafe fn overcome<V: Variant, T>(mut attempt: impl FnMut(Reach) -> Option<T
     // Where the request may go further, nobody gives up caches again that were given up in vain a moment ago.
     if !futile || !policy.grow_outside {
         // SAFETY: an event of this thread.
-        unsafe { relief::counted::<V>(Reliefs { runs: 1, ..NO_COUNT }) };
-        let found = attempt(first::<V>());
+        let mut found = unsafe { make_room::<V, T>(futile, &mut attempt) };
+        let mut ask = Ask::Segment;
+        if found.is_none() || !policy.relief_segment {
+            ask = Ask::Everything;
+            // SAFETY: as above.
+            unsafe { relief::counted::<V>(ask, Reliefs { runs: 1, ..NO_COUNT }) };
+            found = attempt(first::<V>());
+        }
         let short = found.is_none() || heap.locked(|h| h.free_pages) * os::PAGE < policy.reclaim;
-        if policy.pressure && short && pressure.raise(now) {
+        if policy.pressure && short && pressure.raise(now, ask) && ask == Ask::Everything {
             // SAFETY: the block is this thread's, which has just done what the epoch asks for.
             unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
         }
@@ -162,6 +188,32 @@ pub unsafe fn overcome<V: Variant, T>(mut attempt: impl FnMut(Reach) -> Option<T
         return found;
     }
     None
+}
+
+/// What comes before everything is given back, if the policy drains segments: chooses one, and gives back what lies there.
+/// In a shortage in which a moment ago nobody had anything, that would only take time.
+unsafe fn make_room<V: Variant, T>(futile: bool, attempt: &mut impl FnMut(Reach) -> Option<T>) -> Option<T> {
+    let (heap, policy) = (V::shared().heap(), &V::POLICY);
+    if futile || policy.quarantine_events == 0 && !policy.relief_segment {
+        return None;
+    }
+    let quarantines = u64::from(heap.locked(|h| h.choose_drained(policy)));
+    if !policy.relief_segment {
+        heap.pressure.count(Reliefs {
+            quarantines,
+            ..NO_COUNT
+        });
+        return None;
+    }
+    let counts = Reliefs {
+        runs: 1,
+        drains: 1,
+        quarantines,
+        ..NO_COUNT
+    };
+    // SAFETY: an event of this thread.
+    unsafe { relief::counted::<V>(Ask::Segment, counts) };
+    attempt(first::<V>())
 }
 
 /// Waits for other threads' answers, for a bounded time.

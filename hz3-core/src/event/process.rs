@@ -41,6 +41,8 @@ fn start_slow<V: Variant>() {
         V::flat_table().store(table.cast(), Ordering::Release);
     }
     let heap: &Heap = V::shared().heap();
+    // Nothing reads it here, but the linker leaves out what nothing refers to.
+    core::hint::black_box(V::layout());
     heap.locked(|h| {
         h.arena
             .reserve(&V::POLICY, V::Space::bytes_below::<V>(), V::arena_base())

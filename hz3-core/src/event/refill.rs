@@ -27,15 +27,18 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             State::Uncached => return pressure::carve::<V>(id, row, 1).head,
             State::Running => {}
         }
-        if pressure::pulse::<V>() {
+        if pressure::pulse::<V>(pressure::From::Malloc) {
             return hot::malloc::<V>(n);
+        }
+        if (*slot).cap == 0 {
+            magazine::open(slot, row);
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Refill);
         let mut batch = stored::<V>(id, row);
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
-            let cap = (*slot).cap.max(1);
+            let cap = (*slot).cap;
             batch = pressure::carve::<V>(id, row, u32::from(cap.min(row.batch_carve)));
             if batch.count == 0 {
                 return batch.head;
@@ -62,11 +65,13 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
                 return batch;
             }
         }
-        let words = V::shared().depot(my_pool::<V>(id));
+        let pool = my_pool::<V>(id);
+        let (words, demand) = (V::shared().depot(pool), V::shared().demand(pool));
         let batch = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len())));
         if batch.is_some() {
             V::Stats::count::<V>(Kind::FromDepot);
         }
+        demand.taken();
         batch.unwrap_or(Batch::EMPTY)
     }
 }

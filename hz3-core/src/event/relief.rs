@@ -1,11 +1,19 @@
 //! Memory is short: whatever waits in depots and in this thread goes back to its runs, and empty runs to the page heap.
+//!
+//! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
+//! object was cached comes free, and no other cache starts anew.
 
+use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
-use super::{central, class, magazine, thread};
-use crate::heap::{Reliefs, depot};
+use super::{central, class, magazine, my_pool, owners, remote, surrender, thread};
+use crate::heap::segment::Segment;
+use crate::heap::{Ask, Reliefs, depot};
+use crate::hot::Slot;
+use crate::list::{self, Batch, BatchWord};
 use crate::os;
 use crate::statics::Shared;
-use crate::variant::Variant;
+use crate::variant::{Body, Variant};
+use core::{ptr, slice};
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
 /// they were in depots or in this thread's magazines.
@@ -23,35 +31,189 @@ pub unsafe fn relieve<V: Variant>() -> usize {
             thread::flush::<V>();
             drain_depots::<V>();
         }
-        for pool in 0..V::CLASSES * V::SHARDS {
-            central::<V>(pool).release_empty::<V>(class::<V>(pool % V::CLASSES));
-        }
+        release_empty::<V>();
         bytes
     }
 }
 
-/// Empties all depots. Returns the bytes of their objects.
-pub unsafe fn drain_depots<V: Variant>() -> usize {
-    let mut bytes = 0;
+/// Gives all empty runs back to the page heap.
+fn release_empty<V: Variant>() {
     for pool in 0..V::CLASSES * V::SHARDS {
-        // SAFETY: pools are below their number; the depot hands each batch to one taker, who gives it away.
-        unsafe {
-            let row = class::<V>(pool % V::CLASSES);
-            while let Some(batch) = depot::take(V::shared().depot(pool)) {
-                bytes += batch.count as usize * row.size as usize;
-                central::<V>(pool).give::<V>(row, batch.head);
+        // SAFETY: pools are below their number.
+        unsafe { central::<V>(pool).release_empty::<V>(class::<V>(pool % V::CLASSES)) };
+    }
+}
+
+/// Gives back those objects of the depots and of this thread's magazines that lie in the segment, and all empty runs.
+/// What this thread keeps for other owners goes to them first, as in [`relieve`]. Returns the bytes of the objects.
+///
+/// The segment is compared with, not looked at: it need not exist any more.
+#[cold]
+#[inline(never)]
+pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
+    let _timer = V::Stats::time::<V>(Kind::Relief);
+    let mut bytes = 0;
+    if segment.is_null() {
+        release_empty::<V>();
+        return 0;
+    }
+    // SAFETY: the block is this thread's; class ids and pools are below their numbers.
+    unsafe {
+        if thread::state::<V>() == thread::State::Running {
+            match V::BODY {
+                Body::None => {}
+                Body::Ring => remote::flush_ring::<V>(),
+                Body::Rows => remote::flush_rows::<V>(|_| true),
+            }
+            for id in 0..V::CLASSES {
+                bytes += drain_magazines::<V>(id, segment);
+            }
+        }
+        for pool in 0..V::CLASSES * V::SHARDS {
+            bytes += drain_depot::<V>(pool, segment);
+        }
+        release_empty::<V>();
+    }
+    bytes
+}
+
+/// Gives back what class `id`'s magazines hold of the segment.
+///
+/// `id` is a class id; the thread is running.
+unsafe fn drain_magazines<V: Variant>(id: usize, segment: *const Segment) -> usize {
+    // SAFETY: slot and spare are this thread's; lists are taken out before they are looked through (see the module
+    // `event`).
+    unsafe {
+        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let cap = u32::from((*slot).cap);
+        let mut current = Batch {
+            head: (*slot).head,
+            count: cap - (*slot).room,
+        };
+        (*slot).head = ptr::null_mut();
+        (*slot).room = cap;
+        let mut second = (*spare).unpack();
+        *spare = BatchWord::NONE;
+        list::keep_order();
+        let inside = [extract(&mut current, segment), extract(&mut second, segment)];
+        (*slot).room = cap - current.count;
+        list::keep_order();
+        (*slot).head = current.head;
+        *spare = BatchWord::pack(second);
+        list::keep_order();
+        inside.into_iter().map(|batch| give::<V>(my_pool::<V>(id), batch)).sum()
+    }
+}
+
+/// Gives back what a pool's depot holds of the segment.
+///
+/// `pool` is below the number of pools.
+unsafe fn drain_depot<V: Variant>(pool: usize, segment: *const Segment) -> usize {
+    let mut bytes = 0;
+    // SAFETY: the caller's contract; the depot hands each batch to one taker, who gives it away.
+    unsafe {
+        for word in V::shared().depot(pool) {
+            let Some(mut batch) = depot::take(slice::from_ref(word)) else {
+                continue;
+            };
+            bytes += give::<V>(pool, extract(&mut batch, segment));
+            if batch.count > 0 {
+                surrender::surrender::<V>(pool, batch);
             }
         }
     }
     bytes
 }
 
-/// [`relieve`], counted.
-pub unsafe fn counted<V: Variant>(also: Reliefs) {
+/// Takes those objects out of a batch that lie in the segment. Those that stay keep their order.
+///
+/// The batch is the caller's.
+unsafe fn extract(batch: &mut Batch, segment: *const Segment) -> Batch {
+    let mut inside = Batch::EMPTY;
+    let (mut before, mut p): (*mut u8, *mut u8) = (ptr::null_mut(), batch.head);
+    while !p.is_null() {
+        // SAFETY: the batch is the caller's, hence its objects and their links.
+        unsafe {
+            let following = list::next(p);
+            if ptr::eq(Segment::of(p), segment) {
+                if before.is_null() {
+                    batch.head = following;
+                } else {
+                    list::set_next(before, following);
+                }
+                batch.count -= 1;
+                inside.push(p);
+            } else {
+                before = p;
+            }
+            p = following;
+        }
+    }
+    inside
+}
+
+/// Gives a batch back to its runs. Returns its bytes.
+///
+/// The batch is the caller's, and of this pool.
+unsafe fn give<V: Variant>(pool: usize, batch: Batch) -> usize {
+    // SAFETY: the caller's contract.
+    unsafe {
+        if batch.count > 0 {
+            owners::to_runs::<V>(pool, batch.head);
+        }
+        batch.count as usize * class::<V>(pool % V::CLASSES).size as usize
+    }
+}
+
+/// Empties all depots. Returns the bytes of their objects.
+pub unsafe fn drain_depots<V: Variant>() -> usize {
+    // SAFETY: pools are below their number.
+    (0..V::CLASSES * V::SHARDS)
+        .map(|pool| unsafe { empty_depot::<V>(pool) })
+        .sum()
+}
+
+/// Empties a depot. Returns the bytes of its objects.
+///
+/// `pool` is a pool's number.
+pub unsafe fn empty_depot<V: Variant>(pool: usize) -> usize {
+    let mut bytes = 0;
+    // SAFETY: the depot hands each batch to one taker, who gives it away.
+    unsafe {
+        let row = class::<V>(pool % V::CLASSES);
+        while let Some(batch) = depot::take(V::shared().depot(pool)) {
+            bytes += batch.count as usize * row.size as usize;
+            central::<V>(pool).give::<V>(row, batch.head);
+        }
+    }
+    bytes
+}
+
+/// Empties the depots from which nobody has taken since this was last called.
+pub fn empty_resting<V: Variant>() {
+    for pool in 0..V::CLASSES * V::SHARDS {
+        // SAFETY: pools are below their number.
+        unsafe {
+            if V::shared().demand(pool).rests() {
+                empty_depot::<V>(pool);
+            }
+        }
+    }
+}
+
+/// [`relieve`], or [`drain`] of the segment that is drained, counted.
+pub unsafe fn counted<V: Variant>(ask: Ask, also: Reliefs) {
     let heap = V::shared().heap();
-    let before = heap.locked(|h| h.free_pages);
+    let (before, segment) = heap.locked(|h| (h.free_pages, h.drain.segment));
     // SAFETY: an event of this thread.
-    let object_bytes = unsafe { relieve::<V>() } as u64;
+    let object_bytes = unsafe {
+        if V::POLICY.relief_segment && ask == Ask::Segment {
+            drain::<V>(segment)
+        } else {
+            relieve::<V>()
+        }
+    } as u64;
     let after = heap.locked(|h| h.free_pages);
     heap.pressure.count(Reliefs {
         object_bytes,

@@ -7,10 +7,11 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{central, class, foreign, overflow, pressure, surrender};
+use super::{class, foreign, overflow, owners, pressure, surrender};
 use crate::hot::{self, Route, Slot};
 use crate::list::{self, Batch};
-use crate::variant::Variant;
+use crate::os::PAGE;
+use crate::variant::{Body, Variant};
 use core::ptr;
 
 /// Frees `p`, whose slot in the bank has no room (`OwnerBank`).
@@ -39,14 +40,15 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
             return overflow::put::<V>(p, slot);
         }
         let _timer = V::Stats::time::<V>(Kind::RowFull);
-        // Rows of other owners are set up by their first use: most threads free for few owners.
+        owners::notice::<V>();
+        // Rows of other owners are set up by their first use: most threads free for few owners. (The slot is empty where
+        // its row was given away just now.)
         let full = Batch {
             head: (*slot).head,
             count: u32::from((*slot).cap),
         };
-        if full.count == 0 {
-            (*slot).cap = class::<V>(id).batch.min(V::POLICY.remote_batch as u16).max(1);
-        }
+        let pool = owner * V::CLASSES + id;
+        (*slot).cap = row_length::<V>(pool);
         (*slot).head = ptr::null_mut();
         list::keep_order();
         list::set_next(p, ptr::null_mut());
@@ -54,9 +56,22 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         (*slot).head = p;
         (*slot).room = u32::from((*slot).cap) - 1;
         if full.count > 0 {
-            surrender::surrender::<V>(owner * V::CLASSES + id, full);
+            surrender::surrender::<V>(pool, full);
         }
-        pressure::pulse::<V>();
+        pressure::pulse::<V>(pressure::From::Free);
+    }
+}
+
+/// Objects of a pool that a thread of another owner keeps before it hands them over: no more than a page of them if
+/// nobody of the owner's is there to take them.
+fn row_length<V: Variant>(pool: usize) -> u16 {
+    // SAFETY: the remainder is a class id.
+    let row = unsafe { class::<V>(pool % V::CLASSES) };
+    let full = row.batch.min(V::POLICY.remote_batch as u16).max(1);
+    if owners::lives::<V>(pool) {
+        full
+    } else {
+        full.min((PAGE / row.size.max(1) as usize) as u16).max(1)
     }
 }
 
@@ -65,16 +80,34 @@ unsafe fn alone<V: Variant>(p: *mut u8, owner: usize, id: usize) {
     // SAFETY: the object is the caller's, and of this pool.
     unsafe {
         list::set_next(p, ptr::null_mut());
-        central::<V>(owner * V::CLASSES + id).give::<V>(class::<V>(id), p);
+        owners::to_runs::<V>(owner * V::CLASSES + id, p);
     }
 }
 
-/// Gives away what a thread keeps for other owners (`OwnerBank`). Their rows start anew with their next use.
-pub unsafe fn flush_rows<V: Variant>() {
+/// Gives away what a thread keeps for owners without threads. (A ring holds little and is not sorted: all of it goes.)
+#[cold]
+#[inline(never)]
+pub unsafe fn forsake<V: Variant>() {
+    // SAFETY: rows and ring are this thread's.
+    unsafe {
+        if thread::state::<V>() != State::Running {
+            return;
+        }
+        match V::BODY {
+            Body::None => {}
+            Body::Ring => flush_ring::<V>(),
+            Body::Rows => flush_rows::<V>(|owner| !owners::lives::<V>(owner * V::CLASSES)),
+        }
+    }
+}
+
+/// Gives away what a thread keeps for those other owners that are `meant` (`OwnerBank`). Their rows start anew with their
+/// next use.
+pub unsafe fn flush_rows<V: Variant>(meant: impl Fn(usize) -> bool) {
     // SAFETY: rows are this thread's; lists are taken out before they are handed on.
     unsafe {
         let mine = thread::shard::<V>();
-        for owner in (0..V::SHARDS).filter(|&owner| owner != mine) {
+        for owner in (0..V::SHARDS).filter(|&owner| owner != mine && meant(owner)) {
             for id in 0..V::CLASSES {
                 let slot = V::bank_slot(V::Route::tag::<V>(owner, id));
                 let batch = Batch {
@@ -122,7 +155,7 @@ pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
         (*meta).ring_used = used + 1;
         if used + 1 == V::POLICY.ring {
             flush_ring::<V>();
-            pressure::pulse::<V>();
+            pressure::pulse::<V>(pressure::From::Free);
         }
     }
 }

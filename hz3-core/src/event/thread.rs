@@ -2,7 +2,7 @@
 
 use super::block::{Meta, ThreadBlock};
 use super::stats::{Kind, Stats};
-use super::{class, magazine, remote};
+use super::{magazine, owners, remote};
 use crate::hot::Slot;
 use crate::list::{self, BatchWord};
 use crate::os::{self, Access};
@@ -62,13 +62,8 @@ pub unsafe fn start<V: Variant>() {
             Body::Rows => V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)),
         }
         let bank = V::slot(0);
-        for id in 0..V::CLASSES {
-            let first = class::<V>(id).batch_first;
-            let slot = bank.add(id + 1);
-            (*slot).room = u32::from(first);
-            (*slot).cap = first;
-        }
         (*meta).growth = V::POLICY.growth;
+        (*meta).desertions = threads.owners.desertions();
         (*meta).epoch = V::shared().heap().pressure.epoch();
         (*meta).spares = V::Thread::spares(block);
         list::keep_order();
@@ -76,8 +71,10 @@ pub unsafe fn start<V: Variant>() {
         (*meta).bank = bank;
         list::keep_order();
         (*meta).state = State::Running;
-        // May allocate; this thread is ready for that.
-        os::arm_key(key, meta.cast());
+        // May allocate; this thread is ready for that. (The C library needs memory where a program has many keys.)
+        if !os::arm_key(key, meta.cast()) {
+            retire::<V>(meta);
+        }
     }
 }
 
@@ -128,26 +125,38 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
             return;
         }
         (*meta).exits += 1;
-        let threads = V::shared().threads();
+        // Once more around: other keys' destructors may still want to allocate.
         if (*meta).exits == 1
-            && let Some(key) = threads.key()
+            && let Some(key) = V::shared().threads().key()
+            && os::arm_key(key, meta.cast())
         {
-            // Once more around: other keys' destructors may still want to allocate.
-            os::arm_key(key, meta.cast());
             return;
         }
         let _timer = V::Stats::time::<V>(Kind::ThreadExit);
+        retire::<V>(meta);
+    }
+}
+
+/// Gives everything back that this thread has, for good: it has no caches from now on.
+///
+/// The block is this thread's, which is running.
+unsafe fn retire<V: Variant>(meta: *mut Meta) {
+    // SAFETY: the caller's contract.
+    unsafe {
         flush::<V>();
         (*meta).state = State::Uncached;
         for id in 0..V::CLASSES {
             // The rooms of a thread without caches are 0, so that every operation is an event.
             magazine::empty::<V>(id, 0);
         }
-        threads.unlink(meta);
+        let deserted = V::shared().threads().unlink(meta);
         if V::BODY == Body::Rows {
-            V::Thread::point(block, V::trap(), V::trap());
+            V::Thread::point(V::thread(), V::trap(), V::trap());
         }
         detach_body::<V>(meta);
+        if deserted && V::SHARDS > 1 {
+            owners::clear::<V>((*meta).shard as usize);
+        }
         if V::POLICY.purge_at_exit {
             V::shared().heap().purge_to(&V::POLICY, 0);
         }
@@ -178,13 +187,13 @@ pub unsafe fn flush<V: Variant>() {
     unsafe {
         let meta = V::Thread::meta(V::thread());
         for id in 0..V::CLASSES {
-            magazine::empty::<V>(id, class::<V>(id).batch_first);
+            magazine::empty::<V>(id, 0);
         }
         (*meta).growth = V::POLICY.growth;
         match V::BODY {
             Body::None => {}
             Body::Ring => remote::flush_ring::<V>(),
-            Body::Rows => remote::flush_rows::<V>(),
+            Body::Rows => remote::flush_rows::<V>(|_| true),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The threads that have caches.
 
 use super::block::Meta;
-use super::{central, class};
+use super::owners::{self, Owners};
 use crate::hot::{Route, Slot};
 use crate::list::{self, Batch};
 use crate::os;
@@ -26,12 +26,17 @@ pub struct Threads {
     list: UnsafeCell<List>,
     /// pthread key + 1; 0 if there is none.
     key: AtomicU32,
+    /// The owners that have threads, for whoever does not hold the lock.
+    pub owners: Owners,
 }
 
 // SAFETY: `list` is only touched while `lock` is held.
 unsafe impl Sync for Threads {}
 
 impl Threads {
+    /// Byte offset of the pointer to the first thread.
+    pub(crate) const FIRST: usize = core::mem::offset_of!(Threads, list) + core::mem::offset_of!(List, first);
+
     /// No threads.
     #[cfg(not(loom))]
     #[allow(clippy::new_without_default)] // It exists to initialise a static.
@@ -44,6 +49,7 @@ impl Threads {
             lock: Lock::new(),
             list: UnsafeCell::new(list),
             key: AtomicU32::new(0),
+            owners: Owners::new(),
         }
     }
 
@@ -76,11 +82,13 @@ impl Threads {
             }
             (*meta).shard = best.0 as u32;
             list.count(meta, 1);
+            self.owners.settle(best.0);
             best.0
         }
     }
 
-    pub(super) unsafe fn unlink(&self, meta: *mut Meta) {
+    /// Takes a thread out. Returns whether it was the last one of its owner.
+    pub(super) unsafe fn unlink(&self, meta: *mut Meta) -> bool {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in the list.
         unsafe {
@@ -94,7 +102,11 @@ impl Threads {
             if !next.is_null() {
                 (*next).prev = prev;
             }
-            list.count(meta, u32::MAX);
+            let last = list.count(meta, u32::MAX) == 0;
+            if last {
+                self.owners.desert((*meta).shard as usize);
+            }
+            last
         }
     }
 
@@ -118,13 +130,15 @@ impl Threads {
         }
     }
 
-    /// In the child of a fork: forgets all threads but this one, and returns the others.
+    /// In the child of a fork: forgets all threads but this one, and returns the others. Owners that have none now are
+    /// deserted.
     pub(super) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
         // SAFETY: no other thread exists, so the list is ours.
         unsafe {
             let list = &mut *self.list.get();
             let mut at = list.first;
             let mut others = ptr::null_mut();
+            let before = list.of_shard;
             list.first = ptr::null_mut();
             list.of_shard = [0; MAX_SHARDS];
             while !at.is_null() {
@@ -140,31 +154,47 @@ impl Threads {
                 }
                 at = following;
             }
-            Vanished(others)
-        }
-    }
-}
-
-impl List {
-    /// Adds to the number of threads of a thread's owner, modulo 2^32.
-    unsafe fn count(&mut self, meta: *const Meta, n: u32) {
-        // SAFETY: the caller holds the lock; owners are numbered below the number of counters.
-        unsafe {
-            if let Some(threads) = self.of_shard.get_mut((*meta).shard as usize) {
-                *threads = threads.wrapping_add(n);
+            let mut deserted = [false; MAX_SHARDS];
+            for (owner, deserted) in deserted.iter_mut().enumerate() {
+                *deserted = before.get(owner) > Some(&0) && list.of_shard.get(owner) == Some(&0);
+                if *deserted {
+                    self.owners.desert(owner);
+                }
+            }
+            Vanished {
+                first: others,
+                deserted,
             }
         }
     }
 }
 
+impl List {
+    /// Adds to the number of threads of a thread's owner, modulo 2^32. Returns the number.
+    unsafe fn count(&mut self, meta: *const Meta, n: u32) -> u32 {
+        // SAFETY: the caller holds the lock; owners are numbered below the number of counters.
+        unsafe {
+            let Some(threads) = self.of_shard.get_mut((*meta).shard as usize) else {
+                return 0;
+            };
+            *threads = threads.wrapping_add(n);
+            *threads
+        }
+    }
+}
+
 /// Threads that exist in the parent of a fork only, linked by their `next`.
-pub(super) struct Vanished(*mut Meta);
+pub(super) struct Vanished {
+    first: *mut Meta,
+    /// Owners that have no other threads.
+    deserted: [bool; MAX_SHARDS],
+}
 
 impl Vanished {
     /// Takes all they had in their caches and gives it back, after looking at every object: on machines that reorder
     /// stores, the copy of a list may be older than what points to it.
     pub(super) unsafe fn take_back<V: Variant>(self) {
-        let mut at = self.0;
+        let mut at = self.first;
         while !at.is_null() {
             // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
             unsafe {
@@ -202,6 +232,12 @@ impl Vanished {
                 at = next;
             }
         }
+        for (owner, deserted) in self.deserted.iter().enumerate().take(V::SHARDS) {
+            if *deserted && V::SHARDS > 1 {
+                // SAFETY: the owner is one of the variant's.
+                unsafe { owners::clear::<V>(owner) };
+            }
+        }
     }
 }
 
@@ -220,7 +256,7 @@ unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
             p = following;
         }
         if sound.count > 0 {
-            central::<V>(owner * V::CLASSES + id).give::<V>(class::<V>(id), sound.head);
+            owners::to_runs::<V>(owner * V::CLASSES + id, sound.head);
         }
     }
 }

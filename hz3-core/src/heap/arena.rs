@@ -63,7 +63,8 @@ impl Entry {
         self.kind as u64 | u64::from(self.dirty) << 8 | u64::from(self.moved) << 9 | u64::from(self.pages) << 32
     }
 
-    fn unpack(word: u64) -> Entry {
+    /// The state that a word of the table says.
+    pub fn unpack(word: u64) -> Entry {
         let kind = match word & 0xff {
             0 => Kind::Free,
             1 => Kind::Pages,
@@ -82,17 +83,17 @@ impl Entry {
 
 /// The reservation.
 pub struct Arena {
-    base: usize,
-    segments: usize,
+    pub(crate) base: usize,
+    pub(crate) segments: usize,
     /// Segments from 0 on that are readable and writable.
     opened: usize,
     /// No free segment lies below this one.
     lowest: usize,
     /// Segments from here on were never used.
-    high: usize,
+    pub(crate) high: usize,
     /// Segments that are not free.
     used: usize,
-    entries: *const AtomicU64,
+    pub(crate) entries: *const AtomicU64,
 }
 
 impl Arena {
@@ -195,6 +196,19 @@ impl Arena {
     pub fn index(&self, p: *const u8) -> Option<usize> {
         let i = (p as usize).wrapping_sub(self.base) / SEGMENT;
         (i < self.segments).then_some(i)
+    }
+
+    /// A segment's index and state, for whoever does not hold the lock: right as long as the caller owns an object in the
+    /// segment, and of any kind otherwise.
+    ///
+    /// `this` is an arena that lives as long as the process; it was reserved before the caller got any object.
+    pub unsafe fn peek(this: *const Arena, p: *const u8) -> Option<(usize, Entry)> {
+        // SAFETY: base, number and table of segments are written once, when the arena is reserved. Only these three are
+        // read, and the words of the table are atomic.
+        unsafe {
+            let i = (p as usize).wrapping_sub((*this).base) / SEGMENT;
+            (i < (*this).segments).then(|| (i, Entry::unpack((*(*this).entries.add(i)).load(Ordering::Relaxed))))
+        }
     }
 
     /// Address of a segment.

@@ -4,9 +4,9 @@
 pub const PAGES: usize = 512;
 const WORDS: usize = PAGES / 64;
 
-/// A set of a segment's pages.
+/// A set of a segment's pages: one cache line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct PageSet([u64; WORDS]);
 
 /// A range of pages inside one segment.
@@ -18,17 +18,25 @@ pub struct Span {
     pub len: usize,
 }
 
-/// Bits `from..to` of word `w` of a range `first..end`, as a mask.
-#[inline]
-fn mask(w: usize, first: usize, end: usize) -> u64 {
-    let lo = first.max(w * 64);
-    let hi = end.min(w * 64 + 64);
-    if lo >= hi {
-        return 0;
+impl Span {
+    /// Calls `f` with every word of a set that the range touches, and the bits of it there.
+    #[inline]
+    fn for_each_word(self, mut f: impl FnMut(usize, u64)) {
+        if self.len == 0 {
+            return;
+        }
+        let end = self.first + self.len - 1;
+        let (low, high) = (u64::MAX << (self.first & 63), u64::MAX >> (63 - (end & 63)));
+        let (from, to) = (self.first / 64, end / 64);
+        if from == to {
+            return f(from & (WORDS - 1), low & high);
+        }
+        f(from & (WORDS - 1), low);
+        for w in from + 1..to {
+            f(w & (WORDS - 1), u64::MAX);
+        }
+        f(to & (WORDS - 1), high);
     }
-    let n = hi - lo;
-    let ones = if n == 64 { u64::MAX } else { (1 << n) - 1 };
-    ones << (lo & 63)
 }
 
 impl PageSet {
@@ -37,24 +45,18 @@ impl PageSet {
 
     /// Adds a range.
     pub fn insert(&mut self, s: Span) {
-        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
-            self.0[w & 7] |= mask(w, s.first, s.first + s.len);
-        }
+        s.for_each_word(|w, bits| self.0[w] |= bits);
     }
 
     /// Removes a range.
     pub fn remove(&mut self, s: Span) {
-        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
-            self.0[w & 7] &= !mask(w, s.first, s.first + s.len);
-        }
+        s.for_each_word(|w, bits| self.0[w] &= !bits);
     }
 
     /// How many pages of a range are in the set.
     pub fn count_in(&self, s: Span) -> usize {
         let mut n = 0;
-        for w in s.first / 64..(s.first + s.len).div_ceil(64) {
-            n += (self.0[w & 7] & mask(w, s.first, s.first + s.len)).count_ones() as usize;
-        }
+        s.for_each_word(|w, bits| n += (self.0[w] & bits).count_ones() as usize);
         n
     }
 
@@ -134,21 +136,37 @@ impl PageSet {
         }
     }
 
-    /// The smallest range that holds `len` pages starting at a multiple of `align` pages (a power of two); the lowest
-    /// of several. Returns the place for the `len` pages.
-    pub fn best_fit(&self, len: usize, align: usize) -> Option<Span> {
-        let mut best: Option<(usize, usize)> = None;
+    /// A place for `len` pages starting at a multiple of `align` pages (a power of two): in the smallest range that has one,
+    /// the lowest of several.
+    pub fn best_fit(&self, len: usize, align: usize) -> Option<Fit> {
+        let mut best: Option<(usize, Span)> = None;
+        let mut others = 0;
         for s in self.spans() {
             let first = (s.first + align - 1) & !(align - 1);
-            if first + len <= s.first + s.len && best.is_none_or(|(_, room)| s.len < room) {
-                best = Some((first, s.len));
-                if s.len == len {
-                    break;
+            let fits = first + len <= s.first + s.len;
+            match best {
+                Some((_, than)) if fits && s.len < than.len => {
+                    others = others.max(than.len);
+                    best = Some((first, s));
                 }
+                None if fits => best = Some((first, s)),
+                _ => others = others.max(s.len),
             }
         }
-        best.map(|(first, _)| Span { first, len })
+        best.map(|(first, s)| Fit {
+            span: Span { first, len },
+            longest: others.max(first - s.first).max(s.first + s.len - first - len),
+        })
     }
+}
+
+/// A place that was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fit {
+    /// Its pages.
+    pub span: Span,
+    /// The length of the longest range of the set without them.
+    pub longest: usize,
 }
 
 /// Iterator over the maximal ranges of a [`PageSet`].
@@ -222,7 +240,12 @@ mod tests {
             let fits = |s: &Span| s.first.next_multiple_of(align) + len <= s.first + s.len;
             let want = spans.iter().filter(|s| fits(s)).min_by_key(|s| s.len)
                 .map(|s| Span { first: s.first.next_multiple_of(align), len });
-            prop_assert_eq!(set.best_fit(len, align), want);
+            let found = set.best_fit(len, align);
+            prop_assert_eq!(found.map(|fit| fit.span), want);
+            if let Some(fit) = found {
+                set.remove(fit.span);
+                prop_assert_eq!(fit.longest, set.longest());
+            }
         }
     }
 }

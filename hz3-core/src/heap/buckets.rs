@@ -3,13 +3,13 @@
 //! As all of the page heap: for the holder of the heap's lock.
 
 use super::PageHeap;
-use super::bitmap::Span;
+use super::bitmap::Fit;
 use super::page_heap::Taken;
 use super::segment::{Segment, USABLE};
 use core::ptr;
 
-/// How many segments of a bucket are compared for fullness.
-const COMPARED: usize = 8;
+/// How many segments of a bucket are compared for fullness; more only where none of them has the alignment.
+pub(super) const COMPARED: usize = 8;
 
 impl PageHeap {
     /// The first bucket that is not empty, from `len` on.
@@ -28,27 +28,38 @@ impl PageHeap {
     pub(super) fn take_free(&mut self, len: usize, align: usize) -> Option<Taken> {
         let mut bucket = self.bucket_from(len)?;
         loop {
-            if let Some((segment, span)) = self.fullest(bucket, len, align) {
-                return Some(self.take_span(segment, span));
+            if let Some((segment, fit)) = self.fullest(bucket, len, align) {
+                return Some(self.take_span(segment, fit));
             }
             // Only alignment can make a bucket of long enough ranges fail.
             bucket = self.bucket_from(bucket + 1)?;
         }
     }
 
-    pub(super) fn fullest(&self, bucket: usize, len: usize, align: usize) -> Option<(*mut Segment, Span)> {
-        let mut best: Option<(*mut Segment, Span)> = None;
-        let mut at = self.head(bucket);
-        for _ in 0..COMPARED {
-            if at.is_null() {
-                break;
+    pub(super) fn fullest(&self, bucket: usize, len: usize, align: usize) -> Option<(*mut Segment, Fit)> {
+        let mut best: Option<(*mut Segment, Fit)> = None;
+        let mut fullest = self.head(bucket);
+        let mut at = fullest;
+        let mut looked = 0;
+        // SAFETY: segments in a bucket are live, and the lock is held.
+        unsafe {
+            if align == 1 && !at.is_null() {
+                // All of them have room: only the one that is chosen needs a closer look.
+                while !at.is_null() && looked < COMPARED {
+                    looked += 1;
+                    if (*at).free_pages < (*fullest).free_pages {
+                        fullest = at;
+                    }
+                    at = (*at).next;
+                }
+                return (*fullest).free.best_fit(len, 1).map(|fit| (fullest, fit));
             }
-            // SAFETY: segments in a bucket are live, and the lock is held.
-            unsafe {
+            while !at.is_null() && (looked < COMPARED || best.is_none()) {
+                looked += 1;
                 if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)
-                    && let Some(span) = (*at).free.best_fit(len, align)
+                    && let Some(fit) = (*at).free.best_fit(len, align)
                 {
-                    best = Some((at, span));
+                    best = Some((at, fit));
                 }
                 at = (*at).next;
             }

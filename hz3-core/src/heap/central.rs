@@ -4,7 +4,7 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
-use super::segment::{Run, SEGMENT, Segment};
+use super::segment::{GONE, Run, SEGMENT, Segment};
 use super::{Heap, Reach};
 use crate::Shared;
 use crate::hot::{Route, Space};
@@ -104,7 +104,14 @@ impl Central {
     ///
     /// The objects of the list are the caller's and of this class.
     pub unsafe fn give<V: Variant>(&self, class: &Class, head: *mut u8) {
+        // SAFETY: the caller's contract.
+        unsafe { self.give_keeping::<V>(class, head, || V::POLICY.empty_runs) }
+    }
+
+    /// As [`give`](Self::give); `keep` says how many empty runs may stay. It is called while the lock is held.
+    pub unsafe fn give_keeping<V: Variant>(&self, class: &Class, head: *mut u8, keep: impl FnOnce() -> u32) {
         let guard = self.lock.lock();
+        let keep = keep();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
         let mut closed = false;
@@ -129,7 +136,7 @@ impl Central {
                     runs.append(run);
                 }
                 if Run::live(run) == 0 {
-                    if runs.empty < V::POLICY.empty_runs {
+                    if runs.empty < keep {
                         runs.empty += 1;
                     } else {
                         runs.close::<V>(class, run);
@@ -268,6 +275,7 @@ impl Runs {
             let span = Run::span(run);
             let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
             set_tags::<V>(Run::base(run), span.len, 0);
+            (*run).pool = GONE;
             V::shared()
                 .heap()
                 .give(&V::POLICY, Segment::of(run.cast()), span, used.div_ceil(PAGE));

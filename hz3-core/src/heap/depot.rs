@@ -5,7 +5,60 @@
 //! whoever gets it owns the batch that it names, whatever happened to the word in between.
 
 use crate::list::{Batch, BatchWord};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Times that a depot is found full in vain before it closes.
+const PATIENCE: u32 = 16;
+/// Set when time has passed without anybody taking.
+const RESTS: u32 = 1 << 16;
+
+/// Whether somebody takes from a depot. All zero at the start.
+///
+/// Objects that wait in a depot lie in as many runs, and keep all of them open. Where batches only ever arrive, as at the
+/// end of a program's phase, that is worth nothing: such a depot is emptied and closed until somebody looks for a batch.
+///
+/// A guess that may be late: nothing but the choice of a batch's way depends on it.
+pub struct Demand(AtomicU32);
+
+impl Demand {
+    /// Nobody has come yet.
+    #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
+    pub const fn new() -> Self {
+        Demand(AtomicU32::new(0))
+    }
+
+    /// Somebody takes a batch, or looked for one in vain.
+    #[inline]
+    pub fn taken(&self) {
+        // No write where nothing changes: the word is read by all threads.
+        if self.0.load(Ordering::Relaxed) != 0 {
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether batches had better go to their runs.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (RESTS - 1) >= PATIENCE
+    }
+
+    /// The depot was found full. True if it closes now, so that its batches had better go to their runs.
+    pub fn full(&self) -> bool {
+        let times = self.0.load(Ordering::Relaxed);
+        if times & (RESTS - 1) < PATIENCE {
+            self.0.store(times + 1, Ordering::Relaxed);
+        }
+        self.is_closed()
+    }
+
+    /// Time has passed. True if nobody has taken since this was last asked.
+    pub fn rests(&self) -> bool {
+        let times = self.0.load(Ordering::Relaxed);
+        self.0.store(times | RESTS, Ordering::Relaxed);
+        times & RESTS != 0
+    }
+}
 
 /// Puts a batch in. False when all words are taken: the batch is still the caller's.
 pub fn put(words: &[AtomicU64], batch: Batch) -> bool {
@@ -57,5 +110,31 @@ mod tests {
         let mut got: Vec<u32> = core::iter::from_fn(|| take(&words)).map(|b| b.count).collect();
         got.sort_unstable();
         assert_eq!(got, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn closes_when_nobody_takes_and_opens_when_somebody_looks() {
+        let demand = Demand::new();
+        for _ in 0..3 {
+            for _ in 1..PATIENCE {
+                assert!(!demand.full() && !demand.is_closed());
+            }
+            demand.taken();
+        }
+        assert_eq!((0..PATIENCE).filter(|_| demand.full()).count(), 1);
+        assert!(demand.is_closed());
+        assert!(!demand.rests() && demand.is_closed());
+        demand.taken();
+        assert!(!demand.is_closed());
+    }
+
+    #[test]
+    fn rests_from_the_second_look_on() {
+        let demand = Demand::new();
+        demand.taken();
+        assert!(!demand.rests());
+        assert!(demand.rests());
+        demand.taken();
+        assert!(!demand.rests());
     }
 }

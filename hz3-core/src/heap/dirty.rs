@@ -88,11 +88,16 @@ impl PageHeap {
         }
         // SAFETY: as in `less_dirty`.
         unsafe {
-            if (*segment).dirty_free > 0 {
-                self.dirty_unlink(segment);
-            }
+            let listed = (*segment).dirty_free > 0;
             (*segment).dirty_free += pages as u32;
             self.dirty_pages += pages;
+            // Segments of one tick of the clock are equally old; to move one would touch the headers of its neighbours.
+            if listed && now > 0 && (*segment).since == now {
+                return;
+            }
+            if listed {
+                self.dirty_unlink(segment);
+            }
             (*segment).since = now;
             self.dirty_append(segment);
         }

@@ -4,11 +4,11 @@
 //! with no header, so that an object of exactly 2 MiB takes exactly 2 MiB and is aligned to it. Page tags of both are
 //! 0: `free` falls into the trap slot and finds them from there.
 
-use super::arena::{Entry, Kind};
+use super::arena::{Arena, Entry, Kind};
 use super::bitmap::Span;
 use super::outside::Outside;
-use super::segment::{LARGE, Run, SEGMENT, Segment};
-use super::{Heap, PageHeap, Reach};
+use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
+use super::{Heap, Reach};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -112,6 +112,33 @@ impl Heap {
     /// What the object at `p` is; None if it is not one of ours. `p` need not be valid, but an object that is being
     /// freed by another thread at the same time gives an arbitrary answer.
     pub fn find_large(&self, p: *mut u8) -> Option<Large> {
+        self.find_inside(p).or_else(|| self.find_anywhere(p))
+    }
+
+    /// A large object of the arena, found without the lock: what is read of it does not change while it exists.
+    fn find_inside(&self, p: *mut u8) -> Option<Large> {
+        // SAFETY: the page heap exists as long as the process; `peek` reads nothing of it that changes.
+        let (index, entry) = unsafe { Arena::peek(&raw const (*self.unlocked()).arena, p)? };
+        match entry.kind {
+            Kind::Huge if (p as usize).is_multiple_of(SEGMENT) => Some(Large::Huge(index, entry.pages as usize)),
+            Kind::Pages => {
+                let page = (p as usize % SEGMENT) / PAGE;
+                if page < super::segment::HEADER_PAGES {
+                    return None;
+                }
+                // SAFETY: segments of the arena stay mapped, so that the header can be read whatever `p` is. If an object
+                // begins at `p` its entry and descriptor are the caller's; if one began here once, they say so.
+                unsafe {
+                    let run = Segment::run_at(Segment::of(p), page)?;
+                    ((*run).pool == LARGE && Run::base(run) == p).then_some(Large::Pages(run))
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Any object of ours, also small ones of pages without a tag.
+    fn find_anywhere(&self, p: *mut u8) -> Option<Large> {
         self.locked(|h| {
             if let Some(index) = h.arena.index(p) {
                 let entry = h.arena.entry(index);
@@ -137,7 +164,6 @@ impl Heap {
             if page < super::segment::HEADER_PAGES || (*segment).free.has(page) {
                 return None;
             }
-            // A page that never held a run has no entry; that of another run may be stale. Neither leads outside.
             let run = Segment::run_at(segment, page)?;
             let starts = Run::base(run) == p;
             ((*run).pool != LARGE || starts).then_some(Large::Pages(run))
@@ -152,9 +178,18 @@ impl Heap {
             Large::Pages(run) => {
                 // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
                 let span = unsafe { Run::span(run) };
-                // SAFETY: so are its pages.
-                unsafe { self.give(policy, Segment::of(p), span, span.len) };
-                self.purge_excess(policy);
+                let now = Self::now(policy);
+                // SAFETY: so are its pages. Whoever frees the object once more finds that it is gone.
+                let excess = unsafe {
+                    (*run).pool = GONE;
+                    self.locked(|h| {
+                        h.give(Segment::of(p), span, span.len, now);
+                        h.excess(policy) > 0
+                    })
+                };
+                if excess {
+                    self.purge_excess(policy);
+                }
             }
             Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),
             Large::Outside(bytes) => {
@@ -323,91 +358,6 @@ impl Heap {
             let moved = h.arena.entry(source).moved;
             h.disown_huge(source, segments, had, !zero, moved, stamp);
         });
-        true
-    }
-}
-
-impl PageHeap {
-    /// Whether so many bytes of a huge object are worth keeping with their pages, beside those that are kept already.
-    /// What is worth keeping is reckoned as in [`excess`](Self::excess), between an eighth of the bound and the bound.
-    fn keeps(&mut self, policy: &Policy, bytes: usize) -> bool {
-        let most = policy.large_cache;
-        self.huge_keep = (self.huge_keep + self.huge_reused)
-            .saturating_sub(self.huge_added / 16)
-            .clamp(most / 8, most);
-        (self.huge_reused, self.huge_added) = (0, 0);
-        self.huge_dirty + bytes <= self.huge_keep
-    }
-
-    fn own_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: usize) {
-        self.huge_dirty -= dirty * SEGMENT;
-        self.huge_reused += dirty * SEGMENT;
-        self.huge_bytes += pages * PAGE;
-        let moved = self.arena.moved(first, segments);
-        self.arena.set(
-            first,
-            Entry {
-                kind: Kind::Huge,
-                dirty: false,
-                moved,
-                pages: pages as u32,
-            },
-        );
-        self.set_tails(first + 1, first + segments);
-    }
-
-    fn set_tails(&mut self, from: usize, to: usize) {
-        for i in from..to {
-            self.arena.set(
-                i,
-                Entry {
-                    kind: Kind::Tail,
-                    dirty: false,
-                    moved: false,
-                    pages: 0,
-                },
-            );
-        }
-    }
-
-    fn disown_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: bool, moved: bool, stamp: u32) {
-        self.huge_dirty += if dirty { segments * SEGMENT } else { 0 };
-        self.huge_added += segments * SEGMENT;
-        self.huge_bytes -= pages * PAGE;
-        self.arena.give(first, segments, dirty, moved, stamp);
-    }
-
-    /// From so many pages and segments to others. `dirty` says whether a segment that goes back may hold something.
-    fn resize_huge(
-        &mut self,
-        index: usize,
-        (old, have): (usize, usize),
-        (pages, want): (usize, usize),
-        dirty: bool,
-        stamp: u32,
-    ) -> bool {
-        let mut moved = self.arena.entry(index).moved;
-        if want > have {
-            let Some(dirty) = self.arena.take_at(index + have, want - have) else {
-                return false;
-            };
-            self.huge_dirty -= dirty * SEGMENT;
-            moved |= self.arena.moved(index + have, want - have);
-            self.set_tails(index + have, index + want);
-        } else if want < have {
-            self.huge_dirty += if dirty { (have - want) * SEGMENT } else { 0 };
-            self.arena.give(index + want, have - want, dirty, moved, stamp);
-        }
-        self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
-        self.arena.set(
-            index,
-            Entry {
-                kind: Kind::Huge,
-                dirty: false,
-                moved,
-                pages: pages as u32,
-            },
-        );
         true
     }
 }

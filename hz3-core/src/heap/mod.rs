@@ -6,9 +6,11 @@ mod buckets;
 pub mod central;
 pub mod depot;
 pub mod dirty;
+mod huge;
 pub mod large;
 pub mod outside;
 pub mod page_heap;
+pub mod placement;
 pub mod pressure;
 #[cfg(all(test, not(loom)))]
 mod refusal_tests;
@@ -19,13 +21,13 @@ use crate::sync::Lock;
 use crate::variant::Policy;
 use core::cell::UnsafeCell;
 pub use page_heap::{PageHeap, Reach};
-pub use pressure::{Pressure, Reliefs};
+pub use pressure::{Ask, Pressure, Reliefs};
 
 /// The page heap behind its lock.
 pub struct Heap {
     /// Guards the page heap. Taken last of all locks.
     pub lock: Lock,
-    inner: UnsafeCell<PageHeap>,
+    pub(crate) inner: UnsafeCell<PageHeap>,
     /// Shortage of memory.
     pub pressure: Pressure,
 }
@@ -51,6 +53,11 @@ impl Heap {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held, and `f` does not come back here.
         f(unsafe { &mut *self.inner.get() })
+    }
+
+    /// The page heap, for those of its fields that never change once there are objects.
+    fn unlocked(&self) -> *const PageHeap {
+        self.inner.get()
     }
 
     /// The time at which pages are given, where that matters.

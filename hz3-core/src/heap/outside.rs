@@ -9,11 +9,11 @@ use core::ptr;
 
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Cell {
+pub(crate) struct Cell {
     /// Address divided by the size of a segment; 0 is empty, 1 deleted.
-    key: usize,
+    pub(crate) key: usize,
     /// Bytes of a huge object's mapping; 0 for a segment of pages.
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 const EMPTY: usize = 0;
@@ -30,8 +30,8 @@ pub enum Outside {
 
 /// The table.
 pub struct OutsideTable {
-    cells: *mut Cell,
-    capacity: usize,
+    pub(crate) cells: *mut Cell,
+    pub(crate) capacity: usize,
     filled: usize,
     live: usize,
 }

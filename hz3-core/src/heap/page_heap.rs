@@ -7,8 +7,9 @@
 //! Everything here belongs to the holder of the heap's lock (see [`super::Heap`]).
 
 use super::arena::{Arena, Entry, Kind};
-use super::bitmap::{PAGES, PageSet, Span};
+use super::bitmap::{Fit, PAGES, PageSet, Span};
 use super::outside::{Outside, OutsideTable};
+use super::placement::Drain;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE, WHOLE};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
@@ -72,7 +73,10 @@ pub struct PageHeap {
     /// Backed pages that were taken and given since `keep` was last reckoned.
     pub(super) reused: usize,
     pub(super) added: usize,
+    /// The segment that is to become free, where the policy drains one.
+    pub drain: Drain,
 }
+
 impl PageHeap {
     /// No memory at all.
     pub const EMPTY: PageHeap = PageHeap {
@@ -94,11 +98,21 @@ impl PageHeap {
         keep: 0,
         reused: 0,
         added: 0,
+        drain: Drain::NONE,
     };
 
     /// Takes `want` pages that start at a multiple of `align` pages (a power of two, below a segment), or, where no
     /// more can be had, as many as there are, but at least `min`.
+    #[inline(always)] // The policy is a constant of the caller's: one of the two remains.
     pub fn take(&mut self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
+        if policy.places_plainly() {
+            self.take_plainly(policy, reach, min, want, align)
+        } else {
+            self.take_placed(policy, reach, min, want, align)
+        }
+    }
+
+    fn take_plainly(&mut self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
         if let Some(taken) = self.take_free(want, align) {
             return Some(taken);
         }
@@ -109,14 +123,20 @@ impl PageHeap {
         self.take_free(longest, align)
     }
 
-    pub(super) fn take_span(&mut self, segment: *mut Segment, span: Span) -> Taken {
+    /// Takes free pages out of a segment.
+    pub(super) fn take_span(&mut self, segment: *mut Segment, Fit { span, longest }: Fit) -> Taken {
         // SAFETY: a live segment, and the lock is held.
         unsafe {
-            let dirty = (*segment).dirty.count_in(span);
+            // All or none of the free pages are backed, as a rule, and counting is slow.
+            let dirty = match (*segment).dirty_free {
+                0 => 0,
+                n if n == (*segment).free_pages => span.len,
+                _ => (*segment).dirty.count_in(span),
+            };
             (*segment).free.remove(span);
             (*segment).free_pages -= span.len as u32;
             self.free_pages -= span.len;
-            self.rebucket(segment, (*segment).free.longest());
+            self.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
             self.reused += dirty;
             Taken {
@@ -138,7 +158,12 @@ impl PageHeap {
                 return false;
             }
         }
-        self.take_span(segment, Span { first: from, len: more });
+        let span = Span { first: from, len: more };
+        // SAFETY: as above.
+        let mut rest = unsafe { (*segment).free };
+        rest.remove(span);
+        let longest = rest.longest();
+        self.take_span(segment, Fit { span, longest });
         true
     }
 
@@ -157,7 +182,11 @@ impl PageHeap {
             self.free_pages += span.len;
             let len = (*segment).free.around(span.first).len;
             self.rebucket(segment, len.max((*segment).longest as usize));
-            let dirty = (*segment).dirty.count_in(span);
+            let dirty = if touched >= span.len {
+                span.len
+            } else {
+                (*segment).dirty.count_in(span)
+            };
             self.more_dirty(segment, dirty, now);
             self.added += dirty;
             if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
@@ -228,6 +257,7 @@ impl PageHeap {
         // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
         unsafe {
             self.unlink(segment);
+            self.forget_drained(segment);
             self.segments -= 1;
             self.free_pages -= USABLE;
             let p: *mut u8 = segment.cast();

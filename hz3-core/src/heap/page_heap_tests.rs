@@ -8,6 +8,10 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
+#[path = "placement_tests.rs"]
+mod placement;
+use placement::{WISHES, Wish};
+
 /// Segments of the arena: few, so that it is used up often.
 const ARENA: usize = 16;
 
@@ -35,6 +39,8 @@ enum Op {
     Purge(usize),
     PurgeHuge,
     Retire,
+    /// Memory is short: choose a segment to drain.
+    Drain,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -49,6 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0usize..600).prop_map(Op::Purge),
         1 => Just(Op::PurgeHuge),
         1 => Just(Op::Retire),
+        1 => Just(Op::Drain),
     ]
 }
 
@@ -116,16 +123,23 @@ struct World {
     policy: Policy,
     held: Vec<Held>,
     stamp: u64,
+    /// Requests for pages that the quarantine may still last.
+    quarantine: u32,
 }
 
 impl World {
     fn new(grow_outside: bool, large_cache: usize) -> World {
+        World::placing((false, 0, 0), grow_outside, large_cache)
+    }
+
+    fn placing((lowest, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> World {
         // SAFETY: a policy is numbers, flags and an enum whose first variant is 0.
         let mut policy: Policy = unsafe { core::mem::zeroed() };
         policy.arena_bytes = ARENA * SEGMENT;
         policy.grow_outside = grow_outside;
         policy.large_cache = large_cache;
         policy.dirty_bytes = 300 * PAGE;
+        (policy.lowest, policy.pack_tries, policy.quarantine_events) = (lowest, pack_tries, quarantine_events);
         let heap = Heap::new();
         let base = AtomicUsize::new(0);
         heap.locked(|h| h.arena.reserve(&policy, PAGE, &base));
@@ -134,6 +148,7 @@ impl World {
             policy,
             held: Vec::new(),
             stamp: 1,
+            quarantine: 0,
         }
     }
 
@@ -178,11 +193,14 @@ impl World {
                 touched,
             } => {
                 let (want, align) = (min + more, 1usize << align);
-                match self
+                let before = self.foresee(min, want, align);
+                let taken = self
                     .heap
-                    .locked(|h| h.take(&self.policy, Reach::System, min, want, align))
-                {
+                    .locked(|h| h.take(&self.policy, Reach::System, min, want, align));
+                self.quarantine = self.quarantine.saturating_sub(1);
+                match taken {
                     Some(t) => {
+                        self.judge(&before, &t);
                         assert!((min..=want).contains(&t.span.len) && t.span.first.is_multiple_of(align));
                         let p = Segment::page_address(t.segment, t.span.first);
                         self.hold(
@@ -193,8 +211,10 @@ impl World {
                             Some((t.segment, t.span)),
                         );
                     }
-                    None => assert!(!self.policy.grow_outside, "there is memory outside of the arena"),
+                    None => assert!(!before.served, "there was memory for {min} to {want} pages"),
                 }
+                let left = self.heap.locked(|h| h.drain.left);
+                assert!(left < before.left || left == 0, "the quarantine's clock stands still");
             }
             Op::Large { pages, align } => {
                 let align = PAGE << align;
@@ -249,6 +269,9 @@ impl World {
             }
             Op::Retire => {
                 self.heap.locked(|h| h.retire_free());
+            }
+            Op::Drain if self.heap.locked(|h| h.choose_drained(&self.policy)) => {
+                self.quarantine = self.policy.quarantine_events;
             }
             _ => {}
         }
@@ -311,6 +334,10 @@ impl World {
                 outside += usize::from(s.outside);
             });
             assert!(used.is_empty(), "segments in use that the heap does not know");
+            let mut known = h.drain.segment.is_null();
+            h.for_each(|segment| known |= segment == h.drain.segment);
+            assert!(known, "the drained segment is gone");
+            assert!(h.drain.left <= self.quarantine, "a quarantine outlasts its time");
             assert_eq!((h.free_pages, h.dirty_pages, h.segments), (free, dirty, segments));
             let (mut listed, mut at, mut last) = (0, h.dirty_first, ptr::null_mut());
             while !at.is_null() {
@@ -356,11 +383,16 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn agrees_with_a_model(ops in prop::collection::vec(op(), 1..120), grow in any::<bool>(), cache in 0usize..6) {
-        let mut world = World::new(grow, cache * SEGMENT);
+    fn agrees_with_a_model(
+        ops in prop::collection::vec(op(), 1..120),
+        grow in any::<bool>(),
+        cache in 0usize..6,
+        wish in prop::sample::select(&WISHES[..]),
+    ) {
+        let mut world = World::placing(wish, grow, cache * SEGMENT);
         for op in &ops {
             world.run(op);
             world.audit();

@@ -6,6 +6,35 @@
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
+/// What the epoch asks threads for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// All that they cache.
+    Everything,
+    /// What they cache of the segment that is drained.
+    Segment,
+}
+
+impl Ask {
+    /// How far the epoch is raised: its upper half counts what everything was asked for, the lower half the rest. (A lower
+    /// half that overflows asks once for too much.)
+    const fn step(self) -> u32 {
+        match self {
+            Ask::Everything => 1 << 16,
+            Ask::Segment => 1,
+        }
+    }
+
+    /// What was asked for between two epochs.
+    pub const fn between(seen: u32, now: u32) -> Ask {
+        if seen >> 16 == now >> 16 {
+            Ask::Segment
+        } else {
+            Ask::Everything
+        }
+    }
+}
+
 /// Counts since the process started; each is exact, but they are read one by one.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Reliefs {
@@ -23,6 +52,10 @@ pub struct Reliefs {
     pub waits: u64,
     /// Requests that were served by a larger class.
     pub larger: u64,
+    /// Times that relief began with one segment.
+    pub drains: u64,
+    /// Times that a segment was put under quarantine.
+    pub quarantines: u64,
     /// Requests that failed.
     pub failed: u64,
     /// Passes over the free pages that gave some back to the kernel.
@@ -46,6 +79,8 @@ macro_rules! counters {
             futile_until: AtomicU64,
             /// When (milliseconds) the epoch was last raised.
             raised: AtomicU64,
+            /// The same where only one segment was asked for.
+            raised_part: AtomicU64,
             /// When the free pages are next looked through.
             look_at: AtomicU64,
             /// Whether the helper thread exists.
@@ -63,6 +98,7 @@ macro_rules! counters {
                     waiting: AtomicU32::new(0),
                     futile_until: AtomicU64::new(0),
                     raised: AtomicU64::new(0),
+                    raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
                     helper: AtomicU32::new(0),
                     $( $name: AtomicU64::new(0), )+
@@ -89,6 +125,8 @@ counters!(
     page_bytes,
     waits,
     larger,
+    drains,
+    quarantines,
     failed,
     purges,
     purged_bytes
@@ -108,17 +146,20 @@ impl Pressure {
 
     /// Raises the epoch, unless that brought nothing a moment ago or was done in this very moment. Returns whether it was
     /// raised.
-    pub fn raise(&self, now_ms: u64) -> bool {
-        let last = self.raised.load(Ordering::Relaxed);
+    pub fn raise(&self, now_ms: u64, ask: Ask) -> bool {
+        let at = match ask {
+            Ask::Everything => &self.raised,
+            Ask::Segment => &self.raised_part,
+        };
+        let last = at.load(Ordering::Relaxed);
         let first = || {
-            self.raised
-                .compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+            at.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         };
         if self.is_futile(now_ms) || now_ms == last || !first() {
             return false;
         }
-        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.epoch.fetch_add(ask.step(), Ordering::Relaxed);
         self.count(Reliefs {
             epochs: 1,
             ..Reliefs::default()

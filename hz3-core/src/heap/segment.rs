@@ -21,6 +21,8 @@ pub const USABLE: usize = PAGES - HEADER_PAGES;
 
 /// Pool of a run that holds one large object.
 pub const LARGE: u16 = 0xffff;
+/// Pool of a descriptor whose run was closed or whose large object was freed, until a new one begins there.
+pub const GONE: u16 = 0xfffe;
 
 /// Consecutive pages that hold objects of one class, or one large object.
 #[repr(C)]
@@ -72,10 +74,10 @@ pub struct Segment {
     pub dirty: PageSet,
     /// Free pages that are being purged: in neither set until the kernel has them.
     pub out: PageSet,
-    /// For every page of a run: the run's first page.
-    first: [u16; PAGES],
+    /// For every page of a run, and for a large object's first page: the first page. What it says of other pages is old.
+    pub(crate) first: [u16; PAGES],
     /// One descriptor a usable page; a run's is its first page's.
-    runs: [Run; USABLE],
+    pub(crate) runs: [Run; USABLE],
 }
 
 const _: () = assert!(core::mem::size_of::<Run>() == 32, "descriptors are two to a cache line");
@@ -130,7 +132,9 @@ impl Segment {
         // SAFETY: the span lies in `HEADER_PAGES..PAGES` (page sets never hold header pages) and is the caller's.
         unsafe {
             let first = (&raw mut (*this).first).cast::<u16>();
-            for page in span.first..span.first + span.len {
+            // Within a large object nothing is ever looked up.
+            let told = if pool == LARGE { 1 } else { span.len };
+            for page in span.first..span.first + told {
                 *first.add(page) = span.first as u16;
             }
             let run = Segment::descriptor(this, span.first);
@@ -162,8 +166,12 @@ impl Segment {
         // SAFETY: the header of a live segment can be read; whatever the entry is, it is checked before it is used.
         unsafe {
             let first = usize::from(*(&raw const (*this).first).cast::<u16>().add(page));
-            let sound = (HEADER_PAGES..=page).contains(&first);
-            sound.then(|| Segment::descriptor(this, first))
+            if !(HEADER_PAGES..=page).contains(&first) {
+                return None;
+            }
+            let run = Segment::descriptor(this, first);
+            let covers = page < first + usize::from((*run).pages) && (*run).pool != GONE;
+            covers.then_some(run)
         }
     }
 

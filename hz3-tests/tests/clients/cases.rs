@@ -122,6 +122,7 @@ pub const CASES: &[Case] = &[
     with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
     with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
     short("threads_orphans"),
+    with("threads_orphans_long", "threads_orphans", |_| words("400")),
     plain("threads_pc"),
     with("threads_pc_64", "threads_pc", |_| words("2000000 64")),
     plain("threads_many"),
@@ -155,6 +156,11 @@ pub const CASES: &[Case] = &[
     valgrind("valgrind_edges", "abi_edges", |_| Vec::new()),
     valgrind("valgrind_threads", "threads_pattern", |_| words("4 3000")),
     valgrind("valgrind_fork", "fork_storm", |_| words("5")),
+    // glibc's malloc reaches the kernel by names of its own.
+    Case {
+        scope: Scope::Variants,
+        ..plain("limits_refused")
+    },
     // glibc 2.36 has neither hz3's functions nor a bound on what vanished threads cached.
     Case {
         scope: Scope::Variants,

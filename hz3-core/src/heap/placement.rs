@@ -1,0 +1,193 @@
+//! Where pages come from, when the config has a wish: lowest address, tightest hole, or sparing a segment that drains.
+//!
+//! A hole is a maximal range of free pages. A search looks at segments from the bucket of the tightest longest hole
+//! upwards, and takes the best of those that it looked at:
+//!
+//! | `placement` | looks at | the best is |
+//! |---|---|---|
+//! | `order = "fullest"` | 8 segments of the first bucket that has one with room | the fullest |
+//! | `order = "lowest"` | 64 segments of all buckets | the one at the lowest address |
+//! | `pack_tries = n` | `n` segments of all buckets | the one with the tightest hole that fits, then by `order` |
+//!
+//! So a search touches a bounded number of headers, but for requests with an alignment that none of these can give:
+//! it goes on until it has found one. A larger bound for `lowest` would cost a cache miss a segment; up to it the choice
+//! is exact, beyond it the segments with the least room are preferred.
+//!
+//! **The drained segment** is the one with the fewest pages in use when a request last found no memory. Relief may empty
+//! it first (`pressure.relief = "segment"`), and quarantine spares it: no pages are taken from it while there is room
+//! elsewhere in the segments that there are. That ends when it is wholly free, or after so many requests for pages as
+//! the config says, whether they were served or not: the clock is [`PageHeap::take`] itself, without which nothing could be
+//! placed in the segment anyway. It is never prolonged. A segment that had lost no page when it was drained is not chosen
+//! twice in a row.
+//!
+//! As all of the page heap: for the holder of the heap's lock.
+
+use super::PageHeap;
+use super::bitmap::Fit;
+use super::buckets::COMPARED;
+use super::page_heap::{Reach, Taken};
+use super::segment::{Segment, USABLE};
+use crate::variant::Policy;
+use core::ptr;
+
+/// How many segments are compared for the lowest address.
+const LOWEST: usize = 64;
+
+/// The segment that is to become free.
+pub struct Drain {
+    /// The segment; null if there is none. Forgotten when the segment is retired, so that it is live.
+    pub segment: *mut Segment,
+    /// Its pages in use when it was chosen.
+    used: usize,
+    /// Requests for pages during which it is still spared.
+    pub left: u32,
+}
+
+impl Drain {
+    /// No segment.
+    pub const NONE: Drain = Drain {
+        segment: ptr::null_mut(),
+        used: 0,
+        left: 0,
+    };
+}
+
+impl PageHeap {
+    /// [`take`](Self::take), where the policy has a wish. Sparing a segment never costs a request its memory: before it
+    /// goes further than the segments that there are, it is served from that one, too.
+    pub(super) fn take_placed(
+        &mut self,
+        policy: &Policy,
+        reach: Reach,
+        min: usize,
+        want: usize,
+        align: usize,
+    ) -> Option<Taken> {
+        let spared = self.spared();
+        if let Some(taken) = self.take_best(policy, want, align, spared) {
+            return Some(taken);
+        }
+        if !spared.is_null()
+            && let Some(taken) = self.take_best(policy, want, align, ptr::null_mut())
+        {
+            return Some(taken);
+        }
+        if self.add_segment(policy, reach) {
+            return self.take_best(policy, want, align, ptr::null_mut());
+        }
+        let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
+        self.take_best(policy, longest, align, ptr::null_mut())
+    }
+
+    fn take_best(&mut self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<Taken> {
+        let (segment, fit) = self.best(policy, len, align, spared)?;
+        Some(self.take_span(segment, fit))
+    }
+
+    /// The best place for `len` pages, as the table above says.
+    fn best(&self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<(*mut Segment, Fit)> {
+        let packs = policy.pack_tries > 0;
+        let looks = match (packs, policy.lowest) {
+            (true, _) => policy.pack_tries as usize,
+            (false, true) => LOWEST,
+            (false, false) => COMPARED,
+        };
+        let mut best: Option<(usize, usize, *mut Segment, Fit)> = None;
+        let mut looked = 0;
+        let mut bucket = self.bucket_from(len)?;
+        loop {
+            let mut at = self.head(bucket);
+            while !at.is_null() && (looked < looks || best.is_none()) {
+                // SAFETY: segments in a bucket are live, and the lock is held.
+                unsafe {
+                    if at != spared {
+                        looked += 1;
+                        let order = if policy.lowest {
+                            at as usize
+                        } else {
+                            (*at).free_pages as usize
+                        };
+                        // Without packing, a hole has only to be there, and is looked for in better segments only.
+                        if (packs || best.is_none_or(|(_, least, ..)| order < least))
+                            && let Some(fit) = (*at).free.best_fit(len, align)
+                        {
+                            let hole = if packs {
+                                (*at).free.around(fit.span.first).len
+                            } else {
+                                0
+                            };
+                            if best.is_none_or(|(room, least, ..)| (hole, order) < (room, least)) {
+                                best = Some((hole, order, at, fit));
+                            }
+                        }
+                    }
+                    at = (*at).next;
+                }
+            }
+            let enough = looked >= looks || !packs && !policy.lowest;
+            if best.is_some() && enough {
+                break;
+            }
+            let Some(next) = self.bucket_from(bucket + 1) else {
+                break;
+            };
+            bucket = next;
+        }
+        best.map(|(_, _, segment, fit)| (segment, fit))
+    }
+
+    /// A request for pages: the segment that it leaves alone, or null.
+    fn spared(&mut self) -> *mut Segment {
+        let drain = &mut self.drain;
+        if drain.left == 0 {
+            return ptr::null_mut();
+        }
+        drain.left -= 1;
+        // SAFETY: the drained segment is live, see `Drain::segment`; the lock is held.
+        if unsafe { (*drain.segment).free_pages } as usize == USABLE {
+            drain.left = 0;
+            return ptr::null_mut();
+        }
+        drain.segment
+    }
+
+    /// Memory is short: chooses the segment to drain, unless one is being spared. Returns whether a quarantine begins.
+    ///
+    /// It is the one with the fewest pages in use, and of several the lowest.
+    pub fn choose_drained(&mut self, policy: &Policy) -> bool {
+        if self.drain.left > 0 {
+            return false;
+        }
+        let (last, had) = (self.drain.segment, self.drain.used);
+        let purging = self.purging > 0;
+        let mut best: Option<(usize, *mut Segment)> = None;
+        self.for_each(|segment| {
+            // SAFETY: `for_each` passes live segments, and the lock is held.
+            let used = unsafe {
+                let out = if purging { (*segment).out.count() } else { 0 };
+                USABLE.saturating_sub((*segment).free_pages as usize + out)
+            };
+            let stuck = segment == last && used >= had;
+            if used > 0 && !stuck && best.is_none_or(|best| (used, segment) < best) {
+                best = Some((used, segment));
+            }
+        });
+        self.drain = match best {
+            Some((used, segment)) => Drain {
+                segment,
+                used,
+                left: policy.quarantine_events,
+            },
+            None => Drain::NONE,
+        };
+        self.drain.left > 0
+    }
+
+    /// A segment goes away.
+    #[inline]
+    pub(super) fn forget_drained(&mut self, segment: *mut Segment) {
+        if self.drain.segment == segment {
+            self.drain = Drain::NONE;
+        }
+    }
+}

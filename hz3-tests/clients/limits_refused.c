@@ -1,0 +1,316 @@
+/* The kernel refuses a call, at every place where the allocator makes one: whatever fails says ENOMEM, nothing is lost,
+ * and once the kernel grants again what is asked for, everything can be had again.
+ *
+ * The calls are caught in this program: it defines the functions of the C library by which an allocator reaches the
+ * kernel. (glibc's own malloc reaches it by other names.) Run without an environment of its own, the program starts
+ * itself once for each call that there is and for each of some numbers of calls that fail from there on. */
+#include "client.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#define VARIABLE "HZ3_CLIENT_REFUSE" /* "FROM TO": those calls fail, counted from 0, until the client says otherwise. */
+#define THREADS 3
+
+int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+
+static unsigned long from, to, calls;
+
+/* Before the C library has an environment, too. */
+static void read_variable(void)
+{
+    static char text[1 << 16];
+    long file = syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC), used = 0, got;
+    while ((got = syscall(SYS_read, file, text + used, sizeof text - 1 - (size_t)used)) > 0)
+        used += got;
+    syscall(SYS_close, file);
+    for (char *at = text; at < text + used; at += strlen(at) + 1)
+        if (strncmp(at, VARIABLE "=", sizeof VARIABLE) == 0) {
+            char *end;
+            from = strtoul(at + sizeof VARIABLE, &end, 10);
+            to = strtoul(end, NULL, 10);
+        }
+}
+
+static int refused(void)
+{
+    unsigned long n = __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
+    if (n == 0)
+        read_variable();
+    return n >= from && n < __atomic_load_n(&to, __ATOMIC_RELAXED);
+}
+
+static long no_memory(void)
+{
+    errno = ENOMEM;
+    return -1;
+}
+
+void *mmap(void *at, size_t bytes, int access, int flags, int file, off_t offset)
+{
+    return (void *)(refused() ? no_memory() : syscall(SYS_mmap, at, bytes, access, flags, file, offset));
+}
+
+int mprotect(void *at, size_t bytes, int access)
+{
+    return (int)(refused() ? no_memory() : syscall(SYS_mprotect, at, bytes, access));
+}
+
+int madvise(void *at, size_t bytes, int advice)
+{
+    return (int)(refused() ? no_memory() : syscall(SYS_madvise, at, bytes, advice));
+}
+
+void *mremap(void *at, size_t had, size_t bytes, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    void *where = va_arg(list, void *);
+    va_end(list);
+    return (void *)(refused() ? no_memory() : syscall(SYS_mremap, at, had, bytes, flags, where));
+}
+
+int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+    return refused() ? EAGAIN : __pthread_key_create(key, destructor);
+}
+
+int pthread_setspecific(pthread_key_t key, const void *value)
+{
+    static union {
+        void *symbol;
+        int (*call)(pthread_key_t, const void *);
+    } real;
+    if (refused())
+        return ENOMEM;
+    if (!real.symbol)
+        real.symbol = dlsym(RTLD_NEXT, "pthread_setspecific");
+    return real.call(key, value);
+}
+
+/* ---- what a program does ---- */
+
+struct held {
+    uint8_t *p;
+    size_t size;
+};
+
+struct share {
+    struct held held[700];
+    size_t count, failed;
+    uint64_t seed;
+};
+
+static struct share mine, theirs[THREADS];
+
+static const size_t SIZES[] = {1,    16,    24,    48,    100,   200,   333,    500,    777,    1000,    1500,   2000,   2048,
+                               3000, 4000,  4096,  5000,  7000,  9000,  12000,  16000,  20000,  27000,   32768,  32769,  50000,
+                               70000, 100000, 200000, 300000, 600000, 1200000, 2097152};
+
+static void keep(struct share *share, void *p, size_t size)
+{
+    if (!p) {
+        share->failed++;
+        return;
+    }
+    CHECK(share->count < COUNT(share->held), "more objects than the client can hold");
+    share->held[share->count++] = (struct held){p, size};
+    fill_block(p, size, share->seed);
+}
+
+static void drop(struct share *share, size_t n)
+{
+    struct held *held = &share->held[n];
+    VERIFY(held->p, held->size, share->seed);
+    errno = 77;
+    free(held->p);
+    CHECK(errno == 77, "free changed errno to %d", errno);
+    *held = share->held[--share->count];
+}
+
+static void drop_all(struct share *share)
+{
+    while (share->count)
+        drop(share, share->count - 1);
+}
+
+static void is_refusal(const void *p, const char *what, size_t size)
+{
+    CHECK(p || errno == ENOMEM, "%s of %zu bytes = NULL with errno %d", what, size, errno);
+}
+
+static void resize(struct share *share, size_t n, size_t size)
+{
+    struct held *held = &share->held[n];
+    uint64_t key = pattern_key(held->p, held->size, share->seed);
+    size_t had = held->size, both = had < size ? had : size;
+    errno = 0;
+    uint8_t *p = realloc(held->p, size);
+    is_refusal(p, "realloc", size);
+    if (!p) { /* The old object is as it was. */
+        share->failed++;
+        VERIFY(held->p, had, share->seed);
+        return;
+    }
+    if (both == had || both <= DENSE / 2)
+        verify_key(p, had, both < 1024 ? both : 1024, key, __FILE__, __LINE__);
+    *held = (struct held){p, size};
+    fill_block(p, size, share->seed);
+}
+
+/* Every entry point with every size, and frees in between. Large ones are few. */
+static void work(struct share *share, size_t largest)
+{
+    for (size_t i = 0; i < COUNT(SIZES) && SIZES[i] <= largest; i++) {
+        size_t size = SIZES[i], many = size <= 4096 ? 8 : 1;
+        for (size_t k = 0; k < many; k++) {
+            errno = 0;
+            void *p = malloc(size);
+            is_refusal(p, "malloc", size);
+            keep(share, p, size);
+        }
+        errno = 0;
+        uint8_t *zero = calloc(1, size);
+        is_refusal(zero, "calloc", size);
+        for (size_t k = 0; zero && k < size; k += k < 4096 ? 1 : 511)
+            CHECK(zero[k] == 0, "calloc(%zu): byte %zu is %d", size, k, zero[k]);
+        keep(share, zero, size);
+        size_t align = (size_t)32 << i % 10;
+        void *aligned = (void *)(uintptr_t)1;
+        int refusal = posix_memalign(&aligned, align, size);
+        CHECK(refusal == 0 ? (uintptr_t)aligned % align == 0 : refusal == ENOMEM && aligned == (void *)(uintptr_t)1,
+              "posix_memalign(%zu, %zu) = %d with %p", align, size, refusal, aligned);
+        keep(share, refusal ? NULL : aligned, size);
+        if (i % 5 == 0) {
+            errno = 0;
+            void *coarse = memalign((size_t)1 << (13 + i % 10), size);
+            is_refusal(coarse, "memalign", size);
+            keep(share, coarse, size);
+        }
+        if (share->count > 2 && i % 2)
+            resize(share, share->count - 2, size * 3);
+        if (share->count > 3 && i % 3 == 0)
+            resize(share, share->count - 3, size / 2 + 1);
+        if (share->count > 20 && i % 3 == 1)
+            for (size_t k = 0; k < 10; k++)
+                drop(share, (share->seed + k * 7) % share->count);
+    }
+    /* One object of many segments that grows and shrinks. */
+    if (largest > MIB) {
+        errno = 0;
+        void *huge = malloc(3 * MIB);
+        is_refusal(huge, "malloc", 3 * MIB);
+        keep(share, huge, 3 * MIB);
+        if (huge) {
+            resize(share, share->count - 1, 7 * MIB);
+            resize(share, share->count - 1, 13 * MIB);
+            resize(share, share->count - 1, 5 * MIB);
+        }
+        malloc_trim(0);
+    }
+}
+
+static void *in_thread(void *with)
+{
+    work(with, 40000);
+    return NULL;
+}
+
+/* Objects of threads that have ended are freed here. Returns how many requests were refused. */
+static size_t session(uint64_t seed)
+{
+    pthread_t thread[THREADS];
+    int runs[THREADS];
+    size_t failed = 0;
+    mine = (struct share){.seed = seed};
+    work(&mine, SIZES[COUNT(SIZES) - 1]);
+    for (size_t i = 0; i < THREADS; i++) {
+        theirs[i] = (struct share){.seed = seed + i + 1};
+        /* What the C library needs for a thread is the allocator's, too. */
+        int refusal = pthread_create(&thread[i], NULL, in_thread, &theirs[i]);
+        runs[i] = refusal == 0;
+        CHECK(runs[i] || refusal == EAGAIN || refusal == ENOMEM, "pthread_create: %s", strerror(refusal));
+        failed += !runs[i];
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        if (runs[i])
+            join_thread(thread[i]);
+        failed += theirs[i].failed;
+        drop_all(&theirs[i]);
+    }
+    drop_all(&mine);
+    return failed + mine.failed;
+}
+
+/* Whether what was refused when the process started is gone for good: there is no other place for memory. */
+static int for_ever(void)
+{
+    return config_says("on_full = \"fail\"") && hz3_stat("reserved_bytes") < 128 * MIB;
+}
+
+static int refused_from_here(int out)
+{
+    client_start();
+    size_t failed = session(1);
+    unsigned long made = __atomic_load_n(&calls, __ATOMIC_RELAXED);
+    __atomic_store_n(&to, 0, __ATOMIC_RELAXED);
+    size_t still = session(100);
+    CHECK(still == 0 || for_ever(), "%zu requests fail though nothing is refused any more", still);
+    malloc_trim(0);
+    size_t taken = hz3_stat("taken_bytes");
+    CHECK(taken <= 24 * MIB, "%zu KiB are taken, and nothing is live", taken / KIB);
+    size_t result[2] = {made, failed};
+    CHECK(write(out, result, sizeof result) == (ssize_t)sizeof result, "write");
+    return 0;
+}
+
+/* Starts this program with the calls `first..first + width` refused. Returns the calls that it made. */
+static size_t start(char **argv, size_t first, size_t width, size_t *failed)
+{
+    int ends[2];
+    char variable[80], number[16];
+    CHECK(pipe(ends) == 0, "pipe: errno %d", errno);
+    snprintf(variable, sizeof variable, "%zu %zu", first, first + width);
+    snprintf(number, sizeof number, "%d", ends[1]);
+    pid_t child = fork();
+    CHECK(child >= 0, "fork: errno %d", errno);
+    if (child == 0) {
+        setenv(VARIABLE, variable, 1);
+        execl("/proc/self/exe", argv[0], number, (char *)NULL);
+        _exit(3);
+    }
+    close(ends[1]);
+    size_t result[2] = {0, 0};
+    ssize_t got = read(ends[0], result, sizeof result);
+    close(ends[0]);
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child, "waitpid: errno %d", errno);
+    /* A table of tags over the whole address space is the one thing without which the process ends, and says so. */
+    if (first == 0 && config_says("space = \"flat\"")) {
+        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "without its table it ended with %d", status);
+        return 1;
+    }
+    CHECK(got == (ssize_t)sizeof result && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+          "with %zu calls refused from call %zu on: %s %d", width, first, WIFSIGNALED(status) ? "signal" : "exit code",
+          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    *failed += result[1];
+    return result[0];
+}
+
+int main(int argc, char **argv)
+{
+    if (getenv(VARIABLE))
+        return refused_from_here((int)argument(argc, argv, 1, 1));
+    client_start();
+    static const size_t WIDTHS[] = {1, 5, 1000000000};
+    for (size_t w = 0; w < COUNT(WIDTHS); w++) {
+        size_t n = 0, failed = 0;
+        while (n <= start(argv, n, WIDTHS[w], &failed))
+            n++;
+        printf("%zu calls, %zu refused from each on: %zu requests failed in all\n", n, WIDTHS[w], failed);
+        CHECK(n > 20, "the session made %zu calls only: they are not caught", n);
+        CHECK(failed > 0 || w + 1 < COUNT(WIDTHS), "nothing failed though everything was refused");
+    }
+    return 0;
+}
