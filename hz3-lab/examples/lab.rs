@@ -32,7 +32,7 @@ fn main() -> hz3_lab::Result<()> {
         .collect::<hz3_lab::Result<Vec<_>>>()?;
     let plan = compare::Plan {
         base: libraries.remove(0),
-        null: libraries.is_empty(),
+        null: usize::from(libraries.is_empty()),
         others: libraries,
         jobs: rows
             .iter()

@@ -67,7 +67,7 @@ impl Lab {
             seed: 1,
             full: false,
             instructions: false,
-            null: false,
+            null: 0,
             command: vec!["test".into()],
         }
     }

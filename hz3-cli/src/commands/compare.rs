@@ -60,9 +60,9 @@ pub struct Arguments {
     /// Add instruction totals of a short run under callgrind
     #[arg(long)]
     instructions: bool,
-    /// Add the base a second time: nothing must be found
-    #[arg(long)]
-    null: bool,
+    /// Add the base once more, or so many times: nothing must be found
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "1")]
+    null: usize,
     /// Judge rows of several threads by CPU time, too: for a machine that others use
     #[arg(long)]
     cpu: bool,
@@ -228,7 +228,11 @@ pub fn run(arguments: Arguments) -> Outcome {
         seed: arguments.seed,
         full: arguments.full,
         instructions: arguments.instructions,
-        null: arguments.null || (arguments.variants.is_empty() && arguments.peers.is_empty()),
+        null: if arguments.variants.is_empty() && arguments.peers.is_empty() {
+            arguments.null.max(1)
+        } else {
+            arguments.null
+        },
         command: std::env::args().skip(1).collect(),
     };
     let mut bar = Bar::new()?;

@@ -36,8 +36,8 @@ pub struct Plan {
     pub full: bool,
     /// Whether to count instructions under callgrind.
     pub instructions: bool,
-    /// Measure the base a second time as a contender: nothing must be found.
-    pub null: bool,
+    /// How many times to measure the base as a contender as well: nothing must be found.
+    pub null: usize,
     /// How it was asked for (for the record).
     pub command: Vec<String>,
 }
@@ -52,7 +52,7 @@ pub trait Watch {
     fn stop(&self) -> bool;
 }
 
-/// Label of the base's second self.
+/// Label of the base's second self, followed by a number for a further one.
 const SELF: &str = "(again)";
 
 /// Runs a comparison. What was measured is returned even if it was cut short.
@@ -61,9 +61,14 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
     contenders.extend(plan.others.iter().cloned());
     let identities = identities(&contenders)?;
     let snapshot = Snapshot::of(clients, &mut contenders)?;
-    if plan.null {
+    for n in 1..=plan.null {
+        let label = if n == 1 {
+            SELF.to_string()
+        } else {
+            format!("{SELF} {n}")
+        };
         contenders.push(Library {
-            label: SELF.into(),
+            label,
             ..plan.base.clone()
         });
     }

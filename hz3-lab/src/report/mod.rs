@@ -7,7 +7,7 @@ mod svg;
 
 use crate::record::Record;
 use std::fmt::Write;
-use svg::escape;
+pub use svg::escape;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -40,19 +40,22 @@ pub fn page(records: &[Record]) -> String {
     }
 }
 
+/// A page in the house style up to the beginning of its body. `style` is added to the rules that all pages have.
+pub fn head(title: &str, style: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"hz3 {}\">\n<title>{}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n",
+        env!("CARGO_PKG_VERSION"),
+        escape(title)
+    )
+}
+
 fn render(records: &[Record]) -> String {
-    let mut out = String::new();
     let title = match records {
         [one] => headline(one),
         many => format!("{} comparisons", many.len()),
     };
-    let _ = write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"generator\" content=\"hz3 {}\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        env!("CARGO_PKG_VERSION"),
-        escape(&title)
-    );
+    let mut out = head(&title, "");
     if records.len() > 1 {
         out += "<nav>";
         for r in records {
