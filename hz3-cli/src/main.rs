@@ -6,6 +6,7 @@
 mod commands;
 mod configs;
 mod failure;
+mod heap;
 mod library;
 mod peers;
 mod project;

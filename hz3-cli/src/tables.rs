@@ -35,6 +35,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "space": match plan.tag.space { TagSpace::Arena => "arena", TagSpace::Flat => "flat" },
         },
         "tls": { "bytes": cost.tls_bytes, "cache_lines": cost.tls_lines, "slots": plan.classes.len() + 1, "slot_bytes": SLOT_BYTES },
+        "thread_body_bytes": cost.thread_body_bytes,
         "waste": {
             "share_to_4096": cost.waste_to_4096,
             "share_to_largest": cost.waste_to_largest,

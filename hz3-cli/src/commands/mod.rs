@@ -49,6 +49,8 @@ commands! {
     Doctor => doctor,
     /// Say which config made a library
     Inspect => inspect,
+    /// Draw which pages of a running process hold what
+    Heap => heap,
     /// Write a config that extends another
     New => new,
     /// Print the JSON schema of the config language

@@ -12,6 +12,10 @@ pub struct Mapping {
     pub end: u64,
     /// Offset in the file, in bytes.
     pub offset: u64,
+    /// The process may write it.
+    pub writable: bool,
+    /// The file's inode.
+    pub inode: u64,
     /// The file.
     pub path: PathBuf,
 }
@@ -44,8 +48,10 @@ fn line(line: &[u8]) -> Option<Mapping> {
     let mut fields = line.splitn(6, |b| *b == b' ');
     let range = std::str::from_utf8(fields.next()?).ok()?;
     let (start, end) = range.split_once('-')?;
-    let offset = std::str::from_utf8(fields.nth(1)?).ok()?;
-    let path = fields.nth(2)?.trim_ascii_start();
+    let writable = fields.next()?.get(1) == Some(&b'w');
+    let offset = std::str::from_utf8(fields.next()?).ok()?;
+    let inode = std::str::from_utf8(fields.nth(1)?).ok()?;
+    let path = fields.next()?.trim_ascii_start();
     if !path.starts_with(b"/") {
         return None;
     }
@@ -53,6 +59,8 @@ fn line(line: &[u8]) -> Option<Mapping> {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         offset: u64::from_str_radix(offset, 16).ok()?,
+        writable,
+        inode: inode.parse().ok()?,
         path: PathBuf::from(std::ffi::OsStr::from_bytes(path)),
     })
 }
@@ -67,6 +75,7 @@ mod tests {
         let maps = parse(text);
         assert_eq!(maps.len(), 1);
         assert_eq!((maps[0].start, maps[0].end, maps[0].offset), (0x55d0, 0x55f0, 0x1000));
+        assert_eq!((maps[0].inode, maps[0].writable), (1234, false));
         assert_eq!(maps[0].path, Path::new("/usr/bin/a b"));
         assert!(at(&maps, 0x55ef).is_some() && at(&maps, 0x55f0).is_none());
     }
