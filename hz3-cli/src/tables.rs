@@ -94,6 +94,7 @@ fn classes(plan: &Plan, cost: &Cost) -> Vec<Value> {
                 "thread_bytes": c.thread_bytes,
                 "depot_batches": depot,
                 "depot_bytes": c.depot_bytes,
+                "borrow_classes": class.borrow,
                 "slot_offset_bytes": class.slot_offset,
             })
         })

@@ -25,6 +25,8 @@ pub struct Class {
     pub batch_first: u16,
     /// Objects that one trip to the runs carves at most.
     pub batch_carve: u16,
+    /// Next larger classes that may serve before the heap grows.
+    pub borrow: u16,
     /// Colours: a run's first object is shifted by 64 × (0..colors) bytes.
     pub colors: u16,
     /// Batches that the depot of this class may hold.

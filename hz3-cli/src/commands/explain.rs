@@ -72,7 +72,7 @@ fn classes(plan: &Plan, cost: &Cost) {
     let coloured = plan.classes.iter().any(|c| c.colors > 1);
     let mut header = vec![
         "class", "size B", "from B", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first",
-        "thread B", "depot", "slot",
+        "thread B", "depot", "borrow", "slot",
     ];
     if coloured {
         header.push("colours");
@@ -93,6 +93,7 @@ fn classes(plan: &Plan, cost: &Cost) {
             class.batch_first.to_string(),
             c.thread_bytes.to_string(),
             depot.to_string(),
+            class.borrow.to_string(),
             class.slot_offset.to_string(),
         ];
         if coloured {
@@ -104,7 +105,7 @@ fn classes(plan: &Plan, cost: &Cost) {
     println!(
         "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first:\n\
          objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: batches that\n\
-         wait there at most; slot: byte offset in a thread's bank"
+         wait there at most; borrow: larger classes that serve before the heap grows; slot: byte offset in a thread's bank"
     );
 }
 

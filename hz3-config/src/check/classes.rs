@@ -105,6 +105,16 @@ fn above(sizes: &[u64], to: Located<u64>, sink: &mut Sink) -> bool {
     to.value > last
 }
 
+/// How many of the classes above `size` may serve for it before the heap grows. They follow it in `sizes`.
+pub(super) fn lenders(settings: &Settings, sizes: &[u32], size: u32) -> u32 {
+    let placement = &settings.placement;
+    if u64::from(size) < placement.borrow_from.value {
+        return 0;
+    }
+    let most = f64::from(size) * (1.0 + placement.borrow_percent.value / 100.0);
+    sizes.iter().filter(|&&s| s > size && f64::from(s) <= most).count() as u32
+}
+
 fn linear(sizes: &mut Vec<u64>, to: Located<u64>, step: Located<u64>, sink: &mut Sink) {
     // Both are looked at before either stops the step.
     let sound = granular(step, sink) & granular(to, sink);

@@ -52,6 +52,12 @@ static GATES: &[Gate] = &[
     }),
     gate(("ownership", "shards"), MODE, OWNERS, owners),
     gate(
+        ("placement", "borrow_from"),
+        ("placement", "borrow_percent"),
+        "more than 0",
+        |s| s.placement.borrow_percent.value > 0.0,
+    ),
+    gate(
         ("placement", "quarantine_events"),
         ("placement", "quarantine"),
         "true",

@@ -19,8 +19,16 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
     let classes = plan.classes.iter().map(|c| {
         let (size, align) = (c.size, c.align);
         let depot = plan.depot.batches.get(usize::from(c.id.0)).copied().unwrap_or(0) as u16;
-        let [pages, objects, batch, first, carve, colors] =
-            [c.run_pages, c.objects, c.batch, c.batch_first, c.batch_carve, c.colors].map(|n| n as u16);
+        let [pages, objects, batch, first, carve, borrow, colors] = [
+            c.run_pages,
+            c.objects,
+            c.batch,
+            c.batch_first,
+            c.batch_carve,
+            c.borrow,
+            c.colors,
+        ]
+        .map(|n| n as u16);
         quote! {
             #core::Class {
                 size: #size,
@@ -30,6 +38,7 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
                 batch: #batch,
                 batch_first: #first,
                 batch_carve: #carve,
+                borrow: #borrow,
                 colors: #colors,
                 depot: #depot,
             }

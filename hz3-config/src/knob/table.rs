@@ -284,6 +284,11 @@ knobs! {
         /// Segments that a search looks at for the tightest hole, those with the shortest longest hole first.
         /// Of equally tight ones `order` decides; with 0, `order` alone.
         pack_tries: u64 = Kind::Int(0, 1024), "0";
+        /// Before the heap grows by a segment, take an object of a class that is at most so much larger, in percent, if one is
+        /// at hand. 0 never does.
+        borrow_percent: f64 = Kind::Percent, "33.0";
+        /// Bytes of the smallest class that does so.
+        borrow_from: u64 = Kind::Bytes(16, 64 * KIB, 16), "\"1KiB\"";
     }
 
     /// When free pages go back to the kernel.

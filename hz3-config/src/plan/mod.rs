@@ -128,6 +128,8 @@ pub struct ClassPlan {
     pub batch_first: u32,
     /// Objects that one trip to the runs carves at most.
     pub batch_carve: u32,
+    /// How many of the next larger classes may serve before the heap grows.
+    pub borrow: u32,
     /// Byte offset of the class's slot in a bank: `(id + 1) * SLOT_BYTES`, as slot 0 is the trap.
     pub slot_offset: u32,
 }

@@ -124,7 +124,7 @@ pub fn totals<V: Variant>() -> Totals {
 }
 
 /// The counts of relief and purging, with their names.
-pub fn reliefs<V: Variant>() -> [(&'static str, u64); 12] {
+pub fn reliefs<V: Variant>() -> [(&'static str, u64); 13] {
     let r = V::shared().heap().pressure.counts();
     [
         ("epochs", r.epochs),
@@ -133,6 +133,7 @@ pub fn reliefs<V: Variant>() -> [(&'static str, u64); 12] {
         ("object_bytes", r.object_bytes),
         ("page_bytes", r.page_bytes),
         ("waits", r.waits),
+        ("borrowed", r.borrowed),
         ("larger", r.larger),
         ("drains", r.drains),
         ("quarantines", r.quarantines),

@@ -89,6 +89,32 @@ pub unsafe fn held<V: Variant>(id: usize) -> usize {
     }
 }
 
+/// Takes one object out of the magazines of class `id`; null if they are empty.
+///
+/// `id` is a class id; the thread is running.
+pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
+    // SAFETY: slot and spare are this thread's; objects are taken out before they are used (see the module `event`).
+    unsafe {
+        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let p = (*slot).head;
+        if !p.is_null() {
+            (*slot).head = list::next(p);
+            (*slot).room += 1;
+            list::keep_order();
+            return p;
+        }
+        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let mut batch = (*spare).unpack();
+        if batch.count == 0 {
+            return ptr::null_mut();
+        }
+        let p = batch.pop();
+        *spare = BatchWord::pack(batch);
+        list::keep_order();
+        p
+    }
+}
+
 /// Gives away what the magazines of class `id` hold, and lets them hold `cap` from now on. The budget is the caller's
 /// business.
 ///

@@ -5,6 +5,7 @@
 //! is in between at that instant is lost to the child, but nothing is ever found twice.
 
 pub mod block;
+pub mod borrow;
 pub mod foreign;
 pub mod fork;
 pub mod helper;

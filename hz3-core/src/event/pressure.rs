@@ -28,13 +28,14 @@ const FUTILE: u64 = 50;
 /// Events between two looks at the clock.
 const LOOK: u32 = 64;
 
-const NO_COUNT: Reliefs = Reliefs {
+pub(super) const NO_COUNT: Reliefs = Reliefs {
     epochs: 0,
     answers: 0,
     runs: 0,
     object_bytes: 0,
     page_bytes: 0,
     waits: 0,
+    borrowed: 0,
     larger: 0,
     drains: 0,
     quarantines: 0,

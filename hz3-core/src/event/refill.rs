@@ -3,7 +3,7 @@
 use super::block::ThreadBlock;
 use super::stats::{Kind, Stats};
 use super::thread::{self, State};
-use super::{class_of, magazine, my_pool, pressure};
+use super::{borrow, class_of, magazine, my_pool, pressure};
 use crate::heap::depot;
 use crate::hot::{self, Slot};
 use crate::list::{self, Batch, BatchWord};
@@ -39,9 +39,21 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
             let cap = (*slot).cap;
-            batch = pressure::carve::<V>(id, row, u32::from(cap.min(row.batch_carve)));
+            let want = u32::from(cap.min(row.batch_carve));
+            if row.borrow > 0 {
+                batch = borrow::without_growth::<V>(id, row, want);
+                if batch.count == 0 {
+                    let p = borrow::borrow::<V>(id, row);
+                    if !p.is_null() {
+                        return p;
+                    }
+                }
+            }
             if batch.count == 0 {
-                return batch.head;
+                batch = pressure::carve::<V>(id, row, want);
+                if batch.count == 0 {
+                    return batch.head;
+                }
             }
             magazine::grow::<V>(slot, row, cap.saturating_mul(2).min(row.batch));
         }

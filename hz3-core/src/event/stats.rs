@@ -15,6 +15,8 @@ pub enum Kind {
     FromDepot,
     /// … or objects from runs.
     FromRuns,
+    /// … or an object of a larger class.
+    Borrowed,
     /// `free` found no room (timed).
     Overflow,
     /// … and the magazine was allowed to grow.
@@ -40,11 +42,12 @@ pub enum Kind {
 }
 
 /// The kinds and their names in reports, in order.
-pub const KINDS: [(Kind, &str); 15] = [
+pub const KINDS: [(Kind, &str); 16] = [
     (Kind::Refill, "refill"),
     (Kind::FromSpare, "refill-from-spare"),
     (Kind::FromDepot, "refill-from-depot"),
     (Kind::FromRuns, "refill-from-runs"),
+    (Kind::Borrowed, "refill-borrowed"),
     (Kind::Overflow, "overflow"),
     (Kind::Grown, "magazine-grown"),
     (Kind::ToDepot, "batch-to-depot"),

@@ -18,8 +18,10 @@ use core::ptr;
 /// How far a request may go for new segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reach {
-    /// No further than the segments that there are.
+    /// To the runs that there are.
     Held,
+    /// To free pages of the segments that there are, for runs of full length.
+    Segments,
     /// To the arena, while segments and huge objects stay within the budget.
     Budget,
     /// To the end of the arena.
@@ -119,6 +121,9 @@ impl PageHeap {
         if self.add_segment(policy, reach) {
             return self.take_free(want, align);
         }
+        if reach == Reach::Segments {
+            return None;
+        }
         let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
         self.take_free(longest, align)
     }
@@ -196,8 +201,10 @@ impl PageHeap {
     }
 
     pub(super) fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
-        if reach == Reach::Held || reach == Reach::Budget && self.taken() + SEGMENT > policy.budget {
-            return false;
+        match reach {
+            Reach::Held | Reach::Segments => return false,
+            Reach::Budget if self.taken() + SEGMENT > policy.budget => return false,
+            Reach::Budget | Reach::Arena | Reach::System => {}
         }
         if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
             self.huge_dirty -= dirty * SEGMENT;

@@ -75,6 +75,9 @@ impl PageHeap {
         if self.add_segment(policy, reach) {
             return self.take_best(policy, want, align, ptr::null_mut());
         }
+        if reach == Reach::Segments {
+            return None;
+        }
         let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
         self.take_best(policy, longest, align, ptr::null_mut())
     }

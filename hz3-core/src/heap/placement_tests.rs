@@ -203,3 +203,34 @@ fn packing_finds_the_tightest_hole() {
         world.end();
     }
 }
+
+#[test]
+fn a_request_that_may_not_grow_takes_holes_of_full_length_only() {
+    for wish in WISHES {
+        let mut world = sieve(wish);
+        let segments = world.heap.locked(|h| h.segments);
+        let take = |world: &World, min, want| {
+            let taken = world
+                .heap
+                .locked(|h| h.take(&world.policy, Reach::Segments, min, want, 1));
+            taken.map(|t| (t, Segment::page_address(t.segment, t.span.first)))
+        };
+        let empty = World::placing(wish, true, 0);
+        assert!(
+            take(&empty, 1, 1).is_none(),
+            "{wish:?}: there is no segment, and none to be taken"
+        );
+        assert!(
+            take(&world, 4, 9).is_none(),
+            "{wish:?}: there are holes of four pages only"
+        );
+        let mut runs = 0;
+        while let Some((t, p)) = take(&world, 4, 4) {
+            world.hold(p, 4, 4, t.clean, Some((t.segment, t.span)));
+            runs += 1;
+        }
+        assert!(runs > 0, "{wish:?}: there were holes");
+        assert_eq!(world.heap.locked(|h| h.segments), segments, "{wish:?}: it grew");
+        world.audit();
+    }
+}

@@ -50,7 +50,9 @@ pub struct Reliefs {
     pub page_bytes: u64,
     /// Times that a request waited for other threads.
     pub waits: u64,
-    /// Requests that were served by a larger class.
+    /// Requests that were served by a larger class so that the heap need not grow.
+    pub borrowed: u64,
+    /// Requests that were served by a larger class as there was no memory.
     pub larger: u64,
     /// Times that relief began with one segment.
     pub drains: u64,
@@ -124,6 +126,7 @@ counters!(
     object_bytes,
     page_bytes,
     waits,
+    borrowed,
     larger,
     drains,
     quarantines,

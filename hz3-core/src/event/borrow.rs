@@ -1,0 +1,85 @@
+//! An object of a larger class, so that the heap need not grow by a segment.
+//!
+//! How many objects of a class a program has goes up and down, and a class keeps the runs of its highest point, as hardly ever
+//! all objects of a run are free together. The highest points of all classes lie at different times; so where each has to have
+//! its own, the heap is larger by the sum of what each has left at any moment. A class that stands at a high point can use what
+//! its neighbours have left: then the heap is as large as the highest point of their sum. The object is the larger class's all
+//! the time, and goes back there.
+//!
+//! This is asked only when the next step would be a new segment, hence seldom where a heap has found its size, and never
+//! on the way of a request that any cache, run or free page can serve.
+
+use super::block::ThreadBlock;
+use super::pressure::NO_COUNT;
+use super::stats::{Kind, Stats};
+use super::{central, class, magazine, my_pool, surrender};
+use crate::heap::{Reach, Reliefs, depot};
+use crate::list::{self, Batch, BatchWord};
+use crate::statics::Shared;
+use crate::variant::{Class, Variant};
+use core::ptr;
+
+/// A batch of class `id` from its runs, or from a new one in the segments that there are; empty if these have no room.
+///
+/// `id` is a class id, `row` its class.
+pub unsafe fn without_growth<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
+    // SAFETY: the caller's contract.
+    unsafe {
+        let mine = my_pool::<V>(id);
+        let batch = central::<V>(mine).take::<V>(Reach::Segments, mine, row, want);
+        if batch.count > 0 {
+            V::Stats::count::<V>(Kind::FromRuns);
+        }
+        batch
+    }
+}
+
+/// One object of the nearest class above `id` that has one in this thread's magazines, in its depot or in its runs. Null if
+/// none of the `row.borrow` next ones has.
+///
+/// `id` is a class id, `row` its class; the thread is running.
+#[cold]
+#[inline(never)]
+pub unsafe fn borrow<V: Variant>(id: usize, row: &Class) -> *mut u8 {
+    let last = (id + usize::from(row.borrow)).min(V::CLASSES - 1);
+    for other in id + 1..=last {
+        // SAFETY: class ids are below their number; the thread is running.
+        let p = unsafe { lend::<V>(other) };
+        if !p.is_null() {
+            V::Stats::count::<V>(Kind::Borrowed);
+            V::shared().heap().pressure.count(Reliefs {
+                borrowed: 1,
+                ..NO_COUNT
+            });
+            return p;
+        }
+    }
+    ptr::null_mut()
+}
+
+/// One object of class `id`, without new pages.
+///
+/// `id` is a class id; the thread is running.
+unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
+    // SAFETY: the magazines are this thread's; a batch taken anywhere is ours alone.
+    unsafe {
+        let p = magazine::one::<V>(id);
+        if !p.is_null() {
+            return p;
+        }
+        let (pool, row) = (my_pool::<V>(id), class::<V>(id));
+        let words = V::shared().depot(pool);
+        if let Some(mut batch) = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))) {
+            let p = batch.pop();
+            if batch.count > 0 && V::POLICY.magazines > 1 {
+                // The spare is empty, or there had been something in the magazines.
+                *V::Thread::spares(V::thread()).add(id + 1) = BatchWord::pack(batch);
+                list::keep_order();
+            } else if batch.count > 0 {
+                surrender::surrender::<V>(pool, batch);
+            }
+            return p;
+        }
+        central::<V>(pool).take::<V>(Reach::Held, pool, row, 1).head
+    }
+}
