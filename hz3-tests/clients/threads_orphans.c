@@ -47,13 +47,6 @@ static void all(void *(*run)(void *))
         join_thread(thread[i]);
 }
 
-/* Pages that wait for their purge are counted as what they are, given back: when it comes is a matter of the clock. */
-static size_t kept_kib(void)
-{
-    malloc_trim(0);
-    return resident_kib();
-}
-
 int main(int argc, char **argv)
 {
     client_start();
