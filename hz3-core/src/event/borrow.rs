@@ -14,6 +14,7 @@ use super::pressure::NO_COUNT;
 use super::stats::{Kind, Stats};
 use super::{central, class, magazine, my_pool, surrender};
 use crate::heap::{Reach, Reliefs, depot};
+use crate::hot::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::statics::Shared;
 use crate::variant::{Class, Variant};
@@ -71,8 +72,9 @@ unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
         let words = V::shared().depot(pool);
         if let Some(mut batch) = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))) {
             let p = batch.pop();
-            if batch.count > 0 && V::POLICY.magazines > 1 {
-                // The spare is empty, or there had been something in the magazines.
+            let fits = batch.count <= u32::from((*V::slot((id + 1) * size_of::<Slot>())).cap);
+            if V::POLICY.magazines > 1 && fits {
+                // The spare is empty, or the magazines would have had one. It keeps no more than this thread's budget allows.
                 *V::Thread::spares(V::thread()).add(id + 1) = BatchWord::pack(batch);
                 list::keep_order();
             } else if batch.count > 0 {
