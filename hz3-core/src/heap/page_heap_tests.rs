@@ -8,6 +8,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
+#[path = "page_heap_held.rs"]
+mod held;
+use held::Held;
 #[path = "placement_tests.rs"]
 mod placement;
 use placement::{WISHES, Wish};
@@ -57,59 +60,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Retire),
         1 => Just(Op::Drain),
     ]
-}
-
-/// Pages that are out.
-struct Held {
-    p: *mut u8,
-    pages: usize,
-    /// Pages from the first on that were written to.
-    touched: usize,
-    stamp: u64,
-    /// The range, if it is a run's; large objects are found by their address.
-    run: Option<(*mut Segment, Span)>,
-}
-
-impl Held {
-    /// First and last word of a page.
-    fn words(&self, page: usize) -> [*mut u64; 2] {
-        let first = (self.p as usize + page * PAGE) as *mut u64;
-        [first, (first as usize + PAGE - 8) as *mut u64]
-    }
-
-    /// Writes to the pages from `from` to the last that is touched.
-    fn stamp(&self, from: usize) {
-        for page in from..self.touched {
-            for (i, word) in self.words(page).into_iter().enumerate() {
-                // SAFETY: the page is out, and this is who has it.
-                unsafe { word.write(self.stamp + (page * 2 + i) as u64) };
-            }
-        }
-    }
-
-    /// What was written must still be there.
-    fn check(&self, upto: usize) {
-        for page in 0..self.touched.min(upto) {
-            for (i, word) in self.words(page).into_iter().enumerate() {
-                // SAFETY: as in `stamp`.
-                let got = unsafe { word.read() };
-                assert_eq!(
-                    got,
-                    self.stamp + (page * 2 + i) as u64,
-                    "page {page} of {:p} was written to",
-                    self.p
-                );
-            }
-        }
-    }
-
-    /// What is called clean must be zero, every byte.
-    fn check_zero(&self) {
-        // SAFETY: as in `stamp`.
-        let bytes = unsafe { core::slice::from_raw_parts(self.p.cast::<u64>(), self.pages * PAGE / 8) };
-        let dirt = bytes.iter().position(|word| *word != 0);
-        assert_eq!(dirt, None, "{} pages at {:p} are said to be clean", self.pages, self.p);
-    }
 }
 
 /// Bytes of an object that is out.
