@@ -109,7 +109,9 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
 /// One `compile_error!` for each diagnostic, in the words of the command line.
 fn compile_errors(diagnostics: &hz3_config::Diagnostics, input: &Input) -> TokenStream {
     let errors = diagnostics.items().iter().map(|d| {
-        let text = Literal::string(&d.render(false));
+        let text = d.render(false);
+        // The compiler begins with that word itself.
+        let text = Literal::string(text.strip_prefix("error: ").unwrap_or(&text));
         quote::quote_spanned!(input.path.span()=> ::core::compile_error!(#text);)
     });
     quote!(#(#errors)*)
