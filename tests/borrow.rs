@@ -7,7 +7,7 @@ use hz3::core::abi::object;
 use std::alloc::{GlobalAlloc, Layout};
 
 hz3::variant!(Lending = "configs/default.toml");
-hz3::variant!(Alone = "tests/fixtures/borrow-none.toml");
+hz3::variant!(Alone = "configs/borrow-none.toml");
 
 const SLOTS: usize = 6000;
 const STEPS: usize = 600_000;

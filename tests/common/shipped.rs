@@ -8,6 +8,7 @@ macro_rules! all {
         $with! {
             CAdopt32 = "configs/adopt-32.toml",
             CBatchShort = "configs/batch-short.toml",
+            CBorrowNone = "configs/borrow-none.toml",
             CCompact = "configs/compact.toml",
             CDefault = "configs/default.toml",
             CDepotNone = "configs/depot-none.toml",
