@@ -25,13 +25,13 @@ fn a_global_allocator_is_found() {
     let pid = std::process::id().to_string();
     let json = hz3(&root(), &["heap", &pid, "--json"]).with(0).json();
     assert_eq!(json["variant"], "default");
-    let class = |size: u64| {
-        let rows = json["summary"]["classes"].as_array().expect("rows").iter();
-        rows.into_iter()
-            .find(|r| r["size"].as_u64() >= Some(size))
-            .expect("a class")
-    };
-    let live = class(5000)["live"].as_u64().expect("a number");
+    // Some lie in larger classes: these serve, too, before the heap grows.
+    let serves = |row: &&serde_json::Value| (5000..6900).contains(&row["size"].as_u64().expect("a size"));
+    let rows = json["summary"]["classes"].as_array().expect("rows").iter();
+    let live: u64 = rows
+        .filter(serves)
+        .map(|row| row["live"].as_u64().expect("a number"))
+        .sum();
     assert!((3000..3020).contains(&live), "{live}");
     assert!(json["summary"]["totals"]["huge_bytes"].as_u64() >= Some(8 << 20));
     drop((objects, huge));
