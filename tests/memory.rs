@@ -81,7 +81,7 @@ fn hoards<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
         let t = introspect::totals::<V>();
         read.wait();
         assert!(t.threads >= THREADS as u64, "{} threads have caches", t.threads);
-        let bound = t.threads * plan.cache.bytes_bound;
+        let bound = plan.cache.bytes_bound(t.threads);
         assert!(
             t.magazines <= bound,
             "{file}: magazines hold {}, more than {bound}",
@@ -162,11 +162,8 @@ fn sleepers<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
         let (got, most) = (all.len() * size, room(&plan, size));
         // What a thread keeps may lie scattered: each object may hold one run open.
         let class = plan.class_for(size as u64).expect("a class");
-        let kept = THREADS as u64
-            * plan
-                .cache
-                .bytes_bound
-                .min(u64::from(plan.cache.magazines * class.batch) * 4096);
+        let batches = THREADS as u64 * u64::from(plan.cache.magazines * class.batch);
+        let kept = plan.cache.bytes_bound(THREADS as u64).min(batches * 4096);
         let least = most.saturating_sub(kept as usize + (2 << 20));
         assert!(
             got >= least,

@@ -43,11 +43,13 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
         },
         "bounds": {
             "thread_cache_bytes": cost.thread_cache_bytes,
+            "thread_floor_bytes": cost.thread_floor_bytes,
             "depot_bytes": cost.depot_bytes,
             "empty_run_bytes": cost.empty_run_bytes,
             "threads": threads,
-            "total_bytes": threads
-                .saturating_mul(cost.thread_cache_bytes)
+            "total_bytes": plan
+                .cache
+                .bytes_bound(threads)
                 .saturating_add(cost.depot_bytes)
                 .saturating_add(cost.empty_run_bytes),
         },

@@ -59,8 +59,10 @@ pub struct Cost {
     pub thread_body_bytes: u64,
     /// Cache lines that the thread block takes.
     pub tls_lines: u64,
-    /// Most bytes of free objects that one thread may hold in its magazines.
+    /// Most bytes of free objects that one thread may hold in its magazines while it is alone.
     pub thread_cache_bytes: u64,
+    /// Most bytes that each thread may hold in them however many there are: what a thread's share does not fall below.
+    pub thread_floor_bytes: u64,
     /// Most bytes of free objects in all depots together.
     pub depot_bytes: u64,
     /// Most bytes of empty runs that central keeps, all classes of all owners together.
@@ -158,7 +160,8 @@ impl Cost {
             tls_bytes,
             tls_lines: tls_bytes.div_ceil(CACHE_LINE),
             thread_body_bytes: body_bytes(plan),
-            thread_cache_bytes: plan.cache.bytes_bound,
+            thread_cache_bytes: plan.cache.bytes_bound(1),
+            thread_floor_bytes: plan.cache.full_bytes.min(plan.cache.thread_floor) + plan.cache.remote_bytes,
             depot_bytes: plan.depot.bytes_bound,
             empty_run_bytes: u64::from(plan.ownership.shards)
                 * u64::from(plan.depot.empty_runs)

@@ -157,7 +157,10 @@ fn faults(plan: &Plan) -> Vec<String> {
                 .max()
                 .unwrap_or(0);
     }
-    check(plan.cache.bytes_bound == bound + remote, "the cache's bound is wrong");
+    check(
+        plan.cache.bytes_bound(1) == bound + remote,
+        "the cache's bound is wrong",
+    );
     check(plan.depot.bytes_bound == depot * owners, "the depots' bound is wrong");
     check(plan.depot.batches.len() == plan.classes.len(), "a class has no depot");
     check(
@@ -341,7 +344,7 @@ fn batches_follow_their_bytes() {
 
 #[test]
 fn a_thread_is_bounded_by_its_budget_or_its_batches() {
-    let bound = |cache: &str| plan(&format!("[cache]\n{cache}")).cache.bytes_bound;
+    let bound = |cache: &str| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(1);
     let full = bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nslow_start = false\n");
     assert_eq!(
         bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\n"),
@@ -362,4 +365,19 @@ fn colouring_takes_only_what_is_left_over() {
             .filter(|class| class.tail_waste < 64)
             .all(|class| class.colors == 1)
     );
+}
+
+#[test]
+fn threads_share_what_one_may_hold_but_for_a_floor() {
+    let bound = |cache: &str, threads| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(threads);
+    let alone = "thread_bytes = \"4MiB\"\nfirst_bytes = 16\n";
+    assert_eq!(bound(alone, 0), 0);
+    assert_eq!(bound(alone, 1000), 4000 << 20);
+    let shared = "thread_bytes = \"4MiB\"\nthread_floor = \"1MiB\"\nfirst_bytes = 16\n";
+    assert_eq!(bound(shared, 1), 4 << 20);
+    // One grew while it was alone, one while there were two.
+    assert_eq!(bound(shared, 2), 6 << 20);
+    assert_eq!(bound(shared, 3), (6 << 20) + (4 << 20) / 3);
+    assert_eq!(bound(shared, 4), (7 << 20) + (4 << 20) / 3);
+    assert_eq!(bound(shared, 1000), (1003 << 20) + (4 << 20) / 3);
 }

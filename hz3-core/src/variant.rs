@@ -80,6 +80,10 @@ pub struct Policy {
     pub ring: u32,
     /// Bytes by which a thread's magazines may grow beyond their first length, all together.
     pub growth: usize,
+    /// Bytes that the magazines of a thread may hold if it is alone, and that threads share otherwise.
+    pub thread_bytes: usize,
+    /// Bytes that they may hold in any case; `thread_bytes` if threads do not share.
+    pub thread_floor: usize,
     /// Empty runs kept a class.
     pub empty_runs: u32,
     /// Bytes of freed whole-segment objects kept with their pages.

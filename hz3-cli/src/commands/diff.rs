@@ -168,6 +168,7 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
     add("thread block", bytes(ca.tls_bytes), bytes(cb.tls_bytes));
     add("mapped with a thread", bytes(ca.thread_body_bytes), bytes(cb.thread_body_bytes));
     add("free objects in a thread, at most", bytes(ca.thread_cache_bytes), bytes(cb.thread_cache_bytes));
+    add("the same, however many threads", bytes(ca.thread_floor_bytes), bytes(cb.thread_floor_bytes));
     add("free objects in depots, at most", bytes(ca.depot_bytes), bytes(cb.depot_bytes));
     add("empty runs in central, at most", bytes(ca.empty_run_bytes), bytes(cb.empty_run_bytes));
     add("tag table", bytes(ca.metadata.tag_table_bytes), bytes(cb.metadata.tag_table_bytes));

@@ -1,5 +1,6 @@
 //! `explain`: the tables of a config and their cost, before anything is built.
 
+use std::fmt::Write as _;
 use super::Format;
 use crate::configs;
 use crate::failure::Outcome;
@@ -161,12 +162,17 @@ fn lookup(plan: &Plan, cost: &Cost) {
 }
 
 fn memory(plan: &Plan, cost: &Cost, threads: u64) {
-    let threads_bytes = threads.saturating_mul(cost.thread_cache_bytes);
+    let threads_bytes = plan.cache.bytes_bound(threads);
+    let (alone, floor) = (cost.thread_cache_bytes, cost.thread_floor_bytes);
+    let mut thread = format!("a thread holds at most {alone} B ({})", roughly(alone));
+    if floor < alone {
+        let _ = write!(thread, " alone, each of many {floor} B ({})", roughly(floor));
+    }
     let all = threads_bytes.saturating_add(cost.depot_bytes).saturating_add(cost.empty_run_bytes);
     style::print_fields(&[
         ("thread-local storage", local(plan, cost)),
         ("mapped with a thread", outside(plan, cost)),
-        ("free objects", format!("a thread holds at most {} B ({})", cost.thread_cache_bytes, roughly(cost.thread_cache_bytes))),
+        ("free objects", thread),
         ("", format!("all depots at most {} B ({})", cost.depot_bytes, roughly(cost.depot_bytes))),
         ("", format!("empty runs in central at most {} B ({})", cost.empty_run_bytes, roughly(cost.empty_run_bytes))),
         ("", format!("together with {threads} threads at most {all} B ({})", roughly(all))),

@@ -139,15 +139,35 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
         sink.error(at, message, "", help);
         return None;
     }
+    let thread_floor = group.thread_floor.value.unwrap_or(thread_bytes);
+    if group.slow_start.value && group.thread_bytes.ok && group.thread_floor.ok {
+        let at = group.thread_floor.at.or(group.thread_bytes.at);
+        if thread_floor > thread_bytes {
+            let message =
+                format!("`cache.thread_floor` is {thread_floor}, but a thread may only hold {thread_bytes} bytes");
+            let help = format!("set it to {thread_bytes} at most, or to \"auto\", or raise `cache.thread_bytes`");
+            sink.error(at, message, "", help);
+            return None;
+        }
+        if thread_floor < first {
+            let message =
+                format!("`cache.thread_floor` is {thread_floor}, but the first batches alone may hold {first} bytes");
+            let help = format!("set `cache.thread_floor` to {first} at least, or make `cache.first_bytes` smaller");
+            sink.error(at, message, "", help);
+            return None;
+        }
+    }
+    // Full magazines do not grow: what they hold is what they may hold.
+    let (thread_bytes, thread_floor) = if group.slow_start.value {
+        (thread_bytes, thread_floor)
+    } else {
+        (full, full)
+    };
     Some(CachePlan {
         magazines: narrow(magazines),
-        // Full magazines do not grow: what they hold is what they may hold.
-        thread_bytes: if group.slow_start.value { thread_bytes } else { full },
-        bytes_bound: remote_bytes(settings, classes)
-            + if group.slow_start.value {
-                full.min(thread_bytes)
-            } else {
-                full
-            },
+        thread_bytes,
+        thread_floor,
+        full_bytes: full,
+        remote_bytes: remote_bytes(settings, classes),
     })
 }

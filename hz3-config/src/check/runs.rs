@@ -75,8 +75,8 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
     (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
 }
 
-/// The shortest run within both limits; else with as many objects as can be asked for, and of these the least share of
-/// waste, the shortest first.
+/// The shortest run within both limits; else the one with the most objects that keeps within the waste; else, with as many
+/// objects as can be asked for, the one with the least share of waste. Of equals the shortest.
 fn automatic(settings: &Settings, size: u32) -> u32 {
     let group = &settings.runs;
     let fewest = size.div_ceil(PAGE);
@@ -84,8 +84,16 @@ fn automatic(settings: &Settings, size: u32) -> u32 {
     let objects = u64::from(most * PAGE / size).min(group.min_objects.value);
     let waste = |pages: u32| f64::from(pages * PAGE % size) / f64::from(pages * PAGE);
     let candidates = || (fewest..=most).filter(|pages| u64::from(pages * PAGE / size) >= objects);
+    let tight = |pages: &u32| waste(*pages) * 100.0 <= group.max_waste_percent.value;
+    let few = || {
+        (fewest..=most)
+            .rev()
+            .filter(tight)
+            .max_by_key(|pages| pages * PAGE / size)
+    };
     candidates()
-        .find(|pages| waste(*pages) * 100.0 <= group.max_waste_percent.value)
+        .find(tight)
+        .or_else(few)
         .or_else(|| candidates().min_by(|a, b| waste(*a).total_cmp(&waste(*b))))
         .unwrap_or(most)
 }

@@ -40,6 +40,9 @@ static GATES: &[Gate] = &[
     gate(("cache", "thread_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
+    gate(("cache", "thread_floor"), ("cache", "slow_start"), "true", |s| {
+        s.cache.slow_start.value
+    }),
     gate(("central", "steal"), MODE, OWNERS, owners),
     gate(
         ("depot", "bytes"),

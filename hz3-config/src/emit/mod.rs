@@ -224,6 +224,7 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
         .map(|c| u64::from(c.batch_first) * u64::from(c.size))
         .sum();
     let growth = plan.cache.thread_bytes.saturating_sub(first * u64::from(magazines)) as usize;
+    let (thread_bytes, thread_floor) = (plan.cache.thread_bytes as usize, plan.cache.thread_floor as usize);
     let empty_runs = plan.depot.empty_runs;
     let large_age = plan.large.max_age_ms;
     let large_cache = plan.large.cache_bytes as usize;
@@ -256,6 +257,8 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             remote_batch: #remote_batch,
             ring: #ring,
             growth: #growth,
+            thread_bytes: #thread_bytes,
+            thread_floor: #thread_floor,
             empty_runs: #empty_runs,
             large_cache: #large_cache,
             large_age: #large_age,

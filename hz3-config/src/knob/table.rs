@@ -215,6 +215,9 @@ knobs! {
         first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
         /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
         thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"";
+        /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
+        /// `"auto"` is all of `thread_bytes`: then they do not share.
+        thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"auto\"";
         /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.

@@ -223,10 +223,32 @@ pub enum Ownership {
 pub struct CachePlan {
     /// Magazines a bin: 1 (current only) or 2 (current and spare).
     pub magazines: u32,
-    /// Bytes that its magazines may hold together before they stop growing.
+    /// Bytes that its magazines may hold together before they stop growing, if no other thread has caches.
     pub thread_bytes: u64,
-    /// Upper bound of the bytes that one thread may hold in its magazines, all classes together.
-    pub bytes_bound: u64,
+    /// Bytes that they may hold however many threads there are. Between the two a thread's share is `thread_bytes` divided
+    /// by the number of threads.
+    pub thread_floor: u64,
+    /// Bytes of full magazines of all classes.
+    pub full_bytes: u64,
+    /// Most bytes of other owners' objects that a thread holds before it hands them over.
+    pub remote_bytes: u64,
+}
+
+impl CachePlan {
+    /// Upper bound of the bytes that so many threads may hold together.
+    ///
+    /// The first of them may have grown while it was alone, the second while there were two, and so on: of the threads
+    /// that live now, the one that started as the k-th never had fewer than k - 1 others beside it. None is made to give
+    /// anything back before its next event.
+    pub fn bytes_bound(&self, threads: u64) -> u64 {
+        let share = |k: u64| self.full_bytes.min(self.thread_floor.max(self.thread_bytes / k));
+        // From here on all have the floor.
+        let sharing = threads.min(self.thread_bytes.div_ceil(self.thread_floor.max(1)));
+        let grown: u64 = (1..=sharing).map(share).sum();
+        grown
+            .saturating_add((threads - sharing).saturating_mul(self.full_bytes.min(self.thread_floor)))
+            .saturating_add(threads.saturating_mul(self.remote_bytes))
+    }
 }
 
 /// What waits between threads.

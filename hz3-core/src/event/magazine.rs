@@ -4,11 +4,16 @@
 //! that is spent, others shrink for those that want to grow: a hand goes around the classes, one an event, and takes all
 //! from those that had no event since it last came by (the clock algorithm), and half from those that may hold more than
 //! twice as many objects as the one that asks. So idle classes give way, and busy ones come to equal lengths and rest.
+//!
+//! The budget is the thread's share of what one thread alone may hold, but not less than a floor: caches of many threads
+//! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
+//! smaller than what its magazines may hold gives way likewise, half a class an event.
 
 use super::block::ThreadBlock;
 use super::{class, class_of, my_pool, surrender};
 use crate::hot::Slot;
 use crate::list::{self, Batch, BatchWord};
+use crate::statics::Shared;
 use crate::variant::{Class, Variant};
 use core::ptr;
 
@@ -35,16 +40,29 @@ pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
         (*slot).recent = true; // The hand must not come by here.
         let have = (*slot).cap;
         let cost = usize::from(want.saturating_sub(have)) * price::<V>(row);
-        if (*meta).growth < cost {
-            shrink_another::<V>(have);
+        let lent = lent::<V>();
+        if (*meta).growth < cost + lent {
+            // With more than its share, it gives way whatever the others' lengths are.
+            let mine = if (*meta).growth < lent { 0 } else { have };
+            shrink_another::<V>(slot, mine);
         }
-        if (*meta).growth >= cost && want > have {
+        if (*meta).growth >= cost + lent && want > have {
             (*meta).growth -= cost;
             (*slot).cap = want;
             (*slot).room += u32::from(want - have);
         }
         (*slot).cap
     }
+}
+
+/// Bytes of a lone thread's budget that are other threads' shares now.
+fn lent<V: Variant>() -> usize {
+    let (alone, floor) = (V::POLICY.thread_bytes, V::POLICY.thread_floor);
+    if floor == alone {
+        return 0;
+    }
+    let share = alone / V::shared().threads().running().max(1);
+    alone - share.max(floor)
 }
 
 /// Bytes that one object more in a class's magazines may hold.
@@ -54,8 +72,8 @@ fn price<V: Variant>(row: &Class) -> usize {
 
 /// Moves the hand on by one class, and shrinks that class's magazines if they lie idle or are much longer than `mine`.
 /// One class an event: a full turn takes as many events as there are classes, so that whatever is in use at all is seen
-/// to be.
-unsafe fn shrink_another<V: Variant>(mine: u16) {
+/// to be. The slot that `asks` is the caller's, and stays as it is.
+unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
     // SAFETY: the block is this thread's; the hand stays below the number of classes.
     unsafe {
         let meta = V::Thread::meta(V::thread());
@@ -63,6 +81,9 @@ unsafe fn shrink_another<V: Variant>(mine: u16) {
         (*meta).hand = if id + 1 < V::CLASSES { id + 1 } else { 0 };
         let row = class::<V>(id);
         let slot = V::slot((id + 1) * size_of::<Slot>());
+        if slot == asks {
+            return;
+        }
         let cap = (*slot).cap;
         let to = match ((*slot).recent, cap / 2 > mine) {
             (false, _) => row.batch_first,

@@ -52,8 +52,8 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             magazine::open(slot, row);
             return home::<V>(p, id);
         }
-        // Magazines grow with their use.
-        if cap < row.batch && magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
+        // Magazines grow with their use, or give way.
+        if magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
             V::Stats::count::<V>(Kind::Grown);
             (*slot).room -= 1;
             list::set_next(p, (*slot).head);

@@ -26,7 +26,9 @@ pub struct Threads {
     list: UnsafeCell<List>,
     /// pthread key + 1; 0 if there is none.
     key: AtomicU32,
-    /// The owners that have threads, for whoever does not hold the lock.
+    /// Their number, for whoever does not hold the lock.
+    running: AtomicU32,
+    /// The owners that have threads, likewise.
     pub owners: Owners,
 }
 
@@ -49,6 +51,7 @@ impl Threads {
             lock: Lock::new(),
             list: UnsafeCell::new(list),
             key: AtomicU32::new(0),
+            running: AtomicU32::new(0),
             owners: Owners::new(),
         }
     }
@@ -82,6 +85,7 @@ impl Threads {
             }
             (*meta).shard = best.0 as u32;
             list.count(meta, 1);
+            self.running.fetch_add(1, Ordering::Relaxed);
             self.owners.settle(best.0);
             best.0
         }
@@ -103,11 +107,18 @@ impl Threads {
                 (*next).prev = prev;
             }
             let last = list.count(meta, u32::MAX) == 0;
+            self.running.fetch_sub(1, Ordering::Relaxed);
             if last {
                 self.owners.desert((*meta).shard as usize);
             }
             last
         }
+    }
+
+    /// How many threads have caches, or had a moment ago: for a choice that may be late.
+    #[inline]
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed) as usize
     }
 
     /// How many threads have caches.
@@ -141,6 +152,7 @@ impl Threads {
             let before = list.of_shard;
             list.first = ptr::null_mut();
             list.of_shard = [0; MAX_SHARDS];
+            self.running.store(0, Ordering::Relaxed);
             while !at.is_null() {
                 let following = (*at).next;
                 if at == mine {
@@ -148,6 +160,7 @@ impl Threads {
                     (*at).prev = ptr::null_mut();
                     list.first = at;
                     list.count(at, 1);
+                    self.running.store(1, Ordering::Relaxed);
                 } else {
                     (*at).next = others;
                     others = at;
