@@ -263,6 +263,11 @@ static inline void live_add(int64_t *delta, int64_t n) {
 	if (__builtin_expect(*delta >= LIVE_GRAIN || *delta <= -LIVE_GRAIN, 0)) live_publish(delta);
 }
 
+/* Live bytes of all threads, but for what the others have not published yet. */
+static inline int64_t live_now(int64_t delta) {
+	return atomic_load_explicit(&live_all, memory_order_relaxed) + delta;
+}
+
 /* The measured span of a many-thread run: from the first thread through the gate to the last one at its end. The
  * threads read the clock themselves: with more threads than cores, main may not run until half of the work is done.
  * A single thread is measured by its own time, as above. */

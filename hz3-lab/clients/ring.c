@@ -2,7 +2,10 @@
  *
  * A step frees all that the own inbox holds, then does one step of the one-thread workload. If the queue is full, the
  * sender frees locally (classic) or waits (matched), and goes on emptying its own inbox while it does, so that a full
- * ring cannot lock up. */
+ * ring cannot lock up.
+ *
+ * How much is live at most depends on who runs when, above all with long queues. With --most nothing is allocated while
+ * that many bytes are live: then every run that gets there has the same peak. */
 #include "lab.h"
 
 struct slot { byte *p; uint64_t n; };
@@ -20,7 +23,7 @@ struct worker {
 	int64_t delta;
 };
 
-static uint64_t threads = 4, ws = 400, steps = 1000000, min = 16, max = 2048, remote = 50, length = 1024;
+static uint64_t threads = 4, ws = 400, steps = 1000000, min = 16, max = 2048, remote = 50, length = 1024, most = 0;
 static bool matched = true;
 static struct sizes sizes;
 static _Atomic uint64_t done;
@@ -82,6 +85,7 @@ static void *work(void *arg) {
 			o->p = NULL;
 		} else {
 			uint32_t n = size_of(&sizes, lcg(&s));
+			if (most && live_now(w->delta) >= (int64_t)most) continue;
 			byte *p = malloc(n);
 			if (__builtin_expect(!p, 0)) { w->failures++; continue; }
 			mark(p, n);
@@ -112,6 +116,7 @@ int main(int argc, char **argv) {
 		{"min", "smallest size (uniform)", &min, NULL}, {"max", "largest size (uniform)", &max, NULL},
 		{"dist", "uniform, app or trimix4096", NULL, &dist}, {"remote", "percent of frees that are sent", &remote, NULL},
 		{"queue", "length of a queue, a power of two", &length, NULL},
+		{"most", "live bytes at which nothing is allocated; 0: no limit", &most, NULL},
 		{"mode", "matched (wait) or classic (free locally) when a queue is full", NULL, &mode}, {0}};
 	lab_options(argc, argv, "ring", "random mixed malloc and free, threads in a ring with remote frees", opts);
 	if (threads < 1 || threads > 4096 || remote > 100 || length < 2 || length & (length - 1) || length > 1u << 30 || ws < 1 || ws > UINT32_MAX)

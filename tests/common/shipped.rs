@@ -37,6 +37,7 @@ macro_rules! all {
             CS47Tight = "configs/s47-tight.toml",
             CS47Unlimited = "configs/s47-unlimited.toml",
             CStatsEvents = "configs/stats-events.toml",
+            CTwoMagazines = "configs/two-magazines.toml",
             CTwoTables = "configs/two-tables.toml",
         }
     };

@@ -19,8 +19,9 @@ use crate::os;
 use crate::statics::Shared;
 use crate::variant::Variant;
 
-/// Rounds that a request waits for others; each is twice as long as the one before.
-const ROUNDS: u32 = 6;
+/// Rounds that a request waits for others; each is twice as long as the one before: 51 ms in all, enough for threads that
+/// would answer but wait for a processor, sixteen to each.
+const ROUNDS: u32 = 9;
 /// Microseconds of the first round.
 const FIRST_WAIT: u32 = 100;
 /// Milliseconds for which others are not asked again after they had nothing.
