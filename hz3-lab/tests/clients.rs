@@ -176,6 +176,23 @@ fn the_peak_is_the_childs_own() {
 }
 
 #[test]
+fn a_ring_keeps_to_the_live_bytes_that_it_is_given() {
+    let most = 4 << 20;
+    let out = Command::new(clients().program("ring"))
+        .args(["--threads", "3", "--steps", "100000", "--max", "32768", "--most", "4M"])
+        .output()
+        .unwrap();
+    let v: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let peak = v["live_peak"].as_u64().unwrap();
+    // Each thread may have 64 KiB and one object that the others do not know of yet, before and after it looks.
+    assert!(
+        (most..most + 3 * 2 * (96 << 10)).contains(&peak),
+        "{peak} bytes were live"
+    );
+    assert_eq!(v["failures"], 0);
+}
+
+#[test]
 fn failing_commands_say_how() {
     let bad = Job::user(&["/bin/false".into()], hz3_lab::rows::Metric::WallMs);
     assert_eq!(
