@@ -171,6 +171,13 @@ pub unsafe fn overcome<V: Variant, T>(mut attempt: impl FnMut(Reach) -> Option<T
         if found.is_some() {
             return found;
         }
+    // SAFETY: an event of this thread.
+    } else if unsafe { relief::drain_depots::<V>() } > 0 {
+        // What was freed since then waits there, whatever its class.
+        let found = attempt(first::<V>());
+        if found.is_some() {
+            return found;
+        }
     }
     if policy.budget > 0
         && let Some(found) = attempt(Reach::Arena)
