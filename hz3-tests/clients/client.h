@@ -213,7 +213,8 @@ __attribute__((unused)) static size_t resident_kib(void)
     return statm_kib(1);
 }
 
-/* What is kept for good: pages that wait for their purge are counted as what they are, given back, as it comes when the clock
+/* What is kept for good; asked of hz3 only, as glibc's threads find this or that arena free, and keep what they find there.
+ * Pages that wait for their purge are counted as what they are, given back, as it comes when the clock
  * says. */
 __attribute__((unused)) static size_t kept_kib(void)
 {

@@ -79,6 +79,6 @@ int main(int argc, char **argv)
     CHECK(rounds_of[0] >= (int)threads * 2, "the destructors ran %d times", rounds_of[0]);
     size_t after = kept_kib();
     printf("%zu KiB at a tenth of %zu threads, %zu after all\n", before, threads, after);
-    CHECK(after <= before + KIB, "resident grew from %zu to %zu KiB: destructors after ours leak", before, after);
+    CHECK(!hz3_variant() || after <= before + KIB, "resident grew from %zu to %zu KiB: destructors after ours leak", before, after);
     return 0;
 }
