@@ -155,14 +155,32 @@ static void bad_alignments(void)
         CHECK(p || errno == EINVAL || errno == ENOMEM, "memalign(%zu, 100): errno %d", bad[i], errno);
         free(p);
     }
-    /* Powers of two that no address space holds. */
-    for (int bit = 48; bit < 64; bit++) {
-        void *p = NULL;
-        int refused = do_posix_memalign(&p, (size_t)1 << bit, 100);
-        CHECK(refused == ENOMEM || refused == EINVAL, "posix_memalign(2^%d, 100) = %d", bit, refused);
+    /* Powers of two that no address space holds, the largest that there is among them, and what has no power of two above
+     * it: beside any size. */
+    static const size_t sizes[] = {0, 1, 100, 5000, MIB, (size_t)PTRDIFF_MAX, (size_t)1 << 63, SIZE_MAX - 4096, SIZE_MAX};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        size_t size = sizes[i];
+        for (int bit = 48; bit < 64; bit++) {
+            size_t align = (size_t)1 << bit;
+            void *mark = &refused_mark, *p = mark;
+            int refused = do_posix_memalign(&p, align, size);
+            CHECK(refused == ENOMEM && p == mark, "posix_memalign(2^%d, 0x%zx) = %d, %p", bit, size, refused, p);
+            REFUSED(do_memalign(align, size));
+            REFUSED(do_aligned_alloc(align, size));
+            REFUSED(do_memalign(align - 1, size));
+        }
         errno = 0;
-        CHECK(!do_memalign((size_t)1 << bit, 100), "memalign(2^%d, 100) gives a block", bit);
-        CHECK(errno == ENOMEM || errno == EINVAL, "memalign(2^%d, 100): errno %d", bit, errno);
+        void *p = do_memalign(((size_t)1 << 63) + 1, size);
+        CHECK(!p && errno == EINVAL, "memalign(2^63 + 1, 0x%zx) = %p, errno %d", size, p, errno);
+    }
+    for (size_t align = 1; align; align *= 2) {
+        for (size_t less = 0; less <= 4096; less += 2048) {
+            size_t size = SIZE_MAX - less;
+            REFUSED(do_memalign(align, size));
+            size = SIZE_MAX - align - less;
+            if (size > PTRDIFF_MAX)
+                REFUSED(do_memalign(align, size));
+        }
     }
 }
 

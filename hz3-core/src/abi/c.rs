@@ -54,15 +54,15 @@ pub unsafe fn reallocarray<V: Variant>(p: *mut u8, count: usize, size: usize) ->
     }
 }
 
-/// `memalign`: any alignment is rounded up to a power of two, as glibc does.
+/// `memalign`: any alignment is rounded up to a power of two, as glibc does; null and `EINVAL` if there is none.
 #[inline]
 pub unsafe fn memalign<V: Variant>(align: usize, n: usize) -> *mut u8 {
-    if align > isize::MAX as usize / 2 + 1 {
+    let Some(align) = align.checked_next_power_of_two() else {
         os::set_errno(os::EINVAL);
         return ptr::null_mut();
-    }
+    };
     // SAFETY: a power of two.
-    unsafe { object::aligned::<V>(align.next_power_of_two(), n) }
+    unsafe { object::aligned::<V>(align, n) }
 }
 
 /// `aligned_alloc`: null and `EINVAL` unless the alignment is a power of two.

@@ -49,10 +49,15 @@ pub unsafe fn start<V: Variant>() {
     unsafe {
         let meta = V::Thread::meta(block);
         let threads = V::shared().threads();
-        let (Some(key), true) = (threads.key(), attach_body::<V>()) else {
-            // Its end would not be reported, or there is no memory: it has to do without caches.
-            (*meta).state = State::Uncached;
-            return;
+        // Its end would not be reported, or there is no memory: it has to do without caches. What it had outside of its
+        // block, or in it, would stay behind. (`__cxa_thread_atexit_impl` could report the end of a thread without a key,
+        // but takes the loader's lock, under which a library's constructor may wait for this thread.)
+        let key = match threads.key() {
+            Some(key) if attach_body::<V>() => key,
+            _ => {
+                (*meta).state = State::Uncached;
+                return;
+            }
         };
         let shard = threads.link(meta, V::SHARDS);
         (*meta).shard = shard as u32;

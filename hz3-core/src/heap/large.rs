@@ -51,7 +51,7 @@ impl Heap {
     /// Allocates `bytes` (more than 0) at a multiple of `align` (a power of two).
     pub fn large(&self, policy: &Policy, reach: Reach, bytes: usize, align: usize) -> Fresh {
         let pages = bytes.div_ceil(PAGE);
-        if pages > (isize::MAX as usize - align) / PAGE {
+        if pages > (isize::MAX as usize).saturating_sub(align) / PAGE {
             return Fresh::NONE;
         }
         if pages <= HUGE_PAGES && align <= SEGMENT / 2 {

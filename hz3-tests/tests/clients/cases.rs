@@ -128,6 +128,8 @@ pub const CASES: &[Case] = &[
     plain("threads_many"),
     with("threads_churn", "threads_churn", churned_threads),
     plain("threads_minstack"),
+    short("threads_keyless"),
+    short("threads_unarmed"),
     short("fork_storm"),
     plain("fork_many"),
     plain("fork_spawn"),
