@@ -62,6 +62,15 @@ impl Crate {
         out.trim_end().to_owned()
     }
 
+    /// Builds a library that C programs load, and returns its file.
+    fn cdylib(&self) -> PathBuf {
+        let output = self.cargo(&["rustc", "--lib", "--quiet", "--crate-type", "cdylib"], None);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {err}", self.name);
+        let file = format!("debug/lib{}.so", self.name.replace('-', "_"));
+        hz3_tests::place::TARGET.join("hz3-scratch-build").join(file)
+    }
+
     /// The compiler's errors, whole.
     fn errors(&self, config: Option<&str>) -> Vec<String> {
         let output = self.cargo(&["check", "--quiet", "--message-format=json"], config);
@@ -181,4 +190,114 @@ fn main() {
     );
     krate.write("configs/parents/base.toml", &config("base", 8192));
     assert_eq!(krate.run(None), "child 2048");
+}
+
+/// A config that reports at the end, with a thread block that is small enough to be loaded late.
+fn reporting(name: &str) -> String {
+    format!(
+        "name = \"{name}\"\ndescription = \"A config of a test\"\n\
+         [classes]\nsteps = [{{ to = 4096, per_doubling = 2 }}]\n[stats]\nexit_report = true\n"
+    )
+}
+
+/// The reports on standard error: the names of their variants.
+fn reports(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|report| {
+            assert!(report["live_bytes"].is_u64(), "{report}");
+            report["name"].as_str().expect("a name").to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn a_rust_program_reports_at_its_end() {
+    // One variant in the program, another in a library that it is linked with and that nothing refers to by name.
+    let source = r#"
+hz3::variant!(pub Alloc = "configs/alloc.toml");
+
+#[global_allocator]
+static GLOBAL: Alloc = Alloc;
+
+fn main() {
+    hz3_reports::touch();
+    if std::env::args().nth(1).is_some() {
+        std::process::exit(7);
+    }
+}
+"#;
+    let library = "hz3::variant!(pub Other = \"configs/other.toml\");\npub fn touch() {}\n";
+    let krate = Crate::new("hz3-reports", source);
+    krate.write("src/lib.rs", library);
+    krate.write("configs/alloc.toml", &reporting("alloc"));
+    krate.write("configs/other.toml", &reporting("other"));
+    for (arguments, code) in [(&["run", "--quiet"][..], 0), (&["run", "--quiet", "--", "x"][..], 7)] {
+        let output = krate.cargo(arguments, None);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let mut names = reports(&output);
+        names.sort();
+        assert_eq!(names, ["alloc", "other"]);
+    }
+    // Without the key there is none.
+    krate.write("configs/alloc.toml", &reporting("alloc").replace("true", "false"));
+    assert_eq!(reports(&krate.cargo(&["run", "--quiet"], None)), ["other"]);
+}
+
+#[test]
+fn a_rust_library_reports_at_its_end() {
+    let krate = Crate::new("hz3-reporting-library", "fn main() {}\n");
+    let source = r#"
+hz3::variant!(Alloc = "configs/alloc.toml");
+
+#[global_allocator]
+static GLOBAL: Alloc = Alloc;
+
+#[unsafe(no_mangle)]
+pub extern "C" fn work() -> usize {
+    (0..1000).map(|n| n.to_string()).collect::<Vec<_>>().len()
+}
+"#;
+    krate.write("src/lib.rs", source);
+    krate.write("configs/alloc.toml", &reporting("alloc"));
+    let host = r#"
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdio.h>
+int main(int argc, char **argv) {
+	(void)argc;
+	void *library = dlopen(argv[1], RTLD_NOW);
+	if (!library) {
+		fprintf(stderr, "%s\n", dlerror());
+		return 1;
+	}
+	size_t (*work)(void) = (size_t (*)(void))dlsym(library, "work");
+	return work && work() == 1000 ? 0 : 2;
+}
+"#;
+    let (file, program) = (krate.folder.join("host.c"), krate.folder.join("host"));
+    krate.write("host.c", host);
+    let compiled = Command::new("cc")
+        .arg("-o")
+        .args([&program, &file])
+        .arg("-ldl")
+        .status();
+    assert!(compiled.expect("cc starts").success());
+    let output = Command::new(&program)
+        .arg(krate.cdylib())
+        .output()
+        .expect("the host starts");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(reports(&output), ["alloc"]);
 }

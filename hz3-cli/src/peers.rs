@@ -82,7 +82,7 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
         .chain(PEERS.iter().map(|p| p.name))
         .chain(["glibc"]);
     let failure = Failure::bad_input(format!("`{given}` is no config, no known malloc and no path"));
-    Err(match crate::project::nearest(given, known.clone()) {
+    Err(match hz3_config::suggest::nearest(given, known.clone()) {
         Some(near) => failure.help(format!("did you mean `{near}`?")),
         None => failure.help(format!("there are: {}", known.collect::<Vec<_>>().join(", "))),
     })

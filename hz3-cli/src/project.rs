@@ -72,67 +72,17 @@ impl Project {
             "no config named `{given}` in {}",
             self.relative(&self.configs())
         ));
-        Err(match nearest(given, names.iter().map(String::as_str)) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None if names.is_empty() => failure,
-            None => failure.help(format!("there are: {}", names.join(", "))),
-        })
+        Err(
+            match hz3_config::suggest::nearest(given, names.iter().map(String::as_str)) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None if names.is_empty() => failure,
+                None => failure.help(format!("there are: {}", names.join(", "))),
+            },
+        )
     }
 
     /// `path` as seen from the root, where it lies below it.
     pub fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
-    }
-}
-
-/// The candidate within two edits (a third of the word for long ones) of `word`, the nearest first.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|c| (edits(word, c), c))
-        .filter(|(distance, c)| *distance <= (word.len().max(c.len()) / 3).clamp(1, 3))
-        .min()
-        .map(|(_, c)| c)
-}
-
-/// Levenshtein's distance, in bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let b = b.as_bytes();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edit_distances() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("default", "defualt", 2),
-            ("s22", "s23", 1),
-            ("x", "abc", 3),
-        ] {
-            assert_eq!(edits(a, b), expected, "{a} to {b}");
-            assert_eq!(edits(b, a), expected, "{b} to {a}");
-        }
-    }
-
-    #[test]
-    fn nearest_is_near() {
-        let names = ["compact", "default", "s23-sub4k"];
-        assert_eq!(nearest("defualt", names.into_iter()), Some("default"));
-        assert_eq!(nearest("s23-sub4", names.into_iter()), Some("s23-sub4k"));
-        assert_eq!(nearest("zzz", names.into_iter()), None);
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostics, Sink};
+use crate::file;
 use crate::knob::{self, Entry, GROUPS, Kind, Merged, Reader, TOP, Value};
 use crate::source::{At, Source};
+use crate::suggest::nearest;
 
 /// The files of a chain, the config first, each with what it says.
 pub(crate) struct Chain {
@@ -90,7 +92,7 @@ fn open_parent(sources: &[Source], parent: &str, at: Option<At>, sink: &mut Sink
         }),
         Err((message, _)) => {
             let help = known_configs(&shown, &child.shown).unwrap_or_default();
-            let help = match knob::nearest(parent, help.iter().map(String::as_str)) {
+            let help = match nearest(parent, help.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None if help.is_empty() || help.len() > 20 => String::new(),
                 None => format!("configs beside it: {}", help.join(", ")),
@@ -120,21 +122,11 @@ fn known_configs(path: &Path, child: &Path) -> Option<Vec<String>> {
 
 /// A file's text, or what is wrong with it and what may help.
 fn read(path: &Path) -> Result<String, (String, Option<String>)> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::NotFound => "no such file".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-            _ => error.to_string(),
-        };
-        (format!("`{}`: {reason}", path.display()), None)
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        (
-            format!("`{}`: byte {at} is not UTF-8", path.display()),
-            Some("save the file as UTF-8".into()),
-        )
+    file::read_text(path, file::CONFIG).map_err(|reason| {
+        let help = reason
+            .ends_with("not UTF-8")
+            .then(|| "save the file as UTF-8".to_owned());
+        (format!("`{}`: {reason}", path.display()), help)
     })
 }
 
@@ -159,11 +151,11 @@ impl Chain {
                 let entry = match written {
                     Some(entry) if entry.ok => entry.clone(),
                     Some(entry) => Entry {
-                        value: default(&knob.kind, knob.default),
+                        value: value_of(&knob.kind, knob.default),
                         ..entry.clone()
                     },
                     None => Entry {
-                        value: default(&knob.kind, knob.default),
+                        value: value_of(&knob.kind, knob.default),
                         key_at: None,
                         at: None,
                         ok: true,
@@ -176,8 +168,8 @@ impl Chain {
     }
 }
 
-/// A default, read by the same parser as a config.
-fn default(kind: &Kind, text: &str) -> Value {
+/// A value that the language itself declares, such as a default, read by the same parser as a config.
+pub(crate) fn value_of(kind: &Kind, text: &str) -> Value {
     if text.is_empty() {
         return Value::Unset("");
     }
@@ -193,7 +185,7 @@ fn default(kind: &Kind, text: &str) -> Value {
     });
     match value {
         Some(value) => value,
-        None => unreachable!("the default {text} is not a value of its kind"),
+        None => unreachable!("{text} is not a value of its kind"),
     }
 }
 
@@ -216,7 +208,7 @@ mod tests {
             .flat_map(|group| group.knobs)
             .filter(|knob| !knob.default.is_empty())
         {
-            assert_eq!(show(&default(&knob.kind, knob.default)), knob.default, "{}", knob.key);
+            assert_eq!(show(&value_of(&knob.kind, knob.default)), knob.default, "{}", knob.key);
         }
     }
 }

@@ -4,7 +4,10 @@
 
 use serde::Serialize;
 
-use crate::plan::{CachePlan, ClassPlan, LookupPlan, Ownership, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES};
+use crate::plan::{
+    CachePlan, ClassPlan, FLAT_PAGES, LookupPlan, Ownership, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
+    TagSpace,
+};
 
 /// Bytes of a cache line.
 pub const CACHE_LINE: u64 = 64;
@@ -101,6 +104,8 @@ pub struct ClassCost {
     pub tail_share: f64,
     /// Bytes of a run for each of its objects.
     pub bytes_per_object: f64,
+    /// Whether an object of the next larger class takes no more bytes of its run: then this class saves no memory.
+    pub saves_nothing: bool,
     /// Objects of a batch.
     pub batch: u32,
     /// Bytes of a batch.
@@ -150,7 +155,8 @@ impl Cost {
             .iter()
             .zip(smallest)
             .zip(&plan.depot.batches)
-            .map(|((class, smallest), batches)| class_cost(class, smallest, *batches, &plan.cache))
+            .zip(saves_nothing(&plan.classes))
+            .map(|(((class, smallest), batches), idle)| class_cost(class, smallest, *batches, idle, &plan.cache))
             .collect();
         let largest = plan.classes.last().map_or(0, |class| class.size);
         let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
@@ -175,7 +181,18 @@ impl Cost {
     }
 }
 
-fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, cache: &CachePlan) -> ClassCost {
+/// Of each class, whether its next larger neighbour takes no more bytes of a run for an object, its share of the run's end
+/// included.
+fn saves_nothing(classes: &[ClassPlan]) -> impl Iterator<Item = bool> {
+    // Pages of a run for each object, compared as fractions.
+    let pages = |class: &ClassPlan, other: &ClassPlan| u64::from(class.run_pages) * u64::from(other.objects);
+    classes.iter().enumerate().map(move |(id, class)| {
+        let next = classes.get(id + 1);
+        next.is_some_and(|next| pages(next, class) <= pages(class, next))
+    })
+}
+
+fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: bool, cache: &CachePlan) -> ClassCost {
     let run_bytes = f64::from(class.run_pages * PAGE);
     let average_waste = f64::from(class.size - smallest) / 2.0;
     let batch_bytes = u64::from(class.batch) * u64::from(class.size);
@@ -190,6 +207,7 @@ fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, cache: &CachePlan)
         tail_waste: class.tail_waste,
         tail_share: f64::from(class.tail_waste) / run_bytes,
         bytes_per_object: run_bytes / f64::from(class.objects),
+        saves_nothing,
         batch: class.batch,
         batch_bytes,
         runs_per_batch: f64::from(class.batch) / f64::from(class.objects),
@@ -230,10 +248,14 @@ fn lookup_cost(lookup: &LookupPlan) -> LookupCost {
 fn metadata_cost(plan: &Plan) -> MetadataCost {
     let header = u64::from(SEGMENT_HEADER_PAGES) * u64::from(PAGE);
     let tag_bytes = u64::from(plan.tag.width / 8);
+    let pages = match plan.tag.space {
+        TagSpace::Arena => plan.arena.size / u64::from(PAGE),
+        TagSpace::Flat => FLAT_PAGES,
+    };
     MetadataCost {
         segment_header_bytes: header,
         segment_share: header as f64 / SEGMENT as f64,
-        tag_table_bytes: plan.arena.size / u64::from(PAGE) * tag_bytes,
+        tag_table_bytes: pages * tag_bytes,
         tag_bytes_per_segment: SEGMENT / u64::from(PAGE) * tag_bytes,
     }
 }

@@ -5,7 +5,8 @@
 //! what a plan costs before anything is built.
 //!
 //! Layers, each knowing only those above it in this list: `knob` (what can be said, declared once), `chain` (a file
-//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`schema`] and [`emit`].
+//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`notes`], [`schema`] and
+//! [`emit`]. Beside them, for everybody: [`file`] (files that a user names) and [`suggest`] (what to type next).
 
 #![forbid(unsafe_code)]
 
@@ -14,12 +15,15 @@ mod check;
 pub mod cost;
 mod diagnostic;
 pub mod emit;
+pub mod file;
 mod hash;
 mod knob;
+pub mod notes;
 pub mod plan;
 mod resolve;
 pub mod schema;
 mod source;
+pub mod suggest;
 mod support;
 
 pub use diagnostic::{Diagnostic, Diagnostics};

@@ -34,6 +34,7 @@ pub(crate) static MISSING: &[Missing] = &[
         "another model of thread-local storage",
     ),
     row(("central", "guard"), &["\"lock\""], "a lock-free central"),
+    row(("central", "steal"), &["false"], "taking objects of other owners"),
     row(("hardening", "check_lists"), &["false"], "checking lists"),
     row(("hardening", "double_free"), &["false"], "detection of double frees"),
     row(("hardening", "encode_links"), &["false"], "encoding of links"),

@@ -126,3 +126,45 @@ fn a_cost_can_be_serialized() {
     let text = serde_json::to_string(&plan("")).expect("JSON");
     assert!(text.contains("\"mode\":\"adopt\"") && text.contains("\"code_hash\":\""));
 }
+
+#[test]
+fn classes_that_save_nothing_are_told() {
+    for plan in shipped() {
+        let cost = Cost::of(&plan);
+        let mut idle = 0;
+        for (class, row) in plan.classes.iter().zip(&cost.classes) {
+            // What the requests of this class would take, one each, if it were left out.
+            let with = class.run_pages as f64 / class.objects as f64;
+            let next = plan.classes.get(usize::from(class.id.0) + 1);
+            let without = next.map_or(f64::INFINITY, |next| next.run_pages as f64 / next.objects as f64);
+            assert_eq!(row.saves_nothing, without <= with, "{} {}", plan.name, class.size);
+            idle += u32::from(row.saves_nothing);
+        }
+        let about = |word: &str| hz3_config::notes::of(&plan).into_iter().find(|note| note.about == word);
+        let note = about("classes-save-nothing");
+        let start = format!("{idle} of {} classes save", plan.classes.len());
+        assert_eq!(note.is_some(), idle > 0, "{}", plan.name);
+        assert!(note.is_none_or(|note| note.text.starts_with(&start)), "{}", plan.name);
+        let flat = plan.tag.space == hz3_config::plan::TagSpace::Flat;
+        assert_eq!(about("flat-address-space").is_some(), flat, "{}", plan.name);
+        match plan.name.as_str() {
+            "compact" => assert_eq!((idle, plan.classes.len()), (20, 72)),
+            "hz3-fast" => assert_eq!((idle, plan.classes.len()), (73, 136)),
+            "flat" => assert!(
+                about("flat-address-space")
+                    .expect("a note")
+                    .text
+                    .contains("needs 64 GiB")
+            ),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_flat_table_covers_the_address_space() {
+    for (width, bytes) in [(16, 64u64 << 30), (32, 128 << 30)] {
+        let plan = plan(&format!("[tag]\nspace = \"flat\"\nwidth = {width}\n"));
+        assert_eq!(Cost::of(&plan).metadata.tag_table_bytes, bytes);
+    }
+}

@@ -163,9 +163,14 @@ fn who_a_variant_is_is_not_inherited() {
 fn hashes_follow_what_they_hash() {
     let base = plan("");
     assert_eq!(base.hash, plan("# a comment\n[cache]\nmagazines = 2\n").hash);
-    let prose = plan("hypothesis = \"h\"\n");
-    assert_ne!(base.hash, prose.hash);
-    assert_eq!(base.code_hash, prose.code_hash);
+    // What is said to people makes no other variant, but stands in the text that a library carries.
+    let prose = plan("hypothesis = \"h\"\nrefuted = \"3 % slower\"\n");
+    assert_eq!((base.hash, base.code_hash), (prose.hash, prose.code_hash));
+    assert!(prose.resolved.contains("refuted = \"3 % slower\""));
+    let text = "name = \"y\"\ndescription = \"A config of a test\"\n";
+    let other = hz3_config::load_str(Path::new("tests/y.toml"), text).expect("a config");
+    assert_ne!(base.hash, other.hash);
+    assert_eq!(base.code_hash, other.code_hash);
     // Other words for the same tables.
     let same = plan(
         "[classes]\nsteps = [{ to = 64, step = 16 }, { to = 128, step = 16 }, { to = 32768, per_doubling = 8 }]\n",
@@ -219,4 +224,27 @@ fn all_faults_come_at_once() {
     let found =
         faults("[cache]\nmagazines = 3\nbatch_min = -1\n[classes]\nsteps = [{ sizes = [17, 18, 2048] }]\n[nope]\n");
     assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+#[test]
+fn what_a_child_switched_off_leaves_nothing_behind() {
+    let folder = std::env::temp_dir().join(format!("hz3-switched-off-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let parent = "name = \"parent\"\ndescription = \"d\"\n\
+        [cache]\nfirst_bytes = 100\nthread_bytes = \"9MiB\"\nthread_floor = \"8MiB\"\nbatch_bytes = 5000\nbatch_min = 9\n\
+        [depot]\nbytes = \"9KiB\"\nbatches_max = 9\n[large]\nmax_age_ms = 9\n\
+        [ownership]\nmode = \"owner-ring\"\nshards = 9\nring = 99\n\
+        [placement]\nquarantine = true\nquarantine_events = 9\nborrow_from = \"9KiB\"\n\
+        [pressure]\nbudget = \"9MiB\"\nreclaim = \"36KiB\"\nrelief = \"segment\"\n\
+        [sub4k]\nlayout = \"list\"\nsizes = [2304]\nrun_pages = 9\n";
+    let child = "name = \"child\"\ndescription = \"d\"\nextends = \"parent\"\n\
+        [cache]\nslow_start = false\nbatch_max = 9\n[depot]\nbatches_max = 2\n[large]\ncache = 0\n\
+        [ownership]\nmode = \"adopt\"\n[placement]\nquarantine = false\nborrow_percent = 0\n\
+        [pressure]\nenabled = false\n[sub4k]\nlayout = \"follow\"\n";
+    std::fs::write(folder.join("parent.toml"), parent).expect("a file");
+    let plan = hz3_config::load_str(&folder.join("child.toml"), child).unwrap_or_else(|faults| panic!("{faults}"));
+    // The resolved text knows nothing of what has no effect.
+    let again = hz3_config::load_str(Path::new("child.toml"), &plan.resolved).expect("it parses");
+    assert_eq!((again.hash, again.code_hash), (plan.hash, plan.code_hash));
+    std::fs::remove_dir_all(&folder).expect("it can be removed");
 }

@@ -112,8 +112,6 @@ pub struct Policy {
     pub pack_tries: u32,
     /// Requests for pages during which none are taken from the segment that is drained; 0 where it is not spared.
     pub quarantine_events: u32,
-    /// The statistics are written to standard error at exit.
-    pub exit_report: bool,
     /// Pointers that are not ours.
     pub foreign: Foreign,
 }

@@ -59,16 +59,10 @@ pub extern "C" fn mallinfo() -> MallInfo<c_int> {
     }
 }
 
-/// Room for a report; one that is longer is cut off.
-const REPORT: usize = 16 << 10;
-
 /// `malloc_stats`: the statistics as one line of JSON on standard error.
 #[unsafe(no_mangle)]
 pub extern "C" fn malloc_stats() {
-    let mut buffer = [0u8; REPORT];
-    // SAFETY: the buffer is as long as it says.
-    let length = unsafe { introspect::stats_json::<V>(buffer.as_mut_ptr(), buffer.len()) };
-    os::complain(&[buffer.get(..length.min(REPORT - 1)).unwrap_or(&[]), b"\n"]);
+    introspect::report::<V>();
 }
 
 /// `malloc_info`: the statistics as XML. `options` must be 0; -1 with `EINVAL` otherwise.
@@ -78,22 +72,11 @@ pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) ->
         os::set_errno(os::EINVAL);
         return -1;
     }
-    let mut buffer = [0u8; REPORT];
+    let mut buffer = [0u8; introspect::REPORT];
     // SAFETY: the buffer is as long as it says, and ends with a zero; the caller passes an open stream.
     unsafe {
         introspect::info_xml::<V>(buffer.as_mut_ptr(), buffer.len());
         libc::fputs(buffer.as_ptr().cast(), stream).min(0)
-    }
-}
-
-/// Runs when the library is unloaded, which is at the end of the process.
-#[used]
-#[unsafe(link_section = ".fini_array")]
-static AT_EXIT: extern "C" fn() = at_exit;
-
-extern "C" fn at_exit() {
-    if V::POLICY.exit_report {
-        malloc_stats();
     }
 }
 

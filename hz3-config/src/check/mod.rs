@@ -10,11 +10,12 @@ mod runs;
 mod tag;
 mod unused;
 
+pub(crate) use prose::NAME_MAX;
 pub(crate) use unused::condition;
 
 use crate::chain::Chain;
 use crate::diagnostic::Sink;
-use crate::knob::Settings;
+use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
     ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
     PlacementPlan, Plan, PressurePlan, PurgePlan, Relief, SLOT_BYTES, StatsPlan,
@@ -33,7 +34,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     let settings = Settings::new(&merged);
     let unused = unused::check(&merged, &settings, sink);
     let relevant = merged.iter().filter(|(path, _)| !unused.contains(path));
-    let relevant = relevant.map(|(path, entry)| (*path, entry.clone())).collect();
+    let relevant: Merged = relevant.map(|(path, entry)| (*path, entry.clone())).collect();
     support::check(&relevant, sink);
     memory::check(&settings, sink);
 
@@ -91,13 +92,23 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     } else {
         Relief::All
     };
+    let (budget, reclaim) = if s.pressure.enabled.value {
+        (s.pressure.budget.value, s.pressure.reclaim.value)
+    } else {
+        (0, 0)
+    };
+    let max_age_ms = if s.large.cache.value > 0 {
+        s.large.max_age_ms.value
+    } else {
+        0
+    };
     let resolved = resolve::text(&relevant);
     let mut plan = Plan {
         name: s.top.name.value?,
         description: s.top.description.value?,
         hypothesis: s.top.hypothesis.value,
         refuted: s.top.refuted.value,
-        hash: hash::of(&resolved),
+        hash: hash(&relevant),
         code_hash: ConfigHash(0),
         resolved,
         sources: chain.sources.iter().map(|source| source.absolute.clone()).collect(),
@@ -121,7 +132,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         },
         large: LargePlan {
             cache_bytes: s.large.cache.value,
-            max_age_ms: s.large.max_age_ms.value,
+            max_age_ms,
         },
         placement: PlacementPlan {
             order: s.placement.order.value,
@@ -136,8 +147,8 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         },
         pressure: PressurePlan {
             enabled: s.pressure.enabled.value,
-            budget_bytes: s.pressure.budget.value,
-            reclaim_bytes: s.pressure.reclaim.value,
+            budget_bytes: budget,
+            reclaim_bytes: reclaim,
             relief,
         },
         hardening: HardeningPlan {
@@ -155,6 +166,13 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     };
     plan.code_hash = code_hash(&plan);
     Some(plan)
+}
+
+/// The hash of what a config says: of its resolved text without prose, so that a word to people makes no other variant.
+fn hash(relevant: &Merged) -> ConfigHash {
+    let mut sober = relevant.clone();
+    sober.retain(|(group, key), _| *group != TOP || !resolve::PROSE.contains(key));
+    hash::of(&resolve::text(&sober))
 }
 
 /// The hash of all that reaches the generated code: the plan's numbers, without name, prose, text and files.

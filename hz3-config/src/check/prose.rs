@@ -7,7 +7,7 @@ use crate::knob::{Entry, Path, TOP, Value};
 use crate::source::{At, Source};
 
 /// Longest name, in bytes: it becomes part of a library's name and of symbols.
-const NAME_MAX: usize = 48;
+pub(crate) const NAME_MAX: usize = 48;
 
 /// Checks one file.
 pub(super) fn check(file: usize, source: &Source, entries: &BTreeMap<Path, Entry>, sink: &mut Sink) {

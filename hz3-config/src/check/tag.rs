@@ -10,10 +10,6 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
     let group = &settings.tag;
     let before = sink.len();
     let width = group.width.value;
-    if width != 16 && width != 32 {
-        sink.error(group.width.at, format!("a tag has 16 or 32 bits, not {width}"), "", "");
-        return None;
-    }
     if !(group.width.ok && group.bin_bits.ok && group.dst_bits.ok) {
         return None;
     }

@@ -76,6 +76,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let variant_name = &plan.name;
     let name_c = c_string(&plan.name);
     let config_c = c_string(&plan.resolved);
+    let at_exit = plan.stats.exit_report.then(|| at_exit(name, core));
 
     quote! {
         #attributes
@@ -198,6 +199,24 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                     unsafe { #core::abi::global::realloc::<#name>(p, layout, n) }
                 }
             }
+
+            #at_exit
+        };
+    }
+}
+
+/// What runs when the program ends or the library is unloaded: the dynamic linker and the C library's start code call what
+/// stands in this section, in a program as in a library. It is here and not in a crate that links the variant, so that
+/// every way of linking has it.
+fn at_exit(name: &Ident, core: &TokenStream) -> TokenStream {
+    quote! {
+        #[used]
+        #[unsafe(link_section = ".fini_array")]
+        static AT_EXIT: extern "C" fn() = {
+            extern "C" fn report() {
+                #core::abi::introspect::report::<#name>();
+            }
+            report
         };
     }
 }
@@ -238,7 +257,6 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     let relief_segment = plan.pressure.relief == Relief::Segment;
     let lowest = plan.placement.order == PlacementOrder::Lowest;
     let (pack_tries, quarantine_events) = (plan.placement.pack_tries, plan.placement.quarantine_events);
-    let exit_report = plan.stats.exit_report;
     let foreign = match plan.hardening.foreign {
         Foreign::Libc => quote!(Libc),
         Foreign::Abort => quote!(Abort),
@@ -273,7 +291,6 @@ fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
             lowest: #lowest,
             pack_tries: #pack_tries,
             quarantine_events: #quarantine_events,
-            exit_report: #exit_report,
             foreign: #core::Foreign::#foreign,
         }
     }

@@ -8,7 +8,7 @@ mod show;
 mod table;
 mod words;
 
-pub(crate) use parse::{Reader, nearest};
+pub(crate) use parse::Reader;
 pub(crate) use show::{bytes, show};
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Bool,
     /// A whole number in a range, bounds included.
     Int(u64, u64),
+    /// One of some whole numbers.
+    Among(&'static [u64]),
     /// A share in percent, 0 up to (not including) 100.
     Percent,
     /// A number of bytes: bounds included, a multiple of the third.
@@ -63,8 +65,8 @@ pub(crate) enum Kind {
     Choice(&'static [Word]),
     /// Ranges of size classes.
     Steps,
-    /// A list of class sizes.
-    Sizes,
+    /// A list of class sizes, each between the two; which of them may stand beside each other is checked with the classes.
+    Sizes(u64, u64),
     /// Values for ranges of sizes: the value's key and its range.
     Ranges(&'static str, u64, u64),
 }

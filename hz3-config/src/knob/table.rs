@@ -95,6 +95,7 @@ knobs! {
     }
 
     /// Size classes. The first is always 16 bytes.
+    /// Each takes a slot in a thread's block, which is taken out of every thread's stack: 8 KiB is the most, so 336 classes.
     [classes: Classes] {
         /// Ranges of classes, each continuing above the one before.
         /// `{ to, step }`: every multiple of `step` up to `to`.
@@ -109,12 +110,14 @@ knobs! {
         /// Where they come from.
         layout: Sub4k = Kind::Choice(SUB4K), "\"follow\"";
         /// The classes, if `layout = "list"`: multiples of 16 from 2064 to 4080, rising.
-        sizes: Vec<Located<u64>> = Kind::Sizes, "[]";
+        sizes: Vec<Located<u64>> = Kind::Sizes(2064, 4080), "[]";
         /// Pages of a run of these classes; `"auto"` goes by `runs`.
         run_pages: Option<u64> = Kind::Or("auto", &Kind::Int(1, RUN_PAGES)), "\"auto\"";
     }
 
     /// From a size to its class.
+    /// The tables of a variant, two bytes an entry, may have 16 KiB together. The coarse one has an entry for every granule up
+    /// to the largest class; its granule is the greatest power of two that divides `fine_max` and all classes above it.
     [lookup: Lookup] {
         /// Largest size that the fine table (one entry for 16 bytes) answers; above it a coarse table answers.
         /// `"auto"` is the largest class, but at most 32 KiB.
@@ -141,7 +144,7 @@ knobs! {
     /// Page tags: one integer for each page, which is the byte offset of a bank slot, plus the owner if there is one.
     [tag: Tag] {
         /// Bits of a tag: 16 or 32.
-        width: u64 = Kind::Int(16, 32), "16";
+        width: u64 = Kind::Among(&[16, 32]), "16";
         /// Bits for the owner; `"auto"` is 0 under `adopt`, else what the shards need.
         dst_bits: Option<u64> = Kind::Or("auto", &Kind::Int(0, 16)), "\"auto\"";
         /// Bits for the slot offset; `"auto"` is what the classes need.

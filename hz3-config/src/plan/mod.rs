@@ -17,6 +17,8 @@ pub const SEGMENT: u64 = 2 << 20;
 pub const SEGMENT_HEADER_PAGES: u32 = 5;
 /// Pages of a segment that can hold objects.
 pub const SEGMENT_USABLE_PAGES: u32 = (SEGMENT / PAGE as u64) as u32 - SEGMENT_HEADER_PAGES;
+/// Pages of the 47 bits of address space that a flat tag table covers.
+pub const FLAT_PAGES: u64 = 1 << 35;
 /// Bytes of one slot `{ head, room, cap }` of a bank: the unit of direct slot offsets.
 pub const SLOT_BYTES: u32 = 16;
 
@@ -33,7 +35,7 @@ pub struct Plan {
     pub refuted: Option<String>,
     /// The resolved config as TOML: parents merged, defaults written out, keys sorted. Parsing it gives this plan.
     pub resolved: String,
-    /// Hash of `resolved` (name and prose included).
+    /// Hash of `resolved` without prose (`description`, `hypothesis`, `refuted`): what a library's note is held against.
     pub hash: ConfigHash,
     /// Hash of all that reaches the generated code (name and prose left out): equal hashes mean identical allocators.
     pub code_hash: ConfigHash,

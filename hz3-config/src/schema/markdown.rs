@@ -76,6 +76,7 @@ fn value(kind: &Kind) -> String {
         Kind::Text => "one line of text".into(),
         Kind::Bool => "`true`, `false`".into(),
         Kind::Int(min, max) => format!("{min} to {max}"),
+        Kind::Among(numbers) => numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" or "),
         Kind::Percent => "0 to less than 100".into(),
         Kind::Bytes(min, max, multiple) => {
             let range = format!("{} to {}", unit(*min), unit(*max));
@@ -87,7 +88,7 @@ fn value(kind: &Kind) -> String {
         Kind::Or(word, kind) => format!("`\"{word}\"`, or {}", value(kind)),
         Kind::Choice(_) => "a word".into(),
         Kind::Steps => "list of ranges".into(),
-        Kind::Sizes => "list of sizes".into(),
+        Kind::Sizes(..) => "list of sizes".into(),
         Kind::Ranges(key, min, max) => {
             format!("list of `{{ from, to, {key} }}`, {key} from {min} to {max}")
         }

@@ -143,6 +143,17 @@ pub fn reliefs<V: Variant>() -> [(&'static str, u64); 13] {
     ]
 }
 
+/// Room for a report; one that is longer is cut off.
+pub const REPORT: usize = 16 << 10;
+
+/// The statistics as one line of JSON on standard error.
+pub fn report<V: Variant>() {
+    let mut buffer = [0u8; REPORT];
+    // SAFETY: the buffer is as long as it says.
+    let length = unsafe { stats_json::<V>(buffer.as_mut_ptr(), buffer.len()) };
+    crate::os::complain(&[buffer.get(..length.min(REPORT - 1)).unwrap_or(&[]), b"\n"]);
+}
+
 /// Writes the statistics as one JSON object, like `snprintf`: at most `room` bytes with the final zero; returns the
 /// length that the whole text has.
 ///

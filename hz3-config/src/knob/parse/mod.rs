@@ -12,9 +12,8 @@ use toml::de::{DeTable, DeValue};
 use super::{Entry, GROUPS, Group, Kind, Path, TOP, Value, bytes, dotted};
 use crate::diagnostic::Sink;
 use crate::source::At;
+use crate::suggest::nearest;
 use words::{elsewhere, expected, found, quoted};
-
-pub(crate) use words::nearest;
 
 /// Reads one file, or a default.
 pub(crate) struct Reader<'s> {
@@ -129,6 +128,10 @@ impl Reader<'_> {
                 self.within(name, value, (*min, *max), u64::to_string, at)
                     .then_some(Value::Int(value))
             }
+            (Kind::Among(numbers), DeValue::Integer(value)) => {
+                let value = self.integer(name, value, at)?;
+                self.among(name, value, numbers, at).then_some(Value::Int(value))
+            }
             (Kind::Percent, DeValue::Float(value)) => self.percent(name, value.as_str(), at),
             (Kind::Percent, DeValue::Integer(value)) => self.percent(name, &value.to_string(), at),
             (Kind::Bytes(min, max, multiple), DeValue::Integer(_) | DeValue::String(_)) => {
@@ -153,7 +156,7 @@ impl Reader<'_> {
             (Kind::Steps, DeValue::Array(items)) => self
                 .all(items.iter(), |reader, item| reader.step(name, item))
                 .map(Value::Steps),
-            (Kind::Sizes, DeValue::Array(items)) => self
+            (Kind::Sizes(..), DeValue::Array(items)) => self
                 .all(items.iter(), |reader, item| reader.size(name, item))
                 .map(Value::Sizes),
             (Kind::Ranges(key, min, max), DeValue::Array(items)) => self

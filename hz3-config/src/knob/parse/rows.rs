@@ -2,10 +2,11 @@
 
 use toml::de::DeValue;
 
-use super::words::{found, nearest, quoted};
+use super::words::{found, quoted};
 use super::{Item, Reader, Table};
 use crate::knob::{Kind, RangeRow, Step, StepForm, Value};
 use crate::source::Located;
+use crate::suggest::nearest;
 
 impl Reader<'_> {
     /// Reads a size; whether it may be a class size is checked with the classes.
@@ -55,7 +56,7 @@ impl Reader<'_> {
             }
             (None, None, None, Some(sizes)) => {
                 let name = format!("{name}.sizes");
-                match self.value(&name, &Kind::Sizes, sizes)? {
+                match self.value(&name, &Kind::Sizes(16, 1 << 20), sizes)? {
                     Value::Sizes(sizes) => StepForm::List(sizes),
                     _ => return None,
                 }

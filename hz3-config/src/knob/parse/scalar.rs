@@ -2,10 +2,11 @@
 
 use toml::de::{DeInteger, DeValue};
 
-use super::words::{BYTES, found, nearest};
+use super::words::{BYTES, found};
 use super::{Item, Reader};
 use crate::knob::{Value, Word, bytes, show};
 use crate::source::At;
+use crate::suggest::nearest;
 
 impl Reader<'_> {
     pub(super) fn line(&mut self, name: &str, text: &str, at: Option<At>) -> Option<Value> {
@@ -116,6 +117,16 @@ impl Reader<'_> {
         if !fits {
             let (low, high) = (show(&min), show(&max));
             let message = format!("`{name}` must be from {low} to {high}, not {}", show(&value));
+            self.sink.error(at, message, "", "");
+        }
+        fits
+    }
+
+    pub(super) fn among(&mut self, name: &str, value: u64, numbers: &[u64], at: Option<At>) -> bool {
+        let fits = numbers.contains(&value);
+        if !fits {
+            let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+            let message = format!("`{name}` must be {}, not {value}", numbers.join(" or "));
             self.sink.error(at, message, "", "");
         }
         fits

@@ -12,7 +12,7 @@ pub(super) fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Text => "a line of text".into(),
         Kind::Bool => "true or false".into(),
-        Kind::Int(..) => "a whole number".into(),
+        Kind::Int(..) | Kind::Among(_) => "a whole number".into(),
         Kind::Percent => "a number of percent".into(),
         Kind::Bytes(..) => BYTES.into(),
         Kind::Or(word, kind) => format!("\"{word}\" or {}", expected(kind)),
@@ -21,7 +21,7 @@ pub(super) fn expected(kind: &Kind) -> String {
             format!("one of {}", names.join(", "))
         }
         Kind::Steps | Kind::Ranges(..) => "a list of inline tables".into(),
-        Kind::Sizes => "a list of sizes".into(),
+        Kind::Sizes(..) => "a list of sizes".into(),
     }
 }
 
@@ -44,15 +44,6 @@ pub(super) fn quoted(names: &[&str]) -> String {
         .map(|name| format!("`{name}`"))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// The known word that was probably meant: one third of its letters may be wrong.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|near| (strsim::damerau_levenshtein(word, near), near))
-        .filter(|(distance, near)| *distance <= near.len().max(3) / 3)
-        .min()
-        .map(|(_, near)| near)
 }
 
 /// A knob of another table that has exactly this key.

@@ -1,0 +1,66 @@
+//! What is worth knowing about a sound config: notes, which are no faults.
+
+use serde::Serialize;
+
+use crate::cost::Cost;
+use crate::plan::{Plan, TagSpace};
+
+/// One note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it is about, as one word for programs.
+    pub about: &'static str,
+    /// The note, as sentences without a full stop at the end.
+    pub text: String,
+}
+
+/// Sizes that a note names at most.
+const NAMED: usize = 6;
+
+/// All notes about a plan, always in the same order.
+pub fn of(plan: &Plan) -> Vec<Note> {
+    let cost = Cost::of(plan);
+    [idle_classes(&cost), flat(plan, &cost)].into_iter().flatten().collect()
+}
+
+/// Classes that save nothing.
+fn idle_classes(cost: &Cost) -> Option<Note> {
+    let idle: Vec<u32> = cost
+        .classes
+        .iter()
+        .filter(|class| class.saves_nothing)
+        .map(|class| class.size)
+        .collect();
+    if idle.is_empty() {
+        return None;
+    }
+    let (all, count) = (cost.classes.len(), idle.len());
+    let mut named: Vec<String> = idle.iter().take(NAMED).map(u32::to_string).collect();
+    if count > NAMED {
+        named.push("…".to_owned());
+    }
+    let (save, are) = if count == 1 {
+        ("saves", "It has")
+    } else {
+        ("save", "They have")
+    };
+    Some(Note {
+        about: "classes-save-nothing",
+        text: format!(
+            "{count} of {all} classes {save} no memory: an object of the next larger class takes no more of its run. {are} {} bytes",
+            named.join(", ")
+        ),
+    })
+}
+
+/// A table over the whole address space.
+fn flat(plan: &Plan, cost: &Cost) -> Option<Note> {
+    (plan.tag.space == TagSpace::Flat).then(|| Note {
+        about: "flat-address-space",
+        text: format!(
+            "`tag.space = \"flat\"` needs {} GiB of address space for its table. Where that much is not to be had (`ulimit -v`, \
+             a small RLIMIT_AS, valgrind), programs end with a message at their first allocation, and mlockall is expensive",
+            cost.metadata.tag_table_bytes >> 30
+        ),
+    })
+}
