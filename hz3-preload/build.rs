@@ -26,6 +26,7 @@ fn main() {
         name: Ident::new("Preload", Span::call_site()),
         core: quote!(::hz3_core),
         unique: plan.hash.0,
+        interposes: true,
     };
     let version = var("CARGO_PKG_VERSION");
     let note = emit::note::bytes(&plan, &version);
@@ -44,6 +45,8 @@ fn main() {
         &format!("-soname,libhz3_{}.so", plan.name),
         "-z,defs",
         "-z,nodelete",
+        // Its fork handlers are to be the first that anybody registers.
+        "-z,initfirst",
         "-Bsymbolic-functions",
     ] {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{argument}");

@@ -3,9 +3,10 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p hz3-core --release --lib --target-dir target/loom loom`
 
 use crate::event::owners::Owners;
+use crate::forker;
 use crate::heap::depot;
 use crate::list::Batch;
-use crate::sync::{AtomicU64, Lock};
+use crate::sync::{AtomicU64, Guard, Lock};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -87,6 +88,85 @@ fn a_lock_without_a_guard_is_the_same_lock() {
         other.join().unwrap();
         // SAFETY: the other thread has ended.
         assert_eq!(shared.number.with(|n| unsafe { *n }), 2);
+    });
+}
+
+// ---- the lock while a thread forks ----
+
+/// What a forking thread does around the fork, and between its own handlers: one of somebody else's, which uses the heap.
+fn fork(me: usize, shared: &Guarded) {
+    forker::ME.with(|own| own.set(me));
+    forker::enter();
+    shared.lock.acquire();
+    shared.lock.keep();
+    shared.add();
+    shared.lock.end_keep();
+    forker::leave();
+}
+
+fn guarded() -> Arc<Guarded> {
+    Arc::new(Guarded {
+        lock: Lock::new(),
+        number: UnsafeCell::new(0),
+    })
+}
+
+fn total(shared: &Guarded) -> usize {
+    // SAFETY: the other threads have ended.
+    shared.number.with(|n| unsafe { *n })
+}
+
+/// One thread forks, another one does something; both use what the lock guards once.
+fn fork_beside(other: fn(&Guarded)) {
+    let shared = guarded();
+    let beside = {
+        let shared = shared.clone();
+        thread::spawn(move || other(&shared))
+    };
+    fork(1, &shared);
+    beside.join().unwrap();
+    assert_eq!(total(&shared), 2);
+}
+
+#[test]
+fn a_forking_thread_passes_its_own_lock_and_others_wait() {
+    explore(None, || fork_beside(Guarded::add));
+}
+
+#[test]
+fn two_threads_fork_one_after_the_other() {
+    explore(Some(3), || fork_beside(|shared| fork(2, shared)));
+}
+
+/// A thread that finds the forking one asleep borrows the lock: never while somebody else is inside, and never once the
+/// fork is over.
+#[test]
+fn a_borrower_is_alone() {
+    explore(Some(4), || {
+        let shared = guarded();
+        let borrower = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                if !shared.lock.borrow() {
+                    return 0;
+                }
+                let _guard = Guard {
+                    lock: &shared.lock,
+                    lent: true,
+                };
+                // SAFETY: the lock is borrowed.
+                shared.number.with_mut(|n| unsafe { *n += 1 });
+                1
+            })
+        };
+        let other = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.add())
+        };
+        fork(1, &shared);
+        let borrowed = borrower.join().unwrap();
+        other.join().unwrap();
+        assert_eq!(total(&shared), 2 + borrowed);
     });
 }
 

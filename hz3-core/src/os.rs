@@ -319,6 +319,66 @@ pub fn sleep_ms(ms: u64) {
     unsafe { libc::nanosleep(&time, ptr::null_mut()) };
 }
 
+/// What tells this thread from all others that exist; the same in the child of a fork.
+pub fn thread_identity() -> usize {
+    // SAFETY: always safe to call.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// This thread's number in the kernel.
+pub fn thread_number() -> u32 {
+    // SAFETY: always safe to call.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// This process's number in the kernel.
+pub fn process_number() -> u32 {
+    // SAFETY: always safe to call.
+    unsafe { libc::syscall(libc::SYS_getpid) as u32 }
+}
+
+/// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
+/// not tell.
+pub fn thread_sleeps(number: u32) -> bool {
+    let _errno = KeepErrno::new();
+    let mut path = *b"/proc/self/task/\0\0\0\0\0\0\0\0\0\0/stat\0";
+    const FIRST: usize = b"/proc/self/task/".len();
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = &digits[at..];
+    path[FIRST..FIRST + digits.len()].copy_from_slice(digits);
+    path[FIRST + digits.len()..][..6].copy_from_slice(b"/stat\0");
+    let mut text = [0; 128];
+    // SAFETY: the path ends with a zero, the buffer outlives the call, and the descriptor is closed here.
+    let got = unsafe {
+        let file = libc::syscall(
+            libc::SYS_openat,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        );
+        if file < 0 {
+            return false;
+        }
+        let got = libc::syscall(libc::SYS_read, file, text.as_mut_ptr(), text.len());
+        libc::syscall(libc::SYS_close, file);
+        got
+    };
+    // `12 (name) S …`; the name may hold anything, and is short.
+    let text = text.get(..got.max(0) as usize).unwrap_or_default();
+    let end = text.iter().rposition(|b| *b == b')').unwrap_or(text.len());
+    text.get(end..).unwrap_or_default().starts_with(b") S")
+}
+
 /// A pthread key.
 pub type Key = libc::pthread_key_t;
 

@@ -1,10 +1,11 @@
 //! The statics of one variant, which the expansion declares and the events share.
 
+use crate::event::process::Start;
 use crate::event::thread::Threads;
 use crate::heap::Heap;
 use crate::heap::central::Central;
 use crate::heap::depot::Demand;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::AtomicU64;
 
 /// The statics of a variant, whatever its number of pools (classes times owners).
 pub trait Shared: Sync + 'static {
@@ -22,15 +23,15 @@ pub trait Shared: Sync + 'static {
     unsafe fn demand(&self, pool: usize) -> &Demand;
     /// The threads.
     fn threads(&self) -> &Threads;
-    /// 0 before the process's first allocation, then what [`crate::event::process`] says.
-    fn stage(&self) -> &AtomicU32;
+    /// How far the process has come.
+    fn start(&self) -> &Start;
 }
 
 /// The statics of a variant with `POOLS` pools whose depots have `DEPOT` words. All zero at the start.
 pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     pub(crate) heap: Heap,
     pub(crate) threads: Threads,
-    stage: AtomicU32,
+    start: Start,
     centrals: [Central; POOLS],
     pub(crate) depots: [[AtomicU64; DEPOT]; POOLS],
     demands: [Demand; POOLS],
@@ -44,7 +45,7 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
         Statics {
             heap: Heap::new(),
             threads: Threads::new(),
-            stage: AtomicU32::new(0),
+            start: Start::new(),
             centrals: [const { Central::new() }; POOLS],
             depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
             demands: [const { Demand::new() }; POOLS],
@@ -81,7 +82,7 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     }
 
     #[inline]
-    fn stage(&self) -> &AtomicU32 {
-        &self.stage
+    fn start(&self) -> &Start {
+        &self.start
     }
 }

@@ -1,5 +1,7 @@
 //! Atomics (core's, or loom's under `--cfg loom`) and the one lock.
 
+use crate::forker;
+
 #[cfg(not(loom))]
 pub use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
 #[cfg(loom)]
@@ -12,13 +14,30 @@ const SPINS: u32 = 64;
 #[cfg(loom)]
 const SPINS: u32 = 1;
 
+/// Microseconds after which a sleeper looks whether a fork is what it waits for.
+#[cfg(not(loom))]
+const A_WHILE: u32 = 20_000;
+
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const CONTENDED: u32 = 2;
 
+/// `Lock::fork` of a lock that no fork keeps.
+const NOT_KEPT: u32 = 0;
+/// A fork keeps the lock, and nobody is inside.
+const KEPT: u32 = 1;
+/// A fork keeps the lock, and lent it: somebody is inside.
+const LENT: u32 = 2;
+
 /// A lock whose waiters sleep in the kernel (Drepper, "Futexes Are Tricky", mutex 3). All-zero is unlocked.
+///
+/// A thread that forks takes all locks before it forks, and [keeps](Self::keep) them. Whoever then needs one borrows it, one
+/// after another: that thread itself at once, because fork handlers of others may allocate; other threads only if the
+/// forking thread sleeps in some other lock, which one of them may hold (see [`crate::forker`]).
 pub struct Lock {
     state: AtomicU32,
+    /// What a fork has to do with the lock. Only waiters look here.
+    fork: AtomicU32,
     /// Stands for the kernel's queue of sleepers.
     #[cfg(loom)]
     queue: (loom::sync::Mutex<()>, loom::sync::Condvar),
@@ -36,6 +55,7 @@ impl Lock {
     pub const fn new() -> Self {
         Lock {
             state: AtomicU32::new(FREE),
+            fork: AtomicU32::new(NOT_KEPT),
         }
     }
 
@@ -44,6 +64,7 @@ impl Lock {
     pub fn new() -> Self {
         Lock {
             state: AtomicU32::new(FREE),
+            fork: AtomicU32::new(NOT_KEPT),
             queue: (loom::sync::Mutex::new(()), loom::sync::Condvar::new()),
         }
     }
@@ -51,39 +72,58 @@ impl Lock {
     /// Waits until the lock is ours. Released when the guard drops.
     #[inline]
     pub fn lock(&self) -> Guard<'_> {
-        self.acquire();
-        Guard { lock: self }
+        let lent = !self.take() && self.wait(true);
+        Guard { lock: self, lent }
     }
 
-    /// As [`lock`](Self::lock), without a guard: for fork, which locks here and unlocks in another function.
+    /// The lock, if that needs no waiting.
+    #[inline]
+    pub fn try_lock(&self) -> Option<Guard<'_>> {
+        self.take().then_some(Guard {
+            lock: self,
+            lent: false,
+        })
+    }
+
+    /// As [`lock`](Self::lock), but without a guard, and never borrowed: for fork, which locks here and unlocks in another
+    /// function.
     #[inline]
     pub fn acquire(&self) {
-        if self
-            .state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            self.wait();
+        if !self.take() {
+            self.wait(false);
         }
     }
 
+    #[inline]
+    fn take(&self) -> bool {
+        self.state
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Waits. Returns whether the lock was borrowed, which only happens where the caller `may_borrow`.
     #[cold]
     #[inline(never)]
-    fn wait(&self) {
+    fn wait(&self, may_borrow: bool) -> bool {
+        if may_borrow && self.is_kept() && forker::is_me() {
+            while !self.borrow() {
+                spin();
+            }
+            return true;
+        }
         for _ in 0..SPINS {
-            if self.state.load(Ordering::Relaxed) == FREE
-                && self
-                    .state
-                    .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                return;
+            if self.state.load(Ordering::Relaxed) == FREE && self.take() {
+                return false;
             }
             spin();
         }
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
             sleep(self);
+            if may_borrow && self.is_kept() && forker::is_stuck() && self.borrow() {
+                return true;
+            }
         }
+        false
     }
 
     /// Releases a lock taken with [`acquire`](Self::acquire) by the caller.
@@ -94,21 +134,66 @@ impl Lock {
         }
     }
 
-    /// Makes the lock free whatever it was: only for the child of a fork, where no other thread exists.
-    pub fn reset(&self) {
+    /// The caller, who acquired this lock and all others, is about to fork: until [`end_keep`](Self::end_keep) the lock can
+    /// be borrowed.
+    pub fn keep(&self) {
+        self.fork.store(KEPT, Ordering::Release);
+    }
+
+    /// Whether a fork keeps the lock.
+    #[inline]
+    pub fn is_kept(&self) -> bool {
+        self.fork.load(Ordering::Relaxed) != NOT_KEPT
+    }
+
+    /// Enters a lock that a fork keeps, unless somebody else is inside.
+    pub fn borrow(&self) -> bool {
+        self.fork
+            .compare_exchange(KEPT, LENT, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn hand_back(&self) {
+        self.fork.store(KEPT, Ordering::Release);
+    }
+
+    /// Releases a lock that the caller keeps, as soon as nobody is inside.
+    pub fn end_keep(&self) {
+        while self
+            .fork
+            .compare_exchange(KEPT, NOT_KEPT, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            spin();
+        }
+        self.release();
+    }
+
+    /// Makes the lock free whatever it was: only for the child of a fork, where no other thread exists. Returns whether
+    /// some thread was inside at the time of the fork.
+    pub fn reset(&self) -> bool {
+        let lent = self.fork.swap(NOT_KEPT, Ordering::Relaxed) == LENT;
         self.state.store(FREE, Ordering::Release);
+        lent
     }
 }
 
 /// Releases its lock when dropped.
 pub struct Guard<'a> {
     lock: &'a Lock,
+    lent: bool,
 }
 
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.release();
+        if self.lent {
+            self.lock.hand_back();
+        } else {
+            self.lock.release();
+        }
     }
 }
 
@@ -119,7 +204,8 @@ fn spin() {
 
 #[cfg(not(loom))]
 fn sleep(lock: &Lock) {
-    crate::os::futex_wait(&lock.state, CONTENDED);
+    // Not for ever: a sleeper has to see that the lock has come to be kept by a fork.
+    crate::os::futex_wait_for(&lock.state, CONTENDED, A_WHILE);
 }
 
 #[cfg(not(loom))]

@@ -250,6 +250,8 @@ pub unsafe trait Variant: Sized + 'static {
     const BIN_BITS: u32;
     /// What a thread keeps outside of its block; follows from `Route`.
     const BODY: Body;
+    /// Whether its `malloc` is the whole process's, that of the C library included.
+    const INTERPOSES: bool;
     /// What events read.
     const POLICY: Policy;
 

@@ -98,6 +98,7 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
                 name: input.name.clone(),
                 core: quote!(::hz3::core),
                 unique: place.finish(),
+                interposes: false,
             };
             let (code, tracked) = (emit::variant(&plan, &site), input.tracked());
             quote!(#code #tracked).into()

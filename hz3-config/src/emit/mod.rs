@@ -4,6 +4,7 @@
 //! assertions for what it takes for granted, and one `include_bytes!` for each file that was read, so that a change of
 //! any of them builds again.
 
+mod life;
 pub mod note;
 mod tables;
 mod thread;
@@ -27,6 +28,8 @@ pub struct Site {
     pub core: TokenStream,
     /// Tells this expansion from all others that may meet it in one binary.
     pub unique: u64,
+    /// Whether its `malloc` is to be the whole process's: a library whose C symbols stand before the C library's.
+    pub interposes: bool,
 }
 
 /// The type `site.name`: a generated allocator, with `impl Variant` and `impl GlobalAlloc`.
@@ -37,9 +40,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         name,
         core,
         unique,
+        interposes,
     } = site;
     let tables = tables::tables(plan, core);
     let policy = policy(plan, core);
+    let life = life::life(name, core);
     let sources = plan.sources.iter().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
     let shards = plan.ownership.shards as usize;
@@ -125,6 +130,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const SHARDS: usize = #shards;
                 const BIN_BITS: u32 = #bin_bits;
                 const BODY: #core::Body = #core::Body::#body;
+                const INTERPOSES: bool = #interposes;
                 const POLICY: #core::Policy = #policy;
 
                 #[inline(always)]
@@ -171,6 +177,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
                 #block_functions
             }
+
+            #life
 
             // SAFETY: objects are at least as large and as aligned as the layout says, and belong to one owner at a
             // time: the contract of the variant's `malloc` and `free`.

@@ -1,44 +1,80 @@
-//! `fork` in a process with threads. Before it, all locks are taken in their order (threads, centrals, page heap), so
-//! that the child finds every structure whole; depots need no lock. In the child the locks are made anew, and what
-//! vanished threads had in their caches goes back.
+//! `fork`. Before it, all locks are taken in their order (streams, the forking thread's own, start, threads, centrals,
+//! page heap), so that the child finds every structure whole; depots need no lock. In the child the locks are made anew,
+//! and what vanished threads had in their caches goes back.
+//!
+//! In a process with one thread nothing is taken, and nothing made anew: nobody else can be in the middle of anything, and
+//! what this thread itself is in the middle of, where a signal handler forks, it finishes in the parent and in the child.
+//!
+//! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
 use super::block::ThreadBlock;
 use crate::statics::Shared;
+use crate::sync::Lock;
 use crate::variant::Variant;
+use crate::{forker, glibc, os};
+
+/// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.
+fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
+    let shared = V::shared();
+    f(&shared.start().lock);
+    f(&shared.threads().lock);
+    for central in shared.centrals() {
+        f(&central.lock);
+    }
+    f(&shared.heap().lock);
+}
+
+fn keeps<V: Variant>() -> bool {
+    V::shared().start().lock.is_kept() && forker::is_me()
+}
 
 /// Takes all locks.
 pub unsafe extern "C" fn prepare<V: Variant>() {
-    let shared = V::shared();
-    shared.threads().lock.acquire();
-    for central in shared.centrals() {
-        central.lock.acquire();
+    if glibc::single_threaded() {
+        return;
     }
-    shared.heap().lock.acquire();
+    if V::INTERPOSES {
+        // Whoever flushes all streams holds this lock, and may allocate.
+        glibc::lock_streams();
+    }
+    forker::enter();
+    each::<V>(&mut Lock::acquire);
+    // Only now, as a lock can be borrowed from here on, and this thread might sleep for another one.
+    each::<V>(&mut Lock::keep);
 }
 
 /// Releases them.
 pub unsafe extern "C" fn parent<V: Variant>() {
-    let shared = V::shared();
-    shared.heap().lock.release();
-    for central in shared.centrals() {
-        central.lock.release();
+    if !keeps::<V>() {
+        return;
     }
-    shared.threads().lock.release();
+    each::<V>(&mut Lock::end_keep);
+    forker::leave();
+    if V::INTERPOSES {
+        glibc::unlock_streams();
+    }
 }
 
 /// Makes them anew, and takes back what vanished threads had.
 pub unsafe extern "C" fn child<V: Variant>() {
-    let shared = V::shared();
-    shared.heap().lock.reset();
-    for central in shared.centrals() {
-        central.lock.reset();
+    if !keeps::<V>() {
+        return;
     }
-    shared.threads().lock.reset();
+    let shared = V::shared();
+    let mut lent = false;
+    each::<V>(&mut |lock| lent |= lock.reset());
+    if lent {
+        os::die(b"fork: another thread was inside the allocator, as the forking thread had slept for long");
+    }
     shared.heap().pressure.reset();
     shared.heap().locked(crate::heap::PageHeap::recover);
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
         shared.threads().keep_only(meta).take_back::<V>();
+    }
+    forker::leave_in_child();
+    if V::INTERPOSES {
+        glibc::reset_streams();
     }
 }

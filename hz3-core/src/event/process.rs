@@ -1,21 +1,55 @@
-//! The process's first allocation: the arena, the key that reports thread exits, the fork handlers.
+//! The process's beginning, in two steps. When the program or library is loaded: the fork handlers and the key that
+//! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
+//! the arena.
 
 use super::{fork, thread};
-use crate::heap::Heap;
+use crate::heap::{Heap, PageHeap};
 use crate::hot::Space;
 use crate::os;
 use crate::statics::Shared;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::variant::Variant;
 
-const NOT_STARTED: u32 = 0;
-const STARTING: u32 = 1;
-const STARTED: u32 = 2;
+/// `Start::stage` of a process with an arena.
+const STARTED: u32 = 1;
+
+/// How far the process has come. All zero at the beginning.
+pub struct Start {
+    /// Held by the thread that starts the process. Taken before all others.
+    pub lock: Lock,
+    /// The process of that thread; 0 if there is none.
+    starter: AtomicU32,
+    stage: AtomicU32,
+    registered: AtomicU32,
+}
+
+impl Start {
+    /// Nothing has happened yet.
+    #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
+    pub const fn new() -> Self {
+        Start {
+            lock: Lock::new(),
+            starter: AtomicU32::new(0),
+            stage: AtomicU32::new(0),
+            registered: AtomicU32::new(0),
+        }
+    }
+}
+
+/// To be called when the program or library that holds the variant is loaded. Does nothing but once.
+pub fn load<V: Variant>() {
+    let start = V::shared().start();
+    // Outside of the lock: it may allocate, and waits for a thread that runs fork handlers.
+    if start.registered.swap(1, Ordering::Relaxed) == 0 {
+        os::at_fork(fork::prepare::<V>, fork::parent::<V>, fork::child::<V>);
+    }
+}
 
 /// Makes sure that the process has started. Takes no lock and allocates nothing after the first time.
 #[inline]
 pub fn start<V: Variant>() {
-    if V::shared().stage().load(Ordering::Acquire) != STARTED {
+    if V::shared().start().stage.load(Ordering::Acquire) != STARTED {
         start_slow::<V>();
     }
 }
@@ -23,15 +57,28 @@ pub fn start<V: Variant>() {
 #[cold]
 #[inline(never)]
 fn start_slow<V: Variant>() {
-    let stage = V::shared().stage();
-    loop {
-        match stage.compare_exchange(NOT_STARTED, STARTING, Ordering::Acquire, Ordering::Acquire) {
-            Ok(_) => break,
-            Err(STARTED) => return,
-            // Another thread is at it; it takes a few system calls.
-            Err(_) => core::hint::spin_loop(),
-        }
+    load::<V>();
+    let start = V::shared().start();
+    let process = os::process_number();
+    let starter = start.starter.load(Ordering::Relaxed);
+    let vanished = starter != 0 && starter != process;
+    if vanished
+        && start
+            .starter
+            .compare_exchange(starter, process, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    {
+        // A copy of a process that was forked without our handlers: whoever was starting it is not here, and may have
+        // left anything.
+        V::shared().heap().lock.reset();
+        V::shared().heap().locked(|h| *h = PageHeap::EMPTY);
+        start.lock.reset();
     }
+    let _guard = start.lock.lock();
+    if start.stage.load(Ordering::Acquire) == STARTED {
+        return;
+    }
+    start.starter.store(process, Ordering::Relaxed);
     let table_bytes = V::Space::table_bytes::<V>();
     if table_bytes > 0 {
         let table = os::map(0, table_bytes, os::Access::ReadWrite);
@@ -48,7 +95,6 @@ fn start_slow<V: Variant>() {
             .reserve(&V::POLICY, V::Space::bytes_below::<V>(), V::arena_base())
     });
     V::shared().threads().set_key(os::make_key(thread::exit::<V>));
-    stage.store(STARTED, Ordering::Release);
-    // May allocate, and finds an allocator that works.
-    os::at_fork(fork::prepare::<V>, fork::parent::<V>, fork::child::<V>);
+    start.stage.store(STARTED, Ordering::Release);
+    start.starter.store(0, Ordering::Relaxed);
 }

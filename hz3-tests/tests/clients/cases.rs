@@ -106,6 +106,12 @@ fn churned_threads(allocator: &str) -> Vec<String> {
     vec![threads]
 }
 
+/// Forks of `fork_matrix`: a thousand under those that stand for a way of owning or finding objects.
+fn forks(allocator: &str, kind: &str) -> Vec<String> {
+    let many = ["default", "compact", "hz3-fast", "hz3-scale", "flat"].contains(&allocator);
+    vec![kind.to_owned(), if many { "1000" } else { "150" }.to_owned()]
+}
+
 /// All of them.
 pub const CASES: &[Case] = &[
     short("abi_surface"),
@@ -134,6 +140,24 @@ pub const CASES: &[Case] = &[
     plain("fork_many"),
     plain("fork_spawn"),
     plain("fork_chain"),
+    Case {
+        plugin: Some("fork_handlers_plugin"),
+        ..short("fork_handlers")
+    },
+    short("fork_signal"),
+    with("fork_allocates", "fork_matrix", |name| forks(name, "handlers")),
+    with("fork_registration", "fork_matrix", |name| forks(name, "registration")),
+    with("fork_streams", "fork_matrix", |name| forks(name, "streams")),
+    Case {
+        plugin: Some("life_plugin"),
+        ..with("fork_library", "fork_matrix", |name| forks(name, "library"))
+    },
+    with("fork_threads", "fork_matrix", |name| forks(name, "threads")),
+    with("fork_destructors", "fork_matrix", |name| forks(name, "destructors")),
+    with("fork_pipes", "fork_matrix", |name| forks(name, "pipes")),
+    with("fork_locales", "fork_matrix", |name| forks(name, "locales")),
+    with("fork_names", "fork_matrix", |name| forks(name, "names")),
+    with("fork_exits", "fork_matrix", |name| forks(name, "exits")),
     short("life_keys"),
     plain("life_cxx"),
     plain("life_atexit"),

@@ -1,0 +1,129 @@
+//! The thread that forks, if there is one: which thread it is, and whether it can go on.
+//!
+//! Between the fork handler that takes our locks and the fork itself, the C library runs the handlers that were registered
+//! before ours, and takes locks of its own. So two more things must not wait for our locks in vain:
+//!
+//! - those handlers, which may allocate. They run in the forking thread, which is told by its thread pointer.
+//! - a thread that holds what the forking thread waits for, and allocates. It is not known which thread that is, but the
+//!   forking thread sleeps then: it is neither copying the process nor about to. So after a while of waiting a thread looks
+//!   into `/proc` whether the forking thread sleeps, once more a moment later, and borrows the lock if it does.
+//!
+//! What is taken for granted there: that a thread which slept for that long does not wake, and copy the process, in the
+//! microsecond for which the lock is borrowed, unless it was the borrower that it waited for. The child would find the lock
+//! lent, and ends with a message.
+
+use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+
+/// The forking thread. One for all variants of a program or library: they have one thread that forks.
+pub struct Forker {
+    /// Held by the thread that forks.
+    lock: Lock,
+    /// Its identity; 0 if nobody forks.
+    thread: AtomicUsize,
+    /// Its number in the kernel.
+    number: AtomicU32,
+    /// Variants whose locks it has taken.
+    variants: AtomicU32,
+}
+
+#[cfg(not(loom))]
+static FORKER: Forker = Forker {
+    lock: Lock::new(),
+    thread: AtomicUsize::new(0),
+    number: AtomicU32::new(0),
+    variants: AtomicU32::new(0),
+};
+
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref FORKER: Forker = Forker {
+        lock: Lock::new(),
+        thread: AtomicUsize::new(0),
+        number: AtomicU32::new(0),
+        variants: AtomicU32::new(0),
+    };
+}
+
+/// This thread forks: it is about to take the locks of one variant, maybe of another one, too. Waits for threads that fork
+/// already.
+pub fn enter() {
+    if !is_me() {
+        FORKER.lock.acquire();
+        FORKER.number.store(own_number(), Ordering::Relaxed);
+        FORKER.thread.store(identity(), Ordering::Relaxed);
+    }
+    FORKER.variants.fetch_add(1, Ordering::Relaxed);
+}
+
+/// In the parent: this thread has released the locks of one variant.
+pub fn leave() {
+    if one_less() {
+        FORKER.lock.release();
+    }
+}
+
+/// In the child: this thread has made the locks of one variant anew.
+pub fn leave_in_child() {
+    if one_less() {
+        FORKER.lock.reset();
+    }
+}
+
+fn one_less() -> bool {
+    let last = FORKER.variants.fetch_sub(1, Ordering::Relaxed) == 1;
+    if last {
+        FORKER.thread.store(0, Ordering::Relaxed);
+    }
+    last
+}
+
+/// Whether this thread forks. Others may see the word change meanwhile, but never to their own identity.
+pub fn is_me() -> bool {
+    FORKER.thread.load(Ordering::Relaxed) == identity()
+}
+
+/// Whether a thread forks and sleeps. Takes a few milliseconds if so.
+#[cfg(not(loom))]
+pub fn is_stuck() -> bool {
+    use crate::os;
+    /// Milliseconds between two looks.
+    const AGAIN: u64 = 4;
+    let number = FORKER.number.load(Ordering::Relaxed);
+    if !os::thread_sleeps(number) {
+        return false;
+    }
+    os::sleep_ms(AGAIN);
+    FORKER.number.load(Ordering::Relaxed) == number && os::thread_sleeps(number)
+}
+
+#[cfg(not(loom))]
+fn identity() -> usize {
+    crate::os::thread_identity()
+}
+
+#[cfg(not(loom))]
+fn own_number() -> u32 {
+    crate::os::thread_number()
+}
+
+/// The model's threads have no `/proc`; what follows from a look there is modelled by itself.
+#[cfg(loom)]
+pub fn is_stuck() -> bool {
+    false
+}
+
+#[cfg(loom)]
+fn own_number() -> u32 {
+    1
+}
+
+#[cfg(loom)]
+fn identity() -> usize {
+    ME.with(core::cell::Cell::get)
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    /// The identity of the model's thread, as its test chose it; threads that do not fork need none.
+    pub static ME: core::cell::Cell<usize> = core::cell::Cell::new(usize::MAX);
+}
