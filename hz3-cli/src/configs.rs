@@ -1,15 +1,57 @@
 //! Configs, loaded and compared.
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, Outcome};
 use crate::project::Project;
 use crate::style;
-use hz3_config::Plan;
+use hz3_config::notes::Note;
+use hz3_config::{Diagnostics, Plan};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Loads the configs `given`, or all of `configs/` if none is. All faults of all of them go to stderr before this
-/// fails: nobody wants to hear of them one by one.
-pub fn load_all(project: &Project, given: &[String]) -> Result<Vec<Plan>, Failure> {
+/// A config that was asked for.
+pub struct Loaded {
+    /// What the user called it.
+    pub given: String,
+    /// Its file; none if there is no such config.
+    pub path: Option<PathBuf>,
+    /// What it says, or what is wrong with it.
+    pub plan: Result<Plan, Fault>,
+}
+
+/// What is wrong with a config.
+pub enum Fault {
+    /// It cannot be found.
+    Missing(Failure),
+    /// It says what it must not say.
+    Says(Diagnostics),
+}
+
+impl Fault {
+    /// Tells all of it on stderr.
+    fn report(&self, path: Option<&Path>) {
+        match self {
+            Fault::Missing(failure) => failure.report(),
+            Fault::Says(faults) => {
+                eprintln!("{}", faults.render(style::stderr_colour()));
+                told(path.unwrap_or(Path::new("")), faults).report();
+            }
+        }
+    }
+}
+
+/// How many faults a config has, which were told.
+fn told(path: &Path, faults: &Diagnostics) -> Failure {
+    Failure::bad_input(format!("{}: {}", shown(path).display(), errors(faults.items().len())))
+}
+
+/// `1 error`, `2 errors`.
+pub fn errors(n: usize) -> String {
+    format!("{n} {}", if n == 1 { "error" } else { "errors" })
+}
+
+/// Loads the configs `given`, or all of `configs/` if none is; one that is given twice is loaded once. All faults of all of
+/// them go to stderr: nobody wants to hear of them one by one.
+pub fn load_each(project: &Project, given: &[String]) -> Result<Vec<Loaded>, Failure> {
     let names = if given.is_empty() {
         project.config_names()
     } else {
@@ -18,36 +60,85 @@ pub fn load_all(project: &Project, given: &[String]) -> Result<Vec<Plan>, Failur
     if names.is_empty() {
         return Err(
             Failure::bad_input(format!("no config in {}", project.configs().display()))
-                .help("write configs/<name>.toml with a `name` and a `description`"),
+                .help("write configs/<name>.toml with a `name` and a `description`, or: cargo hz3 new <name>"),
         );
     }
-    let (mut plans, mut bad) = (Vec::new(), 0);
-    for name in &names {
-        match project.config(name).and_then(|path| load(&path)) {
-            Ok(plan) => plans.push(plan),
-            Err(failure) => {
-                failure.report();
-                bad += 1;
-            }
+    let mut all: Vec<Loaded> = Vec::new();
+    for given in names {
+        let found = project.config(&given);
+        let path = found.as_ref().ok().cloned();
+        if path.is_some()
+            && all
+                .iter()
+                .any(|other| same_file(other.path.as_deref(), path.as_deref()))
+        {
+            continue;
+        }
+        let plan = found
+            .map_err(Fault::Missing)
+            .and_then(|path| hz3_config::load(&shown(&path)).map_err(Fault::Says));
+        if let Err(fault) = &plan {
+            fault.report(path.as_deref());
+        }
+        all.push(Loaded { given, path, plan });
+    }
+    Ok(all)
+}
+
+fn same_file(a: Option<&Path>, b: Option<&Path>) -> bool {
+    let real = |path: Option<&Path>| path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+    real(a) == real(b)
+}
+
+/// Loads the configs `given`, or all of `configs/` if none is, as sound configs of different names.
+pub fn load_all(project: &Project, given: &[String]) -> Result<Vec<Plan>, Failure> {
+    let loaded = load_each(project, given)?;
+    let all = loaded.len();
+    let plans: Vec<Plan> = loaded.into_iter().filter_map(|one| one.plan.ok()).collect();
+    bad(all - plans.len(), all)?;
+    distinct(&plans)?;
+    Ok(plans)
+}
+
+/// Fails if so many of all configs are bad. Their faults were told.
+pub fn bad(bad: usize, all: usize) -> Outcome {
+    match (bad, all) {
+        (0, _) => Ok(()),
+        (_, 1) => Err(Failure::silent(Code::BadInput)),
+        _ => Err(Failure::bad_input(format!("{bad} of {all} configs are bad"))),
+    }
+}
+
+/// Fails if two files are configs of one name: they would be one library.
+pub fn distinct(plans: &[Plan]) -> Outcome {
+    for (i, plan) in plans.iter().enumerate() {
+        if let Some(other) = plans[..i].iter().find(|other| other.name == plan.name) {
+            let message = format!(
+                "{} and {} are both called `{}`",
+                shown_source(other),
+                shown_source(plan),
+                plan.name
+            );
+            return Err(
+                Failure::bad_input(message).help("a name stands for one library: give one of them another name")
+            );
         }
     }
-    match (bad, names.len()) {
-        (0, _) => Ok(plans),
-        (_, 1) => Err(Failure::silent(Code::BadInput)),
-        (bad, all) => Err(Failure::bad_input(format!("{bad} of {all} configs are bad"))),
-    }
+    Ok(())
+}
+
+/// The file of a plan, as [`shown`].
+pub fn shown_source(plan: &Plan) -> String {
+    plan.sources
+        .first()
+        .map_or_else(String::new, |path| shown(path).display().to_string())
 }
 
 /// Loads one config. Its faults go to stderr.
 pub fn load(path: &Path) -> Result<Plan, Failure> {
     hz3_config::load(&shown(path)).map_err(|faults| {
         eprintln!("{}", faults.render(style::stderr_colour()));
-        let n = faults.items().len();
-        Failure::bad_input(format!(
-            "{}: {n} {}",
-            shown(path).display(),
-            if n == 1 { "error" } else { "errors" }
-        ))
+        told(path, &faults)
     })
 }
 
@@ -56,6 +147,7 @@ pub fn shown(path: &Path) -> PathBuf {
     std::env::current_dir()
         .ok()
         .and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned))
+        .filter(|path| !path.as_os_str().is_empty())
         .unwrap_or_else(|| path.to_owned())
 }
 
@@ -98,6 +190,13 @@ pub fn quoted(names: &[&str]) -> String {
 pub fn report_refuted(plan: &Plan) {
     if let Some(reason) = &plan.refuted {
         eprintln!("{}: `{}` is refuted: {reason}", style::warning("warning"), plan.name);
+    }
+}
+
+/// Says on stderr what is worth knowing about a config: those notes that `wanted` takes.
+pub fn report_notes(plan: &Plan, wanted: impl Fn(&Note) -> bool) {
+    for note in hz3_config::notes::of(plan).iter().filter(|note| wanted(note)) {
+        eprintln!("{}: `{}`: {}", style::note("note"), plan.name, note.text);
     }
 }
 

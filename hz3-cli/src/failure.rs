@@ -1,7 +1,8 @@
 //! How a command ends badly: an exit code, a message, and what to do next.
 
+use hz3_config::file;
 use std::fmt;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
 /// The exit codes of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,15 +72,14 @@ impl Failure {
         self
     }
 
-    /// Prints the message to stderr and gives the process's exit code.
-    pub fn report(&self) -> ExitCode {
+    /// Prints the message to stderr.
+    pub fn report(&self) {
         if !self.message.is_empty() {
             eprintln!("{}: {}", crate::style::error("error"), self.message);
         }
         if let Some(help) = &self.help {
             eprintln!("{}: {help}", crate::style::note("help"));
         }
-        ExitCode::from(self.code as u8)
     }
 }
 
@@ -95,14 +95,35 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Reads a file that the user named: [`hz3_config::file::read`]. What is no file is bad input.
+pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    file::read(path, most).map_err(|why| Failure::bad_input(format!("cannot read {}: {why}", path.display())))
+}
+
+/// Writes a file, or leaves what was there: [`hz3_config::file::replace`].
+pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
+    file::replace(path, bytes).map_err(|why| Failure::failed(format!("cannot write {}: {why}", path.display())))
+}
+
+/// Says before the work whether its result can be written: [`hz3_config::file::writable`].
+pub fn writable(path: &Path) -> Outcome {
+    file::writable(path).map_err(|why| Failure::failed(format!("cannot write {}: {why}", path.display())))
+}
+
+/// The real path of a file that the user named, which must exist.
+pub fn real(given: &str) -> Result<PathBuf, Failure> {
+    std::fs::canonicalize(given)
+        .map_err(|error| Failure::bad_input(format!("cannot read {given}: {}", file::reason(&error))))
+}
+
 /// Says which file an I/O error is about.
 pub trait OnPath<T> {
     /// `what` is a verb phrase: "read", "create".
-    fn on(self, what: &str, path: &std::path::Path) -> Result<T, Failure>;
+    fn on(self, what: &str, path: &Path) -> Result<T, Failure>;
 }
 
 impl<T> OnPath<T> for std::io::Result<T> {
-    fn on(self, what: &str, path: &std::path::Path) -> Result<T, Failure> {
-        self.map_err(|e| Failure::failed(format!("cannot {what} {}: {e}", path.display())))
+    fn on(self, what: &str, path: &Path) -> Result<T, Failure> {
+        self.map_err(|e| Failure::failed(format!("cannot {what} {}: {}", path.display(), file::reason(&e))))
     }
 }

@@ -3,6 +3,9 @@
 //! One file per command under `commands/`; a new command is one variant of [`Command`] and one module.
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod out;
+
 mod commands;
 mod configs;
 mod failure;
@@ -16,6 +19,7 @@ mod style;
 mod tables;
 
 use clap::Parser;
+use failure::{Code, Failure};
 use std::process::ExitCode;
 
 /// Build, look at, prove and measure malloc variants.
@@ -28,22 +32,34 @@ struct Arguments {
     command: commands::Command,
 }
 
-/// Ends quietly when whoever reads the output has enough of it (`cargo hz3 diff a b | head`): printing panics then.
-fn end_with_the_reader() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let said = panic.payload().downcast_ref::<String>();
-        if said.is_some_and(|text| text.starts_with("failed printing to stdout") && text.contains("Broken pipe")) {
-            std::process::exit(0);
-        }
-        report(panic);
-    }));
+/// Reads the command line. What clap has to say instead of running a command is said by it, with its exit code.
+fn arguments() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|said| {
+        let (printed, code) = (said.print(), said.exit_code());
+        let lost = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+        ExitCode::from(match u8::try_from(code) {
+            Ok(0) if lost => Code::Failed as u8,
+            Ok(code) => code,
+            Err(_) => Code::BadInput as u8,
+        })
+    })
 }
 
 fn main() -> ExitCode {
-    end_with_the_reader();
-    match Arguments::parse().command.run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let outcome = arguments.command.run();
+    if let Err(failure) = &outcome {
+        failure.report();
+    }
+    let lost = out::fault().map(|why| Failure::failed(format!("cannot write to standard output: {why}")));
+    if let Some(failure) = &lost {
+        failure.report();
+    }
+    match outcome.err().or(lost) {
+        Some(failure) => ExitCode::from(failure.code as u8),
+        None => ExitCode::SUCCESS,
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::project::Project;
+use hz3_config::suggest;
 use hz3_lab::place::{PEERS, find_peer};
 use std::path::PathBuf;
 
@@ -34,7 +35,9 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
         });
     }
     if given.contains('/') || given.contains(".so") {
-        let path = std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
+        let path = crate::failure::real(given)?;
+        // What is no library is left out by the dynamic linker, and the program runs on the C library's malloc.
+        crate::library::Library::read(&path)?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = file
             .strip_prefix("libhz3_")
@@ -48,9 +51,8 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
     if project.configs().join(format!("{given}.toml")).is_file() {
         let path = project.library(given);
         if !path.is_file() {
-            return Err(
-                Failure::failed(format!("variant `{given}` is not built")).help(format!("cargo hz3 build {given}"))
-            );
+            return Err(Failure::bad_input(format!("variant `{given}` is not built"))
+                .help(suggest::command(["cargo", "hz3", "build", given])));
         }
         return Ok(Allocator {
             name: given.to_owned(),
@@ -82,7 +84,7 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
         .chain(PEERS.iter().map(|p| p.name))
         .chain(["glibc"]);
     let failure = Failure::bad_input(format!("`{given}` is no config, no known malloc and no path"));
-    Err(match hz3_config::suggest::nearest(given, known.clone()) {
+    Err(match suggest::nearest(given, known.clone()) {
         Some(near) => failure.help(format!("did you mean `{near}`?")),
         None => failure.help(format!("there are: {}", known.collect::<Vec<_>>().join(", "))),
     })

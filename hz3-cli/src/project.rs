@@ -1,6 +1,7 @@
 //! Where things are: the project's root, its configs, its libraries.
 
 use crate::failure::Failure;
+use hz3_lab::place::Place;
 use std::path::{Path, PathBuf};
 
 /// The project that the command works in.
@@ -40,31 +41,27 @@ impl Project {
         self.output().join(format!("libhz3_{name}.so"))
     }
 
+    /// Where `build` remembers which config the library of the variant `name` was made from.
+    pub fn origin(&self, name: &str) -> PathBuf {
+        self.output().join(format!("libhz3_{name}.from"))
+    }
+
     /// Names of all configs, sorted.
     pub fn config_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.configs())
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-            .collect();
-        names.sort();
-        names
+        Place {
+            root: self.root.clone(),
+        }
+        .config_names()
     }
 
     /// The config file that `given` means: a path (with a slash or `.toml`), or the name of a file in `configs/`.
     pub fn config(&self, given: &str) -> Result<PathBuf, Failure> {
         if given.contains('/') || given.ends_with(".toml") {
-            let path = PathBuf::from(given);
-            return match std::fs::canonicalize(&path) {
-                Ok(path) => Ok(path),
-                Err(e) => Err(Failure::bad_input(format!("cannot read {given}: {e}"))),
-            };
+            return crate::failure::real(given);
         }
         let path = self.configs().join(format!("{given}.toml"));
-        if path.is_file() {
+        // If it is no file, whoever reads it says what it is.
+        if path.exists() {
             return Ok(path);
         }
         let names = self.config_names();

@@ -59,6 +59,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "tag_table_bytes": cost.metadata.tag_table_bytes,
             "tag_bytes_per_segment": cost.metadata.tag_bytes_per_segment,
         },
+        "notes": hz3_config::notes::of(plan),
         "arena": { "bytes": plan.arena.size, "base": plan.arena.base },
     })
 }
@@ -89,6 +90,7 @@ fn classes(plan: &Plan, cost: &Cost) -> Vec<Value> {
                 "tail_waste_bytes": class.tail_waste,
                 "tail_waste_share": c.tail_share,
                 "bytes_per_object": c.bytes_per_object,
+                "saves_nothing": c.saves_nothing,
                 "colors": class.colors,
                 "batch_objects": class.batch,
                 "first_batch_objects": class.batch_first,

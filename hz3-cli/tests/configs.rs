@@ -4,6 +4,62 @@ mod common;
 
 use common::{Sandbox, hz3, root};
 
+/// What is worth knowing about the sandbox's `default`.
+const NOTE: &str = "note: `default`: 4 of 72 classes save no memory: an object of the next larger class takes no more of its \
+                    run. They have 480, 960, 1920, 3840 bytes\n";
+
+#[test]
+fn classes_that_save_nothing_and_flat_tables_are_told() {
+    let sandbox = Sandbox::new();
+    let ended = sandbox.hz3(&["explain", "default"]).with(0);
+    let marked: Vec<&str> = ended
+        .out
+        .lines()
+        .filter(|line| line.ends_with("  ="))
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .collect();
+    assert_eq!(marked, ["480", "960", "1920", "3840"]);
+    assert!(
+        ended.out.contains("Notes\n4 of 72 classes save no memory"),
+        "{}",
+        ended.out
+    );
+    let json = sandbox.hz3(&["explain", "default", "--format", "json"]).with(0).json();
+    let marked = json["classes"].as_array().expect("classes").iter();
+    assert_eq!(marked.filter(|class| class["saves_nothing"] == true).count(), 4);
+    assert_eq!(json["notes"][0]["about"], "classes-save-nothing");
+    assert!(!sandbox.hz3(&["explain", "wide"]).with(0).out.contains("Notes"));
+
+    sandbox.write(
+        "configs/level.toml",
+        "name = \"level\"\ndescription = \"d\"\nextends = \"wide\"\n[tag]\nspace = \"flat\"\n",
+    );
+    let flat = "`tag.space = \"flat\"` needs 64 GiB of address space for its table";
+    let ended = sandbox.hz3(&["check", "level"]).with(0);
+    assert!(
+        ended.err.starts_with(&format!("note: `level`: {flat}")),
+        "{}",
+        ended.err
+    );
+    assert!(
+        sandbox
+            .hz3(&["explain", "level"])
+            .with(0)
+            .out
+            .contains(&format!("Notes\n{flat}"))
+    );
+    let json = sandbox.hz3(&["check", "level", "--format", "json"]).with(0).json();
+    assert_eq!(json["configs"][0]["notes"][0]["about"], "flat-address-space");
+    // It is told before anything is built, which this sandbox cannot do.
+    let ended = sandbox.hz3(&["build", "level", "default"]);
+    assert!(
+        ended.err.starts_with(&format!("note: `level`: {flat}")),
+        "{}",
+        ended.err
+    );
+    assert!(!ended.err.contains("save no memory"), "{}", ended.err);
+}
+
 #[test]
 fn check_says_what_is_well() {
     let sandbox = Sandbox::new();
@@ -15,7 +71,7 @@ fn check_says_what_is_well() {
         .filter_map(|l| l.split_whitespace().next())
         .collect();
     assert_eq!(names, ["default", "wide"]);
-    assert_eq!(ended.err, "");
+    assert_eq!(ended.err, NOTE);
     assert!(!ended.out.contains('\x1b'), "no colour outside of a terminal");
 }
 
@@ -36,7 +92,34 @@ fn check_says_every_error_of_every_file() {
     ] {
         assert!(ended.err.contains(part), "{part} is not in:\n{}", ended.err);
     }
-    assert_eq!(ended.out, "");
+    // Those that are well are shown beside them.
+    let rows: Vec<Vec<&str>> = ended
+        .out
+        .lines()
+        .skip(1)
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    let last = |i: usize| rows[i][rows[i].len() - 1];
+    assert_eq!(
+        [rows[0][0], rows[1][0], rows[2][0], rows[3][0]],
+        ["bad1", "bad2", "default", "wide"]
+    );
+    assert!(
+        ended.out.contains("2 errors") && ended.out.contains("1 error\n"),
+        "{}",
+        ended.out
+    );
+    assert_eq!([last(2), last(3)], ["ok", "ok"]);
+    let json = sandbox.hz3(&["check", "--format", "json"]).with(2).json();
+    let errors = json["configs"][0]["errors"].as_array().expect("errors");
+    assert_eq!(
+        (errors[0]["line"].as_u64(), errors[0]["column"].as_u64()),
+        (Some(3), Some(1))
+    );
+    assert_eq!(
+        (&json["configs"][1]["ok"], &json["configs"][3]["ok"]),
+        (&false.into(), &true.into())
+    );
     // The others can still be checked by name.
     sandbox.hz3(&["check", "default"]).with(0);
 }
@@ -49,10 +132,8 @@ fn check_reports_identical_configs() {
         "name = \"twin\"\ndescription = \"Another word for wide\"\nextends = \"wide\"\n",
     );
     let ended = sandbox.hz3(&["check"]).with(1);
-    assert_eq!(
-        ended.err,
-        "warning: `twin` and `wide` are one allocator: their tables and code are identical\n"
-    );
+    let warning = "warning: `twin` and `wide` are one allocator: their tables and code are identical\n";
+    assert_eq!(ended.err, format!("{NOTE}{warning}"));
     sandbox.hz3(&["check", "--allow-identical"]).with(0);
 }
 

@@ -240,7 +240,7 @@ fn inspect_of_what_is_not_ours() {
     let json = bench.hz3("inspect", &["--format", "json"]).with(0).json();
     assert_eq!(json["variant"], serde_json::Value::Null);
     assert!(json["exports"].as_array().expect("exports").contains(&"malloc".into()));
-    bench.hz3("inspect", &["--format", "toml"]).with(1);
+    bench.hz3("inspect", &["--format", "toml"]).with(2);
     let inert = compile(
         bench.folder.path(),
         "libinert.so",

@@ -12,6 +12,7 @@ impl Drop for Cleanup {
     fn drop(&mut self) {
         for path in &self.0 {
             let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(path.with_extension("from"));
         }
     }
 }

@@ -114,6 +114,7 @@ fn known_configs(path: &Path, child: &Path) -> Option<Vec<String>> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .filter(|path| real(path) != real(child))
+        .filter(|path| file::check(path).is_ok())
         .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
         .collect();
     names.sort();

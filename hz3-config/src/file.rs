@@ -126,12 +126,44 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
     written.map_err(|error| {
         // It may not even be there.
         let _ = std::fs::remove_file(&fresh);
-        match error.kind() {
-            ErrorKind::NotFound => "its folder does not exist".to_owned(),
-            ErrorKind::PermissionDenied => "permission denied in its folder".to_owned(),
-            _ => reason(&error),
-        }
+        not_written(&error)
     })
+}
+
+/// Whether [`replace`] could begin: for what takes long to make, to be asked before.
+///
+/// # Errors
+///
+/// The reason in words, without the file's name.
+pub fn writable(path: &Path) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err("it is a folder".to_owned()),
+        Ok(metadata) if strange(&metadata).is_some() => return Ok(()),
+        _ => {}
+    }
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let fresh = beside(&place);
+    let made = OpenOptions::new().write(true).create_new(true).open(&fresh);
+    let _ = std::fs::remove_file(&fresh);
+    made.map(drop).map_err(|error| not_written(&error))
+}
+
+/// Why a new file beside another cannot be made or filled.
+fn not_written(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "its folder does not exist".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied in its folder".to_owned(),
+        _ => reason(error),
+    }
+}
+
+/// Whether a path is a file that can be read whole: no pipe, no device, no folder.
+///
+/// # Errors
+///
+/// The reason in words, without the file's name.
+pub fn check(path: &Path) -> Result<(), String> {
+    ordinary(&std::fs::metadata(path))
 }
 
 /// Writes all bytes, and hears of what fails only at the end.
@@ -209,6 +241,11 @@ mod tests {
             Err("its folder does not exist".to_owned())
         );
         assert_eq!(replace(&folder, b""), Err("it is a folder".to_owned()));
+        assert_eq!(
+            writable(&folder.join("none/file")),
+            Err("its folder does not exist".to_owned())
+        );
+        assert_eq!((writable(&file), writable(&folder.join("new"))), (Ok(()), Ok(())));
         #[cfg(unix)]
         {
             let link = folder.join("link");

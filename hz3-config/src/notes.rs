@@ -14,6 +14,8 @@ pub struct Note {
     pub text: String,
 }
 
+/// [`Note::about`] of a tag table over the whole address space: who builds such a library should know what it needs.
+pub const FLAT: &str = "flat-address-space";
 /// Sizes that a note names at most.
 const NAMED: usize = 6;
 
@@ -56,7 +58,7 @@ fn idle_classes(cost: &Cost) -> Option<Note> {
 /// A table over the whole address space.
 fn flat(plan: &Plan, cost: &Cost) -> Option<Note> {
     (plan.tag.space == TagSpace::Flat).then(|| Note {
-        about: "flat-address-space",
+        about: FLAT,
         text: format!(
             "`tag.space = \"flat\"` needs {} GiB of address space for its table. Where that much is not to be had (`ulimit -v`, \
              a small RLIMIT_AS, valgrind), programs end with a message at their first allocation, and mlockall is expensive",

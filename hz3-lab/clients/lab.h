@@ -127,6 +127,14 @@ static void lab_prove(const char *client) {
 	_exit(0);
 }
 
+/* The names of all options, for who asked for another. */
+static const char *lab_names(const struct opt *opts) {
+	static char text[400];
+	size_t n = (size_t)snprintf(text, sizeof text, "seed");
+	for (const struct opt *o = opts; o->name && n < sizeof text; o++) n += (size_t)snprintf(text + n, sizeof text - n, ", %s", o->name);
+	return text;
+}
+
 static void lab_options(int argc, char **argv, const char *client, const char *what, const struct opt *opts) {
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i];
@@ -155,7 +163,7 @@ static void lab_options(int argc, char **argv, const char *client, const char *w
 		const struct opt *o = opts;
 		if (!strcmp(name, "seed")) { lab_seed = lab_number(name, value); continue; }
 		while (o->name && strcmp(o->name, name)) o++;
-		if (!o->name) lab_die("%s: no option --%s. See --help", client, name);
+		if (!o->name) lab_die("%s: no option %s; there are: %s", client, name, lab_names(opts));
 		if (o->number) *o->number = lab_number(name, value);
 		else *o->text = value;
 	}

@@ -28,6 +28,49 @@ static inline void check(const byte *p, uint64_t n, uint32_t k, uint64_t *bad) {
 	if ((k & 31) == 0 && n && !marked(p, n)) ++*bad;
 }
 
+static bool makes(uint64_t kind) { return kind == MALLOC || kind == RESIZE || kind == CALLOC || kind == MEMALIGN; }
+
+/* Whether the file can be run at all, looked at before the clock runs: every field is within its bounds, and no wait can be
+ * for ever. For the latter the threads go here as far as they can, in turns; an object is made before it goes, and goes
+ * once. The threads of the run make the same steps in another order, of which none can end elsewhere. */
+static void inspect(const char *file) {
+	uint64_t at[64], total = trace->first[trace->threads], left = total;
+	byte *state = book(trace->objects + 1); /* 0 not made, 1 alive, 2 gone */
+	for (uint64_t t = 0; t < trace->threads; t++) {
+		at[t] = trace->first[t];
+		if (trace->first[t] > trace->first[t + 1] || trace->first[0]) lab_die("'%s': the events of thread %llu overlap others", file, (unsigned long long)t);
+	}
+	for (bool moved = true; moved && left;) {
+		moved = false;
+		for (uint64_t t = 0; t < trace->threads; t++) {
+			for (; at[t] < trace->first[t + 1]; moved = true) {
+				const struct event *e = events + at[t];
+				unsigned long long place = at[t];
+				uint64_t kind = e->what >> 56, old = kind == RESIZE ? e->old : e->object;
+				if (!makes(kind) && kind != FREE) lab_die("'%s': event %llu is of kind %u", file, place, (unsigned)kind);
+				if ((makes(kind) ? e->object : 0) >= trace->objects || ((kind == RESIZE || kind == FREE) && old >= trace->objects))
+					lab_die("'%s': event %llu is of an object that does not exist", file, place);
+				if (kind == MEMALIGN && (e->what >> 48 & 0xff) > 47) lab_die("'%s': event %llu has an alignment that does not exist", file, place);
+				if (kind == RESIZE && (at[t] + 1 == trace->first[t + 1] || e[1].what >> 48)) lab_die("'%s': event %llu has no old size", file, place);
+				if (kind == RESIZE || kind == FREE) {
+					if (!state[old]) break; /* another thread makes it */
+					if (state[old] > 1) lab_die("'%s': at event %llu object %llu is gone", file, place, (unsigned long long)old);
+					state[old] = 2;
+				}
+				if (makes(kind)) {
+					if (state[e->object]) lab_die("'%s': event %llu makes an object twice", file, place);
+					state[e->object] = 1;
+				}
+				at[t] += kind == RESIZE ? 2 : 1;
+				left -= kind == RESIZE ? 2 : 1;
+			}
+		}
+	}
+	for (uint64_t t = 0; left && t < trace->threads; t++)
+		if (at[t] < trace->first[t + 1]) lab_die("'%s': event %llu waits for ever", file, (unsigned long long)at[t]);
+	munmap(state, trace->objects + 1);
+}
+
 static void *work(void *arg) {
 	uint64_t id = (uint64_t)(uintptr_t)arg, failed = 0, bad = 0;
 	int64_t delta = 0;
@@ -98,15 +141,18 @@ int main(int argc, char **argv) {
 	const char *file = "";
 	const struct opt opts[] = {{"file", "trace, as prepared by hz3 replay", NULL, &file}, {"rounds", "times", &rounds, NULL}, {0}};
 	lab_options(argc, argv, "replay", "a recorded trace, run again", opts);
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	off_t bytes = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 	if (bytes < (off_t)sizeof *trace) lab_die("--file: cannot read '%s'", file);
 	trace = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	if (trace == MAP_FAILED || memcmp(trace->magic, "hz3flat", 8) || trace->threads < 1 || trace->threads > 64 || rounds < 1)
 		lab_die("'%s' is not a prepared trace", file);
 	events = (const struct event *)(trace->first + trace->threads + 1);
-	if ((off_t)sizeof *trace + (off_t)((trace->threads + 1) * 8 + trace->first[trace->threads] * sizeof *events) != bytes)
+	uint64_t front = sizeof *trace + (trace->threads + 1) * 8, rest = (uint64_t)bytes - front;
+	if (front > (uint64_t)bytes || trace->first[trace->threads] != rest / sizeof *events || rest % sizeof *events)
 		lab_die("'%s' is cut short", file);
+	if (trace->objects > rest / sizeof *events) lab_die("'%s': more objects than events", file);
+	inspect(file);
 	objects = book((trace->objects + 1) * sizeof *objects);
 	pthread_t id[64];
 	lab_gate_for(trace->threads);

@@ -1,6 +1,7 @@
 //! Builds the clients with the C compiler that the `cc` crate finds, once per source and flags.
 
 use crate::{Error, Result, place::Place};
+use hz3_config::file;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -75,7 +76,8 @@ impl Clients {
             if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
                 return Ok(());
             }
-            std::fs::write(path, text).map_err(|e| Error::unfit(format!("{}: {e}", path.display())))
+            file::replace(path, text.as_bytes())
+                .map_err(|why| Error::unfit(format!("cannot write {}: {why}", path.display())))
         };
         let src = folder.join("src");
         std::fs::create_dir_all(&src).map_err(|e| Error::unfit(format!("{}: {e}", src.display())))?;

@@ -1,6 +1,7 @@
 //! The hot paths of a library as text, for people to lay side by side.
 
 use crate::{Error, Result};
+use hz3_config::file;
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, IntelFormatter, OpKind};
 use object::{Object, ObjectSection, ObjectSymbol};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ const MOST: usize = 48;
 
 /// `malloc` and `free` of a library; nothing on machines whose code cannot be decoded here.
 pub fn hot_paths(path: &Path) -> Result<Vec<HotPath>> {
-    let bytes = std::fs::read(path).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
+    let bytes = file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
     let file = object::File::parse(&*bytes).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
     if file.architecture() != object::Architecture::X86_64 {
         return Ok(Vec::new());

@@ -1,6 +1,7 @@
 //! What a library is made of: the note that the generator wrote, and its code and constants.
 
 use crate::{Error, Result};
+use hz3_config::file;
 use iced_x86::{Decoder, DecoderOptions, OpKind, Register};
 use object::{Object, ObjectSection};
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ pub struct Identity {
 impl Identity {
     /// Reads a library.
     pub fn of(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
+        let bytes = file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
         let file = object::File::parse(&*bytes)
             .map_err(|e| Error::input(format!("{}: not an ELF file: {e}", path.display())))?;
         let section = |name: &str| {

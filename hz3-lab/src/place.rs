@@ -1,6 +1,7 @@
 //! Where things are: the project's folders, the variants' libraries, the peers of the distribution.
 
 use crate::{Error, Result};
+use hz3_config::{file, suggest};
 use std::path::{Path, PathBuf};
 
 /// The folders of one project.
@@ -43,6 +44,17 @@ impl Place {
     /// Configs.
     pub fn configs(&self) -> PathBuf {
         self.root.join("configs")
+    }
+    /// Names of all configs, sorted.
+    pub fn config_names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.configs()).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names
     }
 }
 
@@ -197,7 +209,9 @@ impl Library {
             None => (None, word),
         };
         if label.is_some() || path.contains('/') || path.ends_with(".so") {
-            let full = std::fs::canonicalize(path).map_err(|e| Error::input(format!("{path}: {e}")))?;
+            let full = std::fs::canonicalize(path);
+            let full = full.map_err(|e| Error::input(format!("{path}: {}", file::reason(&e))))?;
+            file::check(&full).map_err(|why| Error::input(format!("{path}: {why}")))?;
             let stem = full
                 .file_name()
                 .map(|n| n.to_string_lossy().into_owned())
@@ -217,11 +231,19 @@ impl Library {
             });
         }
         if place.configs().join(format!("{word}.toml")).is_file() {
-            return Err(Error::unfit(format!("{word} is not built yet: cargo hz3 build {word}")));
+            let command = suggest::command(["cargo", "hz3", "build", word]);
+            return Err(Error::input(format!("{word} is not built yet: {command}")));
         }
+        let configs = place.config_names();
+        let peers = || PEERS.iter().map(|p| p.name);
+        let known = configs.iter().map(String::as_str).chain(peers()).chain(["glibc"]);
+        let near = match suggest::nearest(word, known) {
+            Some(near) => format!(": did you mean '{near}'?"),
+            None => String::new(),
+        };
         Err(Error::input(format!(
-            "'{word}' is neither a config of this project, nor {}, nor glibc, nor a path",
-            PEERS.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
+            "'{word}' is neither a config of this project, nor {}, nor glibc, nor a path{near}",
+            peers().collect::<Vec<_>>().join(", ")
         )))
     }
 }

@@ -5,9 +5,11 @@ use crate::failure::{Code, Failure, OnPath, Outcome};
 use crate::library::{Library, Note, abi};
 use crate::project::Project;
 use crate::style;
-use hz3_config::Plan;
+use hz3_config::{Plan, suggest};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -37,12 +39,16 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     let project = Project::find()?;
     let plans = configs::load_all(&project, &arguments.names)?;
-    plans.iter().for_each(configs::report_refuted);
+    for plan in &plans {
+        configs::report_refuted(plan);
+        configs::report_notes(plan, |note| note.about == hz3_config::notes::FLAT);
+    }
     let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
 
     let folder = project.output();
     std::fs::create_dir_all(&folder).on("create", &folder)?;
     let lock = Lock::take(&folder)?;
+    plans.iter().try_for_each(|plan| claim(&project, plan))?;
     let bar = progress(plans.len());
     let mut built: Vec<Library> = Vec::new();
     let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
@@ -88,6 +94,52 @@ fn progress(steps: usize) -> ProgressBar {
     bar
 }
 
+/// Refuses to write over the library of another config: a name stands for one.
+fn claim(project: &Project, plan: &Plan) -> Outcome {
+    let Some(own) = plan.sources.first().and_then(|path| path.canonicalize().ok()) else {
+        return Ok(());
+    };
+    let (name, library) = (&plan.name, project.library(&plan.name));
+    let refuse = |other: &Path, help: String| {
+        let message = format!(
+            "two configs are called `{name}`: {} and {}, whose library {} is",
+            configs::shown_source(plan),
+            configs::shown(other).display(),
+            project.relative(&library)
+        );
+        Err(Failure::bad_input(message).help(help))
+    };
+    let is_another = |path: &Path| path.canonicalize().is_ok_and(|path| path != own);
+    let listed = project.configs().join(format!("{name}.toml"));
+    if is_another(&listed) {
+        return refuse(&listed, "give the config another name: its file's, and `name` in it".to_owned());
+    }
+    let before = origin(project, name).filter(|path| library.is_file() && is_another(path));
+    match before {
+        Some(before) => refuse(
+            &before,
+            format!(
+                "give one of them another name, or remove the library: {}",
+                suggest::command(["rm", &project.relative(&library)])
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// The config that the library of this name was made from.
+fn origin(project: &Project, name: &str) -> Option<PathBuf> {
+    let bytes = std::fs::read(project.origin(name)).ok()?;
+    Some(project.root.join(OsStr::from_bytes(bytes.trim_ascii_end())))
+}
+
+/// Remembers it, in a form that survives when the project is moved.
+fn remember(project: &Project, name: &str, config: &Path) -> Outcome {
+    let config = config.strip_prefix(&project.root).unwrap_or(config);
+    let line = [config.as_os_str().as_bytes(), b"\n"].concat();
+    crate::failure::write(&project.origin(name), &line)
+}
+
 /// Builds one variant, checks the library and puts it in its place.
 fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Library, Failure> {
     let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
@@ -97,9 +149,19 @@ fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Librar
     let place = project.library(&plan.name);
     // Programs may be running on the old file: it is replaced, never written to.
     let new = place.with_extension(format!("so.{}", std::process::id()));
-    std::fs::copy(&made, &new).on("write", &new)?;
-    std::fs::rename(&new, &place).on("write", &place)?;
+    discard_unless(std::fs::copy(&made, &new).on("write", &new), &new)?;
+    let moved = std::fs::rename(&new, &place).on("write", &place);
+    discard_unless(moved, &new)?;
+    remember(project, &plan.name, config)?;
     Ok(Library { path: place, ..library })
+}
+
+/// Removes a file if what was done to it failed.
+fn discard_unless<T>(result: Result<T, Failure>, file: &Path) -> Result<T, Failure> {
+    if result.is_err() {
+        let _ = std::fs::remove_file(file);
+    }
+    result
 }
 
 fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) -> Result<PathBuf, Failure> {

@@ -194,8 +194,7 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
     } else {
         &arguments.rows
     };
-    for word in &arguments.traces {
-        let (name, trace) = super::trace::open(place, word)?;
+    for (name, trace) in super::trace::open_all(place, &arguments.traces)? {
         jobs.push(Job::trace(&name, &trace, clients).map_err(failure)?);
     }
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));

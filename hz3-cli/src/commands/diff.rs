@@ -8,7 +8,7 @@ use crate::peers::Allocator;
 use crate::project::Project;
 use crate::step::{self, Op, Request};
 use crate::style;
-use hz3_config::Plan;
+use hz3_config::{Plan, suggest};
 use hz3_config::cost::Cost;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -77,7 +77,12 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     match arguments.format {
         Format::Json => super::print_json(&report)?,
-        Format::Text => print(&report, libraries.is_some(), arguments.no_count),
+        Format::Text => {
+            print(&report);
+            if !arguments.no_count {
+                say_of_instructions(&arguments, &report, libraries.is_some());
+            }
+        }
     }
     if report.identical { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
 }
@@ -85,7 +90,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// The plan, and the library if there is one that this plan gave.
 fn side(project: &Project, given: &str) -> Result<(Plan, Option<PathBuf>), Failure> {
     if given.ends_with(".so") {
-        let path = std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")))?;
+        let path = crate::failure::real(given)?;
         let note = Library::read(&path)?
             .note
             .ok_or_else(|| Failure::bad_input(format!("{given} is no variant of hz3")))?;
@@ -217,7 +222,7 @@ fn instructions(
         .collect())
 }
 
-fn print(report: &Report, built: bool, no_count: bool) {
+fn print(report: &Report) {
     if report.identical {
         println!("{} and {} are the same allocator: their tables and code are identical", report.a, report.b);
     }
@@ -238,11 +243,14 @@ fn print(report: &Report, built: bool, no_count: bool) {
         style::print_table(&table);
         println!();
     }
-    if no_count {
-        return;
-    }
+}
+
+fn say_of_instructions(arguments: &Arguments, report: &Report, built: bool) {
     if !built {
-        eprintln!("instructions are compared when both are built: cargo hz3 build {} {}", report.a, report.b);
+        // A library cannot be built from itself: it is not current only where its config is.
+        let configs = [&arguments.a, &arguments.b].into_iter().filter(|given| !given.ends_with(".so"));
+        let command = ["cargo", "hz3", "build"].into_iter().chain(configs.map(String::as_str));
+        eprintln!("instructions are compared when both are built and current: {}", suggest::command(command));
     } else if report.instructions.is_empty() {
         println!("malloc and free take the same instructions at every size");
     }

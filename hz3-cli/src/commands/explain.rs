@@ -42,6 +42,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     memory(&plan, &cost, arguments.threads);
     section("Policies");
     policies(&plan);
+    notes(&plan);
     configs::report_refuted(&plan);
     Ok(())
 }
@@ -73,7 +74,7 @@ fn classes(plan: &Plan, cost: &Cost) {
     let coloured = plan.classes.iter().any(|c| c.colors > 1);
     let mut header = vec![
         "class", "size B", "from B", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first",
-        "thread B", "depot", "borrow", "slot",
+        "thread B", "depot", "borrow", "slot", "",
     ];
     if coloured {
         header.push("colours");
@@ -96,6 +97,7 @@ fn classes(plan: &Plan, cost: &Cost) {
             depot.to_string(),
             class.borrow.to_string(),
             class.slot_offset.to_string(),
+            if c.saves_nothing { "=" } else { "" }.to_owned(),
         ];
         if coloured {
             row.push(class.colors.to_string());
@@ -106,7 +108,8 @@ fn classes(plan: &Plan, cost: &Cost) {
     println!(
         "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first:\n\
          objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: batches that\n\
-         wait there at most; borrow: larger classes that serve before the heap grows; slot: byte offset in a thread's bank"
+         wait there at most; borrow: larger classes that serve before the heap grows; slot: byte offset in a thread's bank;\n\
+         =: saves no memory, as an object of the next larger class takes no more of its run"
     );
 }
 
@@ -223,6 +226,17 @@ fn outside(plan: &Plan, cost: &Cost) -> String {
 
 fn base(base: u64) -> String {
     if base == 0 { "where the kernel likes".to_owned() } else { format!("at {base:#x} if that is free") }
+}
+
+fn notes(plan: &Plan) {
+    let notes = hz3_config::notes::of(plan);
+    if notes.is_empty() {
+        return;
+    }
+    section("Notes");
+    for note in notes {
+        println!("{}", note.text);
+    }
 }
 
 fn policies(plan: &Plan) {

@@ -1,6 +1,6 @@
 //! `heap`: which pages of a process hold what.
 
-use crate::failure::{Failure, OnPath, Outcome};
+use crate::failure::{self, Failure, Outcome};
 use crate::heap::process::Process;
 use crate::heap::snapshot::Snapshot;
 use crate::heap::summary::{self, Summary};
@@ -71,11 +71,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     if let Some(file) = &arguments.save {
         let text = serde_json::to_string(&kept).map_err(|e| Failure::failed(format!("cannot write JSON: {e}")))?;
-        std::fs::write(file, text + "\n").on("write", file)?;
+        failure::write(file, (text + "\n").as_bytes())?;
     }
     if let Some(file) = &arguments.output {
         let page = page::page(&snapshot, &summary);
-        std::fs::write(file, &page).on("write", file)?;
+        failure::write(file, page.as_bytes())?;
         eprintln!("{}: {} KiB", file.display(), page.len().div_ceil(1024));
     }
     if arguments.json {
@@ -110,7 +110,7 @@ fn process_id(source: &str) -> Result<Option<u32>, Failure> {
 
 fn read(path: &Path) -> Result<Snapshot, Failure> {
     let shown = path.display();
-    let text = std::fs::read(path).map_err(|e| Failure::bad_input(format!("cannot read {shown}: {e}")))?;
+    let text = failure::read(path, hz3_config::file::DATA)?;
     let text = String::from_utf8(text).map_err(|_| Failure::bad_input(format!("{shown} is no snapshot of a heap")))?;
     Snapshot::parse(&text).map_err(|what| Failure::bad_input(format!("{shown} {what}")))
 }

@@ -99,7 +99,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 
 fn path(project: &Project, given: &str) -> Result<PathBuf, Failure> {
     if given.contains('/') || std::path::Path::new(given).is_file() {
-        return std::fs::canonicalize(given).map_err(|e| Failure::bad_input(format!("cannot read {given}: {e}")));
+        return crate::failure::real(given);
     }
     match crate::peers::resolve(project, given)?.library {
         Some(path) => Ok(path),
@@ -108,7 +108,7 @@ fn path(project: &Project, given: &str) -> Result<PathBuf, Failure> {
 }
 
 fn no_note(library: &Library) -> Failure {
-    Failure::failed(format!("{} is no variant of hz3: it has no {} section", library.path.display(), crate::library::note::SECTION))
+    Failure::bad_input(format!("{} is no variant of hz3: it has no {} section", library.path.display(), crate::library::note::SECTION))
 }
 
 /// A variant must have all and nothing else; any other library is asked for the core only.

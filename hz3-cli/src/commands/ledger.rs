@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::compare::failure;
-use crate::failure::{Failure, OnPath, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::style;
 use hz3_lab::ledger::{Ledger, side_by_side};
@@ -34,7 +34,7 @@ struct Filter {
     #[arg(long, value_name = "VERDICT", value_parser = ["GO", "NO-GO", "UNDECIDED"])]
     verdict: Option<String>,
     /// Only records of this day or later: 2026-01-31
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     since: Option<String>,
     /// Output
     #[arg(long, value_enum, default_value_t)]
@@ -74,6 +74,33 @@ enum Action {
         /// The config
         name: String,
     },
+}
+
+/// A day that exists, as records write it.
+fn day(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |part: &str, digits: usize| {
+        let fits = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
+        part.parse::<u32>().ok().filter(|_| fits)
+    };
+    if let [year, month, day] = parts[..]
+        && let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2))
+        && (1..=days(year, month)).contains(&day)
+    {
+        return Ok(text.to_owned());
+    }
+    Err("a day is written 2026-01-31, and must exist".to_owned())
+}
+
+/// Days of a month; none of a month that there is not.
+fn days(year: u32, month: u32) -> u32 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        _ => 0,
+    }
 }
 
 /// Runs `ledger`.
@@ -197,10 +224,11 @@ fn list(filter: &Filter) -> Outcome {
 fn mark(name: &str, why: Option<&str>) -> Outcome {
     let project = Project::find()?;
     let path = project.config(name)?;
-    let text = std::fs::read_to_string(&path).on("read", &path)?;
+    let text = hz3_config::file::read_text(&path, hz3_config::file::CONFIG)
+        .map_err(|why| Failure::bad_input(format!("cannot read {}: {why}", project.relative(&path))))?;
     let new = marked(&text, why).map_err(|e| Failure::bad_input(format!("{}: {e}", project.relative(&path))))?;
     hz3_config::load_str(&path, &new).map_err(|d| Failure::bad_input(d.to_string()))?;
-    std::fs::write(&path, new).on("write", &path)?;
+    crate::failure::write(&path, new.as_bytes())?;
     println!(
         "{}: {}",
         project.relative(&path),

@@ -3,6 +3,7 @@
 use crate::configs;
 use crate::failure::{Failure, OnPath, Outcome};
 use crate::project::Project;
+use hz3_config::file;
 
 /// Arguments of `new`.
 #[derive(clap::Args)]
@@ -33,6 +34,8 @@ pub fn run(arguments: Arguments) -> Outcome {
             .help("choose another name, or edit that file"));
     }
     let parent = project.config(&arguments.from)?;
+    file::check(&parent)
+        .map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
     // A parent in configs/ is named as the others name theirs, any other by its path.
     let extends = match parent.parent() == Some(project.configs().as_path()) {
         true => parent.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
@@ -70,5 +73,10 @@ fn text(name: &str, extends: &str, description: Option<&str>, hypothesis: Option
 fn write_new(path: &std::path::Path, text: &str) -> Outcome {
     use std::io::Write;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).on("create", path)?;
-    file.write_all(text.as_bytes()).on("write", path)
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).on("write", path);
+    if written.is_err() {
+        // Half a config would be taken for one.
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }

@@ -36,10 +36,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         .map(|w| Library::parse(&place, w))
         .collect::<Result<Vec<_>, _>>()
         .map_err(failure)?;
+    let traces = super::trace::open_all(&place, &arguments.traces)?;
     let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
     let mut runs: Vec<Run> = Vec::new();
-    for word in &arguments.traces {
-        let (name, trace) = super::trace::open(&place, word)?;
+    for (name, trace) in traces {
         let job = Job::trace(&name, &trace, &clients).map_err(failure)?;
         for library in &libraries {
             runs.push(single(&clients, &job, library, 1)?);

@@ -1,7 +1,7 @@
 //! `report`: records of the ledger as one page.
 
 use super::compare::failure;
-use crate::failure::{OnPath, Outcome};
+use crate::failure::Outcome;
 use hz3_lab::ledger::Ledger;
 use hz3_lab::place::Place;
 use hz3_lab::report;
@@ -29,7 +29,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         .collect::<Result<Vec<_>, _>>()
         .map_err(failure)?;
     let page = report::page(&records);
-    std::fs::write(&arguments.output, &page).on("write", &arguments.output)?;
+    crate::failure::write(&arguments.output, page.as_bytes())?;
     eprintln!("{}: {} KiB", arguments.output.display(), page.len().div_ceil(1024));
     Ok(())
 }

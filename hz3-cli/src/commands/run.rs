@@ -5,6 +5,7 @@ use crate::library::Library;
 use crate::peers::{self, Allocator};
 use crate::project::Project;
 use crate::style;
+use hz3_config::suggest;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -32,7 +33,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let error = command.exec();
     let program = arguments.command[0].to_string_lossy();
-    Err(Failure::bad_input(format!("cannot start {program}: {error}")))
+    Err(Failure::bad_input(format!("cannot start {program}: {}", hz3_config::file::reason(&error))))
 }
 
 /// The library before whatever is preloaded already: the first definition of a symbol wins.
@@ -56,10 +57,10 @@ pub fn warn_if_stale(project: &Project, allocator: &Allocator) {
     match hz3_config::load(&config) {
         Ok(plan) if plan.hash.to_string() == note.hash => {}
         Ok(_) => eprintln!(
-            "{}: {} was changed since the library was built; cargo hz3 build {}",
+            "{}: {} was changed since the library was built; {}",
             style::warning("warning"),
             project.relative(&config),
-            allocator.name
+            suggest::command(["cargo", "hz3", "build", &allocator.name])
         ),
         Err(_) => eprintln!(
             "{}: {} has errors now; the library is from before",

@@ -1,6 +1,6 @@
 //! `schema`: what the config language is, for editors and for readers.
 
-use crate::failure::{Code, Failure, OnPath, Outcome};
+use crate::failure::{Code, Failure, Outcome};
 use crate::project::Project;
 
 /// Arguments of `schema`.
@@ -39,7 +39,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             continue;
         }
         if arguments.write {
-            std::fs::write(&path, text).on("write", &path)?;
+            crate::failure::write(&path, text.as_bytes())?;
             eprintln!("wrote {file}");
         } else {
             eprintln!("{file} is not current");

@@ -1,9 +1,10 @@
 //! `trace`: records what a program asks of malloc.
 
 use super::Format;
-use super::compare::failure;
-use crate::failure::{Code, Failure, OnPath, Outcome};
+use super::compare::failure as of_lab;
+use crate::failure::{self, Code, Failure, Outcome};
 use crate::style;
+use hz3_config::{file, suggest};
 use hz3_lab::clients::Clients;
 use hz3_lab::place::Place;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
@@ -42,16 +43,41 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
+/// Names of the traces in hz3-lab/traces, sorted.
+fn shipped(place: &Place) -> Vec<String> {
+    let entries = std::fs::read_dir(place.root.join("hz3-lab/traces"));
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "hz3t"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+/// That a trace is not there, and which may be meant.
+fn unknown(place: &Place, word: &str) -> Failure {
+    let names = shipped(place);
+    let failure = Failure::bad_input(format!("no trace `{word}`, neither a file nor one of hz3-lab/traces"));
+    match suggest::nearest(word, names.iter().map(String::as_str)) {
+        Some(near) => failure.help(format!("did you mean `{near}`?")),
+        None => failure.help(format!("there are: {}", names.join(", "))),
+    }
+}
+
 /// Reads a trace: a file, or the name of one in hz3-lab/traces. Returns its name, too.
 pub fn open(place: &Place, word: &str) -> Result<(String, Trace), Failure> {
     let path = Path::new(word);
     let shipped = place.root.join("hz3-lab/traces").join(format!("{word}.hz3t"));
-    let path = if !path.exists() && shipped.is_file() {
-        &shipped
-    } else {
-        path
+    let path = match (path.exists(), shipped.is_file()) {
+        (true, _) => path,
+        (false, true) => &shipped,
+        (false, false) => return Err(unknown(place, word)),
     };
-    let data = std::fs::read(path).map_err(|e| Failure::bad_input(format!("cannot read {word}: {e}")))?;
+    let data = failure::read(path, file::DATA)?;
     let name = path
         .file_stem()
         .map_or(word.into(), |s| s.to_string_lossy().into_owned());
@@ -59,14 +85,30 @@ pub fn open(place: &Place, word: &str) -> Result<(String, Trace), Failure> {
     Ok((name, trace))
 }
 
+/// Reads traces as [`open`]. Rows are told apart by their names, so no two may have one.
+pub fn open_all(place: &Place, words: &[String]) -> Result<Vec<(String, Trace)>, Failure> {
+    let mut all: Vec<(String, Trace)> = Vec::new();
+    for word in words {
+        let (name, trace) = open(place, word)?;
+        if let Some(before) = all.iter().position(|(other, _)| *other == name) {
+            let message = format!("{} and {word} are two traces of one name, `{name}`", words[before]);
+            return Err(Failure::bad_input(message).help("give one of the files another name"));
+        }
+        all.push((name, trace));
+    }
+    Ok(all)
+}
+
 /// Runs `trace`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let place = Place::here().map_err(failure)?;
+    let place = Place::here().map_err(of_lab)?;
     if let Some(file) = &arguments.show {
         let (_, t) = open(&place, &file.to_string_lossy())?;
         return print(&trace::summary(&t), arguments.format);
     }
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    // Better now than when all is recorded.
+    failure::writable(&arguments.output)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(of_lab)?;
     let folder = tempfile::tempdir()?;
     let status = hz3_lab::child::clean(&arguments.command[0])
         .args(&arguments.command[1..])
@@ -74,7 +116,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         .env("HZ3_TRACE_DIR", folder.path())
         .env("HZ3_TRACE_LIMIT", arguments.limit.to_string())
         .status()
-        .map_err(|e| Failure::bad_input(format!("{}: {e}", arguments.command[0])))?;
+        .map_err(|e| Failure::bad_input(format!("cannot start {}: {}", arguments.command[0], file::reason(&e))))?;
     let mut found = recorded(folder.path())?;
     let all = found.len();
     if let Some(text) = &arguments.of {
@@ -84,7 +126,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let Some((raw, mut kept)) = found.into_iter().next() else {
         return Err(match (all, &arguments.of) {
             (0, _) => Failure::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
-                .help(format!("cargo hz3 doctor default -- {}", arguments.command.join(" "))),
+                .help(suggest::command(
+                    ["cargo", "hz3", "doctor", "default", "--"].into_iter().chain(arguments.command.iter().map(String::as_str)),
+                )),
             (_, of) => Failure::bad_input(format!(
                 "none of {all} processes has '{}' in its command line",
                 of.as_deref().unwrap_or("")
@@ -101,7 +145,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         kept.command = about;
     }
     let packed = trace::pack(&kept);
-    std::fs::write(&arguments.output, &packed).on("write", &arguments.output)?;
+    failure::write(&arguments.output, &packed)?;
     eprintln!(
         "{}: {} events, {} bytes",
         arguments.output.display(),
@@ -119,7 +163,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Failure> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
     files.sort();
-    files.iter().map(|f| trace::read_raw(f).map_err(failure)).collect()
+    files.iter().map(|f| trace::read_raw(f).map_err(of_lab)).collect()
 }
 
 fn print(s: &Summary, format: Format) -> Outcome {

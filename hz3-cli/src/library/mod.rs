@@ -3,7 +3,7 @@
 pub mod abi;
 pub mod note;
 
-use crate::failure::{Failure, OnPath};
+use crate::failure::Failure;
 use object::elf;
 use object::read::elf::{Dyn, ElfFile64, ProgramHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol};
@@ -69,7 +69,7 @@ impl std::fmt::Display for NotLibrary {
 impl Library {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Library, Failure> {
-        let bytes = std::fs::read(path).on("read", path)?;
+        let bytes = crate::failure::read(path, hz3_config::file::DATA)?;
         Library::parse(path, &bytes).map_err(|e| Failure::bad_input(format!("{} {e}", path.display())))
     }
 

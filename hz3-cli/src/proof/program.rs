@@ -108,7 +108,7 @@ pub fn chain(path: &Path) -> Vec<Program> {
         if programs.len() == 5 {
             break;
         }
-        let bytes = match std::fs::read(&path) {
+        let bytes = match hz3_config::file::read(&path, hz3_config::file::DATA) {
             Ok(bytes) => bytes,
             Err(e) => {
                 programs.push(Program {

@@ -89,9 +89,13 @@ pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Res
     if let Some(library) = library {
         trial.env("LD_PRELOAD", library);
     }
-    let mut child = trial
-        .spawn()
-        .map_err(|e| Failure::bad_input(format!("cannot start {}: {e}", command[0].to_string_lossy())))?;
+    let mut child = trial.spawn().map_err(|e| {
+        Failure::bad_input(format!(
+            "cannot start {}: {}",
+            command[0].to_string_lossy(),
+            hz3_config::file::reason(&e)
+        ))
+    })?;
     let status = wait(&mut child, limit)?;
     let stderr = std::fs::read(&stderr).unwrap_or_default();
     Ok(Trial {

@@ -22,7 +22,7 @@ pub fn build(project: &Project) -> Result<PathBuf, Failure> {
         PathBuf::from(format!("{unique}.c")),
         PathBuf::from(format!("{unique}.tmp")),
     );
-    std::fs::write(&source, SOURCE).on("write", &source)?;
+    crate::failure::write(&source, SOURCE.as_bytes())?;
     let result = compile(&source, &object);
     let _ = std::fs::remove_file(&source);
     result?;

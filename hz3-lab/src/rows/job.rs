@@ -2,6 +2,9 @@
 
 use super::{Metric, Program, ROWS, Row, select};
 use crate::{Error, Result, clients::Clients};
+use hz3_config::{file, suggest};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 
 /// One row or a user's command, ready to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +43,7 @@ impl Job {
                 continue;
             };
             let row = ROWS.iter().find(|r| r.name == name);
-            let row = row.ok_or_else(|| Error::input(format!("'{word}': no row '{name}'")))?;
+            let row = row.ok_or_else(|| super::unknown(name))?;
             wanted.push((row, options.split(':').map(Into::into).collect()));
         }
         for (row, options) in wanted {
@@ -127,8 +130,12 @@ impl Job {
 
     /// A recorded trace, prepared for the replay client, run so often that a sample takes a fraction of a second.
     pub fn trace(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<Self> {
-        let flat = clients.folder().join(format!("{name}.flat"));
-        crate::trace::write_flat(trace, &flat)?;
+        if trace.events.is_empty() {
+            return Err(Error::input(format!(
+                "the trace {name} has no events: there is nothing to run again"
+            )));
+        }
+        let flat = prepared(name, trace, clients)?;
         let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
         let command = |rounds: usize| {
             [
@@ -158,7 +165,7 @@ impl Job {
     pub fn user(command: &[String], metric: Metric) -> Self {
         Self {
             name: "command".into(),
-            about: command.join(" "),
+            about: suggest::command(command),
             command: command.to_vec(),
             client: false,
             script: false,
@@ -169,6 +176,20 @@ impl Job {
             count: Some(command.to_vec()),
         }
     }
+}
+
+/// The prepared file of a trace. Its name has a hash of what is in it: of two traces with one name neither takes the
+/// other's file away, and another run of the same trace, now or later, takes the same.
+fn prepared(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<PathBuf> {
+    let bytes = crate::trace::flat(trace);
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let path = clients.folder().join(format!("{name}-{:016x}.flat", hasher.finish()));
+    if std::fs::read(&path).is_ok_and(|old| old == bytes) {
+        return Ok(path);
+    }
+    file::replace(&path, &bytes).map_err(|why| Error::unfit(format!("cannot write {}: {why}", path.display())))?;
+    Ok(path)
 }
 
 /// The interpreter itself: what stands on the path may be a shell script that finds it, and would be measured too.

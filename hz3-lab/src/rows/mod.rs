@@ -4,6 +4,7 @@ mod job;
 mod table;
 
 use crate::{Error, Result};
+use hz3_config::suggest;
 pub use job::Job;
 pub use table::ROWS;
 
@@ -88,15 +89,25 @@ pub const GROUPS: &[&str] = &[
     "default", "ssot", "single", "multi", "memory", "programs", "more", "all",
 ];
 
+/// That there is no such row, and which may be meant.
+fn unknown(word: &str) -> Error {
+    let rows = || ROWS.iter().map(|r| r.name);
+    let near = suggest::nearest(word, rows().chain(GROUPS.iter().copied()));
+    Error::input(match near {
+        Some(near) => format!("no row '{word}': did you mean '{near}'? cargo hz3 bench lists all"),
+        None => format!(
+            "no row '{word}'. Rows: {}. Groups: {}",
+            rows().collect::<Vec<_>>().join(", "),
+            GROUPS.join(", ")
+        ),
+    })
+}
+
 /// The rows that words name: rows and groups, in the table's order, each once.
 pub fn select(words: &[String]) -> Result<Vec<&'static Row>> {
     for word in words {
         if !GROUPS.contains(&word.as_str()) && !ROWS.iter().any(|r| r.name == word) {
-            return Err(Error::input(format!(
-                "no row '{word}'. Rows: {}. Groups: {}",
-                ROWS.iter().map(|r| r.name).collect::<Vec<_>>().join(", "),
-                GROUPS.join(", ")
-            )));
+            return Err(unknown(word));
         }
     }
     let wanted = |r: &&Row| {
@@ -132,11 +143,15 @@ mod tests {
             ["small", "medium", "mixed", "app", "sub4k", "trimix4096"]
         );
         assert_eq!(names(&["all"]).len(), ROWS.len());
-        assert!(
-            select(&["smal".into()])
-                .unwrap_err()
-                .message
-                .starts_with("no row 'smal'. Rows: small, medium")
+        let fault = |word: &str| select(&[word.into()]).unwrap_err().message;
+        assert_eq!(
+            fault("smal"),
+            "no row 'smal': did you mean 'small'? cargo hz3 bench lists all"
         );
+        assert_eq!(
+            fault("singel"),
+            "no row 'singel': did you mean 'single'? cargo hz3 bench lists all"
+        );
+        assert!(fault("xyzzy").starts_with("no row 'xyzzy'. Rows: small, medium"));
     }
 }

@@ -1,15 +1,12 @@
 //! The form that the replay client runs: fixed-size events, sorted by thread, sizes of freed objects filled in.
 
 use super::{Call, Trace};
-use crate::{Error, Result};
-use std::io::Write;
-use std::path::Path;
 
 /// Threads that the client runs at most; further ones share.
 const THREADS: u16 = 64;
 
-/// Writes a trace for the client: see `replay.c`.
-pub fn write_flat(trace: &Trace, path: &Path) -> Result<()> {
+/// A trace for the client: see `replay.c`. Sizes and alignments have the bounds of [`Call`], so that they fit their fields.
+pub fn flat(trace: &Trace) -> Vec<u8> {
     let threads = trace.threads().clamp(1, usize::from(THREADS));
     let mut by_thread: Vec<Vec<u8>> = vec![Vec::new(); threads];
     let mut sizes: Vec<u64> = Vec::new();
@@ -30,12 +27,9 @@ pub fn write_flat(trace: &Trace, path: &Path) -> Result<()> {
             }
             Call::Calloc(n) => put(new, 0, n | 4 << 56),
             // posix_memalign wants at least the alignment of a pointer.
-            Call::Memalign(a, n) => put(new, 0, n | u64::from(a.clamp(3, 30)) << 48 | 5 << 56),
+            Call::Memalign(a, n) => put(new, 0, n | u64::from(a.max(3)) << 48 | 5 << 56),
         }
-        match event.call {
-            Call::Malloc(n) | Call::Calloc(n) | Call::Memalign(_, n) | Call::Realloc(_, n) => sizes.push(n),
-            Call::Free(_) => {}
-        }
+        sizes.extend(event.call.made());
     }
     let mut out = b"hz3flat\0".to_vec();
     for n in [threads as u64, trace.events.len() as u64, sizes.len() as u64] {
@@ -47,8 +41,6 @@ pub fn write_flat(trace: &Trace, path: &Path) -> Result<()> {
         first += t.len() as u64 / 16;
     }
     out.extend_from_slice(&first.to_le_bytes());
-    let broken = |e: std::io::Error| Error::unfit(format!("{}: {e}", path.display()));
-    let mut file = std::fs::File::create(path).map_err(broken)?;
-    file.write_all(&out).map_err(broken)?;
-    by_thread.iter().try_for_each(|t| file.write_all(t)).map_err(broken)
+    by_thread.iter().for_each(|t| out.extend_from_slice(t));
+    out
 }

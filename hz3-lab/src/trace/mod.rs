@@ -10,7 +10,7 @@ mod pack;
 mod raw;
 mod summary;
 
-pub use flat::write_flat;
+pub use flat::flat;
 pub use pack::{pack, unpack};
 pub use raw::{Raw, read_raw};
 pub use summary::{Band, Summary, summary};
@@ -24,19 +24,29 @@ pub struct Event {
     pub call: Call,
 }
 
-/// What was done; sizes in bytes. The object that an allocation or resize makes has the next number.
+/// What was done; sizes in bytes, below 2^48. The object that an allocation or resize makes has the next number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     /// `malloc(size)`
     Malloc(u64),
     /// `calloc` of so many bytes
     Calloc(u64),
-    /// An aligned allocation: log2 of the alignment, size
+    /// An aligned allocation: log2 of the alignment, below 48, and size
     Memalign(u8, u64),
     /// `realloc(old object, size)`
     Realloc(u32, u64),
     /// `free(object)`
     Free(u32),
+}
+
+impl Call {
+    /// Bytes of the object that it makes; none if it makes none.
+    pub fn made(self) -> Option<u64> {
+        match self {
+            Self::Malloc(n) | Self::Calloc(n) | Self::Memalign(_, n) | Self::Realloc(_, n) => Some(n),
+            Self::Free(_) => None,
+        }
+    }
 }
 
 /// A trace.
@@ -53,7 +63,7 @@ pub struct Trace {
 impl Trace {
     /// Objects that it makes.
     pub fn objects(&self) -> usize {
-        self.events.iter().filter(|e| !matches!(e.call, Call::Free(_))).count()
+        self.events.iter().filter(|e| e.call.made().is_some()).count()
     }
     /// Threads that take part.
     pub fn threads(&self) -> usize {
@@ -61,7 +71,8 @@ impl Trace {
     }
     /// The first `n` events; what they leave alive stays alive.
     pub fn truncate(&mut self, n: usize) {
-        self.dropped += self.events.len().saturating_sub(n) as u64;
+        let cut = self.events.len().saturating_sub(n) as u64;
+        self.dropped = self.dropped.saturating_add(cut);
         self.events.truncate(n);
     }
 }

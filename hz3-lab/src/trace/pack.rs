@@ -10,12 +10,19 @@
 //! kind 5  aligned: log2 of the alignment, then the size as a varint
 //! ```
 //! A varint has seven bits a byte, low ones first, the top bit set on all bytes but the last.
+//!
+//! A trace is a file from anywhere: what could not have been recorded is refused with its place, so that who runs or sums
+//! up a trace can rely on the bounds of [`Call`], and on every object being made before it goes, and going once.
 
 use super::{Call, Event, Trace};
 use crate::{Error, Result};
 
 const MAGIC: &[u8] = b"hz3t1\n";
 const MORE: u64 = 31;
+/// One past the greatest size: no address space has as much.
+const SIZES: u64 = 1 << 48;
+/// One past the greatest log2 of an alignment.
+const ALIGNMENTS: u64 = 48;
 
 fn varint(out: &mut Vec<u8>, mut v: u64) {
     while v >= 0x80 {
@@ -83,11 +90,24 @@ pub fn pack(trace: &Trace) -> Vec<u8> {
 struct Bytes<'a> {
     data: &'a [u8],
     at: usize,
+    /// Where the event begins that is being read.
+    event: usize,
 }
 
 impl Bytes<'_> {
+    /// The file ends too early, or is none.
     fn fault(&self, what: &str) -> Error {
         Error::input(format!("not a whole trace: {what} at byte {}", self.at))
+    }
+    /// What no recording can hold.
+    fn impossible(&self, what: &str) -> Error {
+        Error::input(format!("no program can have done that: {what} at byte {}", self.event))
+    }
+    fn size(&self, n: u64) -> Result<u64> {
+        if n < SIZES {
+            return Ok(n);
+        }
+        Err(self.impossible(&format!("an object of {n} bytes (2^48 and more do not exist)")))
     }
     fn byte(&mut self) -> Result<u8> {
         let b = *self.data.get(self.at).ok_or_else(|| self.fault("the end"))?;
@@ -100,7 +120,12 @@ impl Bytes<'_> {
             let b = self.byte()?;
             v |= u64::from(b & 0x7f) << shift;
             if b & 0x80 == 0 {
-                return Ok(v);
+                // The tenth byte has room for one bit.
+                return if shift == 63 && b > 1 {
+                    Err(self.fault("a number of more than 64 bits"))
+                } else {
+                    Ok(v)
+                };
             }
         }
         Err(self.fault("a number without end"))
@@ -121,50 +146,69 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
     if !data.starts_with(MAGIC) {
         return Err(Error::input("not a trace of hz3 (cargo hz3 trace makes them)"));
     }
-    let mut b = Bytes { data, at: MAGIC.len() };
-    let command = b.line()?;
+    let mut b = Bytes {
+        data,
+        at: MAGIC.len(),
+        event: 0,
+    };
+    // It is shown on terminals.
+    let command = b.line()?.replace(char::is_control, "?");
     let number = |b: &mut Bytes| -> Result<u64> { b.line()?.parse().map_err(|_| b.fault("no number in the header")) };
     let (dropped, count) = (number(&mut b)?, number(&mut b)?);
     let mut alive: Vec<bool> = Vec::new();
     let mut events = Vec::new();
-    let mut thread = 0u16;
+    let (mut thread, mut bytes) = (0u16, 0u64);
     while (events.len() as u64) < count {
+        b.event = b.at;
         let head = b.byte()?;
         let (kind, low) = (head & 7, u64::from(head >> 3));
         let rest = |b: &mut Bytes, unit: u64| if low < MORE { Ok(low * unit) } else { b.varint() };
         let object = |b: &mut Bytes, alive: &mut Vec<bool>| -> Result<u32> {
             let back = rest(b, 1)?;
             let index = (alive.len() as u64)
-                .checked_sub(back + 1)
-                .ok_or_else(|| b.fault("an object before the first"))?;
+                .checked_sub(back.saturating_add(1))
+                .ok_or_else(|| b.impossible("an object before the first"))?;
             if !std::mem::replace(&mut alive[index as usize], false) {
-                return Err(b.fault("an object that is gone"));
+                return Err(b.impossible("an object that is gone"));
             }
             Ok(index as u32)
         };
         let call = match kind {
             0 => {
                 let t = rest(&mut b, 1)?;
-                thread = u16::try_from(t).map_err(|_| b.fault("a thread out of range"))?;
+                thread = u16::try_from(t).map_err(|_| b.impossible(&format!("a thread of number {t}")))?;
                 continue;
             }
-            1 => Call::Malloc(rest(&mut b, 8)?),
+            1 => Call::Malloc(rest(&mut b, 8).and_then(|n| b.size(n))?),
             2 => Call::Free(object(&mut b, &mut alive)?),
             3 => {
                 let old = object(&mut b, &mut alive)?;
-                Call::Realloc(old, b.varint()?)
+                let n = b.varint()?;
+                Call::Realloc(old, b.size(n)?)
             }
-            4 => Call::Calloc(rest(&mut b, 8)?),
+            4 => Call::Calloc(rest(&mut b, 8).and_then(|n| b.size(n))?),
             5 => {
-                let align = u8::try_from(rest(&mut b, 1)?).map_err(|_| b.fault("an alignment out of range"))?;
-                Call::Memalign(align, b.varint()?)
+                let align = rest(&mut b, 1)?;
+                if align >= ALIGNMENTS {
+                    return Err(b.impossible(&format!("an alignment of 2^{align} bytes")));
+                }
+                let n = b.varint()?;
+                Call::Memalign(align as u8, b.size(n)?)
             }
             _ => return Err(b.fault("an unknown event")),
         };
-        if !matches!(call, Call::Free(_)) {
+        if let Some(n) = call.made() {
+            if alive.len() as u64 == u64::from(u32::MAX) {
+                return Err(b.impossible("more than 2^32 objects"));
+            }
             alive.push(true);
+            let sum = bytes.checked_add(n);
+            bytes = sum.ok_or_else(|| b.impossible("more than 2^64 bytes in all"))?;
         }
         events.push(Event { thread, call });
+    }
+    if b.at < data.len() {
+        return Err(b.fault(&format!("more than the {count} events that its header names")));
     }
     Ok(Trace {
         command,
@@ -192,7 +236,7 @@ mod tests {
             let mut made = 0;
             for _ in 0..rng.below(400) {
                 let thread = if rng.below(5) == 0 { rng.below(4000) as u16 } else { 0 };
-                let size = rng.next_u64() >> (16 + rng.below(48));
+                let size = rng.next_u64() >> (16 + rng.below(40));
                 let take = !alive.is_empty() && rng.below(2) == 0;
                 let call = match (take, rng.below(4)) {
                     (true, 0) => Call::Realloc(alive.swap_remove(rng.below(alive.len())), size),
@@ -225,5 +269,88 @@ mod tests {
         );
         let twice = [b"hz3t1\nx\n0\n3\n".as_slice(), &[1 | 1 << 3, 2, 2]].concat();
         assert!(unpack(&twice).unwrap_err().message.contains("an object that is gone"));
+    }
+
+    /// A trace of so many events, whose bytes are given.
+    fn raw(count: usize, events: &[&[u8]]) -> Vec<u8> {
+        let head = format!("hz3t1\nx\n0\n{count}\n").into_bytes();
+        [head, events.concat()].concat()
+    }
+
+    /// A number as the file has it.
+    fn number(v: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint(&mut out, v);
+        out
+    }
+
+    #[test]
+    fn what_no_program_does_is_refused_with_its_place() {
+        const BIG: u8 = 31 << 3;
+        let tail = [0xffu8; 9];
+        for (events, what) in [
+            (
+                vec![vec![1 | BIG], number(1 << 48)],
+                "an object of 281474976710656 bytes (2^48 and more do not exist) at byte 12",
+            ),
+            (
+                vec![vec![4 | BIG], number(1 << 56 | 24)],
+                "an object of 72057594037927960 bytes",
+            ),
+            (
+                vec![vec![5 | 4 << 3], number(u64::MAX)],
+                "an object of 18446744073709551615 bytes",
+            ),
+            (
+                vec![vec![5 | BIG], number(48), number(8)],
+                "an alignment of 2^48 bytes at byte 12",
+            ),
+            (
+                vec![vec![5 | BIG], number(1 << 40), number(8)],
+                "an alignment of 2^1099511627776 bytes",
+            ),
+            (vec![vec![BIG], number(65536)], "a thread of number 65536 at byte 12"),
+            (
+                vec![vec![2 | BIG], number(u64::MAX)],
+                "an object before the first at byte 12",
+            ),
+            (vec![vec![2]], "an object before the first at byte 12"),
+            (vec![vec![3], number(8)], "an object before the first at byte 12"),
+            (vec![vec![7]], "an unknown event"),
+            (
+                vec![vec![1 | BIG], tail.to_vec(), vec![2]],
+                "a number of more than 64 bits",
+            ),
+            (
+                vec![vec![1 | BIG], tail.to_vec(), tail.to_vec()],
+                "a number without end",
+            ),
+            (
+                vec![vec![1, 1]],
+                "more than the 1 events that its header names at byte 13",
+            ),
+        ] {
+            let parts: Vec<&[u8]> = events.iter().map(Vec::as_slice).collect();
+            let message = unpack(&raw(1, &parts)).expect_err(what).message;
+            assert!(message.contains(what), "{message}");
+        }
+        // The second event is named by its own place.
+        let second = raw(2, &[&[1 | 1 << 3], &[1 | BIG], &number(1 << 50)]);
+        assert!(unpack(&second).unwrap_err().message.ends_with("at byte 13"));
+        let many = raw(
+            70_000,
+            &vec![[&[1 | BIG][..], &number((1 << 48) - 1)].concat(); 70_000]
+                .iter()
+                .map(Vec::as_slice)
+                .collect::<Vec<_>>(),
+        );
+        assert!(
+            unpack(&many)
+                .unwrap_err()
+                .message
+                .contains("more than 2^64 bytes in all")
+        );
+        let shown = unpack(b"hz3t1\na\x1b[31mb\r\n0\n0\n").unwrap();
+        assert_eq!(shown.command, "a?[31mb?");
     }
 }

@@ -108,7 +108,7 @@ pub fn summary(trace: &Trace) -> Summary {
             Call::Realloc(..) => s.resizes += 1,
             _ => s.allocations += 1,
         }
-        if let Call::Malloc(n) | Call::Calloc(n) | Call::Memalign(_, n) | Call::Realloc(_, n) = event.call {
+        if let Some(n) = event.call.made() {
             born.push((n, event.thread, now));
             put(&mut sizes, size_band(n), n);
             s.bytes += n;
