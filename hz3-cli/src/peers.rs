@@ -51,7 +51,7 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
     if project.configs().join(format!("{given}.toml")).is_file() {
         let path = project.library(given);
         if !path.is_file() {
-            return Err(Failure::bad_input(format!("variant `{given}` is not built"))
+            return Err(Failure::failed(format!("variant `{given}` is not built"))
                 .help(suggest::command(["cargo", "hz3", "build", given])));
         }
         return Ok(Allocator {

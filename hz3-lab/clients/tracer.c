@@ -2,7 +2,8 @@
  *
  * Each process of the command writes dir/PID.raw: a header, then one event of 16 bytes for each call, in the order of
  * their effects. The file is a shared mapping of a fixed size, so that memory is bounded, nothing is lost when a
- * process ends by _exit or a signal, and recording makes no system call. Events beyond the limit are only counted.
+ * process ends by _exit or a signal, and recording makes a system call a megabyte only. Events beyond the limit, or for
+ * which the disk has no room, are only counted; a file dir/full tells of the latter.
  *
  * The order is exact where it matters: an allocation is recorded after it was made, a free before it is done, and
  * realloc holds the lock while it runs; so no address is recorded as taken before it was recorded as given back.
@@ -49,6 +50,32 @@ static uint64_t limit;
 static void take(void) { while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire)) sched_yield(); }
 static void give(void) { atomic_flag_clear_explicit(&lock, memory_order_release); }
 
+/* Events for which the disk has room; more is asked for when they are used up. */
+static uint64_t ready;
+static char path[4096];
+enum { CHUNK = 1 << 16 };
+
+/* Makes room on the disk. Without it, writing to the mapping would end the program by SIGBUS. 0 if there is none. */
+static int room(int fd, uint64_t from, uint64_t bytes) {
+	if (fallocate(fd, 0, (off_t)from, (off_t)bytes) == 0 || (errno != ENOSPC && errno != EDQUOT)) return 1;
+	char mark[4096];
+	snprintf(mark, sizeof mark, "%s/full", folder);
+	int told = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (told >= 0) close(told);
+	return 0;
+}
+
+/* Room for more events; what cannot be reached under its name any more is used as it is. */
+static int more(uint64_t count) {
+	int saved = errno, fd = open(path, O_RDWR | O_CLOEXEC), made = 1;
+	if (fd >= 0) {
+		made = room(fd, sizeof(struct header) + count * sizeof(struct event), CHUNK * sizeof(struct event));
+		close(fd);
+	}
+	errno = saved;
+	return made;
+}
+
 static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) {
 	struct header *h = head;
 	if (!h) return;
@@ -57,6 +84,14 @@ static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) 
 		h->threads = threads;
 	}
 	if (h->count >= h->limit) { h->dropped++; return; }
+	if (h->count == ready) {
+		if (!more(h->count)) { /* The disk is full: what there is is kept, the rest is counted. */
+			h->limit = h->count;
+			h->dropped++;
+			return;
+		}
+		ready += CHUNK;
+	}
 	struct event *e = (struct event *)(h + 1) + h->count;
 	e->who = ((uint64_t)(uintptr_t)p & 0xffffffffffff) | (uint64_t)me << 48 | (uint64_t)kind << 60;
 	e->what = (n & 0xffffffffffff) | (uint64_t)align_log2 << 56;
@@ -64,13 +99,14 @@ static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) 
 }
 
 static void start(void) {
-	char path[4096];
 	int saved = errno;
 	snprintf(path, sizeof path, "%s/%d.raw", folder, (int)getpid());
 	head = NULL;
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t bytes = sizeof(struct header) + limit * sizeof(struct event);
-	if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
+	ready = CHUNK;
+	if (fd >= 0 && !room(fd, 0, sizeof(struct header) + CHUNK * sizeof(struct event))) unlink(path);
+	else if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0) {
 		struct header *h = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (h != MAP_FAILED) {
 			memcpy(h->magic, "hz3raw1", 8);

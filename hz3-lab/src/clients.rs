@@ -139,6 +139,7 @@ fn compiler() -> Result<cc::Tool> {
         .host(&triple)
         .opt_level(2)
         .cargo_metadata(false)
+        .cargo_warnings(false)
         .no_default_flags(true);
     build.try_get_compiler().map_err(|e| {
         Error::unfit(format!(

@@ -119,6 +119,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         .map_err(|e| Failure::bad_input(format!("cannot start {}: {}", arguments.command[0], file::reason(&e))))?;
     let mut found = recorded(folder.path())?;
     let all = found.len();
+    let full = folder.path().join("full").exists();
+    if full && all == 0 {
+        let place = std::env::temp_dir();
+        return Err(Failure::failed(format!("no space is left in {} for a recording", place.display()))
+            .help("set TMPDIR to a folder that has some"));
+    }
     if let Some(text) = &arguments.of {
         found.retain(|(raw, _)| raw.command.contains(text.as_str()));
     }
@@ -141,6 +147,11 @@ pub fn run(arguments: Arguments) -> Outcome {
             raw.command, raw.events
         );
     }
+    if full {
+        let place = std::env::temp_dir();
+        let warning = style::warning("warning");
+        eprintln!("{warning}: {} became full: what came after is only counted", place.display());
+    }
     if let Some(about) = arguments.about {
         kept.command = about;
     }
@@ -162,6 +173,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 
 fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Failure> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "raw"));
     files.sort();
     files.iter().map(|f| trace::read_raw(f).map_err(of_lab)).collect()
 }
