@@ -1,6 +1,7 @@
 //! Where things are: the project's root, its configs, its libraries.
 
 use crate::failure::Failure;
+use hz3_config::suggest;
 use hz3_lab::place::Place;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,10 @@ impl Project {
     /// The config file that `given` means: a path (with a slash or `.toml`), or the name of a file in `configs/`.
     pub fn config(&self, given: &str) -> Result<PathBuf, Failure> {
         if given.contains('/') || given.ends_with(".toml") {
-            return crate::failure::real(given);
+            return crate::failure::real(given).map_err(|failure| match self.meant(given) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure,
+            });
         }
         let path = self.configs().join(format!("{given}.toml"));
         // If it is no file, whoever reads it says what it is.
@@ -69,13 +73,32 @@ impl Project {
             "no config named `{given}` in {}",
             self.relative(&self.configs())
         ));
-        Err(
-            match hz3_config::suggest::nearest(given, names.iter().map(String::as_str)) {
-                Some(near) => failure.help(format!("did you mean `{near}`?")),
-                None if names.is_empty() => failure,
-                None => failure.help(format!("there are: {}", names.join(", "))),
-            },
-        )
+        Err(match suggest::nearest(given, names.iter().map(String::as_str)) {
+            Some(near) => failure.help(format!("did you mean `{near}`?")),
+            None if names.is_empty() => failure,
+            None => failure.help(format!("there are: {}", names.join(", "))),
+        })
+    }
+
+    /// The config that a path means which leads nowhere: one of its folder, or one of `configs/` by its name.
+    fn meant(&self, given: &str) -> Option<String> {
+        let path = Path::new(given);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let files = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok();
+        let mut names: Vec<String> = files
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".toml"))
+            .collect();
+        names.sort();
+        let sibling = suggest::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str));
+        if let Some(name) = sibling {
+            return Some(path.with_file_name(name).display().to_string());
+        }
+        let stem = path.file_stem()?.to_str()?;
+        suggest::nearest(stem, self.config_names().iter().map(String::as_str)).map(str::to_owned)
     }
 
     /// `path` as seen from the root, where it lies below it.

@@ -159,6 +159,11 @@ fn unknown_names_get_a_suggestion() {
     );
     let ended = sandbox.hz3(&["explain", "something-else"]).with(2);
     assert!(ended.err.ends_with("help: there are: default, wide\n"), "{}", ended.err);
+    for (given, near) in [("configs/wdie.toml", "configs/wide.toml"), ("defualt.toml", "default")] {
+        let ended = sandbox.hz3(&["explain", given]).with(2);
+        let said = format!("error: cannot read {given}: no such file\nhelp: did you mean `{near}`?\n");
+        assert_eq!(ended.err, said);
+    }
     sandbox.hz3(&["explain", "./missing.toml"]).with(2);
     sandbox.hz3(&["explain"]).with(2);
     sandbox.hz3(&["no-such-command"]).with(2);
