@@ -158,8 +158,10 @@ pub fn of(s: &Snapshot) -> Summary {
     }
     for free in &s.free {
         match free.state {
-            FreeState::Clean => t.free_segments_clean += free.segments,
-            FreeState::Dirty | FreeState::Purging => t.free_segments_dirty += free.segments,
+            FreeState::Clean => t.free_segments_clean = t.free_segments_clean.saturating_add(free.segments),
+            FreeState::Dirty | FreeState::Purging => {
+                t.free_segments_dirty = t.free_segments_dirty.saturating_add(free.segments);
+            }
         }
     }
     for row in &mut rows {

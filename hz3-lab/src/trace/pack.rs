@@ -271,6 +271,35 @@ mod tests {
         assert!(unpack(&twice).unwrap_err().message.contains("an object that is gone"));
     }
 
+    #[test]
+    fn what_was_damaged_is_refused_or_can_be_used() {
+        let whole = pack(&super::super::tests::example());
+        let mut rng = Rng(5);
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let mut data = whole.clone();
+            for _ in 0..1 + rng.below(6) {
+                let at = MAGIC.len() + rng.below(data.len() - MAGIC.len());
+                match rng.below(4) {
+                    0 => data[at] = rng.next_u64() as u8,
+                    1 => data[at] ^= 1 << rng.below(8),
+                    2 => drop(data.remove(at)),
+                    _ => data.insert(at, 0xff >> rng.below(8)),
+                }
+            }
+            let Ok(t) = unpack(&data) else { continue };
+            accepted += 1;
+            let s = super::super::summary(&t);
+            assert_eq!(s.allocations + s.resizes, t.objects() as u64);
+            let flat = super::super::flat(&t);
+            let kinds = flat[8 * (5 + t.threads().clamp(1, 64))..]
+                .chunks_exact(16)
+                .map(|event| event[15]);
+            assert_eq!(kinds.filter(|kind| *kind > 0).count(), t.events.len());
+        }
+        assert!(accepted > 100, "only {accepted} of them could be read");
+    }
+
     /// A trace of so many events, whose bytes are given.
     fn raw(count: usize, events: &[&[u8]]) -> Vec<u8> {
         let head = format!("hz3t1\nx\n0\n{count}\n").into_bytes();
