@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{hz3, root};
+use common::{compile, hz3, root};
 
 /// Libraries that the test leaves in `target/hz3/` are removed, whatever happens.
 struct Cleanup(Vec<std::path::PathBuf>);
@@ -26,7 +26,10 @@ fn from_config_to_program() {
         std::fs::write(&path, format!("name = \"{name}\"\ndescription = \"A test\"\n{rest}")).expect("a file");
         path.to_str().expect("UTF-8").to_owned()
     };
-    let a = config("cli-test-a", "hypothesis = \"h\"\nrefuted = \"by this test\"\n");
+    let a = config(
+        "cli-test-a",
+        "hypothesis = \"h\"\nrefuted = \"by this test\"\n[stats]\nexit_report = true\n",
+    );
     let b = config(
         "cli-test-b",
         "[classes]\nsteps = [{ to = 128, step = 16 }, { to = 32768, per_doubling = 4 }]\n",
@@ -79,7 +82,13 @@ fn from_config_to_program() {
             "grep -c libhz3_cli-test-a /proc/self/maps; exit 3",
         ],
     );
-    assert_ne!(ended.with(3).out.trim(), "0");
+    let ended = ended.with(3);
+    assert_ne!(ended.out.trim(), "0");
+    // A program that ends as programs do reports (the shell ends by _exit, and grep closes its standard error before).
+    let plain = compile(folder.path(), "plain", "int main(void) { return 3; }", &[]).expect("cc");
+    let ended = hz3(&root, &["run", "cli-test-a", "--", plain.to_str().expect("UTF-8")]).with(3);
+    let report = "{\"name\":\"cli-test-a\",\"taken_bytes\":";
+    assert_eq!(ended.err.matches(report).count(), 1, "{}", ended.err);
     let ended = hz3(&root, &["doctor", path, "--", "sh", "-c", "ls / | sort"]).with(0);
     assert!(ended.out.starts_with("proven: "), "{}", ended.out);
 
