@@ -1,6 +1,6 @@
 //! Generates the variant that `HZ3_CONFIG` names (`configs/default.toml` if it is not set), and its ELF note.
 
-use hz3_config::emit;
+use hz3_config::{emit, sources};
 use proc_macro2::{Ident, Literal, Span};
 use quote::quote;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,18 @@ fn main() {
     for source in &plan.sources {
         println!("cargo::rerun-if-changed={}", source.display());
     }
+    let root = here.parent().unwrap_or(&here);
+    for source in sources::watched(root) {
+        println!("cargo::rerun-if-changed={}", source.display());
+    }
+    // Before anything is compiled: if a source is changed meanwhile, the library counts as one of the older sources.
+    let sources = match sources::hash(root) {
+        Ok(hash) => hash,
+        Err(e) => {
+            eprintln!("cannot read the sources in {}: {e}", root.display());
+            std::process::exit(3);
+        }
+    };
     let site = emit::Site {
         attributes: quote!(#[doc = "The variant of this library."]),
         visibility: quote!(pub),
@@ -29,7 +41,7 @@ fn main() {
         interposes: true,
     };
     let version = var("CARGO_PKG_VERSION");
-    let note = emit::note::bytes(&plan, &version);
+    let note = emit::note::bytes(&plan, &version, sources);
     let length = note.len();
     let note = Literal::byte_string(&note);
     let code = emit::variant(&plan, &site);

@@ -13,6 +13,8 @@ pub enum Code {
     BadInput = 2,
     /// This machine or installation cannot do it: no compiler, no ptrace, another architecture.
     Unfit = 3,
+    /// Ctrl-C, as shells say it.
+    Stopped = 130,
 }
 
 /// A command's failure. Its text goes to stderr.
@@ -114,6 +116,22 @@ pub fn writable(path: &Path) -> Outcome {
 pub fn real(given: &str) -> Result<PathBuf, Failure> {
     std::fs::canonicalize(given)
         .map_err(|error| Failure::bad_input(format!("cannot read {given}: {}", file::reason(&error))))
+}
+
+impl From<hz3_lab::Error> for Failure {
+    fn from(error: hz3_lab::Error) -> Self {
+        let code = match error.fault {
+            hz3_lab::Fault::Failed => Code::Failed,
+            hz3_lab::Fault::Input => Code::BadInput,
+            hz3_lab::Fault::Unfit => Code::Unfit,
+            hz3_lab::Fault::Stopped => Code::Stopped,
+        };
+        Self {
+            code,
+            message: error.message,
+            help: error.help,
+        }
+    }
 }
 
 /// Says which file an I/O error is about.

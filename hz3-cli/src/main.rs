@@ -9,6 +9,7 @@ mod out;
 mod commands;
 mod configs;
 mod failure;
+mod fresh;
 mod heap;
 mod library;
 mod peers;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 /// Build, look at, prove and measure malloc variants.
 ///
-/// Exit codes: 0 all is well, 1 a difference or a failure, 2 bad input, 3 this machine cannot do it.
+/// Exit codes: 0 all is well, 1 a difference or a failure, 2 bad input, 3 this machine cannot do it, 130 Ctrl-C.
 #[derive(Parser)]
 #[command(name = "cargo hz3", bin_name = "cargo hz3", version, max_term_width = 110)]
 struct Arguments {

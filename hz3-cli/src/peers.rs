@@ -15,9 +15,13 @@ pub struct Allocator {
     pub library: Option<PathBuf>,
 }
 
-/// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer.
+/// Finds what `given` names: a path, `glibc`, a variant that is built, or a peer. A variant must be what its config and
+/// the sources say now; a path is taken as it is.
 pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
     let allocator = look_up(project, given)?;
+    if allocator.library.as_ref().is_some_and(|l| *l == project.library(given)) {
+        hz3_lab::built::demand(&project.place(), given)?;
+    }
     match &allocator.library {
         Some(path) if path.to_string_lossy().contains([' ', ':']) => {
             Err(Failure::unfit(format!("{} cannot be preloaded", path.display()))
@@ -27,7 +31,8 @@ pub fn resolve(project: &Project, given: &str) -> Result<Allocator, Failure> {
     }
 }
 
-fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
+/// The same, whatever the state of a variant's library, which may not even be there.
+pub fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
     if given == "glibc" || given == "libc" {
         return Ok(Allocator {
             name: given.to_owned(),
@@ -49,14 +54,9 @@ fn look_up(project: &Project, given: &str) -> Result<Allocator, Failure> {
         });
     }
     if project.configs().join(format!("{given}.toml")).is_file() {
-        let path = project.library(given);
-        if !path.is_file() {
-            return Err(Failure::failed(format!("variant `{given}` is not built"))
-                .help(suggest::command(["cargo", "hz3", "build", given])));
-        }
         return Ok(Allocator {
             name: given.to_owned(),
-            library: Some(path),
+            library: Some(project.library(given)),
         });
     }
     if let Some(peer) = PEERS.iter().find(|p| p.name == given) {

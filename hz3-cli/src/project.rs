@@ -27,6 +27,13 @@ impl Project {
             })
     }
 
+    /// The same for the lab.
+    pub fn place(&self) -> hz3_lab::place::Place {
+        hz3_lab::place::Place {
+            root: self.root.clone(),
+        }
+    }
+
     /// `configs/`.
     pub fn configs(&self) -> PathBuf {
         self.root.join("configs")

@@ -1,16 +1,36 @@
-//! The hash of configs: FNV-1a over 64 bits, chosen because it is fully specified in two constants and can never
+//! The hash of configs and sources: FNV-1a over 64 bits, chosen because it is fully specified in two constants and can never
 //! change with a dependency.
 
 use crate::plan::ConfigHash;
 
+/// A hash in the making.
+pub(crate) struct Fnv(u64);
+
+impl Fnv {
+    /// Of nothing yet.
+    pub(crate) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Adds bytes.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        self.0 = bytes
+            .iter()
+            .fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
+    }
+
+    /// Of all that was added.
+    pub(crate) fn finish(self) -> ConfigHash {
+        ConfigHash(self.0)
+    }
+}
+
 /// The hash of a text.
 pub(crate) fn of(text: &str) -> ConfigHash {
-    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    ConfigHash(
-        text.bytes()
-            .fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)),
-    )
+    let mut hash = Fnv::new();
+    hash.add(text.as_bytes());
+    hash.finish()
 }
 
 #[cfg(test)]

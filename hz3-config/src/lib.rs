@@ -23,6 +23,7 @@ pub mod plan;
 mod resolve;
 pub mod schema;
 mod source;
+pub mod sources;
 pub mod suggest;
 mod support;
 

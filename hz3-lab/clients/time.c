@@ -3,7 +3,10 @@
  * usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] -- command ...
  *
  * REPORT is a file that receives one JSON object. A process keeps the peak RSS of what it was before exec, so a fat
- * parent puts a floor under ru_maxrss; this program is small and static, and the preload reaches the command only. */
+ * parent puts a floor under ru_maxrss; this program is small and static, and the preload reaches the command only.
+ *
+ * With --quiet the command's stdout goes nowhere, and its stderr (the last repetition's) into the file REPORT.err, so that
+ * who finds a failure can say what the command said. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -43,12 +46,12 @@ static uint64_t resident(pid_t pid) {
 }
 
 /* Starts the command. vfork: nothing of this process is copied, so that start-up is the command's own. */
-static __attribute__((noinline)) pid_t start_child(char **command, int null) {
+static __attribute__((noinline)) pid_t start_child(char **command, int null, int said) {
 	pid_t self = getpid(), pid = vfork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != self) _exit(127);
-		if (null >= 0) { dup2(null, 1); dup2(null, 2); }
+		if (null >= 0) { dup2(null, 1); dup2(said, 2); }
 		execvp(command[0], command);
 		_exit(127);
 	}
@@ -68,14 +71,22 @@ int main(int argc, char **argv) {
 	}
 	if (i + 1 >= argc || repeat < 1) { fprintf(stderr, "usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] -- command ...\n"); return 2; }
 	char **command = argv + i + 1;
-	int null = quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+	int null = -1, said = -1;
+	if (quiet) {
+		char path[4096];
+		int n = snprintf(path, sizeof path, "%s.err", argv[1]);
+		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (n > 0 && n < (int)sizeof path) said = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+		if (null < 0 || said < 0) { perror("hz3-time: where output goes"); return 3; }
+	}
 	if (preload && setenv("LD_PRELOAD", preload, 1)) { perror("hz3-time: setenv"); return 3; }
 	double cpu = 0, wall = 0;
 	long peak = 0, points = 0, faults = 0, switches = 0;
 	int status = 0;
 	for (long r = 0; r < repeat && status == 0; r++) {
+		if (said >= 0 && r > 0 && ftruncate(said, 0)) { perror("hz3-time: ftruncate"); return 3; }
 		double start = now();
-		pid_t pid = start_child(command, null);
+		pid_t pid = start_child(command, null, said);
 		if (pid < 0) { perror("hz3-time: vfork"); return 3; }
 		struct rusage u;
 		pid_t gone = 0;

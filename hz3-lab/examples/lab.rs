@@ -43,6 +43,7 @@ fn main() -> hz3_lab::Result<()> {
         seed: 1,
         full: false,
         instructions: false,
+        commit: None,
         command: words.clone(),
     };
     let record = compare::run(&plan, &clients, &mut Stderr)?;

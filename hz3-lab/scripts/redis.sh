@@ -3,7 +3,8 @@
 # the wall clock would count the benchmark's own work and whoever else uses the machine.
 set -eu
 dir=$(mktemp -d)
-trap 'kill "$server" 2>/dev/null || true; rm -rf "$dir"' EXIT
+# What the server said is repeated if anything fails.
+trap 'ended=$?; kill "${server:-}" 2>/dev/null || true; [ "$ended" -eq 0 ] || tail -n 3 "$dir/log" >&2 || true; rm -rf "$dir"' EXIT
 set -- redis-server --save '' --appendonly no --port 0 --unixsocket "$dir/s" --dir "$dir" --daemonize no --loglevel warning
 if [ -n "${HZ3_PRELOAD:-}" ]; then
 	LD_PRELOAD=$HZ3_PRELOAD "$@" >"$dir/log" 2>&1 &
@@ -15,7 +16,7 @@ unset LD_DEBUG LD_DEBUG_OUTPUT
 n=0
 while [ ! -S "$dir/s" ]; do
 	n=$((n + 1))
-	[ "$n" -lt 500 ] || { cat "$dir/log" >&2; exit 1; }
+	[ "$n" -lt 500 ] || exit 1
 	sleep 0.01
 done
 requests=60000

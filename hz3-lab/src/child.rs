@@ -1,8 +1,10 @@
 //! One fresh process and what it cost.
 
-use crate::{Error, Result, clients::Clients, place::Library, rows::Job};
+use crate::{Error, Result, clients::Clients, ending, place::Library, rows::Job};
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What one run gave.
@@ -26,6 +28,13 @@ pub struct Sample {
     pub wrong: u64,
     /// Microseconds and resident bytes, if they were sampled.
     pub series: Vec<(u64, u64)>,
+}
+
+impl Sample {
+    /// That memory did not hold what was written.
+    pub fn wrongness(&self) -> String {
+        format!("memory was wrong in {} places", self.wrong)
+    }
 }
 
 /// What the wrapper writes.
@@ -84,6 +93,18 @@ pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
+/// The end of a file, as much as the last lines of a run may be.
+fn tail(path: &Path) -> Vec<u8> {
+    const MOST: u64 = 4096;
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = std::fs::File::open(path) {
+        let length = file.metadata().map_or(0, |m| m.len());
+        let _ = file.seek(SeekFrom::Start(length.saturating_sub(MOST)));
+        let _ = file.take(MOST).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
 /// Runs a job once under a library. `sample_ms` other than 0 records resident bytes over time (and so disturbs the
 /// clock); `seed` goes to the client.
 pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, sample_ms: u32) -> Result<Sample> {
@@ -105,7 +126,8 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
     if sample_ms > 0 {
         command.args(["--sample-ms", &sample_ms.to_string()]);
     }
-    if !job.client && !job.script {
+    let quiet = !job.client && !job.script;
+    if quiet {
         command.arg("--quiet");
     }
     command.arg("--").args(&job.command);
@@ -118,15 +140,23 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
         .stderr(Stdio::piped())
         .output()
         .map_err(|e| Error::unfit(format!("{}: {e}", clients.timer().display())))?;
+    // What a command said on stderr lies in a file: reading it meanwhile would take the command's time.
+    let aside = PathBuf::from(format!("{}.err", report.display()));
+    let written = if quiet { tail(&aside) } else { out.stderr.clone() };
+    let text = std::fs::read_to_string(&report);
+    let _ = std::fs::remove_file(&report);
+    let _ = std::fs::remove_file(&aside);
     if !out.status.success() {
-        return Err(Error::unfit(format!(
-            "the timer failed ({}): {}",
-            out.status,
-            String::from_utf8_lossy(&out.stderr).trim()
+        return Err(Error::failed(format!(
+            "the timer ended badly: {}",
+            ending::words(
+                out.status.code().unwrap_or(-1),
+                out.status.signal().unwrap_or(0),
+                &out.stderr
+            )
         )));
     }
-    let text = std::fs::read_to_string(&report).map_err(|e| Error::unfit(format!("{}: {e}", report.display())))?;
-    let _ = std::fs::remove_file(&report);
+    let text = text.map_err(|e| Error::unfit(format!("{}: {e}", report.display())))?;
     let r: Report = serde_json::from_str(&text).map_err(|e| Error::unfit(format!("the timer's report: {e}")))?;
     let stdout = String::from_utf8_lossy(&out.stdout);
     let said: Option<Said> = if job.client {
@@ -136,21 +166,14 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
     };
     let wrong = said.as_ref().is_some_and(|s| s.wrong > 0);
     if r.signal != 0 || (r.exit != 0 && !wrong) {
-        let how = if r.signal != 0 {
-            format!("killed by signal {}", r.signal)
-        } else {
-            format!("exit code {}", r.exit)
-        };
-        let stderr = String::from_utf8_lossy(&out.stderr);
-        let last = stderr.trim().lines().last().unwrap_or("");
-        return Err(Error::unfit(format!(
-            "{}: {how}{}{last}",
+        return Err(Error::failed(format!(
+            "{}: {}",
             job.command[0],
-            if last.is_empty() { "" } else { ": " }
+            ending::words(r.exit, r.signal, &written)
         )));
     }
     if job.client && said.is_none() {
-        return Err(Error::unfit(format!("{}: no result on stdout", job.command[0])));
+        return Err(Error::failed(format!("{}: no result on stdout", job.command[0])));
     }
     let script_seconds: Option<f64> = if job.script {
         stdout.trim().lines().last().and_then(|l| l.parse().ok())
@@ -158,7 +181,10 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
         None
     };
     if job.script && script_seconds.is_none() {
-        return Err(Error::unfit(format!("{}: no seconds on stdout", job.command.join(" "))));
+        return Err(Error::failed(format!(
+            "{}: no seconds on stdout",
+            job.command.join(" ")
+        )));
     }
     use crate::rows::Metric;
     let value = match (script_seconds, job.metric, &said) {

@@ -15,6 +15,8 @@ pub struct Note {
     pub name: String,
     /// The generator's version.
     pub version: String,
+    /// Hash of the sources that it was built from.
+    pub sources: String,
     /// Hash of the resolved config.
     pub hash: String,
     /// Hash of what reaches the code.
@@ -32,6 +34,8 @@ pub struct Identity {
     pub text: String,
     /// Hash of read-only and initialised data as it stands in the file.
     pub data: String,
+    /// Hash of the whole file.
+    pub sha256: String,
     /// Bytes of the file.
     pub bytes: u64,
     /// The build id, if it has one.
@@ -42,7 +46,12 @@ impl Identity {
     /// Reads a library.
     pub fn of(path: &Path) -> Result<Self> {
         let bytes = file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
-        let file = object::File::parse(&*bytes)
+        Self::of_bytes(path, &bytes)
+    }
+
+    /// Of a library that was read; `path` is for messages.
+    pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let file = object::File::parse(bytes)
             .map_err(|e| Error::input(format!("{}: not an ELF file: {e}", path.display())))?;
         let section = |name: &str| {
             file.section_by_name(name)
@@ -59,6 +68,7 @@ impl Identity {
             note: section(".note.hz3").and_then(|(_, d)| note(d)),
             text: format!("{text:016x}"),
             data: format!("{:016x}", data.finish()),
+            sha256: crate::sha256::of(bytes),
             bytes: bytes.len() as u64,
             build_id: file
                 .build_id()
@@ -100,6 +110,7 @@ fn note(data: &[u8]) -> Option<Note> {
     Some(Note {
         name: get("name"),
         version: get("version"),
+        sources: get("sources"),
         hash: get("hash"),
         code_hash: get("code_hash"),
         config: config.into(),
@@ -146,7 +157,7 @@ mod tests {
 
     #[test]
     fn notes_are_read() {
-        let text = "name=x\nversion=0.1.0\nhash=0011223344556677\ncode_hash=8899aabbccddeeff\n\nname = \"x\"\n";
+        let text = "name=x\nversion=0.1.0\nsources=0123456789abcdef\nhash=0011223344556677\ncode_hash=8899aabbccddeeff\n\nname = \"x\"\n";
         let mut bytes = Vec::new();
         for n in [4u32, text.len() as u32, 1] {
             bytes.extend(n.to_le_bytes());
@@ -155,8 +166,13 @@ mod tests {
         bytes.extend(text.as_bytes());
         let n = note(&bytes).unwrap();
         assert_eq!(
-            (n.name.as_str(), n.code_hash.as_str(), n.config.as_str()),
-            ("x", "8899aabbccddeeff", "name = \"x\"\n")
+            (
+                n.name.as_str(),
+                n.sources.as_str(),
+                n.code_hash.as_str(),
+                n.config.as_str()
+            ),
+            ("x", "0123456789abcdef", "8899aabbccddeeff", "name = \"x\"\n")
         );
         assert_eq!(note(&bytes[..30]), None);
     }

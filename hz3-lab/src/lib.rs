@@ -5,11 +5,14 @@
 //! [`compare`] schedules paired blocks, [`stats`] turns them into verdicts, [`record`] is what is kept.
 #![forbid(unsafe_code)]
 
+pub mod built;
 pub mod callgrind;
 pub mod child;
 pub mod clients;
+pub mod commit;
 pub mod compare;
 pub mod disasm;
+pub mod ending;
 pub mod identity;
 pub mod ledger;
 pub mod machine;
@@ -18,34 +21,63 @@ pub mod prove;
 pub mod record;
 pub mod report;
 pub mod rows;
+pub mod sha256;
 pub mod stats;
 pub mod table;
 pub mod trace;
 
-/// What went wrong, in a sentence that names the next step; `unfit` tells bad input from an environment that lacks
-/// something.
+/// At whose door a failure lies; each has its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Something that should work failed (exit code 1).
+    Failed,
+    /// The input is wrong (2).
+    Input,
+    /// The environment lacks something (3).
+    Unfit,
+    /// Ctrl-C (130).
+    Stopped,
+}
+
+/// What went wrong, in a sentence that names the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// The sentence.
     pub message: String,
-    /// True if the environment is at fault (exit code 3), false if the input is (exit code 2).
-    pub unfit: bool,
+    /// At whose door it lies.
+    pub fault: Fault,
+    /// What to type next, where the sentence does not say it.
+    pub help: Option<String>,
 }
 
 impl Error {
-    /// The input is at fault.
-    pub fn input(message: impl Into<String>) -> Self {
+    fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            unfit: false,
+            fault,
+            help: None,
         }
+    }
+    /// Adds what to type next.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+    /// Something that should work failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Fault::Failed, message)
+    }
+    /// The input is at fault.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Fault::Input, message)
     }
     /// The environment is at fault.
     pub fn unfit(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            unfit: true,
-        }
+        Self::new(Fault::Unfit, message)
+    }
+    /// The user has had enough.
+    pub fn stopped(message: impl Into<String>) -> Self {
+        Self::new(Fault::Stopped, message)
     }
 }
 
@@ -58,4 +90,4 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The lab's results.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

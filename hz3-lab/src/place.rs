@@ -1,6 +1,6 @@
 //! Where things are: the project's folders, the variants' libraries, the peers of the distribution.
 
-use crate::{Error, Result};
+use crate::{Error, Result, built};
 use hz3_config::{file, suggest};
 use std::path::{Path, PathBuf};
 
@@ -33,11 +33,27 @@ impl Place {
     pub fn variants(&self) -> PathBuf {
         self.root.join("target/hz3")
     }
+    /// The library of the variant `name`, built or not.
+    pub fn library(&self, name: &str) -> PathBuf {
+        self.variants().join(format!("libhz3_{name}.so"))
+    }
+    /// Whether a word is the name of a variant: it has a config, or a library from when it had one.
+    pub fn is_variant(&self, word: &str) -> bool {
+        !word.contains('/') && (self.configs().join(format!("{word}.toml")).is_file() || self.library(word).is_file())
+    }
+    /// A path as seen from the root, where it lies below it.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
     /// Built clients and what else can be made again.
     pub fn clients(&self) -> PathBuf {
         self.root.join("target/hz3-clients")
     }
-    /// Kept comparisons.
+    /// Comparisons that only this checkout has.
+    pub fn private_ledger(&self) -> PathBuf {
+        self.root.join("target/hz3-ledger")
+    }
+    /// Comparisons that are part of the project.
     pub fn ledger(&self) -> PathBuf {
         self.root.join("ledger")
     }
@@ -190,7 +206,8 @@ impl Library {
     }
 
     /// A contender by what the user wrote: `glibc`, a peer's name, a variant's name, or a path (it holds a slash or
-    /// ends in `.so`). `label=path` gives a path a name.
+    /// ends in `.so`). `label=path` gives a path a name. A variant must be what its config and the sources say now; a
+    /// path is taken as it is.
     pub fn parse(place: &Place, word: &str) -> Result<Self> {
         if word == "glibc" {
             return Ok(Self::glibc());
@@ -222,17 +239,12 @@ impl Library {
                 path: Some(full),
             });
         }
-        let path = place.variants().join(format!("libhz3_{word}.so"));
-        if path.is_file() {
+        if place.is_variant(word) {
             return Ok(Self {
                 label: word.into(),
                 kind: Kind::Variant,
-                path: Some(path),
+                path: Some(built::demand(place, word)?),
             });
-        }
-        if place.configs().join(format!("{word}.toml")).is_file() {
-            let command = suggest::command(["cargo", "hz3", "build", word]);
-            return Err(Error::input(format!("{word} is not built yet: {command}")));
         }
         let configs = place.config_names();
         let peers = || PEERS.iter().map(|p| p.name);
@@ -263,7 +275,7 @@ mod tests {
             e.message,
             "'nonsense' is neither a config of this project, nor mimalloc, tcmalloc, jemalloc, snmalloc, rpmalloc, hoard, tbbmalloc, nor glibc, nor a path"
         );
-        assert!(!e.unfit);
+        assert_eq!(e.fault, crate::Fault::Input);
         assert!(
             Library::parse(&place, "./missing.so")
                 .unwrap_err()

@@ -1,8 +1,9 @@
 //! The proof that a preloaded library is the one whose malloc runs. An inert library measures exactly like the C
 //! library, and the loader says nothing: no proof, no number.
 
-use crate::{Error, Result, child, clients::Clients, place::Library, rows::Job};
+use crate::{Error, Result, child, clients::Clients, ending, place::Library, rows::Job};
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -38,13 +39,15 @@ fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
         .map_err(|e| Error::unfit(format!("{}: {e}", job.command[0])))?;
     let text = String::from_utf8_lossy(&out.stdout);
     let found: BTreeMap<String, serde_json::Value> = serde_json::from_str(text.trim()).map_err(|_| {
-        let stderr = String::from_utf8_lossy(&out.stderr);
-        Error::unfit(format!(
-            "{} does not run under {}: {} {}",
+        Error::failed(format!(
+            "{} does not run under {}: {}",
             job.name,
             library.label,
-            out.status,
-            stderr.trim()
+            ending::words(
+                out.status.code().unwrap_or(-1),
+                out.status.signal().unwrap_or(0),
+                &out.stderr
+            )
         ))
     })?;
     for name in MUST {
@@ -54,7 +57,7 @@ fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
             None => from.contains("libc.so") || from.contains("libc-"),
         };
         if !right {
-            return Err(Error::unfit(format!(
+            return Err(Error::failed(format!(
                 "not proven: {name} comes from {}, not from {}. Try: cargo hz3 doctor {} -- {}",
                 if from.is_empty() { "nowhere" } else { from },
                 library
@@ -98,7 +101,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
     if proven {
         return Ok(());
     }
-    Err(Error::unfit(format!(
+    Err(Error::failed(format!(
         "not proven: no process of `{}` bound its malloc to {}. It may be static, setuid, or bring its own allocator. Try: cargo hz3 doctor {} -- {}",
         job.command.join(" "),
         path.display(),

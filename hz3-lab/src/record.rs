@@ -1,10 +1,10 @@
 //! One comparison as it is kept: everything that its verdicts rest on, samples included.
 
-use crate::{machine::Machine, place::Kind, rows::Metric, stats, stats::Verdict};
+use crate::{commit::Commit, machine::Machine, place::Kind, rows::Metric, stats, stats::Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of [`Record`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Record {
     pub tool: String,
     /// How it was asked for.
     pub command: Vec<String>,
+    /// The commit of the project.
+    #[serde(default)]
+    pub commit: Option<Commit>,
     /// Where.
     pub machine: Machine,
     /// How it was judged.
@@ -65,8 +68,14 @@ pub struct Contender {
     pub text: String,
     /// Hash of its constants.
     pub data: String,
+    /// SHA-256 of the file that was measured.
+    #[serde(default)]
+    pub sha256: String,
     /// Version of the generator (variants).
     pub version: String,
+    /// Hash of the sources that it was built from (variants).
+    #[serde(default)]
+    pub sources: String,
     /// Hash of the config (variants).
     pub hash: String,
     /// Hash of what reaches the code (variants).
@@ -96,7 +105,13 @@ pub struct RowRecord {
     pub floor: f64,
     /// Looks that were taken.
     pub looks: usize,
-    /// The client's own share: its value under the empty allocator.
+    /// Whether there was no time for it.
+    #[serde(default)]
+    pub left_out: bool,
+    /// The base, and the client alone on the empty allocator: pairs of one block.
+    #[serde(default)]
+    pub alone: Vec<[f64; 2]>,
+    /// The client's own share of the base's value, in the same unit; rows of one thread have it.
     pub empty: Option<f64>,
     /// The contenders, the base first. Values of equal index are of one block; who is decided is not run any further, so
     /// that its arrays may be shorter than the base's.
@@ -136,13 +151,13 @@ pub struct Outcome {
     /// Median ratio of the judged value.
     #[serde(with = "maybe")]
     pub ratio: f64,
-    /// Lower end of its 95 % bootstrap interval.
+    /// Lower end of its 95 % interval.
     #[serde(with = "maybe")]
     pub lo: f64,
     /// Upper end.
     #[serde(with = "maybe")]
     pub hi: f64,
-    /// Lower end of the interval that the verdict rests on, 0 if there were too few blocks.
+    /// Lower end of the interval that the verdict rests on, which holds the other; 0 if there were too few blocks.
     #[serde(with = "maybe")]
     pub judged_lo: f64,
     /// Upper end; none if there were too few blocks.
@@ -192,10 +207,92 @@ impl Cell {
     }
 }
 
+impl Record {
+    /// A record as it stands in a ledger. The intervals of form 1 were bootstraps, which cover less than they say: they are
+    /// made anew from the samples; what was decided then stays.
+    pub fn read(line: &str) -> std::result::Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
+        }
+        let form: Form = serde_json::from_str(line).map_err(|e| e.to_string())?;
+        if form.format == 0 || form.format > FORMAT {
+            return Err(format!(
+                "its form is {}, and this hz3 reads forms up to {FORMAT}",
+                form.format
+            ));
+        }
+        let mut record: Self = serde_json::from_str(line).map_err(|e| e.to_string())?;
+        if form.format < 2 {
+            record.rows.iter_mut().for_each(RowRecord::renew);
+        }
+        Ok(record)
+    }
+
+    /// `b, c against a`.
+    pub fn headline(&self) -> String {
+        let labels: Vec<&str> = self.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
+        let base = self.libraries.first().map_or("", |l| l.label.as_str());
+        format!("{} against {base}", labels.join(", "))
+    }
+
+    /// Whether some contender had enough blocks on some row for the interval that judges.
+    pub fn says_something(&self) -> bool {
+        self.results().any(|(_, o)| o.judged().is_some())
+    }
+
+    /// What was found about contenders, row by row.
+    pub fn results(&self) -> impl Iterator<Item = (&Cell, Outcome)> {
+        let cells = self.rows.iter().flat_map(|r| &r.cells);
+        cells.filter_map(|c| Some((c, c.result?)))
+    }
+}
+
+impl RowRecord {
+    /// The client's own share from the pairs that there are.
+    pub fn set_client_share(&mut self) {
+        let ratios: Vec<f64> = self.alone.iter().map(|[base, alone]| alone / base).collect();
+        let share = stats::median(&ratios) * self.cells[0].value();
+        self.empty = share.is_finite().then_some(share);
+    }
+
+    /// The client's own share for tables.
+    pub fn client_share(&self) -> Option<String> {
+        let share = self.empty?;
+        Some(if share < self.cells.first()?.value() {
+            format!("{:.2}", self.metric.show(share))
+        } else {
+            "all of it".into()
+        })
+    }
+
+    /// Takes a row of form 1 to today's.
+    fn renew(&mut self) {
+        // The share of several threads counted how they waited for each other.
+        if self.command.first().is_some_and(|c| c == "ring") {
+            self.empty = None;
+        }
+        let Some((base, others)) = self.cells.split_first_mut() else {
+            return;
+        };
+        for cell in others {
+            let new = Outcome::of(cell, base, self.floor, 0.0);
+            if let Some(old) = &mut cell.result {
+                (old.lo, old.hi, old.judged_lo, old.judged_hi) = (new.lo, new.hi, new.judged_lo, new.judged_hi);
+            }
+        }
+    }
+}
+
 impl Outcome {
-    /// Whether there were enough blocks for an interval.
-    pub fn known(&self) -> bool {
-        self.lo > 0.0 && self.hi.is_finite()
+    /// The 95 % interval, if there were enough blocks for one.
+    pub fn shown(&self) -> Option<(f64, f64)> {
+        (self.lo > 0.0 && self.hi.is_finite()).then_some((self.lo, self.hi))
+    }
+    /// The interval that the verdict rests on, likewise.
+    pub fn judged(&self) -> Option<(f64, f64)> {
+        let hi = self.judged_hi.filter(|_| self.judged_lo > 0.0)?;
+        Some((self.judged_lo, hi))
     }
     /// Judges `cell` against `base` with a floor.
     pub fn of(cell: &Cell, base: &Cell, floor: f64, margin: f64) -> Self {

@@ -1,17 +1,21 @@
 //! A record as a plain text table.
 
-use crate::{record::Record, stats, stats::Verdict};
+use crate::{
+    record::{Record, RowRecord},
+    stats,
+    stats::Verdict,
+};
 use std::fmt::Write;
 
-/// One line a row and contender: value, ratio with its interval, verdict, memory.
+/// One line a row and contender: value, ratio with both intervals, verdict, memory; then what the memory does not show.
 pub fn text(record: &Record) -> String {
     let mut out = String::new();
     let width = record.libraries.iter().map(|l| l.label.len()).max().unwrap_or(0).max(8);
     let names = record.rows.iter().map(|r| r.name.len()).max().unwrap_or(0).max(4);
     let _ = writeln!(
         out,
-        "{:names$}  {:width$}  {:>12}  {:>7}  {:^17}  {:<10}  {:>8}  {:>9}  {:>9}  {:>7}",
-        "row", "", "median", "ratio", "95 % interval", "verdict", "sees", "peak RSS", "end RSS", "CPU"
+        "{:names$}  {:width$}  {:>12}  {:>7}  {:^16}  {:^16}  {:<10}  {:>8}  {:>9}  {:>9}  {:>7}",
+        "row", "", "median", "ratio", "95 % interval", "judged by", "verdict", "sees", "peak RSS", "end RSS", "CPU"
     );
     for row in &record.rows {
         for (i, cell) in row.cells.iter().enumerate() {
@@ -41,12 +45,11 @@ pub fn text(record: &Record) -> String {
                         (Verdict::Undecided, true) => "UNDECIDED=".to_string(),
                         (v, _) => v.to_string(),
                     };
-                    let interval = if o.known() {
-                        format!("[{:>6.3}, {:>6.3}]", o.lo, o.hi)
-                    } else {
-                        format!("{:^16}", "-")
-                    };
-                    let _ = write!(out, "{:>7.3}  {interval}  {verdict:<10}  {sees:>8}", o.ratio);
+                    let [shown, judged] = [o.shown(), o.judged()].map(|interval| match interval {
+                        Some((lo, hi)) => format!("[{lo:>6.3}, {hi:>6.3}]"),
+                        None => format!("{:^16}", "-"),
+                    });
+                    let _ = write!(out, "{:>7.3}  {shown}  {judged}  {verdict:<10}  {sees:>8}", o.ratio);
                 }
                 None => {
                     let floor = if row.floor.is_finite() {
@@ -55,10 +58,8 @@ pub fn text(record: &Record) -> String {
                         String::new()
                     };
                     let what = format!("{floor}n {}", cell.values.len());
-                    let empty = row
-                        .empty
-                        .map_or(String::new(), |e| format!("client {:.2}", row.metric.show(e)));
-                    let _ = write!(out, "{what:>26}  {empty:<20}  ");
+                    let client = row.client_share().map_or(String::new(), |s| format!("client {s}"));
+                    let _ = write!(out, "{what:>26}  {client:<37}  ");
                 }
             }
             let mib = |v: f64| {
@@ -84,7 +85,27 @@ pub fn text(record: &Record) -> String {
             out.push('\n');
         }
     }
+    if let Some(note) = small_heaps(record) {
+        let _ = writeln!(out, "{note}");
+    }
     out
+}
+
+/// What peak memory says of the rows on which most of it is no object of the program, if there are such rows. A config
+/// that saves memory an object may well show more there: what it pays once is all that such a row can see.
+pub fn small_heaps(record: &Record) -> Option<String> {
+    let small = |row: &&RowRecord| {
+        let Some(base) = row.cells.first() else { return false };
+        base.live_peak.is_some_and(|live| live as f64 * 2.0 < base.rss_peak())
+    };
+    let names: Vec<&str> = record.rows.iter().filter(small).map(|r| r.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Peak RSS of {}: live objects are less than half of it. It shows what starting and caches take, not what an \
+             object costs; for that, give the row more objects (ROW:ws=20000).",
+            names.join(", ")
+        )
+    })
 }
 
 /// A sentence a contender: verdicts, and the geometric mean of its ratios.

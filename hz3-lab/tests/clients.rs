@@ -199,6 +199,11 @@ fn failing_commands_say_how() {
         child::run(clients(), &bad, None, 1, 0).unwrap_err().message,
         "/bin/false: exit code 1"
     );
+    // A command's own output is not shown while it is measured, but its last words are.
+    let words = ["/bin/sh", "-c", "echo out; echo one >&2; echo two >&2; kill -9 $$"].map(String::from);
+    let e = child::run(clients(), &Job::user(&words, hz3_lab::rows::Metric::WallMs), None, 1, 0).unwrap_err();
+    assert_eq!(e.message, "/bin/sh: killed by signal 9 (SIGKILL): one / two");
+    assert_eq!(e.fault, hz3_lab::Fault::Failed);
 }
 
 #[test]

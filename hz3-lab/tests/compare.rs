@@ -37,8 +37,11 @@ impl Lab {
         Self { clients, folder }
     }
     fn forwarder(&self, label: &str, spin: u32) -> Library {
+        self.library(label, spin, "")
+    }
+    fn library(&self, label: &str, spin: u32, more: &str) -> Library {
         let c = self.folder.join(format!("{label}.c"));
-        std::fs::write(&c, FORWARD).unwrap();
+        std::fs::write(&c, format!("{FORWARD}{more}")).unwrap();
         let path = self.folder.join(format!("lib{label}.so"));
         let made = Command::new("cc")
             .args(["-O2", "-shared", "-fPIC", "-fno-builtin"])
@@ -68,6 +71,7 @@ impl Lab {
             full: false,
             instructions: false,
             null: 0,
+            commit: None,
             command: vec!["test".into()],
         }
     }
@@ -114,14 +118,28 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
         let result = row.cells[1].result.unwrap();
         assert_eq!(result.verdict, want, "{result:?}");
         assert!(row.cells[0].values.len() >= 9 && row.null.len() >= 9);
-        assert!(row.empty.is_some() && row.cells[1].live_peak.is_some());
+        assert!(row.alone.len() == 5 && row.empty.is_some() && row.cells[1].live_peak.is_some());
+        // Each contender says what was measured: the file, as sha256sum would have it.
+        for (library, contender) in record.libraries.iter().zip([base, other]) {
+            let bytes = std::fs::read(contender.path.as_ref().unwrap()).unwrap();
+            assert_eq!(library.sha256, hz3_lab::sha256::of(&bytes));
+        }
         assert!(
             record
                 .libraries
                 .iter()
                 .all(|l| l.hot.len() == 2 || !cfg!(target_arch = "x86_64"))
         );
-        assert_eq!(hz3_lab::table::text(&record).lines().count(), 3);
+        let text = hz3_lab::table::text(&record);
+        // A title, two contenders, and what the memory of so small a row does not show.
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(
+            text.lines()
+                .last()
+                .unwrap()
+                .starts_with("Peak RSS of small: live objects are less than half of it."),
+            "{text}"
+        );
     }
 }
 
@@ -160,9 +178,91 @@ fn what_was_measured_before_a_stop_is_kept() {
         "{blocks}"
     );
     assert_eq!(row.cells[1].result.unwrap().verdict, Verdict::Undecided);
+    assert!(!record.says_something(), "not even a first look");
     let text = serde_json::to_string(&record).unwrap();
     let back: hz3_lab::record::Record = serde_json::from_str(&text).unwrap();
     assert_eq!(back.rows[0].cells[0], record.rows[0].cells[0]);
+}
+
+/// Ends badly in the run with seed 5004, which is the fourth block's.
+const FOURTH: &str = r#"
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+__attribute__((constructor)) static void look(void) {
+	static char words[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY);
+	long n = read(fd, words, sizeof words - 1);
+	close(fd);
+	for (long i = 0; i < n; i++)
+		if (words[i] == 0) words[i] = ' ';
+	if (!strstr(words, "--seed 5004 ")) return;
+	if (write(2, "first line\nthis is the end\n", 27) != 27) _exit(1);
+	signal(SIGSEGV, SIG_DFL);
+	raise(SIGSEGV);
+}
+"#;
+
+#[test]
+fn a_failing_run_is_named_with_its_seed_its_ending_and_its_last_lines() {
+    let lab = Lab::new("fails");
+    let mut watch = Quiet::default();
+    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.library("b", 1, FOURTH)]);
+    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    let problem = record.rows[0].cells[1].problem.clone().unwrap();
+    assert!(
+        problem.starts_with("block 4, seed 5004: ")
+            && problem.ends_with("killed by signal 11 (SIGSEGV): first line / this is the end"),
+        "{problem}"
+    );
+    let said = format!("small: no figures for b: {problem}");
+    assert!(watch.said.contains(&said), "{:?}", watch.said);
+    assert!(record.rows[0].cells[0].problem.is_none() && record.rows[0].cells[0].values.len() < 9);
+}
+
+#[test]
+fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
+    let lab = Lab::new("nowhere");
+    let base = lab.library(
+        "a",
+        0,
+        "__attribute__((constructor)) static void end(void) { __builtin_trap(); }\n",
+    );
+    let e = compare::run(
+        &lab.plan(base, vec![lab.forwarder("b", 1)]),
+        &lab.clients,
+        &mut Quiet::default(),
+    )
+    .unwrap_err();
+    assert_eq!(e.fault, hz3_lab::Fault::Failed);
+    assert!(
+        e.message.starts_with("a runs on none of the rows: ") && e.message.contains("SIGILL"),
+        "{e}"
+    );
+}
+
+#[test]
+fn a_stop_in_the_pilot_is_no_failure_of_the_machine() {
+    let lab = Lab::new("pilot");
+    let mut watch = Quiet {
+        stop_after: Some(1),
+        ..Quiet::default()
+    };
+    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let e = compare::run(&plan, &lab.clients, &mut watch).unwrap_err();
+    assert_eq!(e.fault, hz3_lab::Fault::Stopped, "{e}");
+}
+
+#[test]
+fn a_client_of_several_threads_has_no_share_of_its_own() {
+    let lab = Lab::new("threads");
+    let of = |name: &str| Job::of(ROWS.iter().find(|r| r.name == name).unwrap(), &lab.clients, false).unwrap();
+    for row in ROWS {
+        let job = of(row.name);
+        assert!(!(job.empty && job.several), "{}", row.name);
+    }
+    assert!(of("small").empty);
 }
 
 #[test]

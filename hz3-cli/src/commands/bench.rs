@@ -3,6 +3,7 @@
 use super::Format;
 use super::compare::failure;
 use crate::failure::{Failure, Outcome};
+use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
 use hz3_lab::place::{Library, Place};
@@ -19,6 +20,8 @@ pub struct Arguments {
     /// Under what: variants, peers, glibc, paths
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "glibc", value_name = "NAME|PATH")]
     under: Vec<String>,
+    #[command(flatten)]
+    fresh: Fresh,
     /// Options for the clients: ws=20000, threads=8, …
     #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
     options: Vec<String>,
@@ -55,6 +58,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         return list(arguments.format);
     }
     let place = Place::here().map_err(failure)?;
+    arguments.fresh.prepare(&place, &arguments.under)?;
     let libraries = arguments
         .under
         .iter()

@@ -37,6 +37,23 @@ pub struct Arguments {
 
 /// Runs `build`.
 pub fn run(arguments: Arguments) -> Outcome {
+    every(&arguments, |line| println!("{line}"))
+}
+
+/// Builds variants for another command, whose stdout is its own.
+pub fn quietly(names: &[String]) -> Outcome {
+    let arguments = Arguments {
+        names: names.to_vec(),
+        all: false,
+        // Whoever uses them says whether that matters.
+        allow_identical: true,
+        offline: false,
+        locked: false,
+    };
+    every(&arguments, |line| eprintln!("built {line}"))
+}
+
+fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     let project = Project::find()?;
     let plans = configs::load_all(&project, &arguments.names)?;
     for plan in &plans {
@@ -55,7 +72,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     for plan in &plans {
         bar.set_message(plan.name.clone());
         let start = Instant::now();
-        match build(&project, plan, &arguments) {
+        match build(&project, plan, arguments) {
             Ok(library) => {
                 let line = format!(
                     "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
@@ -65,7 +82,7 @@ pub fn run(arguments: Arguments) -> Outcome {
                     library.tls_bytes,
                     start.elapsed().as_secs_f64()
                 );
-                bar.suspend(|| println!("{line}"));
+                bar.suspend(|| say(&line));
                 built.push(library);
             }
             Err(failure) => {
@@ -145,7 +162,7 @@ fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Librar
     let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
     let made = cargo(project, &plan.name, config, arguments)?;
     let library = Library::read(&made)?;
-    verify(plan, &library)?;
+    verify(project, plan, &library)?;
     let place = project.library(&plan.name);
     // Programs may be running on the old file: it is replaced, never written to.
     let new = place.with_extension(format!("so.{}", std::process::id()));
@@ -191,7 +208,8 @@ fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) ->
 }
 
 /// A library that is not what its config says is worse than none.
-fn verify(plan: &Plan, library: &Library) -> Outcome {
+fn verify(project: &Project, plan: &Plan, library: &Library) -> Outcome {
+    let sources = hz3_lab::built::sources(&project.place())?;
     let fault = |what: String| Err(Failure::failed(format!("the library of `{}` is not usable: {what}", plan.name)));
     let (missing, surplus) = abi::faults(&library.exports);
     if !missing.is_empty() {
@@ -207,6 +225,11 @@ fn verify(plan: &Plan, library: &Library) -> Outcome {
     let hash = plan.hash.to_string();
     match &library.note {
         None => fault("it has no note".to_owned()),
+        Some(note) if note.sources != sources => fault(
+            "hz3's sources were changed while it was built, or cargo did not see that they were: build it again, or after \
+             `cargo clean --target-dir target/hz3-build`"
+                .to_owned(),
+        ),
         Some(Note { hash: found, name, .. }) if *found != hash || *name != plan.name => {
             fault(format!("its note names config {name} {found}, not {} {hash}", plan.name))
         }

@@ -1,14 +1,16 @@
 //! `compare`: paired measurements of a base, variants and peers, and a verdict for each row.
 
 use crate::failure::{Code, Failure, Outcome};
+use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Plan, Watch};
-use hz3_lab::ledger::Ledger;
+use hz3_lab::commit::Commit;
+use hz3_lab::ledger::{Ledger, Shelf};
 use hz3_lab::place::{Kind, Library, PEERS, Place};
 use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, Metric};
-use hz3_lab::stats::Verdict;
+use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
@@ -21,6 +23,9 @@ use std::time::Duration;
 Ratios are contender / base: below 1 is better. GO and NO-GO stand for an interval that lies beyond what the base shows
 against itself; UNDECIDED= is an effect that is surely smaller than --margin. `sees` is the smallest change that the run
 could have told from nothing. A wrong GO or NO-GO has a probability of 2 % at most for each contender and row.
+
+Exit codes: 0 measured; 1 a run of the base, of a variant or of a file failed, a variant is not built or not up to date, or
+--gate says so; 130 Ctrl-C. What was measured by then is shown, and kept if some row had its first look.
 
 Examples:
   cargo hz3 compare s22-round4k default --peers tcmalloc --rows sub4k,mixed,app
@@ -72,8 +77,13 @@ pub struct Arguments {
     /// Exit code 1 if a variant is NO-GO on some row
     #[arg(long)]
     gate: bool,
-    /// Keep nothing in the ledger
+    #[command(flatten)]
+    fresh: Fresh,
+    /// Keep the record in ledger/, which is part of the project, instead of this checkout's own in target/
     #[arg(long)]
+    share: bool,
+    /// Keep nothing in the ledger
+    #[arg(long, conflicts_with = "share")]
     no_ledger: bool,
     /// The record as JSON on stdout instead of the table
     #[arg(long)]
@@ -99,11 +109,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Turns the lab's error into one of the command line.
 pub fn failure(e: hz3_lab::Error) -> Failure {
-    if e.unfit {
-        Failure::unfit(e.message)
-    } else {
-        Failure::bad_input(e.message)
-    }
+    Failure::from(e)
 }
 
 /// Stderr, a progress bar, and Ctrl-C.
@@ -216,7 +222,18 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
 /// Runs `compare`.
 pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::here().map_err(failure)?;
+    let words = [&arguments.base].into_iter().chain(&arguments.variants);
+    arguments.fresh.prepare(&place, words)?;
     let (base, others) = libraries(&place, &arguments)?;
+    // Whatever could keep the record from being kept is found out before the minutes are spent.
+    let ledger = Ledger::of(&place);
+    let shelf = match arguments.share {
+        true => Shelf::Shared,
+        false => Shelf::Private,
+    };
+    if !arguments.no_ledger {
+        ledger.open(shelf).map_err(failure)?;
+    }
     let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
     let plan = Plan {
         base,
@@ -232,6 +249,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         } else {
             arguments.null
         },
+        commit: Commit::of(&place.root),
         command: std::env::args().skip(1).collect(),
     };
     let mut bar = Bar::new()?;
@@ -244,16 +262,36 @@ pub fn run(arguments: Arguments) -> Outcome {
         print!("{}", table::text(&record));
         print!("{}", table::summary(&record));
     }
-    if record.interrupted {
-        eprintln!("stopped by hand: the figures above are what there is");
-    }
-    if !arguments.no_ledger {
-        let file = Ledger::at(place.ledger()).append(&record).map_err(failure)?;
-        let file = file.strip_prefix(&place.root).unwrap_or(&file).display().to_string();
+    let failed = failures(&record);
+    let worth = record.says_something() || (!record.interrupted && !failed.is_empty());
+    if !arguments.no_ledger && worth {
+        let file = ledger.append(shelf, &record).map_err(failure)?;
+        let share = match shelf {
+            Shelf::Private => format!("; for others to see: cargo hz3 ledger share {}", record.id),
+            Shelf::Shared => String::new(),
+        };
         eprintln!(
-            "kept as {} in {file}; a page of it: cargo hz3 report {} -o report.html",
-            record.id, record.id
+            "kept as {id} in {}; a page of it: cargo hz3 report {id} -o report.html{share}",
+            place.shown(&file),
+            id = record.id
         );
+    }
+    let first = Looks::COUNTS[0];
+    match (record.interrupted, worth) {
+        (true, true) => return Err(stopped("stopped by hand: the figures above are what there is")),
+        (true, false) => {
+            return Err(stopped(&format!("stopped by hand before a row had {first} blocks: nothing is kept")));
+        }
+        (false, false) => {
+            return Err(
+                Failure::failed(format!("no row got the {first} blocks of a first look: nothing is kept"))
+                    .help("give more time (--time-budget 10m), or fewer rows"),
+            );
+        }
+        (false, true) => {}
+    }
+    if !failed.is_empty() {
+        return Err(Failure::failed(format!("no figures for {}: see above", failed.join(", "))));
     }
     if arguments.gate && regressed(&record) {
         return Err(Failure::silent(Code::Failed));
@@ -261,19 +299,43 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(())
 }
 
+/// Ctrl-C, with what became of the run.
+fn stopped(message: &str) -> Failure {
+    Failure {
+        code: Code::Stopped,
+        message: message.to_owned(),
+        help: None,
+    }
+}
+
+/// What of ours did not run where it should: the base, variants and files, by row. A peer's failure is its own affair, and
+/// a row for which there was no time did not fail.
+fn failures(record: &Record) -> Vec<String> {
+    let mut failed = Vec::new();
+    for row in &record.rows {
+        for (i, cell) in row.cells.iter().enumerate() {
+            let ran_out_of_time = i == 0 && row.left_out;
+            if cell.problem.is_some() && !ran_out_of_time && (i == 0 || own(record, &cell.label)) {
+                failed.push(format!("{} on {}", cell.label, row.name));
+            }
+        }
+    }
+    failed
+}
+
+/// Whether a contender is one of ours: a variant, or a file that the user named.
+fn own(record: &Record, label: &str) -> bool {
+    record
+        .libraries
+        .iter()
+        .any(|l| l.label == label && matches!(l.kind, Kind::Variant | Kind::File))
+}
+
 /// Whether a variant or a file (not a peer) is worse than the base somewhere.
 fn regressed(record: &Record) -> bool {
-    let own = |label: &str| {
-        record
-            .libraries
-            .iter()
-            .any(|l| l.label == label && matches!(l.kind, Kind::Variant | Kind::File))
-    };
     record
-        .rows
-        .iter()
-        .flat_map(|r| &r.cells)
-        .any(|c| own(&c.label) && c.result.is_some_and(|o| o.verdict == Verdict::NoGo))
+        .results()
+        .any(|(c, o)| own(record, &c.label) && o.verdict == Verdict::NoGo)
 }
 
 #[cfg(test)]

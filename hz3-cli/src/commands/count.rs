@@ -2,6 +2,7 @@
 
 use super::Format;
 use crate::failure::{Failure, Outcome};
+use crate::fresh::Fresh;
 use crate::peers::{self, Allocator};
 use crate::project::Project;
 use crate::step::{self, Counts, Op, Request, Series, Session};
@@ -23,6 +24,8 @@ pub struct Arguments {
     /// Variants, paths of libraries, or: glibc, mimalloc, tcmalloc, jemalloc, …
     #[arg(required = true, value_name = "NAME|PATH")]
     allocators: Vec<String>,
+    #[command(flatten)]
+    fresh: Fresh,
     /// Request sizes in bytes
     #[arg(long, value_delimiter = ',', default_value = SIZES, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
     sizes: Vec<u64>,
@@ -83,9 +86,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(Failure::unfit("counting instructions works on x86-64 Linux only"));
     }
     let project = Project::find()?;
+    arguments.fresh.prepare(&project.place(), &arguments.allocators)?;
     let allocators: Vec<Allocator> =
         arguments.allocators.iter().map(|given| peers::resolve(&project, given)).collect::<Result<_, _>>()?;
-    allocators.iter().for_each(|allocator| super::run::warn_if_stale(&project, allocator));
     let client = step::client::build(&project)?;
     let request = Request {
         ops: distinct(&arguments.ops),

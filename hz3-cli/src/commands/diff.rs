@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 /// Arguments of `diff`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit code 0 if the two are the same allocator, 1 if they differ. Instructions are compared if both are built.")]
+#[command(after_help = "Exit code 0 if the two are the same allocator, 1 if they differ. Instructions are compared if both\nare built, from their configs and the sources as they are now.")]
 pub struct Arguments {
     /// A config (name or path), or a library of hz3 (path)
     a: String,
@@ -104,8 +104,11 @@ fn side(project: &Project, given: &str) -> Result<(Plan, Option<PathBuf>), Failu
     }
     let plan = configs::load(&project.config(given)?)?;
     let path = project.library(&plan.name);
-    let current = path.is_file()
-        && Library::read(&path)?.note.is_some_and(|note| note.code_hash == plan.code_hash.to_string());
+    let current = match path.is_file().then(|| Library::read(&path)).transpose()?.and_then(|l| l.note) {
+        // The config may lie anywhere: its plan is compared, and of the state only what does not depend on its file.
+        Some(note) => note.code_hash == plan.code_hash.to_string() && note.sources == hz3_lab::built::sources(&project.place())?,
+        None => false,
+    };
     Ok((plan, current.then_some(path)))
 }
 
@@ -250,7 +253,7 @@ fn say_of_instructions(arguments: &Arguments, report: &Report, built: bool) {
         // A library cannot be built from itself: it is not current only where its config is.
         let configs = [&arguments.a, &arguments.b].into_iter().filter(|given| !given.ends_with(".so"));
         let command = ["cargo", "hz3", "build"].into_iter().chain(configs.map(String::as_str));
-        eprintln!("instructions are compared when both are built and current: {}", suggest::command(command));
+        eprintln!("instructions are compared when both are built from these configs and sources: {}", suggest::command(command));
     } else if report.instructions.is_empty() {
         println!("malloc and free take the same instructions at every size");
     }

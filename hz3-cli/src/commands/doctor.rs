@@ -2,6 +2,7 @@
 
 use super::Format;
 use crate::failure::{Code, Failure, Outcome};
+use crate::fresh::Fresh;
 use crate::library::Library;
 use crate::peers;
 use crate::project::Project;
@@ -28,6 +29,8 @@ pub struct Arguments {
     /// A variant, the path of a library, or: glibc, mimalloc, tcmalloc, jemalloc, …
     #[arg(value_name = "NAME|PATH")]
     allocator: String,
+    #[command(flatten)]
+    fresh: Fresh,
     /// Stop the program after this time
     #[arg(long, default_value_t = 10, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86400))]
     seconds: u64,
@@ -64,8 +67,8 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(Failure::unfit("the proof reads the record of Linux's dynamic linker"));
     }
     let project = Project::find()?;
+    arguments.fresh.prepare(&project.place(), [&arguments.allocator])?;
     let allocator = peers::resolve(&project, &arguments.allocator)?;
-    super::run::warn_if_stale(&project, &allocator);
     let library = allocator.library.as_deref();
     let name = arguments.command[0].to_string_lossy().into_owned();
     let path = program::find(&arguments.command[0]).ok_or_else(|| Failure::bad_input(format!("no program `{name}`")))?;

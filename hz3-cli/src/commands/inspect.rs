@@ -5,6 +5,7 @@ use crate::failure::{Code, Failure, Outcome};
 use crate::library::{Library, Note, abi};
 use crate::project::Project;
 use crate::style;
+use hz3_lab::built::{self, State};
 use std::path::PathBuf;
 
 /// Arguments of `inspect`.
@@ -40,6 +41,8 @@ enum Origin {
     Current(PathBuf),
     /// That file was changed since.
     Changed(PathBuf),
+    /// That file says the same, but hz3's sources were changed since.
+    SourcesChanged(PathBuf),
     /// That file has errors.
     Broken(PathBuf),
     /// There is no such file.
@@ -73,7 +76,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         print!("{}", note.config);
         return Ok(());
     }
-    let origin = library.note.as_ref().map(|note| origin(&project, note));
+    let origin = library.note.as_ref().map(|note| origin(&project, note)).transpose()?;
     let (missing, surplus) = faults(&library);
     if arguments.format == Format::Json {
         super::print_json(&Report {
@@ -101,8 +104,9 @@ fn path(project: &Project, given: &str) -> Result<PathBuf, Failure> {
     if given.contains('/') || std::path::Path::new(given).is_file() {
         return crate::failure::real(given);
     }
-    match crate::peers::resolve(project, given)?.library {
-        Some(path) => Ok(path),
+    match crate::peers::look_up(project, given)?.library {
+        Some(path) if path.is_file() => Ok(path),
+        Some(_) => Ok(built::demand(&project.place(), given)?),
         None => Err(Failure::bad_input(format!("{given} is not a file of its own")).help("give the path of the library")),
     }
 }
@@ -119,16 +123,15 @@ fn faults(library: &Library) -> (Vec<&'static str>, Vec<String>) {
     (abi::CORE.iter().filter(|name| !library.exports.contains(**name)).copied().collect(), Vec::new())
 }
 
-fn origin(project: &Project, note: &Note) -> Origin {
+fn origin(project: &Project, note: &Note) -> Result<Origin, Failure> {
     let path = project.configs().join(format!("{}.toml", note.name));
-    if !path.is_file() {
-        return Origin::Gone;
-    }
-    match hz3_config::load(&path) {
-        Ok(plan) if plan.hash.to_string() == note.hash => Origin::Current(path),
-        Ok(_) => Origin::Changed(path),
-        Err(_) => Origin::Broken(path),
-    }
+    Ok(match built::of_note(&project.place(), &note.name, &note.code_hash, &note.sources)? {
+        State::Current => Origin::Current(path),
+        State::Sources => Origin::SourcesChanged(path),
+        State::Config(path) => Origin::Changed(path),
+        State::Broken(path) => Origin::Broken(path),
+        State::Gone | State::Missing => Origin::Gone,
+    })
 }
 
 fn print(project: &Project, library: &Library, origin: Option<&Origin>, missing: &[&str], surplus: &[String]) {
@@ -147,6 +150,9 @@ fn print(project: &Project, library: &Library, origin: Option<&Origin>, missing:
     match origin {
         Some(Origin::Current(path)) => line("config", format!("{} gives this library", project.relative(path))),
         Some(Origin::Changed(path)) => line("config", format!("{} was changed since", project.relative(path))),
+        Some(Origin::SourcesChanged(path)) => {
+            line("config", format!("{}, but the sources of hz3 were changed since", project.relative(path)));
+        }
         Some(Origin::Broken(path)) => line("config", format!("{} has errors now", project.relative(path))),
         Some(Origin::Gone) => line("config", "no file of this name in configs/".to_owned()),
         None => {}

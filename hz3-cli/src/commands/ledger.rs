@@ -10,6 +10,7 @@ use hz3_lab::place::Place;
 use hz3_lab::record::Record;
 use hz3_lab::stats::Verdict;
 use hz3_lab::table;
+use std::path::PathBuf;
 
 /// Arguments of `ledger`.
 #[derive(clap::Args)]
@@ -60,6 +61,18 @@ enum Action {
         a: String,
         /// The other
         b: String,
+    },
+    /// Move records to ledger/, which is part of the project
+    Share {
+        /// The records: ids, beginnings of ids, or `last`
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+    /// Remove records, private or shared, for good
+    Rm {
+        /// The records: ids, beginnings of ids, or `last`
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
     },
     /// Mark a config's hypothesis as refuted, in its TOML; `build` then says so
     Refute {
@@ -135,13 +148,47 @@ pub fn run(arguments: Arguments) -> Outcome {
             style::print_table(&table);
             Ok(())
         }
+        Some(Action::Share { ids }) => each(&ids, |ledger, id| {
+            let (record, file) = ledger.share(id)?;
+            Ok((format!("{} is shared now, in ", describe(&record)), file))
+        }),
+        Some(Action::Rm { ids }) => each(&ids, |ledger, id| {
+            let (record, file) = ledger.remove(id)?;
+            Ok((format!("{} is removed from ", describe(&record)), file))
+        }),
         Some(Action::Refute { name, why }) => mark(&name, Some(&why)),
         Some(Action::Unrefute { name }) => mark(&name, None),
     }
 }
 
 fn open() -> Result<Ledger, Failure> {
-    Ok(Ledger::at(Place::here().map_err(failure)?.ledger()))
+    Ok(Ledger::of(&Place::here().map_err(failure)?))
+}
+
+/// Does something with each record, and says what. All of them are looked up first: a wrong id changes nothing.
+fn each(
+    ids: &[String],
+    mut act: impl FnMut(&Ledger, &str) -> Result<(String, PathBuf), hz3_lab::Error>,
+) -> Outcome {
+    let place = Place::here().map_err(failure)?;
+    let ledger = Ledger::of(&place);
+    let mut whole: Vec<String> = Vec::new();
+    for id in ids {
+        let id = ledger.find(id).map_err(failure)?.id;
+        if !whole.contains(&id) {
+            whole.push(id);
+        }
+    }
+    for id in whole {
+        let (what, file) = act(&ledger, &id).map_err(failure)?;
+        println!("{what}{}", place.shown(&file));
+    }
+    Ok(())
+}
+
+/// `20260101-aabbcc (b, c against a)`.
+fn describe(record: &Record) -> String {
+    format!("{} ({})", record.id, record.headline())
 }
 
 fn print_head(record: &Record) {
@@ -150,15 +197,22 @@ fn print_head(record: &Record) {
         ("when", record.when.clone()),
         ("command", record.command.join(" ")),
         ("machine", record.machine.fingerprint()),
+        (
+            "commit",
+            record.commit.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
+        ),
         ("load", format!("{:.2}", record.machine.load)),
     ]);
     for l in &record.libraries {
         let what = if l.hash.is_empty() {
             l.file.clone()
         } else {
-            format!("config {} code {}", l.hash, l.code_hash)
+            format!("config {} code {} sources {}", l.hash, l.code_hash, l.sources)
         };
         style::print_fields(&[("contender", format!("{}  {what}", l.label).trim_end().to_string())]);
+        if !l.sha256.is_empty() {
+            style::print_fields(&[("", format!("SHA-256 {}", l.sha256))]);
+        }
     }
     println!();
 }
@@ -189,12 +243,13 @@ impl Filter {
 
 fn list(filter: &Filter) -> Outcome {
     let mut records = open()?.all().map_err(failure)?;
-    records.retain(|r| filter.keeps(r));
+    records.retain(|(_, r)| filter.keeps(r));
     if filter.format == Format::Json {
+        let records: Vec<&Record> = records.iter().map(|(_, r)| r).collect();
         return super::print_json(&records);
     }
-    let mut table = style::table(&["id", "when", "base", "against", "rows", "GO", "NO-GO", "open"], 4);
-    for r in &records {
+    let mut table = style::table(&["id", "when", "kept", "base", "against", "rows", "GO", "NO-GO", "open"], 5);
+    for (shelf, r) in &records {
         let labels: Vec<&str> = r.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
         let count = |v: Verdict| {
             r.rows
@@ -208,6 +263,7 @@ fn list(filter: &Filter) -> Outcome {
         table.add_row([
             r.id.clone(),
             r.when.replace('T', " ").replace('Z', ""),
+            shelf.to_string(),
             r.libraries.first().map(|l| l.label.clone()).unwrap_or_default(),
             labels.join(" "),
             r.rows.len().to_string(),

@@ -4,6 +4,7 @@ use super::Format;
 use super::bench::{Run, print, single};
 use super::compare::failure;
 use crate::failure::Outcome;
+use crate::fresh::Fresh;
 use hz3_lab::clients::Clients;
 use hz3_lab::place::{Library, Place};
 use hz3_lab::rows::Job;
@@ -22,6 +23,8 @@ pub struct Arguments {
     /// Under what: variants, peers, glibc, paths
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "glibc", value_name = "NAME|PATH")]
     under: Vec<String>,
+    #[command(flatten)]
+    fresh: Fresh,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -30,6 +33,7 @@ pub struct Arguments {
 /// Runs `replay`.
 pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::here().map_err(failure)?;
+    arguments.fresh.prepare(&place, &arguments.under)?;
     let libraries = arguments
         .under
         .iter()

@@ -21,7 +21,7 @@ pub struct Arguments {
 
 /// Runs `report`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let ledger = Ledger::at(Place::here().map_err(failure)?.ledger());
+    let ledger = Ledger::of(&Place::here().map_err(failure)?);
     let records = arguments
         .ids
         .iter()

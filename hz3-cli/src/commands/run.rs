@@ -1,11 +1,9 @@
 //! `run`: a program under a variant.
 
 use crate::failure::{Failure, Outcome};
-use crate::library::Library;
-use crate::peers::{self, Allocator};
+use crate::fresh::Fresh;
+use crate::peers;
 use crate::project::Project;
-use crate::style;
-use hz3_config::suggest;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -16,6 +14,8 @@ pub struct Arguments {
     /// A variant, the path of a library, or: glibc, mimalloc, tcmalloc, jemalloc, …
     #[arg(value_name = "NAME|PATH")]
     allocator: String,
+    #[command(flatten)]
+    fresh: Fresh,
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -24,8 +24,8 @@ pub struct Arguments {
 /// Runs `run`; returns only if the program cannot be started.
 pub fn run(arguments: Arguments) -> Outcome {
     let project = Project::find()?;
+    arguments.fresh.prepare(&project.place(), [&arguments.allocator])?;
     let allocator = peers::resolve(&project, &arguments.allocator)?;
-    warn_if_stale(&project, &allocator);
     let mut command = Command::new(&arguments.command[0]);
     command.args(&arguments.command[1..]);
     if let Some(library) = &allocator.library {
@@ -44,28 +44,4 @@ pub fn preload(library: &std::path::Path, others: Option<OsString>) -> OsString 
         value.push(others);
     }
     value
-}
-
-/// Says on stderr if the config was changed since the library was made.
-pub fn warn_if_stale(project: &Project, allocator: &Allocator) {
-    let Some(path) = &allocator.library else { return };
-    let config = project.configs().join(format!("{}.toml", allocator.name));
-    if *path != project.library(&allocator.name) || !config.is_file() {
-        return;
-    }
-    let Some(note) = Library::read(path).ok().and_then(|library| library.note) else { return };
-    match hz3_config::load(&config) {
-        Ok(plan) if plan.hash.to_string() == note.hash => {}
-        Ok(_) => eprintln!(
-            "{}: {} was changed since the library was built; {}",
-            style::warning("warning"),
-            project.relative(&config),
-            suggest::command(["cargo", "hz3", "build", &allocator.name])
-        ),
-        Err(_) => eprintln!(
-            "{}: {} has errors now; the library is from before",
-            style::warning("warning"),
-            project.relative(&config)
-        ),
-    }
 }

@@ -18,6 +18,8 @@ pub struct Note {
     pub name: String,
     /// Version of the generator.
     pub version: String,
+    /// Hash of the sources that the library was built from, 16 hexadecimal digits.
+    pub sources: String,
     /// Hash of the resolved config, 16 hexadecimal digits.
     pub hash: String,
     /// Hash of what reaches the code, 16 hexadecimal digits.
@@ -62,6 +64,7 @@ fn parse(text: &[u8]) -> Option<Note> {
     let note = Note {
         name: value("name"),
         version: value("version"),
+        sources: value("sources"),
         hash: value("hash"),
         code_hash: value("code_hash"),
         config: config.to_owned(),
@@ -75,10 +78,17 @@ mod tests {
 
     #[test]
     fn note_text() {
-        let note = parse(b"name=a\nversion=0.1.0\nhash=0123\ncode_hash=4567\n\nname = \"a\"\n\n[x]\ny = 1\n").unwrap();
+        let note =
+            parse(b"name=a\nversion=0.1.0\nsources=89ab\nhash=0123\ncode_hash=4567\n\nname = \"a\"\n\n[x]\ny = 1\n")
+                .unwrap();
         assert_eq!(
-            (note.name.as_str(), note.hash.as_str(), note.code_hash.as_str()),
-            ("a", "0123", "4567")
+            (
+                note.name.as_str(),
+                note.sources.as_str(),
+                note.hash.as_str(),
+                note.code_hash.as_str()
+            ),
+            ("a", "89ab", "0123", "4567")
         );
         assert_eq!(note.config, "name = \"a\"\n\n[x]\ny = 1\n");
         assert_eq!(parse(b"nonsense"), None);

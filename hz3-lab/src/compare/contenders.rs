@@ -8,29 +8,62 @@ use crate::{
     record::{Cell, Contender, RowRecord},
     rows::Job,
 };
+use hz3_config::file;
 use std::path::PathBuf;
 
 /// Copies of all contenders' files, removed at the end. A library that is built anew while it is being measured would
 /// change under the comparison, or crash what has mapped it.
 pub(super) struct Snapshot {
     folder: PathBuf,
+    /// What each copy is, by label; nothing for the C library.
+    pub(super) identities: Vec<(String, Identity)>,
 }
 
 impl Snapshot {
-    /// Copies the files and points the contenders at the copies.
+    /// Copies the files, points the contenders at the copies, and refuses two that are the same allocator. A file is read
+    /// once: what the record says of it is what was measured.
     pub(super) fn of(clients: &Clients, contenders: &mut [Library]) -> Result<Self> {
-        let folder = crate::child::scratch(clients, "libraries");
-        let snapshot = Self { folder };
-        for library in contenders {
+        let mut snapshot = Self {
+            folder: crate::child::scratch(clients, "libraries"),
+            identities: Vec::new(),
+        };
+        for i in 0..contenders.len() {
+            let (before, rest) = contenders.split_at_mut(i);
+            let library = &mut rest[0];
+            if before.iter().any(|o| o.label == library.label) {
+                return Err(Error::input(format!(
+                    "'{}' is named twice; give one of them another label: label=path",
+                    library.label
+                )));
+            }
             let Some(path) = &library.path else { continue };
-            let broken = |e: std::io::Error| Error::unfit(format!("{}: {e}", path.display()));
+            let bytes =
+                file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
+            snapshot.add(&library.label, Identity::of_bytes(path, &bytes)?)?;
             let own = snapshot.folder.join(library.label.replace('/', "_"));
-            std::fs::create_dir_all(&own).map_err(broken)?;
             let copy = own.join(path.file_name().unwrap_or_default());
-            std::fs::copy(path, &copy).map_err(broken)?;
+            std::fs::create_dir_all(&own)
+                .and_then(|()| std::fs::write(&copy, &bytes))
+                .map_err(|e| Error::unfit(format!("{}: {e}", copy.display())))?;
             library.path = Some(copy);
         }
         Ok(snapshot)
+    }
+
+    fn add(&mut self, label: &str, identity: Identity) -> Result<()> {
+        if let Some((twin, _)) = self.identities.iter().find(|(_, o)| o.same_allocator(&identity)) {
+            return Err(Error::input(format!(
+                "{twin} and {label} are the same allocator: equal tables, equal code. Whatever a comparison showed would be \
+                 noise. Look at: cargo hz3 diff {twin} {label}"
+            )));
+        }
+        self.identities.push((label.to_owned(), identity));
+        Ok(())
+    }
+
+    /// What the contender of this label is.
+    pub(super) fn identity(&self, label: &str) -> Option<&Identity> {
+        self.identities.iter().find(|(l, _)| l == label).map(|(_, i)| i)
     }
 }
 
@@ -38,29 +71,6 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Reads every contender's file; refuses two that are the same allocator.
-pub(super) fn identities(contenders: &[Library]) -> Result<Vec<(String, Identity)>> {
-    let mut all: Vec<(String, Identity)> = Vec::new();
-    for (i, library) in contenders.iter().enumerate() {
-        if contenders[..i].iter().any(|o| o.label == library.label) {
-            return Err(Error::input(format!(
-                "'{}' is named twice; give one of them another label: label=path",
-                library.label
-            )));
-        }
-        let Some(path) = &library.path else { continue };
-        let identity = Identity::of(path)?;
-        if let Some((twin, _)) = all.iter().find(|(_, o)| o.same_allocator(&identity)) {
-            return Err(Error::input(format!(
-                "{twin} and {} are the same allocator: equal tables, equal code. Whatever a comparison showed would be noise. Look at: cargo hz3 diff {twin} {}",
-                library.label, library.label
-            )));
-        }
-        all.push((library.label.clone(), identity));
-    }
-    Ok(all)
 }
 
 /// What the record keeps of a contender.
@@ -80,7 +90,9 @@ pub(super) fn contender(library: &Library, identity: Option<&Identity>) -> Conte
         bytes: identity.bytes,
         text: identity.text,
         data: identity.data,
+        sha256: identity.sha256,
         version: note.version,
+        sources: note.sources,
         hash: note.hash,
         code_hash: note.code_hash,
         config: note.config,
@@ -110,6 +122,8 @@ pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Library]) -
         null: Vec::new(),
         floor: f64::INFINITY,
         looks: 0,
+        left_out: false,
+        alone: Vec::new(),
         empty: None,
         cells: contenders.iter().map(|l| Cell::new(&l.label)).collect(),
     }

@@ -2,18 +2,20 @@
 //! the time is up.
 
 mod contenders;
+mod pilot;
 mod runner;
 
 use crate::{
     Error, Result,
     clients::Clients,
+    commit::Commit,
     machine::Machine,
     place::Library,
     record::{FORMAT, Record, RowRecord, Settings, utc_now},
     rows::Job,
     stats::Looks,
 };
-use contenders::{Snapshot, contender, identities, row_record};
+use contenders::{Snapshot, contender, row_record};
 use runner::Runner;
 use std::time::Duration;
 
@@ -38,6 +40,8 @@ pub struct Plan {
     pub instructions: bool,
     /// How many times to measure the base as a contender as well: nothing must be found.
     pub null: usize,
+    /// The state of the project (for the record).
+    pub commit: Option<Commit>,
     /// How it was asked for (for the record).
     pub command: Vec<String>,
 }
@@ -59,7 +63,6 @@ const SELF: &str = "(again)";
 pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Record> {
     let mut contenders = vec![plan.base.clone()];
     contenders.extend(plan.others.iter().cloned());
-    let identities = identities(&contenders)?;
     let snapshot = Snapshot::of(clients, &mut contenders)?;
     for n in 1..=plan.null {
         let label = if n == 1 {
@@ -69,7 +72,7 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         };
         contenders.push(Library {
             label,
-            ..plan.base.clone()
+            ..contenders[0].clone()
         });
     }
     if contenders.len() < 2 {
@@ -102,10 +105,13 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
     let libraries = contenders
         .iter()
         .map(|l| {
-            contender(
-                l,
-                identities.iter().find(|(label, _)| *label == l.label).map(|(_, i)| i),
-            )
+            // The base's other selves are the base.
+            let label = if l.label.starts_with(SELF) {
+                &plan.base.label
+            } else {
+                &l.label
+            };
+            contender(l, snapshot.identity(label))
         })
         .collect();
     drop(snapshot);
@@ -130,6 +136,7 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         when,
         tool: env!("CARGO_PKG_VERSION").into(),
         command: plan.command.clone(),
+        commit: plan.commit.clone(),
         machine,
         settings: Settings {
             alpha: Looks::ALPHA,

@@ -52,14 +52,14 @@ pub fn head(title: &str, style: &str) -> String {
 
 fn render(records: &[Record]) -> String {
     let title = match records {
-        [one] => headline(one),
+        [one] => one.headline(),
         many => format!("{} comparisons", many.len()),
     };
     let mut out = head(&title, "");
     if records.len() > 1 {
         out += "<nav>";
         for r in records {
-            let _ = write!(out, "<a href=\"#{0}\">{1}</a>", escape(&r.id), escape(&headline(r)));
+            let _ = write!(out, "<a href=\"#{0}\">{1}</a>", escape(&r.id), escape(&r.headline()));
         }
         out += "</nav>\n";
     }
@@ -68,29 +68,24 @@ fn render(records: &[Record]) -> String {
             out,
             "<section id=\"{}\">\n<h1>{}</h1>\n",
             escape(&record.id),
-            escape(&headline(record))
+            escape(&record.headline())
         );
         sections::all(&mut out, record, &format!("records[{i}]"));
         out += "</section>\n";
     }
     out += "<h2>Samples</h2>\n<p>Every figure above is made of the arrays below this line, which the page carries as JSON \
             (element <code>records</code>). <button id=\"save\">save them</button></p>\n<script type=\"application/json\" id=\"records\">";
-    // Inside a script element only "</" can end it; JSON allows the escaped slash.
-    out += &serde_json::to_string(records).unwrap_or_default().replace("</", "<\\/");
+    out += &embedded(&serde_json::to_string(records).unwrap_or_default());
     out += "</script>\n<script>document.getElementById('save').onclick=function(){var a=document.createElement('a');\
             a.href=URL.createObjectURL(new Blob([document.getElementById('records').textContent],{type:'application/json'}));\
             a.download='hz3-records.json';a.click();};</script>\n</body>\n</html>\n";
     out
 }
 
-/// `b, c against a`.
-fn headline(record: &Record) -> String {
-    let labels: Vec<&str> = record.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
-    format!(
-        "{} against {}",
-        labels.join(", "),
-        record.libraries.first().map_or("", |l| l.label.as_str())
-    )
+/// JSON as it may stand inside of a script element, and read as the same JSON. Not only `</script` ends there what it
+/// should not: after `<!--` and `<script` a browser looks for another end than the one that comes. So no `<` is left.
+fn embedded(json: &str) -> String {
+    json.replace('<', "\\u003c")
 }
 
 #[cfg(test)]
@@ -102,7 +97,20 @@ mod tests {
         let mut r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
         r.libraries[1].label = "b</script><b>".into();
         r.rows[0].cells[1].label = r.libraries[1].label.clone();
+        r.rows[0].name = "<!-- <script> ' \" & -->".into();
+        r.rows[0].cells[1].problem = Some("]]> <!--<SCRIPT>".into());
+        r.command.push("<!--<script>".into());
         let page = page(&[r.clone()]);
+        // The page has two script elements of its own, and no comment.
+        let lower = page.to_lowercase();
+        assert_eq!(
+            (
+                lower.matches("<script").count(),
+                lower.matches("</script").count(),
+                lower.matches("<!--").count()
+            ),
+            (2, 2, 0)
+        );
         assert!(page.len() < LIMIT);
         assert!(!page.contains("http://") && !page.contains("https://"), "no network");
         let start = page.find("id=\"records\">").unwrap() + 13;

@@ -13,7 +13,13 @@ fn position(v: f64, lo: f64, hi: f64, from: f64, to: f64) -> f64 {
     from + (v - lo) / (hi - lo) * (to - from)
 }
 
-/// Contenders against the base: a dot and its 95 % interval each, rows below each other, the floor as a band.
+/// `[0.97, 1.02]`.
+pub fn between(interval: Option<(f64, f64)>) -> String {
+    interval.map_or("–".into(), |(lo, hi)| format!("[{lo:.3}, {hi:.3}]"))
+}
+
+/// Contenders against the base: a dot each, its 95 % interval and the one that judges, rows below each other, the floor
+/// as a band.
 pub fn intervals(record: &Record) -> String {
     const LEFT: f64 = 130.0;
     const RIGHT: f64 = 830.0;
@@ -31,7 +37,7 @@ pub fn intervals(record: &Record) -> String {
         .iter()
         .flat_map(|r| &r.cells)
         .filter_map(|c| c.result)
-        .flat_map(|o| [o.lo, o.hi]);
+        .flat_map(|o| [o.lo, o.hi, o.judged_lo, o.judged_hi.unwrap_or(f64::NAN)]);
     let reach = ends
         .filter(|v| v.is_finite() && *v > 0.0)
         .map(|v| v.ln().abs())
@@ -84,17 +90,24 @@ pub fn intervals(record: &Record) -> String {
             };
             let color = hue(i);
             let tip = format!(
-                "{} {}: {:.3} [{:.3}, {:.3}], {} blocks, {}",
+                "{} {}: {:.3} {}, judged by {}, {} blocks, {}",
                 row.name,
                 cell.label,
                 o.ratio,
-                o.lo,
-                o.hi,
+                between(o.shown()),
+                between(o.judged()),
                 cell.values.len(),
                 o.verdict
             );
-            if o.known() {
-                svg.line(x(o.lo), at, x(o.hi), at, &format!("stroke {color}"));
+            if let Some((lo, hi)) = o.judged() {
+                let thin = format!("stroke thin {color}");
+                svg.line(x(lo), at, x(hi), at, &thin);
+                for end in [lo, hi] {
+                    svg.line(x(end), at - 3.0, x(end), at + 3.0, &thin);
+                }
+            }
+            if let Some((lo, hi)) = o.shown() {
+                svg.line(x(lo), at, x(hi), at, &format!("stroke {color}"));
             }
             svg.dot(x(o.ratio), at, 4.0, &format!("fill {color}"), &tip);
             let off = if o.ratio.ln() > reach {
@@ -120,7 +133,7 @@ pub fn intervals(record: &Record) -> String {
         }
         y += tall;
     }
-    svg.finish("Ratios to the base with 95 % intervals, by row")
+    svg.finish("Ratios to the base with the intervals that are shown and that judge, by row")
 }
 
 /// A small panel with a title; returns the drawing and the inner left, top, right and bottom.

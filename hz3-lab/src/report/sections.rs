@@ -20,9 +20,9 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
         out,
         &plots::intervals(record),
         &format!(
-            "Dot: median of the paired ratios; line: its 95 % bootstrap interval; grey band: the floor, which is what the \
-             base shows against itself. A verdict needs an interval beyond the floor; its chance of being wrong is at most \
-             {alpha:.0} % a row and contender. From {path}.rows[*].cells[*].values."
+            "Dot: median of the paired ratios; thick line: its 95 % interval; thin line with ends: the interval that judges; \
+             grey band: the floor, which is what the base shows against itself. A verdict needs the thin line beyond the \
+             floor; its chance of being wrong is at most {alpha:.0} % a row and contender. From {path}.rows[*].cells[*].values."
         ),
     );
     out.push_str("<h2>All rows</h2>\n");
@@ -114,7 +114,7 @@ fn class(verdict: Verdict) -> &'static str {
 fn table(out: &mut String, r: &Record) {
     out.push_str(
         "<div class=\"scroll\"><table>\n<tr><th class=\"l\">row</th><th class=\"l\">contender</th><th>median</th><th>ratio</th>\
-         <th>95 % interval</th><th class=\"l\">verdict</th><th>could see</th><th>blocks</th><th>peak RSS</th><th>end RSS</th>\
+         <th>95 % interval</th><th>judged by</th><th class=\"l\">verdict</th><th>could see</th><th>blocks</th><th>peak RSS</th><th>end RSS</th>\
          <th>live peak</th><th>CPU</th></tr>\n",
     );
     for row in &r.rows {
@@ -129,8 +129,12 @@ fn table(out: &mut String, r: &Record) {
     caption(
         out,
         "“Could see” is the smallest change that this run could have told from nothing. CPU and ratio are contender / base. \
-         The base's line holds the floor and, where the client can run on an empty allocator, the client's own share.",
+         The base's line holds the floor and, where the row has one thread and can run on an empty allocator, the \
+         client's own share.",
     );
+    if let Some(note) = crate::table::small_heaps(r) {
+        caption(out, &note);
+    }
 }
 
 fn mib(v: f64) -> String {
@@ -154,11 +158,11 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         escape(&cell.label)
     );
     if cell.problem.is_none() && cell.values.is_empty() {
-        let _ = writeln!(out, "<td class=\"l\" colspan=\"10\">no block was finished</td></tr>");
+        let _ = writeln!(out, "<td class=\"l\" colspan=\"11\">no block was finished</td></tr>");
         return;
     }
     if let Some(problem) = &cell.problem {
-        let _ = writeln!(out, "<td class=\"l w\" colspan=\"10\">{}</td></tr>", escape(problem));
+        let _ = writeln!(out, "<td class=\"l w\" colspan=\"11\">{}</td></tr>", escape(problem));
         return;
     }
     let _ = write!(
@@ -171,15 +175,12 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         Some(o) => {
             let sees = o.smallest_percent.map_or("–".into(), |p| format!("{p:.1} %"));
             let small = if o.negligible { " (surely small)" } else { "" };
-            let interval = if o.known() {
-                format!("{:.3} – {:.3}", o.lo, o.hi)
-            } else {
-                "–".into()
-            };
             let _ = write!(
                 out,
-                "<td>{:.3}</td><td>{interval}</td><td class=\"l {}\">{}{small}</td><td>{sees}</td>",
+                "<td>{:.3}</td><td>{}</td><td>{}</td><td class=\"l {}\">{}{small}</td><td>{sees}</td>",
                 o.ratio,
+                plots::between(o.shown()),
+                plots::between(o.judged()),
                 class(o.verdict),
                 o.verdict
             );
@@ -190,10 +191,13 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
             } else {
                 String::new()
             };
-            let empty = row
-                .empty
-                .map_or(String::new(), |e| format!("client alone {:.2}", row.metric.show(e)));
-            let _ = write!(out, "<td></td><td>{floor}</td><td class=\"l\">{empty}</td><td></td>");
+            let client = row
+                .client_share()
+                .map_or(String::new(), |s| format!("client alone {s}"));
+            let _ = write!(
+                out,
+                "<td></td><td>{floor}</td><td></td><td class=\"l\">{client}</td><td></td>"
+            );
         }
     }
     let live = cell.live_peak.map_or("–".into(), |b| mib(b as f64));
@@ -222,6 +226,9 @@ fn memory(out: &mut String, r: &Record, path: &str) {
                 "Peak resident bytes of the process, median of the blocks; each row has its own scale. From {path}.rows[*].cells[*].rss_peak."
             ),
         );
+    }
+    if let Some(note) = crate::table::small_heaps(r) {
+        caption(out, &note);
     }
     let drawings: Vec<String> = r.rows.iter().filter_map(plots::memory_over_time).collect();
     if !drawings.is_empty() {
@@ -297,7 +304,8 @@ fn environment(out: &mut String, r: &Record) {
     let mut row = |key: &str, value: String| {
         let _ = writeln!(
             out,
-            "<tr><td class=\"l\">{key}</td><td class=\"l w\">{}</td></tr>",
+            "<tr><td class=\"l\">{}</td><td class=\"l w\">{}</td></tr>",
+            escape(key),
             escape(&value)
         );
     };
@@ -305,6 +313,9 @@ fn environment(out: &mut String, r: &Record) {
     row("memory", format!("{} MiB", m.memory_mib));
     row("system", format!("Linux {}, {}", m.kernel, m.libc));
     row("huge pages, overcommit", format!("{}, {}", m.thp, m.overcommit));
+    if let Some(commit) = &r.commit {
+        row("commit", commit.to_string());
+    }
     row("load at the start", format!("{:.2}", m.load));
     let looks: Vec<String> = r.settings.looks.iter().map(ToString::to_string).collect();
     row(
@@ -333,14 +344,17 @@ fn environment(out: &mut String, r: &Record) {
         if !l.hash.is_empty() {
             let _ = write!(
                 what,
-                ", config {}, plan {}, generator {}",
-                l.hash, l.code_hash, l.version
+                ", config {}, plan {}, sources {}, generator {}",
+                l.hash, l.code_hash, l.sources, l.version
             );
         }
-        row(&escape(&l.label), what);
+        if !l.sha256.is_empty() {
+            let _ = write!(what, ", SHA-256 {}", l.sha256);
+        }
+        row(&l.label, what);
     }
     for c in &r.rows {
-        row(&escape(&c.name), format!("{}: {}", c.about, c.command.join(" ")));
+        row(&c.name, format!("{}: {}", c.about, c.command.join(" ")));
     }
     out.push_str("</table></div>\n");
 }

@@ -12,6 +12,9 @@ pub fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // No page can hold these.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -135,7 +138,10 @@ mod tests {
     #[test]
     fn text_is_escaped() {
         let mut s = Svg::new(10.0, 10.0);
-        s.text(0.0, 0.0, "start", "", "a<b&\"c\"");
-        assert!(s.finish("x").contains("a&lt;b&amp;&quot;c&quot;"));
+        s.text(0.0, 0.0, "start", "", "<!--a<b&\"c\"'d'\0-->");
+        assert!(
+            s.finish("x")
+                .contains("&lt;!--a&lt;b&amp;&quot;c&quot;&#39;d&#39;\u{fffd}--&gt;")
+        );
     }
 }

@@ -25,7 +25,7 @@ pub struct Job {
     pub several: bool,
     /// Runs a sample.
     pub repeat: u32,
-    /// Whether the empty allocator can run it.
+    /// Whether the client's own share can be had from the empty allocator.
     pub empty: bool,
     /// The command of a short run under callgrind.
     pub count: Option<Vec<String>>,

@@ -78,7 +78,8 @@ pub struct Row {
     pub metric: Metric,
     /// Runs of the command a sample (start-up is too short to be measured once).
     pub repeat: u32,
-    /// Whether the empty allocator can run it.
+    /// Whether the client's own share can be had from the empty allocator: not of several threads, which wait for each
+    /// other, so that their shares do not add up.
     pub empty: bool,
     /// The groups it is in, besides `all`.
     pub groups: &'static [&'static str],

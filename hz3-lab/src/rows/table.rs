@@ -48,7 +48,6 @@ const fn ring(
         args,
         quick,
         full: &["--steps", "5000000"],
-        empty: true,
         groups: &["default", "ssot", "multi"],
         ..BASE
     }

@@ -1,0 +1,231 @@
+//! The lab in a project of its own: libraries that are not what the project says now, the ledger, Ctrl-C.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::{Ended, hz3, root};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A copy of this project without what was built, with its own `target/`: what a test changes in it harms nobody.
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in [
+            ".cargo",
+            "Cargo.lock",
+            "Cargo.toml",
+            "configs",
+            "examples",
+            "hz3-cli",
+            "hz3-config",
+            "hz3-core",
+            "hz3-lab",
+            "hz3-macros",
+            "hz3-preload",
+            "hz3-tests",
+            "src",
+        ] {
+            copy(&root().join(name), &folder.path().join(name));
+        }
+        // One config is enough, and quick to check.
+        let configs = folder.path().join("configs");
+        std::fs::remove_dir_all(&configs).expect("a folder");
+        std::fs::create_dir(&configs).expect("a folder");
+        let project = Self(folder);
+        project.write("configs/mine.toml", MINE);
+        project
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path().join(file), text).expect("a file of the project");
+    }
+
+    fn hz3(&self, arguments: &[&str]) -> Ended {
+        hz3(self.path(), arguments)
+    }
+
+    fn kept(&self, shelf: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path().join(shelf))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries.map(|e| e.path()).collect()
+    }
+
+    /// All commands that take a variant by its name refuse it, in the same words and with the same exit code.
+    #[track_caller]
+    fn refuses(&self, why: &str) {
+        let commands: [&[&str]; 6] = [
+            &["run", "mine", "--", "true"],
+            &["doctor", "mine", "--", "true"],
+            &["count", "mine", "--sizes", "64"],
+            &["bench", "small", "--under", "mine"],
+            &["replay", "python", "--under", "mine"],
+            &["compare", "glibc", "mine", "--rows", "small"],
+        ];
+        for command in commands {
+            let ended = self.hz3(command).with(1);
+            assert!(
+                ended
+                    .err
+                    .contains(&format!("error: {why}\nhelp: cargo hz3 build mine, or --build here")),
+                "{command:?}: {}",
+                ended.err
+            );
+            assert_eq!(ended.out, "", "{command:?}");
+        }
+    }
+}
+
+const MINE: &str = "name = \"mine\"\ndescription = \"A test\"\n";
+
+fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        std::fs::copy(from, to).expect("a copy");
+        return;
+    }
+    std::fs::create_dir(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
+#[test]
+fn what_is_measured_is_what_the_project_says() {
+    let project = Copy::new();
+    project.refuses("variant `mine` is not built");
+    assert!(project.kept("target/hz3-ledger").is_empty());
+
+    // Nothing but the program's own output on stdout, although a build comes before.
+    let ended = project.hz3(&["run", "mine", "--build", "--", "echo", "here"]).with(0);
+    assert_eq!(ended.out, "here\n");
+    assert!(ended.err.contains("built mine "), "{}", ended.err);
+    let ended = project.hz3(&["run", "mine", "--build", "--", "echo", "here"]).with(0);
+    assert_eq!((ended.out.as_str(), ended.err.as_str()), ("here\n", ""));
+
+    // Prose reaches no code.
+    project.write("configs/mine.toml", &format!("{MINE}hypothesis = \"h\"\n"));
+    project.hz3(&["run", "mine", "--", "true"]).with(0);
+    project.write("configs/mine.toml", &format!("{MINE}[cache]\nmagazines = 1\n"));
+    project.refuses("configs/mine.toml was changed since the library of `mine` was built");
+    // A path is taken as it is, and `inspect` says what it finds.
+    let path = project.path().join("target/hz3/libhz3_mine.so");
+    let path = path.to_str().expect("UTF-8");
+    project.hz3(&["run", path, "--", "true"]).with(0);
+    let json = project.hz3(&["inspect", "mine", "--format", "json"]).with(0).json();
+    assert!(json["config"]["changed"].is_string(), "{json}");
+
+    project.write("configs/mine.toml", MINE);
+    project.hz3(&["run", "mine", "--", "true"]).with(0);
+    let source = project.path().join("hz3-core/src/lib.rs");
+    let text = std::fs::read_to_string(&source).expect("a source");
+    std::fs::write(&source, format!("{text}\n// changed\n")).expect("a source");
+    project.refuses("the sources of hz3 were changed since the library of `mine` was built");
+    let json = project.hz3(&["inspect", "mine", "--format", "json"]).with(0).json();
+    assert!(json["config"]["sources-changed"].is_string(), "{json}");
+
+    project
+        .hz3(&["bench", "small", "--with", "steps=1000", "--under", "mine", "--build"])
+        .with(0);
+    project.refuses_nothing();
+    project.ledger();
+    project.interrupted();
+
+    project.write("configs/mine.toml", &format!("{MINE}nonsense = 1\n"));
+    let ended = project.hz3(&["run", "mine", "--", "true"]).with(2);
+    assert!(ended.err.contains("configs/mine.toml has errors now"), "{}", ended.err);
+}
+
+impl Copy {
+    #[track_caller]
+    fn refuses_nothing(&self) {
+        self.hz3(&["run", "mine", "--", "true"]).with(0);
+        self.hz3(&["doctor", "mine", "--", "true"]).with(0);
+    }
+
+    /// A comparison is kept privately, and shared or removed when that is asked for.
+    #[track_caller]
+    fn ledger(&self) {
+        let quick = ["--rows", "small", "--with", "steps=20000", "--time-budget", "120s"];
+        let compare = |more: &[&str]| self.hz3(&[&["compare", "glibc", "mine"], &quick[..], more].concat());
+        compare(&["--no-ledger"]).with(0);
+        assert!(self.kept("target/hz3-ledger").is_empty());
+
+        // A shelf that cannot be had is told before anything runs.
+        std::fs::create_dir_all(self.path().join("target")).expect("a folder");
+        self.write("target/hz3-ledger", "in the way");
+        let ended = compare(&[]).with(3);
+        assert!(
+            ended.err.contains("hz3-ledger") && ended.out.is_empty(),
+            "{}",
+            ended.err
+        );
+        std::fs::remove_file(self.path().join("target/hz3-ledger")).expect("a file");
+
+        let ended = compare(&[]).with(0);
+        assert!(
+            ended.err.contains("in target/hz3-ledger/") && ended.err.contains("ledger share"),
+            "{}",
+            ended.err
+        );
+        assert!(self.kept("ledger").is_empty(), "measuring leaves the work tree alone");
+        let record = self.hz3(&["ledger", "show", "last", "--format", "json"]).with(0).json();
+        let mine = &record["libraries"][1];
+        let library = std::fs::read(self.path().join("target/hz3/libhz3_mine.so")).expect("a library");
+        assert_eq!(mine["sha256"], hz3_lab::sha256::of(&library));
+        for key in ["hash", "code_hash", "sources"] {
+            assert_eq!(mine[key].as_str().map(str::len), Some(16), "{key}");
+        }
+        let ended = self.hz3(&["ledger", "share", "last"]).with(0);
+        assert!(ended.out.contains("is shared now, in ledger/"), "{}", ended.out);
+        assert_eq!(
+            (self.kept("ledger").len(), self.kept("target/hz3-ledger").len()),
+            (1, 0)
+        );
+        let ended = self.hz3(&["ledger", "rm", "last"]).with(0);
+        assert!(ended.out.contains("is removed from ledger/"), "{}", ended.out);
+        assert!(self.kept("ledger").is_empty());
+        self.hz3(&["ledger", "rm", "last"]).with(2);
+    }
+
+    /// Ctrl-C before a row had its first look: exit code 130, and nothing is kept.
+    #[track_caller]
+    fn interrupted(&self) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hz3"))
+            .args(["compare", "glibc", "mine", "--time-budget", "10m", "--", "sleep", "0.3"])
+            .current_dir(self.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("hz3 starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        while !said.contains("the budget is") {
+            assert_ne!(lines.read_line(&mut said).expect("a line"), 0, "{said}");
+        }
+        let group = format!("-{}", child.id());
+        let sent = Command::new("kill")
+            .args(["-INT", "--", &group])
+            .status()
+            .expect("kill starts");
+        assert!(sent.success());
+        lines.read_to_string(&mut said).expect("the rest");
+        let status = child.wait().expect("an end");
+        assert_eq!(status.code(), Some(130), "{said}");
+        assert!(
+            said.contains("nothing is kept") && !said.contains("no figures for"),
+            "{said}"
+        );
+        assert!(self.kept("target/hz3-ledger").is_empty());
+    }
+}

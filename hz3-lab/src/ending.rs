@@ -1,0 +1,72 @@
+//! How a run ended badly, in words: exit code or signal, and the last lines that it wrote.
+
+/// Lines that are repeated at most.
+const LINES: usize = 3;
+/// Characters of a line that are repeated at most.
+const WIDTH: usize = 160;
+
+/// `exit code 3`, `killed by signal 11 (SIGSEGV)`; and what a run wrote last, if it wrote something.
+pub fn words(exit: i32, signal: i32, written: &[u8]) -> String {
+    let how = match (signal, exit) {
+        (0, exit) => format!("exit code {exit}"),
+        (signal, _) => match name(signal) {
+            Some(name) => format!("killed by signal {signal} ({name})"),
+            None => format!("killed by signal {signal}"),
+        },
+    };
+    match last_lines(written) {
+        lines if lines.is_empty() => how,
+        lines => format!("{how}: {lines}"),
+    }
+}
+
+/// The last lines of a text, as one line, without what would move a terminal's cursor.
+pub fn last_lines(written: &[u8]) -> String {
+    let text = String::from_utf8_lossy(written);
+    let lines: Vec<String> = text
+        .lines()
+        .map(|l| l.chars().filter(|c| !c.is_control()).take(WIDTH).collect::<String>())
+        .map(|l| l.trim().to_owned())
+        .filter(|l| !l.is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(LINES)..].join(" / ")
+}
+
+fn name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_worded() {
+        assert_eq!(words(3, 0, b""), "exit code 3");
+        assert_eq!(words(-1, 11, b" \n\n"), "killed by signal 11 (SIGSEGV)");
+        assert_eq!(words(-1, 40, b""), "killed by signal 40");
+        assert_eq!(
+            words(1, 0, b"one\ntwo\n\n\x1b[31mthree\x1b[0m\nfour\n"),
+            "exit code 1: two / [31mthree[0m / four"
+        );
+        assert_eq!(last_lines("x".repeat(1000).as_bytes()).len(), WIDTH);
+    }
+}
