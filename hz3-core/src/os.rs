@@ -2,6 +2,12 @@
 //!
 //! Every wrapper leaves `errno` as it was: `free` must not change it, and only the ABI layer sets it.
 
+mod c_library;
+mod maps;
+
+pub use c_library::Malloc;
+pub use maps::{Mapped, mapped_at};
+
 use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::AtomicU32;
@@ -428,18 +434,6 @@ pub fn die(message: &[u8]) -> ! {
     complain(&[b"hz3: ", message, b"\n"]);
     // SAFETY: always safe to call.
     unsafe { libc::abort() }
-}
-
-/// Hands a pointer that is not ours to the C library's own `free`, if it has one that can be reached by name.
-pub unsafe fn libc_free(p: *mut u8) -> bool {
-    // SAFETY: a null handle searches the default scope; the name is a C string.
-    let f = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__libc_free".as_ptr()) };
-    if f.is_null() {
-        return false;
-    }
-    // SAFETY: `__libc_free` has the type of `free` in every libc that exports it; the caller says `p` came from there.
-    unsafe { core::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(f)(p.cast()) };
-    true
 }
 
 /// No memory.

@@ -1,5 +1,11 @@
 /* hz3: what a program can ask of the malloc library that it runs on.
  *
+ * Beside these functions the library has the C library's malloc interface and its second names (cfree, __libc_malloc,
+ * __libc_free, __libc_calloc, __libc_realloc, __libc_memalign, __libc_valloc, __libc_pvalloc, __libc_mallopt,
+ * __posix_memalign): all of them are one malloc, and what one gave another may free. Pointers that the C library's own
+ * malloc gave, which a program can still get from libc.so.6's handle, are freed, resized and measured as
+ * `hardening.foreign` of the config says; by default by the C library.
+ *
  * The functions exist only when an hz3 library is loaded; a program that also runs without one looks them up with
  * dlsym(RTLD_DEFAULT, "hz3_name") or declares them weak, as done here when HZ3_WEAK is defined.
  */

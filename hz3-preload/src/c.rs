@@ -36,9 +36,29 @@ export! {
     malloc_trim(pad: usize) -> c_int = c_int::from(c::trim::<V>(pad) > 0);
 }
 
+// The C library's second names of the same functions, which old programs, interposers and tools call: memory from one
+// name is freed by another, so that all of them must be one malloc's.
+export! {
+    cfree(p: *mut c_void) = hot::free::<V>(p.cast());
+    __libc_malloc(n: usize) -> *mut c_void = hot::malloc::<V>(n).cast();
+    __libc_free(p: *mut c_void) = hot::free::<V>(p.cast());
+    __libc_calloc(count: usize, size: usize) -> *mut c_void = calloc(count, size);
+    __libc_realloc(p: *mut c_void, n: usize) -> *mut c_void = realloc(p, n);
+    __libc_memalign(align: usize, n: usize) -> *mut c_void = memalign(align, n);
+    __libc_valloc(n: usize) -> *mut c_void = valloc(n);
+    __libc_pvalloc(n: usize) -> *mut c_void = pvalloc(n);
+    __posix_memalign(out: *mut *mut c_void, align: usize, n: usize) -> c_int = posix_memalign(out, align, n);
+}
+
 /// `mallopt`: every parameter is fixed at build time, so that nothing can be set. Returns 1, as glibc does for parameters
 /// that it knows and ignores, because programs take 0 for a failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn mallopt(_parameter: c_int, _value: c_int) -> c_int {
     1
+}
+
+/// `__libc_mallopt`: the same.
+#[unsafe(no_mangle)]
+pub extern "C" fn __libc_mallopt(parameter: c_int, value: c_int) -> c_int {
+    mallopt(parameter, value)
 }

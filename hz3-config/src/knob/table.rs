@@ -326,7 +326,7 @@ knobs! {
 
     /// Checks that cost something.
     [hardening: Hardening] {
-        /// What `free` does with a pointer that is not ours.
+        /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
         foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"";
         /// Detect a block that is freed twice in a row.
         double_free: bool = Kind::Bool, "false";

@@ -78,9 +78,9 @@ words! {
         "segment" => Segment: "caches give back what lies in the segment with the fewest pages in use; if a request fails nevertheless, everything",
     }
     Foreign, FOREIGN: {
-        "libc" => Libc: "hand it to the C library's own `free`",
+        "libc" => Libc: "hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are",
         "abort" => Abort: "abort with a message",
-        "ignore" => Ignore: "leave it alone: it leaks",
+        "ignore" => Ignore: "leave it alone: `free` leaks it, `realloc` returns null, its size is 0",
     }
     StatsLevel, STATS_LEVEL: {
         "off" => Off: "only what the heap knows anyway",

@@ -38,7 +38,7 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
             hot::free::<V>(p);
             return ptr::null_mut();
         }
-        object::resize::<V>(p, n)
+        object::resize::<V>(p, n, 0)
     }
 }
 

@@ -55,7 +55,7 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, layout: Layout, n: usize) -> *mut 
     // SAFETY: the caller's contract; a larger alignment than every object has needs a new aligned object.
     unsafe {
         if layout.align() <= 16 {
-            return object::resize::<V>(p, n);
+            return object::resize::<V>(p, n, layout.size());
         }
         if n <= object::usable::<V>(p) && n > layout.size() / 2 {
             return p;

@@ -1,6 +1,5 @@
 //! What the allocator knows of itself.
 
-use super::text::Text;
 use crate::event::process;
 use crate::event::stats::KINDS;
 use crate::heap::segment::{SEGMENT, USABLE};
@@ -8,6 +7,7 @@ use crate::list::BatchWord;
 use crate::os::PAGE;
 use crate::statics::Shared;
 use crate::sync::Ordering;
+use crate::text::Text;
 use crate::variant::Variant;
 
 /// A moment's totals; bytes unless it says otherwise. Taken level by level, so that under load the sums may be off by

@@ -7,4 +7,3 @@ pub mod global;
 pub mod introspect;
 pub mod layout;
 pub mod object;
-mod text;

@@ -80,7 +80,7 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
     }
 }
 
-/// Bytes that the object at `p` can hold; 0 if it is not ours or null.
+/// Bytes that the object at `p` can hold; 0 if it is null. What is not ours: see [`event::foreign::usable`].
 ///
 /// `p` is null or an object of the caller's.
 #[inline]
@@ -99,15 +99,15 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
 }
 
 /// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
-/// the object is as it was.
+/// the object is as it was. What is not ours: see [`event::foreign::resize`].
 ///
-/// `p` is an object of the caller's, not null; `n` is not 0.
+/// `p` is an object of the caller's, not null, of at least `known` bytes; `n` is not 0.
 #[inline]
-pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
+pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
     let tag = hot::tag_of::<V>(p);
     if tag == 0 {
         // SAFETY: the caller's contract.
-        return unsafe { resize_untagged::<V>(p, n) };
+        return unsafe { resize_untagged::<V>(p, n, known) };
     }
     // SAFETY: as in `usable`.
     let have = unsafe { V::classes().get_unchecked(V::Route::pool::<V>(tag).1) }.size as usize;
@@ -121,12 +121,12 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
 
 #[cold]
 #[inline(never)]
-unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
+unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
     let heap = V::shared().heap();
     // SAFETY: the object is the caller's.
     unsafe {
         let Some(what) = heap.find_large(p) else {
-            crate::os::die(b"realloc(): not an address that malloc gave");
+            return event::foreign::resize::<V>(p, n, known);
         };
         if let Large::Pages(run) = what
             && (*run).pool != LARGE

@@ -1,13 +1,15 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
 use super::stats::{Kind, Stats};
+use crate::heap::Place;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot::Route;
-use crate::os;
+use crate::hot::{self, Route};
+use crate::os::{self, Malloc};
 use crate::statics::Shared;
-use crate::sync::Ordering;
+use crate::text::Text;
 use crate::variant::{Foreign, Variant};
+use core::ptr;
 
 /// Frees `p`.
 ///
@@ -36,19 +38,60 @@ unsafe fn by_pool<V: Variant>(p: *mut u8, pool: usize) {
     unsafe { V::Route::free::<V>(p, V::Route::tag::<V>(pool / V::CLASSES, pool % V::CLASSES)) }
 }
 
-unsafe fn not_ours<V: Variant>(p: *mut u8) {
-    let inside = (p as usize).wrapping_sub(V::arena_base().load(Ordering::Relaxed)) / os::PAGE < V::ARENA_PAGES;
+/// What was called with a pointer that is not ours, for the message.
+#[derive(Clone, Copy)]
+enum Called {
+    Free,
+    Realloc,
+    Usable,
+}
+
+/// What is to be done with a pointer that is not ours.
+enum Fate {
+    /// It goes to whose malloc it can be of.
+    Theirs(Malloc),
+    /// Nothing.
+    Nothing,
+}
+
+/// What the policy says of `p`, which is not ours. Ends the process with a message where it says so, and where `p` is
+/// nobody's: it lies in the heap, or no malloc gives such addresses.
+fn fate<V: Variant>(called: Called, p: *mut u8) -> Fate {
+    // Ours is aligned to 16 like the C library's; whoever serves the process that we are linked into may do with less.
+    let align = if V::INTERPOSES { 16 } else { 8 };
+    if V::POLICY.foreign == Foreign::Ignore {
+        return Fate::Nothing;
+    }
+    let place = V::shared().heap().place(p);
     match V::POLICY.foreign {
-        Foreign::Ignore => {}
-        // SAFETY: not ours and not null: it can only be the C library's, from before this library was there.
-        Foreign::Libc if !inside && unsafe { os::libc_free(p) } => {}
-        _ => os::die(b"free(): not an address that malloc gave"),
+        Foreign::Libc if place == Place::Elsewhere && (p as usize).is_multiple_of(align) => {
+            let malloc = if V::INTERPOSES {
+                Malloc::of_c_library()
+            } else {
+                Some(Malloc::of_process())
+            };
+            match malloc {
+                Some(malloc) => Fate::Theirs(malloc),
+                None => refuse(called, p, place),
+            }
+        }
+        _ => refuse(called, p, place),
     }
 }
 
-/// Bytes that the object at `p` can hold; 0 if it is not ours.
+unsafe fn not_ours<V: Variant>(p: *mut u8) {
+    if let Fate::Theirs(malloc) = fate::<V>(Called::Free, p) {
+        // SAFETY: not ours and not null: it can only be theirs.
+        unsafe { malloc.free(p) }
+    }
+}
+
+/// Bytes that the object at `p`, whose page has no tag, can hold. Of what is not ours the C library tells, if the policy
+/// asks it; 0 if it is to be left alone.
 ///
-/// `p` is null or an object of the caller's.
+/// `p` is an object of the caller's.
+#[cold]
+#[inline(never)]
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     // SAFETY: the object is the caller's.
     unsafe {
@@ -57,7 +100,82 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
                 super::class::<V>((*run).pool as usize % V::CLASSES).size as usize
             }
             Some(what) => crate::heap::Heap::large_bytes(what),
-            None => 0,
+            None => match fate::<V>(Called::Usable, p) {
+                Fate::Theirs(malloc) => malloc.usable(p),
+                Fate::Nothing => 0,
+            },
         }
     }
+}
+
+/// Makes `p`, which is not ours, `n` bytes long. It stays whose it is: others may have it, and free it by other names. If it
+/// is to be left alone, a new object of ours gets the first `known` bytes of it. Null with `errno` set if there is no memory,
+/// or if nobody knows how long `p` is (`known` is 0).
+///
+/// As `realloc`; `p` has `known` bytes.
+#[cold]
+pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
+    // SAFETY: the caller's contract: not ours, so it can only be theirs.
+    unsafe {
+        match fate::<V>(Called::Realloc, p) {
+            Fate::Theirs(malloc) => malloc.realloc(p, n),
+            Fate::Nothing if known == 0 => {
+                os::set_errno(os::ENOMEM);
+                ptr::null_mut()
+            }
+            Fate::Nothing => {
+                let q = hot::malloc::<V>(n);
+                if !q.is_null() {
+                    ptr::copy_nonoverlapping(p, q, known.min(n));
+                }
+                q
+            }
+        }
+    }
+}
+
+/// Ends the process: says what was called, with which pointer, and what that looks like.
+#[cold]
+#[inline(never)]
+fn refuse(called: Called, p: *mut u8, place: Place) -> ! {
+    let mut buffer = [0u8; 400];
+    // SAFETY: the buffer is as long as it says.
+    let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
+    text.push(match called {
+        Called::Free => b"free(",
+        Called::Realloc => b"realloc(",
+        Called::Usable => b"malloc_usable_size(",
+    });
+    text.address(p).push(b"): not an address that malloc gave: ");
+    match place {
+        Place::Elsewhere => elsewhere(&mut text, p as usize),
+        Place::Records => drop(text.push(b"among the heap's own records")),
+        Place::Free => drop(text.push(b"in free memory of the heap; was it freed before?")),
+        Place::Small => drop(text.push(b"in a run of small objects")),
+        Place::Large(start, bytes) => {
+            text.number((p as usize).wrapping_sub(start) as u64);
+            text.push(b" bytes behind the beginning of an object of ")
+                .number(bytes as u64);
+            text.push(b" bytes");
+        }
+    }
+    if !(p as usize).is_multiple_of(16) {
+        text.push(b", and no multiple of 16");
+    }
+    let length = text.finish();
+    os::die(buffer.get(..length).unwrap_or(&buffer))
+}
+
+/// Says what the process has at an address outside of the heap.
+fn elsewhere(text: &mut Text, address: usize) {
+    let local = 0u8;
+    match os::mapped_at(address) {
+        os::Mapped::Unknown => text.push(b"outside of the heap"),
+        os::Mapped::Nothing => text.push(b"nothing is mapped there"),
+        os::Mapped::In(m) if (m.start..m.end).contains(&(&raw const local).addr()) => {
+            text.push(b"on the stack of this thread")
+        }
+        os::Mapped::In(m) if m.name().is_empty() => text.push(b"in a mapping that is not the heap's"),
+        os::Mapped::In(m) => text.push(b"in ").push(m.name()),
+    };
 }

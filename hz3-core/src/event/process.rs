@@ -4,11 +4,12 @@
 
 use super::{fork, thread};
 use crate::heap::{Heap, PageHeap};
-use crate::hot::Space;
+use crate::hot::{FlatSpace, Space};
 use crate::os;
 use crate::statics::Shared;
 use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::variant::Variant;
+use core::ptr;
 
 /// `Start::stage` of a process with an arena.
 const STARTED: u32 = 1;
@@ -37,8 +38,17 @@ impl Start {
     }
 }
 
-/// To be called when the program or library that holds the variant is loaded. Does nothing but once.
+/// To be called when the program or library that holds the variant is loaded.
 pub fn load<V: Variant>() {
+    register::<V>();
+    // Where every address has a tag there must be a table as soon as anything is freed, if only an object of the C library's.
+    // Without room for it this is no failure yet.
+    let _guard = V::shared().start().lock.lock();
+    map_table::<V>();
+}
+
+/// Registers the fork handlers, once.
+fn register<V: Variant>() {
     let start = V::shared().start();
     // Outside of the lock: it may allocate, and waits for a thread that runs fork handlers.
     if start.registered.swap(1, Ordering::Relaxed) == 0 {
@@ -57,7 +67,7 @@ pub fn start<V: Variant>() {
 #[cold]
 #[inline(never)]
 fn start_slow<V: Variant>() {
-    load::<V>();
+    register::<V>();
     let start = V::shared().start();
     let process = os::process_number();
     let starter = start.starter.load(Ordering::Relaxed);
@@ -79,13 +89,8 @@ fn start_slow<V: Variant>() {
         return;
     }
     start.starter.store(process, Ordering::Relaxed);
-    let table_bytes = V::Space::table_bytes::<V>();
-    if table_bytes > 0 {
-        let table = os::map(0, table_bytes, os::Access::ReadWrite);
-        if table.is_null() {
-            os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
-        }
-        V::flat_table().store(table.cast(), Ordering::Release);
+    if !map_table::<V>() {
+        os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
     }
     let heap: &Heap = V::shared().heap();
     // Nothing reads it here, but the linker leaves out what nothing refers to.
@@ -97,4 +102,19 @@ fn start_slow<V: Variant>() {
     V::shared().threads().set_key(os::make_key(thread::exit::<V>));
     start.stage.store(STARTED, Ordering::Release);
     start.starter.store(0, Ordering::Relaxed);
+}
+
+/// Maps the table of a flat space, if it has one and has it not yet. False if there is no room for it.
+///
+/// For the holder of `Start::lock`.
+fn map_table<V: Variant>() -> bool {
+    let (bytes, word) = (V::Space::table_bytes::<V>(), V::flat_table());
+    if bytes == 0 || !ptr::eq(word.load(Ordering::Relaxed), FlatSpace::before()) {
+        return true;
+    }
+    let table = os::map(0, bytes, os::Access::ReadWrite);
+    if !table.is_null() {
+        word.store(table.cast(), Ordering::Release);
+    }
+    !table.is_null()
 }

@@ -10,6 +10,7 @@ mod huge;
 pub mod large;
 pub mod outside;
 pub mod page_heap;
+mod place;
 pub mod placement;
 pub mod pressure;
 #[cfg(all(test, not(loom)))]
@@ -21,6 +22,7 @@ use crate::sync::Lock;
 use crate::variant::Policy;
 use core::cell::UnsafeCell;
 pub use page_heap::{PageHeap, Reach};
+pub use place::Place;
 pub use pressure::{Ask, Pressure, Reliefs};
 
 /// The page heap behind its lock.

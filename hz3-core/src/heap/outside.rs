@@ -87,6 +87,18 @@ impl OutsideTable {
         }
     }
 
+    /// What lies around `p`, wherever in it `p` is: where it begins, and the bytes of a huge object, or 0. Looks at all that
+    /// there is.
+    pub fn around(&self, p: *const u8) -> Option<(usize, usize)> {
+        (0..self.capacity).find_map(|i| {
+            // SAFETY: a cell of the mapping.
+            let c = unsafe { *self.cell(i) };
+            let start = c.key.checked_mul(SEGMENT)?;
+            let inside = (p as usize).wrapping_sub(start) < c.bytes.max(SEGMENT);
+            (c.key > DELETED && inside).then_some((start, c.bytes))
+        })
+    }
+
     /// Registers what begins at `p`, a multiple of a segment. False when there is no memory for the table.
     pub fn insert(&mut self, p: *const u8, what: Outside) -> bool {
         if (self.filled + 1) * 2 > self.capacity && !self.grow() {
@@ -193,6 +205,12 @@ mod tests {
                 prop_assert_eq!(table.get((key * SEGMENT) as *const u8), model.get(&key).copied());
                 let inner = model.get(&key).copied().filter(|w| *w == Outside::Pages);
                 prop_assert_eq!(table.get((key * SEGMENT + 64) as *const u8), inner);
+                let holds = |(start, what): (&usize, &Outside)| match what {
+                    Outside::Pages => *start == key,
+                    Outside::Huge(bytes) => (*start..start + bytes / SEGMENT).contains(&key),
+                };
+                let known = model.iter().any(|(start, what)| holds((start, what)));
+                prop_assert_eq!(table.around((key * SEGMENT + 64) as *const u8).is_some(), known);
             }
         }
     }

@@ -63,7 +63,7 @@ static NOTHING: u32 = 0;
 
 impl FlatSpace {
     /// The first value of the variant's table word: a table of which only null's cell can be read. Nothing else can be
-    /// freed before the first allocation.
+    /// freed before the program or library that holds the variant is loaded, when the table is mapped.
     pub const fn before() -> *const u32 {
         &raw const NOTHING
     }

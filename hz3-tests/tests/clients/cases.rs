@@ -118,6 +118,7 @@ pub const CASES: &[Case] = &[
     short("abi_edges"),
     short("abi_align"),
     short("abi_usable"),
+    short("abi_foreign"),
     short("abi_realloc"),
     short("abi_calloc"),
     plain("abi_large"),
@@ -164,6 +165,10 @@ pub const CASES: &[Case] = &[
     Case {
         plugin: Some("life_plugin"),
         ..plain("life_dlopen")
+    },
+    Case {
+        plugin: Some("life_foreign_plugin"),
+        ..short("life_foreign")
     },
     plain("life_exit"),
     confined("limits_as_24m", "limits_as", |_| words("24 32 4000")),

@@ -42,9 +42,19 @@ fn api(allocator: &Allocator) -> Result<(), Failed> {
 }
 
 /// Symbols of the malloc interface that a library has to export, beside C++ and `hz3_*`.
-const SURFACE: [&str; 19] = [
+const SURFACE: [&str; 29] = [
+    "__libc_calloc",
+    "__libc_free",
+    "__libc_malloc",
+    "__libc_mallopt",
+    "__libc_memalign",
+    "__libc_pvalloc",
+    "__libc_realloc",
+    "__libc_valloc",
+    "__posix_memalign",
     "aligned_alloc",
     "calloc",
+    "cfree",
     "free",
     "free_aligned_sized",
     "free_sized",

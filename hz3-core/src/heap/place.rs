@@ -1,0 +1,85 @@
+//! Where an address lies that is no object of ours: what keeps it from the C library, and what a message says of it.
+
+use super::Heap;
+use super::arena::Kind;
+use super::page_heap::PageHeap;
+use super::segment::{HEADER_PAGES, LARGE, Run, SEGMENT, Segment};
+use crate::os::PAGE;
+
+/// Where an address lies that is no object of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Not in the heap's memory.
+    Elsewhere,
+    /// Among the heap's own records.
+    Records,
+    /// In memory of the heap that holds no object.
+    Free,
+    /// In the middle of an object above the largest class: where that begins, and its bytes.
+    Large(usize, usize),
+    /// In a run of small objects.
+    Small,
+}
+
+impl Heap {
+    /// Where `p` lies, which [`find_large`](Self::find_large) does not know.
+    pub fn place(&self, p: *const u8) -> Place {
+        self.locked(|h| h.place(p))
+    }
+}
+
+impl PageHeap {
+    fn place(&self, p: *const u8) -> Place {
+        if let Some(index) = self.arena.index(p) {
+            return match self.arena.entry(index).kind {
+                Kind::Free | Kind::Purging => Place::Free,
+                Kind::Pages => Self::place_in(Segment::of(p), p),
+                Kind::Huge | Kind::Tail => self.place_in_huge(index),
+            };
+        }
+        let records = (self.arena.entries as usize)..self.arena.base();
+        if records.contains(&(p as usize)) {
+            return Place::Records;
+        }
+        match self.outside.around(p) {
+            None => Place::Elsewhere,
+            Some((_, 0)) => Self::place_in(Segment::of(p), p),
+            Some((start, bytes)) => Place::Large(start, bytes),
+        }
+    }
+
+    fn place_in_huge(&self, index: usize) -> Place {
+        let begins = |i: &usize| self.arena.entry(*i).kind == Kind::Huge;
+        let Some(first) = (0..=index).rev().find(begins) else {
+            return Place::Free;
+        };
+        let bytes = self.arena.entry(first).pages as usize * PAGE;
+        Place::Large(self.arena.address(first) as usize, bytes)
+    }
+
+    /// In a live segment of pages.
+    fn place_in(segment: *mut Segment, p: *const u8) -> Place {
+        let page = (p as usize % SEGMENT) / PAGE;
+        // SAFETY: the segment is live, as the caller looked up under the heap's lock. Descriptors of large objects may
+        // change meanwhile: then the answer is old, and no more.
+        unsafe {
+            if page < HEADER_PAGES {
+                return Place::Records;
+            }
+            if (*segment).free.has(page) || (*segment).out.has(page) {
+                return Place::Free;
+            }
+            // Of a large object only the first page knows it; before that one there is none that reaches so far.
+            for first in (HEADER_PAGES..=page).rev() {
+                let Some(run) = Segment::run_at(segment, first) else {
+                    continue;
+                };
+                let span = Run::span(run);
+                if span.first == first && page < first + span.len && (*run).pool == LARGE {
+                    return Place::Large(Segment::page_address(segment, first) as usize, span.len * PAGE);
+                }
+            }
+            Place::Small
+        }
+    }
+}

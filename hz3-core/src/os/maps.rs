@@ -1,0 +1,165 @@
+//! What the process has mapped at an address, for messages: nothing else reads that.
+
+use super::KeepErrno;
+use core::ffi::c_int;
+
+/// Bytes of a mapping's name that are kept.
+const NAME: usize = 100;
+
+/// A mapping.
+pub struct Mapping {
+    /// Its first address.
+    pub start: usize,
+    /// The one after its last.
+    pub end: usize,
+    name: [u8; NAME],
+    length: usize,
+}
+
+impl Mapping {
+    /// A file's path, a name of the kernel's such as `[stack]`, or nothing.
+    pub fn name(&self) -> &[u8] {
+        self.name.get(..self.length).unwrap_or(&[])
+    }
+}
+
+/// What is known of an address.
+pub enum Mapped {
+    /// Nothing is mapped there.
+    Nothing,
+    /// The mapping that it lies in.
+    In(Mapping),
+    /// The kernel does not tell.
+    Unknown,
+}
+
+/// What is mapped at an address. Allocates nothing.
+pub fn mapped_at(address: usize) -> Mapped {
+    let _errno = KeepErrno::new();
+    // SAFETY: the path is a C string.
+    let file = unsafe {
+        libc::syscall(
+            libc::SYS_openat,
+            libc::AT_FDCWD,
+            c"/proc/self/maps".as_ptr(),
+            libc::O_RDONLY | libc::O_CLOEXEC,
+        )
+    } as c_int;
+    if file < 0 {
+        return Mapped::Unknown;
+    }
+    let mut found = Mapped::Nothing;
+    let mut line = Line::new();
+    let mut buffer = [0u8; 512];
+    'reading: loop {
+        // SAFETY: the buffer is as long as it says.
+        let got = unsafe { libc::syscall(libc::SYS_read, file, buffer.as_mut_ptr(), buffer.len()) };
+        let Some(bytes) = usize::try_from(got).ok().and_then(|n| buffer.get(..n)) else {
+            break;
+        };
+        if bytes.is_empty() {
+            break;
+        }
+        for &b in bytes {
+            if line.take(b) {
+                if (line.mapping.start..line.mapping.end).contains(&address) {
+                    found = Mapped::In(line.mapping);
+                    break 'reading;
+                }
+                line = Line::new();
+            }
+        }
+    }
+    // SAFETY: the file was opened here.
+    unsafe { libc::syscall(libc::SYS_close, file) };
+    found
+}
+
+/// A line of the kernel's list: `start-end access offset device inode name`.
+struct Line {
+    mapping: Mapping,
+    /// Words that have ended.
+    words: u32,
+    /// Whether the last byte was a space.
+    space: bool,
+}
+
+impl Line {
+    const fn new() -> Line {
+        Line {
+            mapping: Mapping {
+                start: 0,
+                end: 0,
+                name: [0; NAME],
+                length: 0,
+            },
+            words: 0,
+            space: false,
+        }
+    }
+
+    /// Takes the next byte. True at the line's end.
+    #[inline(never)]
+    fn take(&mut self, b: u8) -> bool {
+        let m = &mut self.mapping;
+        match (b, self.words) {
+            (b'\n', _) => return true,
+            (b' ', ..5) => {
+                self.words += u32::from(!self.space);
+                self.space = true;
+                return false;
+            }
+            (b' ', _) if self.space => return false,
+            (b'-', 0) => (m.start, m.end) = (m.end, 0),
+            (_, 0) => m.end = m.end << 4 | (b as char).to_digit(16).unwrap_or(0) as usize,
+            (_, ..5) => {}
+            _ => {
+                if let Some(place) = m.name.get_mut(m.length) {
+                    *place = b;
+                    m.length += 1;
+                }
+            }
+        }
+        self.space = false;
+        false
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_lines() {
+        let mut line = Line::new();
+        let text = b"7f00dead0000-7f00dead5000 r-xp 00001000 fe:00 1234                       /usr/lib/a b.so\n";
+        let ends = text.iter().map(|&b| line.take(b)).filter(|&end| end).count();
+        let m = line.mapping;
+        assert_eq!(
+            (ends, m.start, m.end, m.name()),
+            (1, 0x7f00_dead_0000, 0x7f00_dead_5000, &b"/usr/lib/a b.so"[..])
+        );
+        let mut line = Line::new();
+        b"1000-3000 rw-p 00000000 00:00 0 \n".iter().for_each(|&b| {
+            line.take(b);
+        });
+        assert_eq!(
+            (line.mapping.start, line.mapping.end, line.mapping.name()),
+            (0x1000, 0x3000, &b""[..])
+        );
+    }
+
+    #[test]
+    fn finds_what_is_there() {
+        let local = 0u8;
+        static FIXED: u8 = 1;
+        let named = |address: *const u8| match mapped_at(address as usize) {
+            Mapped::In(m) => std::string::String::from_utf8_lossy(m.name()).into_owned(),
+            Mapped::Nothing => "nothing".into(),
+            Mapped::Unknown => "unknown".into(),
+        };
+        assert!(named(&raw const FIXED).starts_with('/'), "{}", named(&raw const FIXED));
+        assert_ne!(named(&raw const local), "nothing");
+        assert_eq!(named(core::ptr::without_provenance(16)), "nothing");
+    }
+}
