@@ -287,8 +287,8 @@ static size_t start(char **argv, size_t first, size_t width, size_t *failed)
     int status = 0;
     CHECK(waitpid(child, &status, 0) == child, "waitpid: errno %d", errno);
     /* A table of tags over the whole address space is the one thing without which the process ends, and says so. */
-    if (first == 0 && config_says("space = \"flat\"")) {
-        CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "without its table it ended with %d", status);
+    if (first == 0 && WIFSIGNALED(status) && config_says("space = \"flat\"")) {
+        CHECK(WTERMSIG(status) == SIGABRT, "without its table it ended with %d", status);
         return 1;
     }
     CHECK(got == (ssize_t)sizeof result && WIFEXITED(status) && WEXITSTATUS(status) == 0,
