@@ -293,6 +293,8 @@ fn names_that_are_nearly_right_are_guessed() {
         (&["compare", "defualt"], "did you mean 'default'?"),
         (&["compare", "glibc", "--peers", "mimaloc"], "did you mean 'mimalloc'?"),
         (&["run", "defualt", "--", "true"], "did you mean `default`?"),
+        (&["ledger", "--row", "smal"], "did you mean 'small'?"),
+        (&["ledger", "--of", "defualt"], "did you mean 'default'?"),
     ] {
         let ended = sandbox.hz3(arguments).with(2);
         assert!(ended.err.contains(near), "{arguments:?}: {}", ended.err);
@@ -301,6 +303,28 @@ fn names_that_are_nearly_right_are_guessed() {
         let ended = common::hz3(&root(), &[verb, &["pyton"]].concat()).with(2);
         assert!(ended.err.ends_with("help: did you mean `python`?\n"), "{}", ended.err);
     }
+}
+
+#[test]
+fn options_that_make_no_sense_are_bad_input() {
+    let sandbox = Sandbox::new();
+    for (arguments, what) in [
+        (
+            &["bench", "small", "--with", "foo=1"][..],
+            "no option foo; there are: seed, ws,",
+        ),
+        (&["bench", "small", "--with", "ws=abc"], "--ws: 'abc' is not a number"),
+        (
+            &["compare", "glibc", "--margin", "nan"],
+            "a margin is a number of percent",
+        ),
+        (&["compare", "glibc", "--time-budget", "inf"], "a time is a number"),
+        (&["compare", "glibc", "label="], "'label=' names no file"),
+    ] {
+        let ended = sandbox.hz3(arguments).with(2);
+        assert!(ended.err.contains(what), "{arguments:?}: {}", ended.err);
+    }
+    sandbox.hz3(&["ledger", "--row", "small", "--of", "glibc"]).with(0);
 }
 
 #[test]

@@ -166,11 +166,10 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
     };
     let wrong = said.as_ref().is_some_and(|s| s.wrong > 0);
     if r.signal != 0 || (r.exit != 0 && !wrong) {
-        return Err(Error::failed(format!(
-            "{}: {}",
-            job.command[0],
-            ending::words(r.exit, r.signal, &written)
-        )));
+        let how = format!("{}: {}", job.command[0], ending::words(r.exit, r.signal, &written));
+        // Clients end so when an option makes no sense to them, and all of those come from the user.
+        let asked = job.client && (r.signal, r.exit) == (0, 2);
+        return Err(if asked { Error::input(how) } else { Error::failed(how) });
     }
     if job.client && said.is_none() {
         return Err(Error::failed(format!("{}: no result on stdout", job.command[0])));

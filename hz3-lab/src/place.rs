@@ -226,6 +226,9 @@ impl Library {
             None => (None, word),
         };
         if label.is_some() || path.contains('/') || path.ends_with(".so") {
+            if path.is_empty() {
+                return Err(Error::input(format!("'{word}' names no file: label=path")));
+            }
             let full = std::fs::canonicalize(path);
             let full = full.map_err(|e| Error::input(format!("{path}: {}", file::reason(&e))))?;
             file::check(&full).map_err(|why| Error::input(format!("{path}: {why}")))?;

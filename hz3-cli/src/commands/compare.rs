@@ -57,7 +57,7 @@ pub struct Arguments {
     #[arg(long)]
     full: bool,
     /// Effects surely below this many percent end a row, undecided
-    #[arg(long, default_value_t = 1.0, value_name = "PERCENT")]
+    #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = percent)]
     margin: f64,
     /// First seed of the clients
     #[arg(long, default_value_t = 1)]
@@ -91,6 +91,14 @@ pub struct Arguments {
     /// A command of your own, in place of rows
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+/// A share of at least 0 and less than 100 percent.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(n) if (0.0..100.0).contains(&n) => Ok(n),
+        _ => Err("a margin is a number of percent, from 0 to less than 100".into()),
+    }
 }
 
 /// `90`, `90s`, `5m`, `1h`.
@@ -347,8 +355,12 @@ mod tests {
         assert_eq!(duration("90").unwrap().as_secs(), 90);
         assert_eq!(duration("1.5m").unwrap().as_secs(), 90);
         assert_eq!(duration("1h").unwrap().as_secs(), 3600);
-        for bad in ["", "m", "-3s", "0", "5d"] {
+        for bad in ["", "m", "-3s", "0", "5d", "nan", "inf", "infs"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!((percent("0"), percent("2.5")), (Ok(0.0), Ok(2.5)));
+        for bad in ["", "nan", "inf", "-1", "100", "x"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 }

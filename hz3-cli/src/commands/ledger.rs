@@ -5,9 +5,11 @@ use super::compare::failure;
 use crate::failure::{Failure, Outcome};
 use crate::project::Project;
 use crate::style;
+use hz3_config::suggest;
 use hz3_lab::ledger::{Ledger, side_by_side};
-use hz3_lab::place::Place;
+use hz3_lab::place::{PEERS, Place};
 use hz3_lab::record::Record;
+use hz3_lab::rows::ROWS;
 use hz3_lab::stats::Verdict;
 use hz3_lab::table;
 use std::path::PathBuf;
@@ -217,7 +219,38 @@ fn print_head(record: &Record) {
     println!();
 }
 
+/// Refuses a word that stands for nothing; of the words that stand for something it guesses which was meant.
+fn known<'a>(what: &str, word: &str, words: impl Iterator<Item = &'a str> + Clone) -> Outcome {
+    if words.clone().any(|known| known == word) {
+        return Ok(());
+    }
+    let failure = Failure::bad_input(format!("no record has the {what} '{word}'"));
+    Err(match suggest::nearest(word, words) {
+        Some(near) => failure.help(format!("did you mean '{near}'?")),
+        None => failure,
+    })
+}
+
 impl Filter {
+    /// Refuses names that no record has, and that none can have: an empty list would say that nothing was measured.
+    fn known<'a>(&self, records: impl Iterator<Item = &'a Record> + Clone) -> Outcome {
+        if let Some(row) = &self.row {
+            let rows = records.clone().flat_map(|r| &r.rows).map(|row| row.name.as_str());
+            known("row", row, rows.chain(ROWS.iter().map(|row| row.name)))?;
+        }
+        if let Some(of) = &self.of {
+            let project = Project::find()?;
+            let names = project.config_names();
+            let hash = records.clone().flat_map(|r| &r.libraries).any(|l| of.len() >= 4 && l.hash.starts_with(of));
+            let labels = records.flat_map(|r| &r.libraries).map(|l| l.label.as_str());
+            let labels = labels.chain(names.iter().map(String::as_str)).chain(PEERS.iter().map(|p| p.name));
+            if !hash {
+                known("contender", of, labels.chain(["glibc"]))?;
+            }
+        }
+        Ok(())
+    }
+
     fn keeps(&self, r: &Record) -> bool {
         let of = |word: &String| {
             r.libraries
@@ -243,6 +276,7 @@ impl Filter {
 
 fn list(filter: &Filter) -> Outcome {
     let mut records = open()?.all().map_err(failure)?;
+    filter.known(records.iter().map(|(_, r)| r))?;
     records.retain(|(_, r)| filter.keeps(r));
     if filter.format == Format::Json {
         let records: Vec<&Record> = records.iter().map(|(_, r)| r).collect();

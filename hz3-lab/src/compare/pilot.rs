@@ -19,7 +19,7 @@ impl<W: Watch> Runner<'_, W> {
                     self.jobs[row].name,
                     self.contenders[who].label
                 );
-                self.watch.progress(0.0, &text);
+                self.watch.progress(self.share(), &text);
                 if let Err(why) = self.try_out(row, who, &mut proven) {
                     if self.stopped() {
                         return Err(Error::stopped("stopped before anything was measured: nothing is kept"));
@@ -72,7 +72,7 @@ impl<W: Watch> Runner<'_, W> {
         }
     }
 
-    fn block_cost(&self, row: usize) -> f64 {
+    pub(super) fn block_cost(&self, row: usize) -> f64 {
         (0..self.contenders.len())
             .filter(|w| self.alive(row, *w))
             .map(|w| self.cost[row][w])

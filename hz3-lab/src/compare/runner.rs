@@ -110,10 +110,24 @@ impl<'a, W: Watch> Runner<'a, W> {
         self.watch.stop() || self.start.elapsed() >= self.plan.budget
     }
 
-    fn share(&self) -> f64 {
-        let by_time = self.start.elapsed().as_secs_f64() / self.plan.budget.as_secs_f64().max(1e-9);
-        let decided = self.done.iter().filter(|d| **d).count() as f64 / self.done.len().max(1) as f64;
-        by_time.max(decided).min(1.0)
+    /// How much of the time is over that the run takes at most: until the budget is used up, or until every row that is still
+    /// open has had its last block, if that is sooner. It never goes back, as rows only leave.
+    pub(super) fn share(&self) -> f64 {
+        let elapsed = self.start.elapsed().as_secs_f64();
+        let left = (self.plan.budget.as_secs_f64() - elapsed).max(0.0);
+        let work = |row: usize| {
+            let blocks = Looks::COUNTS[Looks::MOST - 1].saturating_sub(self.rows[row].cells[0].values.len());
+            let floor = Looks::COUNTS[0].saturating_sub(self.rows[row].null.len());
+            (self.block_cost(row) + self.cost[row][0]) * blocks as f64 + 2.0 * self.cost[row][0] * floor as f64
+        };
+        let open = (0..self.rows.len()).filter(|row| !self.done[*row]);
+        // What a row costs is known when all have run it once: until then, it may take all of the budget.
+        let unknown = |row: usize| (0..self.contenders.len()).any(|w| self.alive(row, w) && self.cost[row][w] == 0.0);
+        let rest = match open.clone().any(unknown) {
+            true => left,
+            false => open.map(work).sum::<f64>().min(left),
+        };
+        if rest > 0.0 { elapsed / (elapsed + rest) } else { 1.0 }
     }
 
     /// Base against base: the floor of each row.
