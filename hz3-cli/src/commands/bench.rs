@@ -96,7 +96,10 @@ fn list(format: Format) -> Outcome {
 /// Proves that the library is at work, then runs the job once.
 pub fn single(clients: &Clients, job: &Job, library: &Library, seed: u64) -> Result<Run, Failure> {
     prove::prove(clients, job, library).map_err(|e| Failure::failed(e.message))?;
-    let s = child::run(clients, job, Some(library), seed, 0).map_err(Failure::from)?;
+    let s = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {
+        e.message = format!("{} under {}, seed {seed}: {}", job.name, library.label, e.message);
+        Failure::from(e)
+    })?;
     Ok(Run {
         row: job.name.clone(),
         library: library.label.clone(),
