@@ -169,6 +169,8 @@ impl Reader<'_> {
                 // Its first segment was read before it was there.
                 Kind::Tail => snapshot.torn += 1,
                 Kind::Free | Kind::Purging => free(snapshot, address, size, this),
+                // Not the variant's.
+                Kind::Lost => {}
             }
         }
         Ok(())

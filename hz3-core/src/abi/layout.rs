@@ -26,7 +26,7 @@ pub const MAGIC: [u8; 16] = *b"hz3 heap layout\0";
 
 /// What the fields mean. To be raised with every change of [`Layout`], and of what it leads to that is not a number in
 /// it: how an entry of the arena or a batch is packed, what a run's counts say, what a page set's bits stand for.
-pub const VERSION: usize = 1;
+pub const VERSION: usize = 2;
 
 macro_rules! layout {
     ($($(#[$doc:meta])+ $field:ident: $kind:ty,)*) => {

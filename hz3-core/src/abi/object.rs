@@ -4,7 +4,7 @@ use crate::event;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
 use crate::hot::{self, Route, Slot};
-use crate::os::PAGE;
+use crate::os::{Moved, PAGE};
 use crate::statics::Shared;
 use crate::variant::{Class, Variant};
 use core::ptr;
@@ -145,15 +145,21 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
             }
             if matches!(what, Large::Huge(..)) && n > have {
                 let fresh = event::large::aligned::<V>(n, PAGE);
-                let q = fresh.p;
-                // Into pages that are there already a copy is as fast as moving, and loses none of them.
-                let move_it = fresh.clean || have > COPIED;
-                let moved = !q.is_null() && move_it && heap.move_huge(&V::POLICY, p, q, have);
-                if !q.is_null() && !moved {
-                    ptr::copy_nonoverlapping(p, q, have);
-                    hot::free::<V>(p);
+                if fresh.p.is_null() {
+                    return fresh.p;
                 }
-                return q;
+                // Into pages that are there already a copy is as fast as moving, and loses none of them.
+                if fresh.clean || have > COPIED {
+                    match heap.move_huge(&V::POLICY, p, fresh.p, have) {
+                        Moved::Done => return fresh.p,
+                        Moved::Unable => {}
+                        // The new object is gone; another one is filled by copying.
+                        Moved::Torn => return replace::<V>(p, have, n),
+                    }
+                }
+                ptr::copy_nonoverlapping(p, fresh.p, have);
+                hot::free::<V>(p);
+                return fresh.p;
             }
         }
         replace::<V>(p, have, n)

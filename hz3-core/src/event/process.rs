@@ -3,12 +3,13 @@
 //! the arena.
 
 use super::{fork, thread};
+use crate::heap::reservation::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::hot::{FlatSpace, Space};
 use crate::os;
 use crate::statics::Shared;
 use crate::sync::{AtomicU32, Lock, Ordering};
-use crate::variant::Variant;
+use crate::variant::{Tag, Variant};
 use core::ptr;
 
 /// `Start::stage` of a process with an arena.
@@ -92,12 +93,16 @@ fn start_slow<V: Variant>() {
     if !map_table::<V>() {
         os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
     }
+    let flat = match V::Space::table_bytes::<V>() {
+        0 => 0,
+        _ => V::flat_table().load(Ordering::Relaxed) as usize,
+    };
     let heap: &Heap = V::shared().heap();
     // Nothing reads it here, but the linker leaves out what nothing refers to.
     core::hint::black_box(V::layout());
     heap.locked(|h| {
-        h.arena
-            .reserve(&V::POLICY, V::Space::bytes_below::<V>(), V::arena_base())
+        let tags = TagTable::new(V::Space::bytes_below::<V>(), <V::Tag as Tag>::BYTES, flat);
+        h.arena.reserve(&V::POLICY, tags, V::arena_base());
     });
     V::shared().threads().set_key(os::make_key(thread::exit::<V>));
     start.stage.store(STARTED, Ordering::Release);
@@ -112,9 +117,16 @@ fn map_table<V: Variant>() -> bool {
     if bytes == 0 || !ptr::eq(word.load(Ordering::Relaxed), FlatSpace::before()) {
         return true;
     }
-    let table = os::map(0, bytes, os::Access::ReadWrite);
-    if !table.is_null() {
-        word.store(table.cast(), Ordering::Release);
+    // Its cells become writable with the segments that they are of.
+    let table = os::map(0, bytes, os::Access::Read);
+    if table.is_null() {
+        return false;
     }
-    !table.is_null()
+    // SAFETY: the range was just mapped.
+    unsafe {
+        os::leave_out_of_dumps(table, bytes);
+        os::name(table, bytes, c"hz3 page tags");
+    }
+    word.store(table.cast(), Ordering::Release);
+    true
 }

@@ -1,4 +1,4 @@
-//! The arena: one reservation, cut into segments.
+//! The arena: one range of address space, cut into segments.
 //!
 //! ```text
 //! | segment entries | page tags (full size) | segment 0 | segment 1 | …
@@ -6,22 +6,21 @@
 //! ```
 //!
 //! The tag table always covers the arena as configured, even when the reservation had to shrink: pages that do not
-//! exist read tag 0. Everything here belongs to the holder of the heap's lock, with one exception that is named below.
+//! exist read tag 0. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
+//! belongs to the holder of the heap's lock, with one exception that is named below.
 
+use super::bitmap::PAGES;
+use super::reservation::{Hold, Refusal, TagTable};
 use super::segment::SEGMENT;
-use crate::os::{self, Access};
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::os::{self, PAGE};
+use crate::sync::{AtomicU64, Ordering};
 use crate::variant::Policy;
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;
 
-/// Segments opened at once when memory is opened piecemeal: 32 MiB a system call.
-const OPEN_STEP: usize = 16;
 /// Segments that a search looks at for a better place than the first.
 const LOOK: usize = 256;
-/// The smallest arena worth having, in segments.
-const LEAST: usize = 4;
 
 /// What a segment of the arena is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +35,8 @@ pub enum Kind {
     Tail,
     /// Free, but the kernel is being given its pages at the moment.
     Purging,
+    /// Somebody else's: the program has mapped something there.
+    Lost,
 }
 
 /// One segment's state: kind, whether a free one may hold something else than zeroes, and the pages of a huge object.
@@ -59,6 +60,7 @@ impl Entry {
         pages: 0,
     };
 
+    /// As a word of the table, without the pages that are open.
     fn pack(self) -> u64 {
         self.kind as u64 | u64::from(self.dirty) << 8 | u64::from(self.moved) << 9 | u64::from(self.pages) << 32
     }
@@ -70,6 +72,7 @@ impl Entry {
             1 => Kind::Pages,
             2 => Kind::Huge,
             3 => Kind::Tail,
+            5 => Kind::Lost,
             _ => Kind::Purging,
         };
         Entry {
@@ -81,12 +84,27 @@ impl Entry {
     }
 }
 
-/// The reservation.
+/// What is left of a range whose pages went to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Left {
+    /// Pages that read as zero.
+    Zero,
+    /// What was there: the kernel did not take it.
+    Something,
+    /// Perhaps not even the mapping: the range must not be touched again.
+    Nothing,
+}
+
+/// Where a word of the table says how many pages of its segment are open.
+const OPENED_SHIFT: u32 = 10;
+const OPENED: u64 = 0x3ff << OPENED_SHIFT;
+
+/// The range and its segments.
 pub struct Arena {
     pub(crate) base: usize,
     pub(crate) segments: usize,
-    /// Segments from 0 on that are readable and writable.
-    opened: usize,
+    pub(super) hold: Hold,
+    pub(super) tags: TagTable,
     /// No free segment lies below this one.
     lowest: usize,
     /// Segments from here on were never used.
@@ -101,75 +119,13 @@ impl Arena {
     pub const NONE: Arena = Arena {
         base: 0,
         segments: 0,
-        opened: 0,
+        hold: Hold::Nothing,
+        tags: TagTable::NONE,
         lowest: 0,
         high: 0,
         used: 0,
         entries: core::ptr::null(),
     };
-
-    /// Reserves address space, with `tag_bytes` of tags below it, and publishes the base in `word`. Halves the arena until
-    /// the kernel agrees (valgrind, strict overcommit). Where address space is limited it takes a quarter at most, tags
-    /// included: libraries, stacks and mappings of the program need the rest, and what the arena lacks comes from
-    /// outside. Leaves everything as it is if not even a small arena can be had.
-    pub fn reserve(&mut self, policy: &Policy, tag_bytes: usize, word: &AtomicUsize) {
-        let mut bytes = policy.arena_bytes;
-        if let Some(limit) = os::address_space_limit() {
-            bytes = bytes.min((limit / 4).saturating_sub(tag_bytes)) & !(SEGMENT - 1);
-        }
-        while bytes >= LEAST * SEGMENT {
-            let (first, second) = if policy.commit_whole {
-                (Access::ReadWrite, Access::None)
-            } else {
-                (Access::None, Access::ReadWrite)
-            };
-            if self.try_reserve(policy, bytes, tag_bytes, first) || self.try_reserve(policy, bytes, tag_bytes, second) {
-                word.store(self.base, Ordering::Release);
-                return;
-            }
-            bytes = (bytes / 2) & !(SEGMENT - 1);
-        }
-    }
-
-    fn try_reserve(&mut self, policy: &Policy, bytes: usize, tag_bytes: usize, access: Access) -> bool {
-        let segments = bytes / SEGMENT;
-        let entry_bytes = (segments * 8).next_multiple_of(os::PAGE);
-        let front = entry_bytes + tag_bytes;
-        let hint = if policy.arena_base == 0 {
-            0
-        } else {
-            policy.arena_base - front
-        };
-        let total = front + bytes + SEGMENT;
-        let start = os::map(hint, total, access);
-        if start.is_null() {
-            return false;
-        }
-        let base = (start as usize + front).next_multiple_of(SEGMENT);
-        let entries = (base - front) as *mut u8;
-        // SAFETY: all ranges lie in the mapping just made: the slack of one segment is what alignment may take.
-        unsafe {
-            let before = entries as usize - start as usize;
-            if before > 0 {
-                os::unmap(start, before);
-            }
-            os::unmap((base + bytes) as *mut u8, SEGMENT - before);
-            if access == Access::None && !os::commit(entries, front) {
-                os::unmap(entries, front + bytes);
-                return false;
-            }
-            if policy.thp_never {
-                os::advise(base as *mut u8, bytes, os::HugePages::Never);
-            } else if policy.thp_always {
-                os::advise(base as *mut u8, bytes, os::HugePages::Wanted);
-            }
-        }
-        self.base = base;
-        self.segments = segments;
-        self.opened = if access == Access::ReadWrite { segments } else { 0 };
-        self.entries = entries.cast_const().cast();
-        true
-    }
 
     /// Address of the first segment; 0 if there is no arena.
     pub fn base(&self) -> usize {
@@ -229,34 +185,81 @@ impl Arena {
 
     /// Changes a segment's state.
     pub fn set(&mut self, index: usize, entry: Entry) {
+        self.write(index, OPENED, entry.pack());
+    }
+
+    /// Replaces all of a word but the bits that are to be kept. (Who does not hold the lock may read the word meanwhile.)
+    fn write(&mut self, index: usize, keep: u64, bits: u64) {
         if index < self.segments {
-            // SAFETY: as in `entry`.
-            unsafe { (*self.entries.add(index)).store(entry.pack(), Ordering::Relaxed) }
+            // SAFETY: as in `entry`; the table's word is writable, as that is made so before the segment is taken.
+            let word = unsafe { &*self.entries.add(index) };
+            word.store(word.load(Ordering::Relaxed) & keep | bits, Ordering::Relaxed);
         }
     }
 
-    /// Takes `n` consecutive free segments, the lowest that start at a multiple of `align` bytes. Returns the first one
-    /// and how many of them may hold something else than zeroes. The caller sets their entries.
-    pub fn take(&mut self, n: usize, align: usize) -> Option<(usize, usize)> {
-        let first = self.find(n, align)?;
-        self.take_at(first, n).map(|dirty| (first, dirty))
+    /// Pages of a segment, from its first on, that are memory. The others must not be touched.
+    #[inline]
+    pub fn opened(&self, index: usize) -> usize {
+        if self.hold == Hold::Whole {
+            return PAGES;
+        }
+        if index >= self.segments {
+            return 0;
+        }
+        // SAFETY: as in `entry`.
+        let word = unsafe { (*self.entries.add(index)).load(Ordering::Relaxed) };
+        ((word & OPENED) >> OPENED_SHIFT) as usize
     }
 
-    /// Takes `n` segments from `first` on, if they exist and are free. Returns how many may hold something.
-    pub fn take_at(&mut self, first: usize, n: usize) -> Option<usize> {
+    pub(super) fn set_opened(&mut self, index: usize, pages: usize) {
+        self.write(index, !OPENED, (pages as u64) << OPENED_SHIFT);
+    }
+
+    /// Bytes from the first of `n` segments on that are memory, where all of them but the last are open as a whole.
+    pub fn opened_bytes(&self, first: usize, n: usize) -> usize {
+        (n - 1) * SEGMENT + self.opened(first + n - 1) * PAGE
+    }
+
+    /// Takes the consecutive free segments that `pages` pages need, the lowest that start at a multiple of `align` bytes, and
+    /// opens these pages. Returns the first segment and how many of them may hold something else than zeroes. The caller
+    /// sets their entries.
+    pub fn take(&mut self, policy: &Policy, pages: usize, align: usize) -> Option<(usize, usize)> {
+        loop {
+            let first = self.find(pages.div_ceil(PAGES), align)?;
+            match self.take_at(policy, first, pages) {
+                Ok(dirty) => return Some((first, dirty)),
+                // One segment less to look at.
+                Err(Refusal::Lost) => {}
+                Err(Refusal::NoMemory) => return None,
+            }
+        }
+    }
+
+    /// Takes the segments that `pages` pages need from segment `first` on, if they exist and are free, and opens these
+    /// pages. Returns how many segments may hold something.
+    pub fn take_at(&mut self, policy: &Policy, first: usize, pages: usize) -> Result<usize, Refusal> {
+        let n = pages.div_ceil(PAGES);
         if first + n > self.segments || (first..first + n).any(|i| i < self.high && self.entry(i).kind != Kind::Free) {
-            return None;
+            return Err(Refusal::NoMemory);
         }
-        if !self.open(first + n) {
-            return None;
-        }
+        self.open(policy, first, pages)?;
         let dirty = (first..first + n).filter(|&i| self.entry(i).dirty).count();
         self.high = self.high.max(first + n);
         self.used += n;
         if first == self.lowest {
             self.lowest = first + n;
         }
-        Some(dirty)
+        Ok(dirty)
+    }
+
+    /// A free segment is found to be somebody else's.
+    pub(super) fn lose(&mut self, index: usize) {
+        let lost = Entry {
+            kind: Kind::Lost,
+            ..Entry::FREE
+        };
+        self.set(index, lost);
+        self.high = self.high.max(index + 1);
     }
 
     /// The first place for `n` segments; of those that a short look finds, the one with most segments that are backed.
@@ -287,25 +290,43 @@ impl Arena {
         best.map(|(_, at)| at)
     }
 
-    fn open(&mut self, end: usize) -> bool {
-        if end <= self.opened {
-            return true;
-        }
-        let generous = end.next_multiple_of(OPEN_STEP).min(self.segments);
-        for to in [generous, end] {
-            let bytes = (to - self.opened) * SEGMENT;
-            // SAFETY: the range is reserved by this arena and not yet opened.
-            if unsafe { os::commit(self.address(self.opened), bytes) } {
-                self.opened = to;
-                return true;
-            }
-        }
-        false
-    }
-
     /// Whether the kernel has moved pages of any of these segments.
     pub fn moved(&self, first: usize, n: usize) -> bool {
         (first..first + n).any(|i| self.entry(i).moved)
+    }
+
+    /// Gives pages to the kernel, and makes their mapping one with its neighbours' if pages were `moved` into it. Returns what
+    /// is left, and whether the mapping is still one of its own.
+    ///
+    /// # Safety
+    /// The caller owns the range, which is open, and wants nothing that is in it.
+    pub unsafe fn forget(p: *mut u8, bytes: usize, moved: bool) -> (Left, bool) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            let zero = os::purge(p, bytes);
+            match (moved, zero) {
+                (true, _) if os::map_over(p, bytes) => (Left::Zero, false),
+                (true, _) => (Left::Nothing, false),
+                (false, true) => (Left::Zero, false),
+                (false, false) => (Left::Something, false),
+            }
+        }
+    }
+
+    /// Gives segments back of which so much is left. Returns the bytes that may still hold something.
+    pub fn give_back(&mut self, first: usize, n: usize, left: Left, moved: bool, stamp: u32) -> usize {
+        match left {
+            Left::Zero => self.give(first, n, false, moved, stamp),
+            Left::Something => {
+                self.give(first, n, true, moved, stamp);
+                return n * SEGMENT;
+            }
+            Left::Nothing => {
+                self.used -= n;
+                (first..first + n).for_each(|i| self.lose(i));
+            }
+        }
+        0
     }
 
     /// Gives segments back. `dirty` says whether a page of them may hold something, and `stamp` since when nobody used
@@ -328,14 +349,14 @@ impl Arena {
     }
 
     /// Takes free segments that are backed and were left alone since `before` (any, if that is `None`), next to each other
-    /// and alike, at most `most`, from `from` on. Returns the first and how many.
+    /// and alike, at most `most`, from `from` on; all but the last are open as a whole. Returns the first and how many.
     pub fn take_backed(&mut self, from: usize, most: usize, before: Option<u32>) -> Option<(usize, usize)> {
         let old = |e: Entry| before.is_none_or(|before| before.wrapping_sub(e.pages) as i32 >= 0);
         let fits = |e: Entry| e.kind == Kind::Free && e.dirty && old(e);
         let first = (from..self.high).find(|&i| fits(self.entry(i)))?;
         let moved = self.entry(first).moved;
         let end = (first + 1..self.high.min(first + most))
-            .find(|&i| !fits(self.entry(i)) || self.entry(i).moved != moved)
+            .find(|&i| !fits(self.entry(i)) || self.entry(i).moved != moved || self.opened(i - 1) < PAGES)
             .unwrap_or(self.high.min(first + most));
         for i in first..end {
             self.set(

@@ -6,6 +6,7 @@ use super::PageHeap;
 use super::bitmap::Fit;
 use super::page_heap::Taken;
 use super::segment::{Segment, USABLE};
+use crate::variant::Policy;
 use core::ptr;
 
 /// How many segments of a bucket are compared for fullness; more only where none of them has the alignment.
@@ -25,11 +26,11 @@ impl PageHeap {
         None
     }
 
-    pub(super) fn take_free(&mut self, len: usize, align: usize) -> Option<Taken> {
+    pub(super) fn take_free(&mut self, policy: &Policy, len: usize, align: usize) -> Option<Taken> {
         let mut bucket = self.bucket_from(len)?;
         loop {
             if let Some((segment, fit)) = self.fullest(bucket, len, align) {
-                return Some(self.take_span(segment, fit));
+                return self.take_span(policy, segment, fit);
             }
             // Only alignment can make a bucket of long enough ranges fail.
             bucket = self.bucket_from(bucket + 1)?;

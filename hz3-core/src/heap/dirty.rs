@@ -4,9 +4,9 @@
 //! As all of the page heap: for the holder of the heap's lock, but for [`Purge::run`].
 
 use super::PageHeap;
-use super::arena::Kind;
+use super::arena::{Kind, Left};
 use super::bitmap::PageSet;
-use super::segment::{SEGMENT, Segment, USABLE};
+use super::segment::{Segment, USABLE};
 use crate::os::{self, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -169,8 +169,7 @@ impl PageHeap {
         for i in 0..self.arena.high() {
             let entry = self.arena.entry(i);
             if entry.kind == Kind::Purging {
-                self.arena.give(i, 1, true, entry.moved, 0);
-                self.huge_dirty += SEGMENT;
+                self.huge_dirty += self.arena.give_back(i, 1, Left::Something, entry.moved, 0);
             }
         }
         while self.purging > 0 {

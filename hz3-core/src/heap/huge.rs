@@ -2,9 +2,10 @@
 //!
 //! As all of the page heap: for the holder of the heap's lock.
 
-use super::PageHeap;
-use super::arena::{Entry, Kind};
+use super::arena::{Entry, Kind, Left};
+use super::bitmap::PAGES;
 use super::segment::SEGMENT;
+use super::{Heap, PageHeap};
 use crate::os::PAGE;
 use crate::variant::Policy;
 
@@ -56,36 +57,45 @@ impl PageHeap {
         first: usize,
         segments: usize,
         pages: usize,
-        dirty: bool,
+        left: Left,
         moved: bool,
         stamp: u32,
     ) {
-        self.huge_dirty += if dirty { segments * SEGMENT } else { 0 };
         self.huge_added += segments * SEGMENT;
         self.huge_bytes -= pages * PAGE;
-        self.arena.give(first, segments, dirty, moved, stamp);
+        self.huge_dirty += self.arena.give_back(first, segments, left, moved, stamp);
     }
 
-    /// From so many pages and segments to others. `dirty` says whether a segment that goes back may hold something.
+    /// From so many pages and segments to others. `left` says what is left of the segments that go back. False if there is no
+    /// room; then nothing has changed.
     pub(super) fn resize_huge(
         &mut self,
         index: usize,
         (old, have): (usize, usize),
         (pages, want): (usize, usize),
-        dirty: bool,
-        stamp: u32,
+        left: Left,
+        policy: &Policy,
     ) -> bool {
         let mut moved = self.arena.entry(index).moved;
         if want > have {
-            let Some(dirty) = self.arena.take_at(index + have, want - have) else {
+            // The last segment so far becomes one of many: it has to be open as a whole.
+            let first = index + have;
+            let Some(dirty) = self
+                .arena
+                .open(policy, index, have * PAGES)
+                .and_then(|()| self.arena.take_at(policy, first, pages - have * PAGES))
+                .ok()
+            else {
                 return false;
             };
             self.huge_dirty -= dirty * SEGMENT;
             moved |= self.arena.moved(index + have, want - have);
             self.set_tails(index + have, index + want);
         } else if want < have {
-            self.huge_dirty += if dirty { (have - want) * SEGMENT } else { 0 };
-            self.arena.give(index + want, have - want, dirty, moved, stamp);
+            let stamp = Heap::stamp(policy);
+            self.huge_dirty += self.arena.give_back(index + want, have - want, left, moved, stamp);
+        } else if self.arena.open(policy, index, pages).is_err() {
+            return false;
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
         self.arena.set(

@@ -4,7 +4,7 @@
 //! with no header, so that an object of exactly 2 MiB takes exactly 2 MiB and is aligned to it. Page tags of both are
 //! 0: `free` falls into the trap slot and finds them from there.
 
-use super::arena::{Arena, Entry, Kind};
+use super::arena::{Arena, Entry, Kind, Left};
 use super::bitmap::Span;
 use super::outside::Outside;
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
@@ -78,9 +78,9 @@ impl Heap {
             if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.budget {
                 return None;
             }
-            let mut found = h.arena.take(segments, align);
+            let mut found = h.arena.take(policy, pages, align);
             if found.is_none() && h.arena.segments() >= segments && h.retire_free() {
-                found = h.arena.take(segments, align);
+                found = h.arena.take(policy, pages, align);
             }
             let (first, dirty) = found?;
             h.own_huge(first, segments, pages, dirty);
@@ -204,38 +204,24 @@ impl Heap {
         let segments = pages.div_ceil(SEGMENT / PAGE);
         let bytes = segments * SEGMENT;
         let stamp = Self::stamp(policy);
-        let moved = self.locked(|h| {
+        let goes = self.locked(|h| {
             let moved = h.arena.entry(index).moved;
             if h.keeps(policy, bytes) {
-                h.disown_huge(index, segments, pages, true, moved, stamp);
+                h.disown_huge(index, segments, pages, Left::Something, moved, stamp);
                 return None;
             }
-            Some(moved)
+            Some((moved, h.arena.opened_bytes(index, segments)))
         });
-        let Some(moved) = moved else { return };
+        let Some((moved, open)) = goes else { return };
         // The object is still ours, so the system call needs no lock. To the end of its last segment: behind the object
         // may still lie what a longer one left there.
         // SAFETY: the caller owns the object.
-        let zero = unsafe { Self::forget(p, bytes, moved) };
-        self.locked(|h| h.disown_huge(index, segments, pages, !zero, moved && !zero, stamp));
-    }
-
-    /// Gives pages to the kernel, and makes their mapping one with its neighbours' if it was split.
-    ///
-    /// The caller owns the range and wants nothing that is in it.
-    unsafe fn forget(p: *mut u8, bytes: usize, moved: bool) -> bool {
-        // SAFETY: the caller's contract.
-        unsafe {
-            if moved {
-                os::remap_fresh(p, bytes)
-            } else {
-                os::purge(p, bytes)
-            }
-        }
+        let (left, moved) = unsafe { Arena::forget(p, open, moved) };
+        self.locked(|h| h.disown_huge(index, segments, pages, left, moved, stamp));
     }
 
     /// The time at which huge objects are freed, where that matters.
-    fn stamp(policy: &Policy) -> u32 {
+    pub(super) fn stamp(policy: &Policy) -> u32 {
         if policy.large_age > 0 { os::now_ms() as u32 } else { 0 }
     }
 
@@ -243,21 +229,23 @@ impl Heap {
     /// bytes given back. The kernel is called while the heap is not locked.
     pub fn purge_huge(&self, before: Option<u32>) -> usize {
         let (mut purged, mut from) = (0, 0);
-        while let Some((first, n, p, moved)) = self.locked(|h| {
+        while let Some((first, n, p, open, moved)) = self.locked(|h| {
             if h.huge_dirty == 0 {
                 return None;
             }
             let (first, n) = h.arena.take_backed(from, PURGED_AT_ONCE, before)?;
             h.huge_dirty -= n * SEGMENT;
-            Some((first, n, h.arena.address(first), h.arena.moved(first, n)))
+            let open = h.arena.opened_bytes(first, n);
+            Some((first, n, h.arena.address(first), open, h.arena.moved(first, n)))
         }) {
             // SAFETY: the segments were just taken, so they are ours.
-            let zero = unsafe { Self::forget(p, n * SEGMENT, moved) };
-            self.locked(|h| {
-                h.huge_dirty += if zero { 0 } else { n * SEGMENT };
-                h.arena.give(first, n, !zero, moved && !zero, before.unwrap_or(0));
+            let (left, moved) = unsafe { Arena::forget(p, open, moved) };
+            let kept = self.locked(|h| {
+                let kept = h.arena.give_back(first, n, left, moved, before.unwrap_or(0));
+                h.huge_dirty += kept;
+                kept
             });
-            purged += if zero { n * SEGMENT } else { 0 };
+            purged += n * SEGMENT - kept;
             from = first + n;
         }
         purged
@@ -288,9 +276,12 @@ impl Heap {
                 if pages <= HUGE_PAGES {
                     return false;
                 }
-                // SAFETY: the tail is ours, to the end of the last segment (see `give_huge`).
-                let zero = pages < old && unsafe { os::purge(p.add(pages * PAGE), have * SEGMENT - pages * PAGE) };
-                self.locked(|h| h.resize_huge(index, (old, have), (pages, want), !zero, Self::stamp(policy)))
+                // The tail is ours, to the end of what is open of the last segment (see `give_huge`).
+                let (open, used) = (self.locked(|h| h.arena.opened_bytes(index, have)), pages * PAGE);
+                // SAFETY: as above.
+                let zero = pages < old && open > used && unsafe { os::purge(p.add(used), open - used) };
+                let left = if zero { Left::Zero } else { Left::Something };
+                self.locked(|h| h.resize_huge(index, (old, have), (pages, want), left, policy))
             }
             Large::Outside(have) => bytes <= have && bytes > have / 2,
         }
@@ -306,7 +297,7 @@ impl Heap {
             }
             if pages > span.len {
                 let more = pages - span.len;
-                if !self.locked(|h| h.extend(segment, span, more)) {
+                if !self.locked(|h| h.extend(policy, segment, span, more)) {
                     return false;
                 }
                 // Only the first page of a large object is ever looked up, so the new pages need no entry.
@@ -325,25 +316,34 @@ impl Heap {
         true
     }
 
-    /// Moves the contents of one huge object into another without copying, and frees the first. False if the kernel
-    /// cannot, or if either is not huge: then nothing has changed.
+    /// Moves the contents of one huge object into another without copying, and frees the first. If the kernel cannot, or if
+    /// either is not huge, nothing has changed. If it fails half-way the second object is gone, and the first is as it was.
     ///
     /// Both objects are the caller's; `bytes` are at most what either holds.
-    pub unsafe fn move_huge(&self, policy: &Policy, from: *mut u8, to: *mut u8, bytes: usize) -> bool {
+    pub unsafe fn move_huge(&self, policy: &Policy, from: *mut u8, to: *mut u8, bytes: usize) -> os::Moved {
         let (Some(Large::Huge(source, had)), Some(Large::Huge(index, pages))) =
             (self.find_large(from), self.find_large(to))
         else {
-            return false;
+            return os::Moved::Unable;
         };
         // SAFETY: whole pages of two objects of the caller's.
-        if !unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) } {
-            return false;
+        let moved = unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) };
+        if moved == os::Moved::Torn {
+            let segments = pages.div_ceil(SEGMENT / PAGE);
+            self.locked(|h| h.disown_huge(index, segments, pages, Left::Nothing, false, 0));
+        }
+        if moved != os::Moved::Done {
+            return moved;
         }
         let segments = had.div_ceil(SEGMENT / PAGE);
         // Behind the object may still lie what a longer one left in its last segment.
-        let (end, whole) = (bytes.next_multiple_of(PAGE), segments * SEGMENT);
-        // SAFETY: the rest of the source's segments.
-        let zero = end == whole || unsafe { os::purge(from.add(end), whole - end) };
+        let (end, open) = (
+            bytes.next_multiple_of(PAGE),
+            self.locked(|h| h.arena.opened_bytes(source, segments)),
+        );
+        // SAFETY: the rest of the source's segments, as far as they are open.
+        let zero = end >= open || unsafe { os::purge(from.add(end), open - end) };
+        let left = if zero { Left::Zero } else { Left::Something };
         let stamp = Self::stamp(policy);
         self.locked(|h| {
             h.arena.set(
@@ -356,8 +356,8 @@ impl Heap {
                 },
             );
             let moved = h.arena.entry(source).moved;
-            h.disown_huge(source, segments, had, !zero, moved, stamp);
+            h.disown_huge(source, segments, had, left, moved, stamp);
         });
-        true
+        os::Moved::Done
     }
 }

@@ -15,6 +15,7 @@ pub mod placement;
 pub mod pressure;
 #[cfg(all(test, not(loom)))]
 mod refusal_tests;
+pub mod reservation;
 pub mod segment;
 
 use crate::os::PAGE;

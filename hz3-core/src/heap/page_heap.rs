@@ -6,14 +6,19 @@
 //!
 //! Everything here belongs to the holder of the heap's lock (see [`super::Heap`]).
 
-use super::arena::{Arena, Entry, Kind};
+use super::arena::{Arena, Entry, Kind, Left};
 use super::bitmap::{Fit, PAGES, PageSet, Span};
 use super::outside::{Outside, OutsideTable};
 use super::placement::Drain;
-use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE, WHOLE};
+use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
+
+/// Pages that are opened at once, at least: 64 KiB.
+const OPEN_STEP: usize = 16;
+/// What share of the pages that are open may be open ahead.
+const AHEAD: usize = 16;
 
 /// How far a request may go for new segments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +61,8 @@ pub struct PageHeap {
     pub dirty_pages: usize,
     /// Free pages in segments of pages.
     pub free_pages: usize,
+    /// Of these, pages that are not open.
+    pub(super) unopened: usize,
     /// Segments of pages.
     pub segments: usize,
     /// Backed bytes of free segments that held huge objects.
@@ -90,6 +97,7 @@ impl PageHeap {
         dirty_last: ptr::null_mut(),
         dirty_pages: 0,
         free_pages: 0,
+        unopened: 0,
         segments: 0,
         huge_dirty: 0,
         huge_bytes: 0,
@@ -115,21 +123,29 @@ impl PageHeap {
     }
 
     fn take_plainly(&mut self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
-        if let Some(taken) = self.take_free(want, align) {
+        if let Some(taken) = self.take_free(policy, want, align) {
             return Some(taken);
         }
         if self.add_segment(policy, reach) {
-            return self.take_free(want, align);
+            return self.take_free(policy, want, align);
         }
         if reach == Reach::Segments {
             return None;
         }
         let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
-        self.take_free(longest, align)
+        self.take_free(policy, longest, align)
     }
 
-    /// Takes free pages out of a segment.
-    pub(super) fn take_span(&mut self, segment: *mut Segment, Fit { span, longest }: Fit) -> Taken {
+    /// Takes free pages out of a segment. None if the kernel has no memory for them; then nothing has changed.
+    pub(super) fn take_span(
+        &mut self,
+        policy: &Policy,
+        segment: *mut Segment,
+        Fit { span, longest }: Fit,
+    ) -> Option<Taken> {
+        if !self.open_pages(policy, segment, span.first + span.len) {
+            return None;
+        }
         // SAFETY: a live segment, and the lock is held.
         unsafe {
             // All or none of the free pages are backed, as a rule, and counting is slow.
@@ -144,18 +160,53 @@ impl PageHeap {
             self.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
             self.reused += dirty;
-            Taken {
+            Some(Taken {
                 segment,
                 span,
                 clean: dirty == 0,
-            }
+            })
         }
+    }
+
+    /// Makes a segment's pages below `end` memory, and some more: as long as free pages that are open and were never used
+    /// are less than a sixteenth of all that are open. Fewer would cost more calls, more would count against limits and be
+    /// locked by `mlockall`. False if the kernel refuses.
+    #[inline]
+    fn open_pages(&mut self, policy: &Policy, segment: *mut Segment, end: usize) -> bool {
+        // SAFETY: the segment is live; the lock is held.
+        end <= unsafe { (*segment).opened } as usize || self.open_more(policy, segment, end)
+    }
+
+    #[cold]
+    fn open_more(&mut self, policy: &Policy, segment: *mut Segment, end: usize) -> bool {
+        let Some(index) = self.arena.index(segment.cast()) else {
+            return false;
+        };
+        let opened = self.segments * PAGES - self.unopened;
+        let ahead = self.free_pages.saturating_sub(self.unopened + self.dirty_pages);
+        let more = match policy.thp_always {
+            true => PAGES,
+            false => (opened / AHEAD).saturating_sub(ahead),
+        };
+        let generous = (end + more).next_multiple_of(OPEN_STEP).min(PAGES);
+        let Some(to) = [generous, end]
+            .into_iter()
+            .find(|&to| self.arena.open(policy, index, to).is_ok())
+        else {
+            return false;
+        };
+        // SAFETY: as in `open_pages`.
+        unsafe {
+            self.unopened -= to - (*segment).opened as usize;
+            (*segment).opened = to as u32;
+        }
+        true
     }
 
     /// Takes the pages right behind a range in use, if they are free: for growing in place.
     ///
     /// The range is the caller's.
-    pub unsafe fn extend(&mut self, segment: *mut Segment, span: Span, more: usize) -> bool {
+    pub unsafe fn extend(&mut self, policy: &Policy, segment: *mut Segment, span: Span, more: usize) -> bool {
         let from = span.first + span.len;
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
@@ -168,8 +219,7 @@ impl PageHeap {
         let mut rest = unsafe { (*segment).free };
         rest.remove(span);
         let longest = rest.longest();
-        self.take_span(segment, Fit { span, longest });
-        true
+        self.take_span(policy, segment, Fit { span, longest }).is_some()
     }
 
     /// Gives a range back at the time `now`. `touched` of its pages, from the first on, may hold something.
@@ -206,7 +256,7 @@ impl PageHeap {
             Reach::Budget if self.taken() + SEGMENT > policy.budget => return false,
             Reach::Budget | Reach::Arena | Reach::System => {}
         }
-        if let Some((index, dirty)) = self.arena.take(1, SEGMENT) {
+        if let Some((index, dirty)) = self.arena.take(policy, HEADER_PAGES, SEGMENT) {
             self.huge_dirty -= dirty * SEGMENT;
             let moved = self.arena.entry(index).moved;
             self.arena.set(
@@ -219,7 +269,8 @@ impl PageHeap {
                 },
             );
             let segment = self.arena.address(index).cast();
-            self.open_segment(segment, false, dirty == 0);
+            let opened = self.arena.opened(index);
+            self.open_segment(segment, false, opened, dirty == 0);
             return true;
         }
         if !policy.grow_outside || reach != Reach::System {
@@ -229,27 +280,30 @@ impl PageHeap {
         if p.is_null() {
             return false;
         }
-        if !self.outside.insert(p, Outside::Pages) {
+        if !self.arena.tags.open_outside(p) || !self.outside.insert(p, Outside::Pages) {
             // SAFETY: the mapping was just made and nobody knows it.
             unsafe { os::unmap(p, SEGMENT) };
             return false;
         }
-        self.open_segment(p.cast(), true, true);
+        self.open_segment(p.cast(), true, PAGES, true);
         true
     }
 
-    pub(super) fn open_segment(&mut self, segment: *mut Segment, outside: bool, clean: bool) {
+    pub(super) fn open_segment(&mut self, segment: *mut Segment, outside: bool, opened: usize, clean: bool) {
         let mut dirty = PageSet::EMPTY;
-        if !clean {
-            dirty.insert(WHOLE);
-        }
+        let backed = if clean { 0 } else { opened - HEADER_PAGES };
+        dirty.insert(Span {
+            first: HEADER_PAGES,
+            len: backed,
+        });
         // SAFETY: the memory is committed and was just taken.
         unsafe {
-            Segment::init(segment, outside, dirty);
+            Segment::init(segment, outside, opened, dirty);
             self.link(segment);
             self.segments += 1;
             self.free_pages += USABLE;
-            self.more_dirty(segment, if clean { 0 } else { USABLE }, 0);
+            self.unopened += PAGES - opened;
+            self.more_dirty(segment, backed, 0);
         }
     }
 
@@ -267,6 +321,7 @@ impl PageHeap {
             self.forget_drained(segment);
             self.segments -= 1;
             self.free_pages -= USABLE;
+            self.unopened -= PAGES - (*segment).opened as usize;
             let p: *mut u8 = segment.cast();
             if (*segment).outside {
                 self.outside.remove(p);
@@ -276,13 +331,14 @@ impl PageHeap {
             let refused = (*segment).dirty.count() > 0;
             if let Some(index) = self.arena.index(p) {
                 let moved = self.arena.entry(index).moved;
-                let dirty = if moved {
-                    !os::remap_fresh(p, SEGMENT)
+                let (left, moved) = if moved {
+                    Arena::forget(p, (*segment).opened as usize * PAGE, moved)
+                } else if os::purge(p, HEADER_PAGES * PAGE) && !refused {
+                    (Left::Zero, false)
                 } else {
-                    !os::purge(p, HEADER_PAGES * PAGE) || refused
+                    (Left::Something, false)
                 };
-                self.arena.give(index, 1, dirty, moved && dirty, 0);
-                self.huge_dirty += if dirty { SEGMENT } else { 0 };
+                self.huge_dirty += self.arena.give_back(index, 1, left, moved, 0);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::heap::Heap;
 use crate::heap::large::Large;
+use crate::heap::reservation::tags;
 use crate::sync::AtomicUsize;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -92,7 +93,7 @@ impl World {
         (policy.lowest, policy.pack_tries, policy.quarantine_events) = (lowest, pack_tries, quarantine_events);
         let heap = Heap::new();
         let base = AtomicUsize::new(0);
-        heap.locked(|h| h.arena.reserve(&policy, PAGE, &base));
+        heap.locked(|h| h.arena.reserve(&policy, tags(&policy), &base));
         World {
             heap,
             policy,
@@ -185,7 +186,10 @@ impl World {
                     return;
                 };
                 // SAFETY: the range is out.
-                if self.heap.locked(|h| unsafe { h.extend(*segment, *span, more) }) {
+                if self
+                    .heap
+                    .locked(|h| unsafe { h.extend(&self.policy, *segment, *span, more) })
+                {
                     span.len += more;
                     held.pages += more;
                     let from = held.touched;
@@ -258,7 +262,7 @@ impl World {
             }
         }
         self.heap.locked(|h| {
-            let (mut free, mut dirty, mut segments, mut outside) = (0, 0, 0, 0);
+            let (mut free, mut dirty, mut segments, mut outside, mut unopened) = (0, 0, 0, 0, 0);
             for (bucket, &head) in h.buckets.iter().enumerate() {
                 assert_eq!(
                     h.occupied[bucket / 64] >> (bucket % 64) & 1 != 0,
@@ -270,10 +274,23 @@ impl World {
                 // SAFETY: segments in a bucket are live, and the lock is held.
                 let s = unsafe { &*segment };
                 let mut all = PageSet::EMPTY;
-                all.insert(WHOLE);
+                all.insert(Span {
+                    first: HEADER_PAGES,
+                    len: USABLE,
+                });
+                let mut open = PageSet::EMPTY;
+                open.insert(Span {
+                    first: HEADER_PAGES,
+                    len: s.opened as usize - HEADER_PAGES,
+                });
                 let out = used.remove(&(segment as usize)).unwrap_or(PageSet::EMPTY);
                 assert_eq!(s.free.and(&out).count(), 0, "free and in use");
                 assert_eq!(s.free.count() + out.count(), USABLE, "neither free nor in use");
+                assert_eq!(out.and(&open), out, "pages are in use that are not open");
+                assert_eq!(s.dirty.and(&open), s.dirty, "pages hold something that are not open");
+                let known = h.arena.index(segment.cast()).map_or(PAGES, |i| h.arena.opened(i));
+                assert_eq!(s.opened as usize, known, "header and entry disagree about open pages");
+                unopened += PAGES - s.opened as usize;
                 assert_eq!(s.free.and(&all), s.free, "a header page is free");
                 assert_eq!(s.free_pages as usize, s.free.count());
                 assert_eq!(s.longest as usize, s.free.longest());
@@ -283,6 +300,7 @@ impl World {
                 segments += 1;
                 outside += usize::from(s.outside);
             });
+            assert_eq!(h.unopened, unopened);
             assert!(used.is_empty(), "segments in use that the heap does not know");
             let mut known = h.drain.segment.is_null();
             h.for_each(|segment| known |= segment == h.drain.segment);

@@ -84,7 +84,7 @@ impl PageHeap {
 
     fn take_best(&mut self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<Taken> {
         let (segment, fit) = self.best(policy, len, align, spared)?;
-        Some(self.take_span(segment, fit))
+        self.take_span(policy, segment, fit)
     }
 
     /// The best place for `len` pages, as the table above says.

@@ -3,9 +3,10 @@
 
 use super::large::Large;
 use super::page_heap::Reach;
+use super::reservation::tags;
 use super::segment::{LARGE, Run, SEGMENT, Segment};
 use super::{Heap, PageHeap};
-use crate::os::{PAGE, refuse};
+use crate::os::{Moved, PAGE, refuse};
 use crate::sync::AtomicUsize;
 use crate::variant::Policy;
 use std::vec::Vec;
@@ -97,11 +98,15 @@ fn session(heap: &Heap, policy: &Policy, seed: u64) -> Vec<Held> {
             1 if matches!(what, Large::Huge(..)) => {
                 let had = held[n].bytes;
                 let to = heap.large(policy, Reach::System, had + SEGMENT, PAGE);
-                // SAFETY: both are this session's.
-                if !to.p.is_null() && unsafe { heap.move_huge(policy, held[n].p, to.p, had) } {
+                let moved = match to.p.is_null() {
+                    true => Moved::Torn,
+                    // SAFETY: both are this session's.
+                    false => unsafe { heap.move_huge(policy, held[n].p, to.p, had) },
+                };
+                if moved == Moved::Done {
                     held[n].p = to.p;
                     held[n].check();
-                } else if !to.p.is_null() {
+                } else if moved == Moved::Unable {
                     held.push(Held {
                         p: to.p,
                         bytes: had + SEGMENT,
@@ -132,7 +137,7 @@ fn refused_at_every_call() {
             let policy = policy(grow_outside);
             let heap = Heap::new();
             let base = AtomicUsize::new(0);
-            heap.locked(|h| h.arena.reserve(&policy, PAGE, &base));
+            heap.locked(|h| h.arena.reserve(&policy, tags(&policy), &base));
             refuse::calls(n, n + 3);
             let held = session(&heap, &policy, 7 + n);
             let made = refuse::made();

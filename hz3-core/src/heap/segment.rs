@@ -60,8 +60,10 @@ pub struct Segment {
     pub dirty_prev: *mut Segment,
     /// Free pages that are backed by memory; the segment is in the dirty list if there are any.
     pub dirty_free: u32,
-    /// Free pages.
+    /// Free pages, whether they are open or not.
     pub free_pages: u32,
+    /// Pages from the first on that are memory; the others must not be touched. See [`super::reservation`].
+    pub opened: u32,
     /// Length of the longest range of free pages; the bucket that the segment is in.
     pub longest: u32,
     /// Whether it lies outside of the arena.
@@ -99,10 +101,11 @@ impl Segment {
         (p as usize & !(SEGMENT - 1)) as *mut Segment
     }
 
-    /// Makes the memory at `at` an empty segment. `dirty` says which of its pages may hold something.
+    /// Makes the memory at `at` an empty segment, of which the first `opened` pages are open. `dirty` says which of its pages
+    /// may hold something.
     ///
-    /// `at` is a committed, aligned segment that the caller owns.
-    pub unsafe fn init(at: *mut Segment, outside: bool, dirty: PageSet) {
+    /// `at` is an aligned segment that the caller owns; its header is among the open pages.
+    pub unsafe fn init(at: *mut Segment, outside: bool, opened: usize, dirty: PageSet) {
         // SAFETY: the caller owns the memory; only the fields read later are written, the rest of the header is set
         // when a run is made, so that an empty segment touches one page.
         unsafe {
@@ -110,6 +113,7 @@ impl Segment {
             (*at).prev = core::ptr::null_mut();
             (*at).dirty_free = 0;
             (*at).free_pages = USABLE as u32;
+            (*at).opened = opened as u32;
             (*at).longest = USABLE as u32;
             (*at).outside = outside;
             (*at).free = PageSet::EMPTY;

@@ -1,0 +1,62 @@
+//! Which thread this is, which process, and what another thread does.
+
+use super::raw;
+
+/// What tells this thread from all others that exist; the same in the child of a fork.
+pub fn thread_identity() -> usize {
+    // SAFETY: always safe to call.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// This thread's number in the kernel.
+pub fn thread_number() -> u32 {
+    // SAFETY: the call touches no memory.
+    unsafe { raw::call(libc::SYS_gettid, [0; 6]) as u32 }
+}
+
+/// This process's number in the kernel.
+pub fn process_number() -> u32 {
+    // SAFETY: the call touches no memory.
+    unsafe { raw::call(libc::SYS_getpid, [0; 6]) as u32 }
+}
+
+/// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
+/// not tell.
+pub fn thread_sleeps(number: u32) -> bool {
+    let mut path = *b"/proc/self/task/\0\0\0\0\0\0\0\0\0\0/stat\0";
+    const FIRST: usize = b"/proc/self/task/".len();
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let digits = &digits[at..];
+    path[FIRST..FIRST + digits.len()].copy_from_slice(digits);
+    path[FIRST + digits.len()..][..6].copy_from_slice(b"/stat\0");
+    let mut text = [0u8; 128];
+    // SAFETY: the path ends with a zero, the buffer outlives the call, and the descriptor is closed here.
+    let got = unsafe {
+        let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as usize;
+        let file = raw::call(
+            libc::SYS_openat,
+            [libc::AT_FDCWD as usize, path.as_ptr() as usize, flags, 0, 0, 0],
+        );
+        if raw::failed(file) {
+            return false;
+        }
+        let file = file as usize;
+        let got = raw::call(libc::SYS_read, [file, text.as_mut_ptr() as usize, text.len(), 0, 0, 0]);
+        raw::call(libc::SYS_close, [file, 0, 0, 0, 0, 0]);
+        got
+    };
+    // `12 (name) S …`; the name may hold anything, and is short.
+    let text = text.get(..got.max(0) as usize).unwrap_or_default();
+    let end = text.iter().rposition(|b| *b == b')').unwrap_or(text.len());
+    text.get(end..).unwrap_or_default().starts_with(b") S")
+}
