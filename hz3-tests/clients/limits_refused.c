@@ -1,16 +1,24 @@
 /* The kernel refuses a call, at every place where the allocator makes one: whatever fails says ENOMEM, nothing is lost,
  * and once the kernel grants again what is asked for, everything can be had again.
  *
- * The calls are caught in this program: it defines the functions of the C library by which an allocator reaches the
- * kernel. (glibc's own malloc reaches it by other names.) Run without an environment of its own, the program starts
- * itself once for each call that there is and for each of some numbers of calls that fail from there on. */
+ * The program starts itself once for each call that there is and for each of some numbers of calls that fail from there on,
+ * and traces what it started: a system call for memory that the allocator's library makes is counted, and refused if its
+ * turn has come. (glibc's own malloc is no library of its own.) What the allocator asks of the C library, keys of threads,
+ * is caught by functions of that name in this program, and counted apart. */
 #include "client.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 
-#define VARIABLE "HZ3_CLIENT_REFUSE" /* "FROM TO": those calls fail, counted from 0, until the client says otherwise. */
+#define VARIABLE "HZ3_CLIENT_REFUSE" /* "FROM TO": those calls of functions fail, counted from 0, until the client says otherwise. */
+#define ENOUGH 0x48ab /* The number of a system call that does not exist: from now on nothing is refused. */
 #define THREADS 3
 
 int __pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
@@ -41,36 +49,6 @@ static int refused(void)
     return n >= from && n < __atomic_load_n(&to, __ATOMIC_RELAXED);
 }
 
-static long no_memory(void)
-{
-    errno = ENOMEM;
-    return -1;
-}
-
-void *mmap(void *at, size_t bytes, int access, int flags, int file, off_t offset)
-{
-    return (void *)(refused() ? no_memory() : syscall(SYS_mmap, at, bytes, access, flags, file, offset));
-}
-
-int mprotect(void *at, size_t bytes, int access)
-{
-    return (int)(refused() ? no_memory() : syscall(SYS_mprotect, at, bytes, access));
-}
-
-int madvise(void *at, size_t bytes, int advice)
-{
-    return (int)(refused() ? no_memory() : syscall(SYS_madvise, at, bytes, advice));
-}
-
-void *mremap(void *at, size_t had, size_t bytes, int flags, ...)
-{
-    va_list list;
-    va_start(list, flags);
-    void *where = va_arg(list, void *);
-    va_end(list);
-    return (void *)(refused() ? no_memory() : syscall(SYS_mremap, at, had, bytes, flags, where));
-}
-
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
     return refused() ? EAGAIN : __pthread_key_create(key, destructor);
@@ -87,6 +65,100 @@ int pthread_setspecific(pthread_key_t key, const void *value)
     if (!real.symbol)
         real.symbol = dlsym(RTLD_NEXT, "pthread_setspecific");
     return real.call(key, value);
+}
+
+/* ---- who refuses ---- */
+
+/* Where the allocator's code lies in the traced process; none so far. */
+static struct {
+    pid_t process;
+    uintptr_t from, to;
+} code;
+
+/* Whether an instruction is the allocator's. */
+static int is_ours(pid_t process, uintptr_t at)
+{
+    if (code.process != process) {
+        char path[40], line[512];
+        snprintf(path, sizeof path, "/proc/%d/maps", process);
+        FILE *maps = fopen(path, "r");
+        CHECK(maps, "%s: errno %d", path, errno);
+        while (fgets(line, sizeof line, maps)) {
+            unsigned long start, end;
+            char access[5];
+            if (strstr(line, "/libhz3_") && sscanf(line, "%lx-%lx %4s", &start, &end, access) == 3 && access[2] == 'x') {
+                code.process = process;
+                code.from = start;
+                code.to = end;
+            }
+        }
+        fclose(maps);
+    }
+    return code.process == process && at >= code.from && at < code.to;
+}
+
+/* Stops this process for its tracer at each call for memory, and at the call that ends all refusals. */
+static void stop_at_calls(void)
+{
+    static const unsigned NUMBERS[] = {SYS_mmap, SYS_mprotect, SYS_madvise, SYS_mremap, ENOUGH};
+    struct sock_filter filter[2 * COUNT(NUMBERS) + 2];
+    unsigned short n = 0;
+    filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < COUNT(NUMBERS); i++) {
+        filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NUMBERS[i], 0, 1);
+        filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+    }
+    filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {n, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        _exit(4);
+}
+
+/* What a process did. */
+struct traced {
+    size_t made;
+    int status;
+};
+
+/* Runs a process that stopped at its start, and refuses it the calls `first..first + width`. */
+static struct traced trace(pid_t process, size_t first, size_t width)
+{
+    struct traced out = {0};
+    int refusing = 1, status = 0;
+    CHECK(waitpid(process, &status, 0) == process && WIFSTOPPED(status), "it did not stop: status %d", status);
+    long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
+    CHECK(ptrace(PTRACE_SETOPTIONS, process, 0, options) == 0, "PTRACE_SETOPTIONS: errno %d", errno);
+    pid_t thread = process;
+    for (long signal = 0;;) {
+        ptrace(PTRACE_CONT, thread, 0, signal);
+        thread = waitpid(-1, &status, __WALL);
+        CHECK(thread > 0, "waitpid: errno %d", errno);
+        signal = 0;
+        if (WIFEXITED(status) || WIFSIGNALED(status)) {
+            out.status = status;
+            if (thread == process)
+                return out;
+            continue;
+        }
+        if (status >> 8 != (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
+            signal = WSTOPSIG(status) == SIGTRAP || WSTOPSIG(status) == SIGSTOP ? 0 : WSTOPSIG(status);
+            continue;
+        }
+        struct user_regs_struct at;
+        if (!refusing || ptrace(PTRACE_GETREGS, thread, 0, &at))
+            continue;
+        if (at.orig_rax == ENOUGH) {
+            refusing = 0;
+        } else if (is_ours(process, at.rip)) {
+            size_t n = out.made++;
+            if (n < first || n - first >= width)
+                continue;
+            /* No call, and this as its result. */
+            at.orig_rax = (unsigned long long)-1;
+            at.rax = (unsigned long long)-ENOMEM;
+            ptrace(PTRACE_SETREGS, thread, 0, &at);
+        }
+    }
 }
 
 /* ---- what a program does ---- */
@@ -255,6 +327,7 @@ static int refused_from_here(int out)
     size_t failed = session(1);
     unsigned long made = __atomic_load_n(&calls, __ATOMIC_RELAXED);
     __atomic_store_n(&to, 0, __ATOMIC_RELAXED);
+    syscall(ENOUGH);
     size_t still = session(100);
     CHECK(still == 0 || for_ever(), "%zu requests fail though nothing is refused any more", still);
     malloc_trim(0);
@@ -265,37 +338,42 @@ static int refused_from_here(int out)
     return 0;
 }
 
+/* Which calls are refused. */
+enum kind { OF_THE_KERNEL, OF_FUNCTIONS };
+
 /* Starts this program with the calls `first..first + width` refused. Returns the calls that it made. */
-static size_t start(char **argv, size_t first, size_t width, size_t *failed)
+static size_t start(char **argv, enum kind kind, size_t first, size_t width, size_t *failed)
 {
     int ends[2];
     char variable[80], number[16];
     CHECK(pipe(ends) == 0, "pipe: errno %d", errno);
-    snprintf(variable, sizeof variable, "%zu %zu", first, first + width);
+    snprintf(variable, sizeof variable, "%zu %zu", first, kind == OF_FUNCTIONS ? first + width : first);
     snprintf(number, sizeof number, "%d", ends[1]);
     pid_t child = fork();
     CHECK(child >= 0, "fork: errno %d", errno);
     if (child == 0) {
         setenv(VARIABLE, variable, 1);
+        ptrace(PTRACE_TRACEME, 0, 0, 0);
+        stop_at_calls();
         execl("/proc/self/exe", argv[0], number, (char *)NULL);
         _exit(3);
     }
     close(ends[1]);
+    struct traced traced = trace(child, first, kind == OF_THE_KERNEL ? width : 0);
+    int status = traced.status;
     size_t result[2] = {0, 0};
     ssize_t got = read(ends[0], result, sizeof result);
     close(ends[0]);
-    int status = 0;
-    CHECK(waitpid(child, &status, 0) == child, "waitpid: errno %d", errno);
     /* A table of tags over the whole address space is the one thing without which the process ends, and says so. */
-    if (first == 0 && WIFSIGNALED(status) && config_says("space = \"flat\"")) {
+    if (kind == OF_THE_KERNEL && first == 0 && WIFSIGNALED(status) && config_says("space = \"flat\"")) {
         CHECK(WTERMSIG(status) == SIGABRT, "without its table it ended with %d", status);
         return 1;
     }
     CHECK(got == (ssize_t)sizeof result && WIFEXITED(status) && WEXITSTATUS(status) == 0,
-          "with %zu calls refused from call %zu on: %s %d", width, first, WIFSIGNALED(status) ? "signal" : "exit code",
-          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+          "with %zu calls of %s refused from call %zu on: %s %d", width, kind == OF_THE_KERNEL ? "the kernel" : "functions",
+          first, WIFSIGNALED(status) ? "signal" : "exit code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     *failed += result[1];
-    return result[0];
+    return kind == OF_THE_KERNEL ? traced.made : result[0];
 }
 
 int main(int argc, char **argv)
@@ -304,13 +382,14 @@ int main(int argc, char **argv)
         return refused_from_here((int)argument(argc, argv, 1, 1));
     client_start();
     static const size_t WIDTHS[] = {1, 5, 1000000000};
-    for (size_t w = 0; w < COUNT(WIDTHS); w++) {
-        size_t n = 0, failed = 0;
-        while (n <= start(argv, n, WIDTHS[w], &failed))
-            n++;
-        printf("%zu calls, %zu refused from each on: %zu requests failed in all\n", n, WIDTHS[w], failed);
-        CHECK(n > 20, "the session made %zu calls only: they are not caught", n);
-        CHECK(failed > 0 || w + 1 < COUNT(WIDTHS), "nothing failed though everything was refused");
-    }
+    for (enum kind kind = OF_THE_KERNEL; kind <= OF_FUNCTIONS; kind++)
+        for (size_t w = 0; w < COUNT(WIDTHS); w++) {
+            size_t n = 0, failed = 0;
+            while (n <= start(argv, kind, n, WIDTHS[w], &failed))
+                n++;
+            printf("%zu calls, %zu refused from each on: %zu requests failed in all\n", n, WIDTHS[w], failed);
+            CHECK(n > (kind == OF_THE_KERNEL ? 20 : 3), "the session made %zu calls only: they are not caught", n);
+            CHECK(failed > 0 || kind == OF_FUNCTIONS || w + 1 < COUNT(WIDTHS), "nothing failed though everything was refused");
+        }
     return 0;
 }

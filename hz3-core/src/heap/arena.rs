@@ -12,7 +12,7 @@
 use super::bitmap::PAGES;
 use super::reservation::{Hold, Refusal, TagTable};
 use super::segment::SEGMENT;
-use crate::os::{self, PAGE};
+use crate::os::PAGE;
 use crate::sync::{AtomicU64, Ordering};
 use crate::variant::Policy;
 
@@ -89,6 +89,8 @@ impl Entry {
 pub enum Left {
     /// Pages that read as zero.
     Zero,
+    /// Address space: the pages have to be opened again.
+    Closed,
     /// What was there: the kernel did not take it.
     Something,
     /// Perhaps not even the mapping: the range must not be touched again.
@@ -230,9 +232,26 @@ impl Arena {
                 Ok(dirty) => return Some((first, dirty)),
                 // One segment less to look at.
                 Err(Refusal::Lost) => {}
-                Err(Refusal::NoMemory) => return None,
+                // A place where nothing has to be opened may be left.
+                Err(Refusal::NoMemory) => break,
             }
         }
+        let first = self.find_open(pages, align)?;
+        self.take_at(policy, first, pages).ok().map(|dirty| (first, dirty))
+    }
+
+    /// The first free place where so many pages are open.
+    fn find_open(&self, pages: usize, align: usize) -> Option<usize> {
+        let n = pages.div_ceil(PAGES);
+        let fits = |first: usize| {
+            (first..first + n).all(|i| {
+                let wanted = (pages - (i - first) * PAGES).min(PAGES);
+                self.entry(i).kind == Kind::Free && self.opened(i) >= wanted
+            })
+        };
+        (self.lowest..self.high)
+            .filter(|&i| i + n <= self.high && (self.address(i) as usize).is_multiple_of(align.max(SEGMENT)))
+            .find(|&i| fits(i))
     }
 
     /// Takes the segments that `pages` pages need from segment `first` on, if they exist and are free, and opens these
@@ -295,28 +314,14 @@ impl Arena {
         (first..first + n).any(|i| self.entry(i).moved)
     }
 
-    /// Gives pages to the kernel, and makes their mapping one with its neighbours' if pages were `moved` into it. Returns what
-    /// is left, and whether the mapping is still one of its own.
-    ///
-    /// # Safety
-    /// The caller owns the range, which is open, and wants nothing that is in it.
-    pub unsafe fn forget(p: *mut u8, bytes: usize, moved: bool) -> (Left, bool) {
-        // SAFETY: the caller's contract.
-        unsafe {
-            let zero = os::purge(p, bytes);
-            match (moved, zero) {
-                (true, _) if os::map_over(p, bytes) => (Left::Zero, false),
-                (true, _) => (Left::Nothing, false),
-                (false, true) => (Left::Zero, false),
-                (false, false) => (Left::Something, false),
-            }
-        }
-    }
-
     /// Gives segments back of which so much is left. Returns the bytes that may still hold something.
     pub fn give_back(&mut self, first: usize, n: usize, left: Left, moved: bool, stamp: u32) -> usize {
         match left {
             Left::Zero => self.give(first, n, false, moved, stamp),
+            Left::Closed => {
+                (first..first + n).for_each(|i| self.set_opened(i, 0));
+                self.give(first, n, false, false, stamp);
+            }
             Left::Something => {
                 self.give(first, n, true, moved, stamp);
                 return n * SEGMENT;

@@ -4,9 +4,10 @@
 //! As all of the page heap: for the holder of the heap's lock, but for [`Purge::run`].
 
 use super::PageHeap;
-use super::arena::{Kind, Left};
+use super::arena::{Arena, Kind, Left};
 use super::bitmap::PageSet;
-use super::segment::{Segment, USABLE};
+use super::reservation::Hold;
+use super::segment::{SEGMENT, Segment, USABLE};
 use crate::os::{self, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -169,7 +170,13 @@ impl PageHeap {
         for i in 0..self.arena.high() {
             let entry = self.arena.entry(i);
             if entry.kind == Kind::Purging {
-                self.huge_dirty += self.arena.give_back(i, 1, Left::Something, entry.moved, 0);
+                // In a claimed range they may be gone already.
+                let left = match self.arena.hold() {
+                    // SAFETY: the segment was the vanished thread's, which did nothing but give it back.
+                    Hold::Claimed => unsafe { Arena::forget(Hold::Claimed, self.arena.address(i), SEGMENT, false) },
+                    _ => Left::Something,
+                };
+                self.huge_dirty += self.arena.give_back(i, 1, left, entry.moved, 0);
             }
         }
         while self.purging > 0 {

@@ -80,11 +80,10 @@ impl PageHeap {
         if want > have {
             // The last segment so far becomes one of many: it has to be open as a whole.
             let first = index + have;
-            let Some(dirty) = self
+            let Ok(dirty) = self
                 .arena
                 .open(policy, index, have * PAGES)
                 .and_then(|()| self.arena.take_at(policy, first, pages - have * PAGES))
-                .ok()
             else {
                 return false;
             };
@@ -96,6 +95,9 @@ impl PageHeap {
             self.huge_dirty += self.arena.give_back(index + want, have - want, left, moved, stamp);
         } else if self.arena.open(policy, index, pages).is_err() {
             return false;
+        }
+        if left == Left::Closed {
+            self.arena.set_opened(index + want - 1, pages - (want - 1) * PAGES);
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
         self.arena.set(

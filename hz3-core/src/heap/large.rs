@@ -7,6 +7,7 @@
 use super::arena::{Arena, Entry, Kind, Left};
 use super::bitmap::Span;
 use super::outside::Outside;
+use super::reservation::Hold;
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
 use super::{Heap, Reach};
 use crate::os::{self, Access, PAGE};
@@ -210,14 +211,14 @@ impl Heap {
                 h.disown_huge(index, segments, pages, Left::Something, moved, stamp);
                 return None;
             }
-            Some((moved, h.arena.opened_bytes(index, segments)))
+            Some((h.arena.hold(), moved, h.arena.opened_bytes(index, segments)))
         });
-        let Some((moved, open)) = goes else { return };
+        let Some((hold, moved, open)) = goes else { return };
         // The object is still ours, so the system call needs no lock. To the end of its last segment: behind the object
         // may still lie what a longer one left there.
         // SAFETY: the caller owns the object.
-        let (left, moved) = unsafe { Arena::forget(p, open, moved) };
-        self.locked(|h| h.disown_huge(index, segments, pages, left, moved, stamp));
+        let left = unsafe { Arena::forget(hold, p, open, moved) };
+        self.locked(|h| h.disown_huge(index, segments, pages, left, false, stamp));
     }
 
     /// The time at which huge objects are freed, where that matters.
@@ -229,19 +230,26 @@ impl Heap {
     /// bytes given back. The kernel is called while the heap is not locked.
     pub fn purge_huge(&self, before: Option<u32>) -> usize {
         let (mut purged, mut from) = (0, 0);
-        while let Some((first, n, p, open, moved)) = self.locked(|h| {
+        while let Some((first, n, p, open, moved, hold)) = self.locked(|h| {
             if h.huge_dirty == 0 {
                 return None;
             }
             let (first, n) = h.arena.take_backed(from, PURGED_AT_ONCE, before)?;
             h.huge_dirty -= n * SEGMENT;
             let open = h.arena.opened_bytes(first, n);
-            Some((first, n, h.arena.address(first), open, h.arena.moved(first, n)))
+            Some((
+                first,
+                n,
+                h.arena.address(first),
+                open,
+                h.arena.moved(first, n),
+                h.arena.hold(),
+            ))
         }) {
             // SAFETY: the segments were just taken, so they are ours.
-            let (left, moved) = unsafe { Arena::forget(p, open, moved) };
+            let left = unsafe { Arena::forget(hold, p, open, moved) };
             let kept = self.locked(|h| {
-                let kept = h.arena.give_back(first, n, left, moved, before.unwrap_or(0));
+                let kept = h.arena.give_back(first, n, left, false, before.unwrap_or(0));
                 h.huge_dirty += kept;
                 kept
             });
@@ -277,13 +285,33 @@ impl Heap {
                     return false;
                 }
                 // The tail is ours, to the end of what is open of the last segment (see `give_huge`).
-                let (open, used) = (self.locked(|h| h.arena.opened_bytes(index, have)), pages * PAGE);
+                let (open, hold) = self.locked(|h| (h.arena.opened_bytes(index, have), h.arena.hold()));
+                let used = pages * PAGE;
                 // SAFETY: as above.
-                let zero = pages < old && open > used && unsafe { os::purge(p.add(used), open - used) };
-                let left = if zero { Left::Zero } else { Left::Something };
+                let left = match pages < old && open > used {
+                    true => unsafe { Self::cut(hold, p.add(used), open - used) },
+                    false => Left::Something,
+                };
                 self.locked(|h| h.resize_huge(index, (old, have), (pages, want), left, policy))
             }
             Large::Outside(have) => bytes <= have && bytes > have / 2,
+        }
+    }
+
+    /// Gives the end of a huge object to the kernel: with its addresses where these are claimed.
+    ///
+    /// The range is open and the caller's, who wants nothing that is in it, and reaches to the end of what is open there.
+    unsafe fn cut(hold: Hold, p: *mut u8, bytes: usize) -> Left {
+        // SAFETY: the caller's contract.
+        unsafe {
+            match hold {
+                Hold::Claimed => {
+                    os::unmap(p, bytes);
+                    Left::Closed
+                }
+                _ if os::purge(p, bytes) => Left::Zero,
+                _ => Left::Something,
+            }
         }
     }
 
@@ -326,11 +354,16 @@ impl Heap {
         else {
             return os::Moved::Unable;
         };
+        let hold = self.locked(|h| h.arena.hold());
+        // In a claimed range the source may go with its addresses.
+        let stays = hold != Hold::Claimed;
         // SAFETY: whole pages of two objects of the caller's.
-        let moved = unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE)) };
+        let moved = unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE), stays) };
         if moved == os::Moved::Torn {
             let segments = pages.div_ceil(SEGMENT / PAGE);
-            self.locked(|h| h.disown_huge(index, segments, pages, Left::Nothing, false, 0));
+            // What is left there is found out when it is to be opened, where that can be found out.
+            let left = if stays { Left::Nothing } else { Left::Closed };
+            self.locked(|h| h.disown_huge(index, segments, pages, left, false, 0));
         }
         if moved != os::Moved::Done {
             return moved;
@@ -341,9 +374,12 @@ impl Heap {
             bytes.next_multiple_of(PAGE),
             self.locked(|h| h.arena.opened_bytes(source, segments)),
         );
-        // SAFETY: the rest of the source's segments, as far as they are open.
-        let zero = end >= open || unsafe { os::purge(from.add(end), open - end) };
-        let left = if zero { Left::Zero } else { Left::Something };
+        let left = match end < open {
+            // SAFETY: the rest of the source's segments, as far as they are open.
+            true => unsafe { Self::cut(hold, from.add(end), open - end) },
+            false if stays => Left::Zero,
+            false => Left::Closed,
+        };
         let stamp = Self::stamp(policy);
         self.locked(|h| {
             h.arena.set(

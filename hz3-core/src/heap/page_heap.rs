@@ -10,6 +10,7 @@ use super::arena::{Arena, Entry, Kind, Left};
 use super::bitmap::{Fit, PAGES, PageSet, Span};
 use super::outside::{Outside, OutsideTable};
 use super::placement::Drain;
+use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
@@ -123,17 +124,46 @@ impl PageHeap {
     }
 
     fn take_plainly(&mut self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
-        if let Some(taken) = self.take_free(policy, want, align) {
-            return Some(taken);
+        let mut found = self.take_free(policy, want, align);
+        if found.is_none() && self.add_segment(policy, reach) {
+            found = self.take_free(policy, want, align);
         }
-        if self.add_segment(policy, reach) {
-            return self.take_free(policy, want, align);
+        if found.is_some() {
+            return found;
         }
-        if reach == Reach::Segments {
+        if reach != Reach::Segments
+            && let Some(longest) = (min..want).rev().find(|&n| self.bucket_from(n).is_some())
+        {
+            found = self.take_free(policy, longest, align);
+        }
+        let least = if reach == Reach::Segments { want } else { min };
+        found.or_else(|| self.take_open(policy, least, want, align))
+    }
+
+    /// Takes pages that are open already: what is left where the kernel refuses to open more. The longest range is taken, of
+    /// at least `min` and at most `want` pages.
+    pub(super) fn take_open(&mut self, policy: &Policy, min: usize, want: usize, align: usize) -> Option<Taken> {
+        if self.unopened == 0 {
             return None;
         }
-        let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
-        self.take_free(policy, longest, align)
+        let mut best: Option<(*mut Segment, usize)> = None;
+        self.for_each(|segment| {
+            // SAFETY: `for_each` passes live segments, and the lock is held.
+            let open = unsafe { Segment::open_and_free(segment) };
+            let most = best.map_or(min.max(1) - 1, |(_, len)| len);
+            let fits = |len: usize| open.best_fit(len, align).is_some();
+            if most < want && fits(most + 1) {
+                let len = (most + 1..=want).rev().find(|&len| fits(len)).unwrap_or(most + 1);
+                best = Some((segment, len));
+            }
+        });
+        let (segment, len) = best?;
+        // SAFETY: as above.
+        let (open, mut free) = unsafe { (Segment::open_and_free(segment), (*segment).free) };
+        let span = open.best_fit(len, align)?.span;
+        free.remove(span);
+        let longest = free.longest();
+        self.take_span(policy, segment, Fit { span, longest })
     }
 
     /// Takes free pages out of a segment. None if the kernel has no memory for them; then nothing has changed.
@@ -330,15 +360,15 @@ impl PageHeap {
             }
             let refused = (*segment).dirty.count() > 0;
             if let Some(index) = self.arena.index(p) {
-                let moved = self.arena.entry(index).moved;
-                let (left, moved) = if moved {
-                    Arena::forget(p, (*segment).opened as usize * PAGE, moved)
+                let (moved, hold) = (self.arena.entry(index).moved, self.arena.hold());
+                let left = if moved || hold == Hold::Claimed {
+                    Arena::forget(hold, p, (*segment).opened as usize * PAGE, moved)
                 } else if os::purge(p, HEADER_PAGES * PAGE) && !refused {
-                    (Left::Zero, false)
+                    Left::Zero
                 } else {
-                    (Left::Something, false)
+                    Left::Something
                 };
-                self.huge_dirty += self.arena.give_back(index, 1, left, moved, 0);
+                self.huge_dirty += self.arena.give_back(index, 1, left, false, 0);
             }
         }
     }

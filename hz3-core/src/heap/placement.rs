@@ -72,14 +72,19 @@ impl PageHeap {
         {
             return Some(taken);
         }
-        if self.add_segment(policy, reach) {
-            return self.take_best(policy, want, align, ptr::null_mut());
+        if self.add_segment(policy, reach)
+            && let Some(taken) = self.take_best(policy, want, align, ptr::null_mut())
+        {
+            return Some(taken);
         }
-        if reach == Reach::Segments {
-            return None;
+        let mut found = None;
+        if reach != Reach::Segments
+            && let Some(longest) = (min..want).rev().find(|&n| self.bucket_from(n).is_some())
+        {
+            found = self.take_best(policy, longest, align, ptr::null_mut());
         }
-        let longest = (min..want).rev().find(|&n| self.bucket_from(n).is_some())?;
-        self.take_best(policy, longest, align, ptr::null_mut())
+        let least = if reach == Reach::Segments { want } else { min };
+        found.or_else(|| self.take_open(policy, least, want, align))
     }
 
     fn take_best(&mut self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<Taken> {

@@ -17,7 +17,7 @@
 //! mapping of somebody else's in the table's place would be taken for tags; fences of single pages, closer together than
 //! anything large, keep the kernel from granting one there, and no two arenas get the same slot of the address space.
 
-use super::arena::{Arena, NO_BASE};
+use super::arena::{Arena, Left, NO_BASE};
 use super::bitmap::PAGES;
 use super::segment::SEGMENT;
 use crate::os::{self, Access, Placed, PAGE};
@@ -231,6 +231,34 @@ impl Arena {
             self.tags.written = if self.tags.flat == 0 { base } else { self.tags.written };
         }
         true
+    }
+
+    /// Gives pages to the kernel whose segments are free as a whole: in a claimed range with their addresses, so that limits
+    /// no longer count them; in another one `moved` pages are replaced, so that their mapping is one with its neighbours'
+    /// again.
+    ///
+    /// # Safety
+    /// The range begins with a segment, is open and the caller's, who wants nothing that is in it. It was held so from its
+    /// start.
+    pub unsafe fn forget(hold: Hold, p: *mut u8, bytes: usize, moved: bool) -> Left {
+        // SAFETY: the caller's contract.
+        unsafe {
+            match (hold, moved) {
+                (Hold::Claimed, _) => {
+                    os::unmap(p, bytes);
+                    Left::Closed
+                }
+                (_, true) if os::map_over(p, bytes) => Left::Zero,
+                (_, true) => Left::Nothing,
+                (_, false) if os::purge(p, bytes) => Left::Zero,
+                (_, false) => Left::Something,
+            }
+        }
+    }
+
+    /// How the range is held.
+    pub fn hold(&self) -> Hold {
+        self.hold
     }
 
     /// Makes the first `pages` pages from segment `first` on memory, as far as they are not. What was opened stays so if the

@@ -123,6 +123,21 @@ impl Segment {
         }
     }
 
+    /// The free pages that are memory.
+    ///
+    /// `this` is a live segment, and the caller holds the heap's lock.
+    pub unsafe fn open_and_free(this: *const Segment) -> PageSet {
+        let mut open = PageSet::EMPTY;
+        // SAFETY: the caller's contract.
+        unsafe {
+            open.insert(Span {
+                first: 0,
+                len: (*this).opened as usize,
+            });
+            open.and(&(*this).free)
+        }
+    }
+
     /// Address of a page.
     #[inline]
     pub fn page_address(this: *mut Segment, page: usize) -> *mut u8 {

@@ -230,7 +230,7 @@ unsafe fn madvise(p: *mut u8, bytes: usize, advice: i32) -> bool {
 /// What became of pages that were to move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Moved {
-    /// They moved. The source stays mapped, and reads as zero.
+    /// They moved.
     Done,
     /// The kernel cannot (before Linux 5.7): nothing has changed.
     Unable,
@@ -239,11 +239,12 @@ pub enum Moved {
     Torn,
 }
 
-/// Moves the pages of `from` to `to` without copying.
+/// Moves the pages of `from` to `to` without copying. If the source `stays` it is mapped afterwards as before, and reads as
+/// zero; else nothing is mapped there.
 ///
 /// # Safety
 /// Both ranges are `bytes` long, do not overlap and belong to the caller, who wants nothing that is in `to`.
-pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize) -> Moved {
+pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize, stays: bool) -> Moved {
     const MREMAP_DONTUNMAP: i32 = 4;
     if refuse::this_one() {
         // The kernel at its worst.
@@ -251,7 +252,7 @@ pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize) -> Moved {
         unsafe { unmap(to, bytes) };
         return Moved::Torn;
     }
-    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | MREMAP_DONTUNMAP;
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | if stays { MREMAP_DONTUNMAP } else { 0 };
     // SAFETY: the caller's contract.
     let p = unsafe {
         raw::call(
