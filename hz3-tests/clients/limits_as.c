@@ -119,7 +119,9 @@ int main(int argc, char **argv)
         CHECK(bytes >= first - first / 4, "%zu MiB fit at first, %zu MiB in round %d", first / MIB, bytes / MIB, round);
     }
     printf("%zu MiB of %zu fit (%zu MiB in a thread)\n", first / MIB, limit / MIB, in_first / MIB);
-    size_t least = arena_only() ? 0 : limit / 3;
+    /* The bytes that were asked for: some configs round a half of these sizes up by a quarter. Of a small limit, the
+     * program itself takes a good part. */
+    size_t least = arena_only() ? 0 : hz3_variant() && limit >= 48 * MIB ? limit * 7 / 10 : limit / 3;
     CHECK(first >= least, "%zu MiB of %zu fit", first / MIB, limit / MIB);
     size_t in_last = 0;
     join_thread(start_thread(in_thread, &in_last, 256 * KIB));

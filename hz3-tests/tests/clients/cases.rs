@@ -176,8 +176,18 @@ pub const CASES: &[Case] = &[
     confined("limits_as_256m", "limits_as", |_| words("256 64 4000")),
     confined("limits_as_1g", "limits_as", |_| words("1024 4096 65536")),
     confined("limits_as_4g", "limits_as", |_| words("4096 100000 2000000")),
-    confined("limits_data_256m", "limits_as", |_| words("256 64 4000 data")),
+    with("limits_data_256m", "limits_as", |_| words("256 64 4000 data")),
     plain("limits_self"),
+    short("limits_later"),
+    short("limits_locked"),
+    short("limits_more"),
+    with("limits_data_48m", "limits_as", |_| words("48 1024 1024 data")),
+    with("limits_data_64m", "limits_as", |_| words("64 100000 1000000 data")),
+    plain("memory_dump"),
+    Case {
+        plugin: Some("hooks_plugin"),
+        ..plain("hooks")
+    },
     plain("memory_phases"),
     plain("memory_many"),
     Case {
