@@ -252,13 +252,13 @@ knobs! {
 
     /// Address space.
     [arena: Arena] {
-        /// Bytes reserved. If the kernel refuses, half is tried, and so on.
+        /// Bytes of address space. Only what is used is mapped. Where the kernel grants no free range, one is reserved; if that is refused, half is tried, and so on.
         size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"";
         /// Bytes of a segment: a power of two.
         segment: u64 = Kind::Bytes(256 * KIB, 32 * MIB, 256 * KIB), "\"2MiB\"";
         /// Bytes of a page: a power of two.
         page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
-        /// Where the arena shall lie: an address, or the kernel's choice. It is a wish, not a demand.
+        /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
         base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 47, SEGMENT)), "\"kernel\"";
         /// How reserved memory becomes usable.
         commit: Commit = Kind::Choice(COMMIT), "\"segment\"";
