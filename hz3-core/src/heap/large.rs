@@ -284,11 +284,10 @@ impl Heap {
                 if pages <= HUGE_PAGES {
                     return false;
                 }
-                // The tail is ours, to the end of what is open of the last segment (see `give_huge`).
                 let (open, hold) = self.locked(|h| (h.arena.opened_bytes(index, have), h.arena.hold()));
                 let used = pages * PAGE;
-                // SAFETY: as above.
                 let left = match pages < old && open > used {
+                    // SAFETY: the tail is ours, to the end of what is open of the last segment (see `give_huge`).
                     true => unsafe { Self::cut(hold, p.add(used), open - used) },
                     false => Left::Something,
                 };

@@ -186,10 +186,8 @@ impl World {
                     return;
                 };
                 // SAFETY: the range is out.
-                if self
-                    .heap
-                    .locked(|h| unsafe { h.extend(&self.policy, *segment, *span, more) })
-                {
+                let extended = |h: &mut PageHeap| unsafe { h.extend(&self.policy, *segment, *span, more) };
+                if self.heap.locked(extended) {
                     span.len += more;
                     held.pages += more;
                     let from = held.touched;
