@@ -323,12 +323,12 @@ fn variants_of_another_hz3_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (program, library) = (program(folder.path(), POPULATION), library("default"));
     let copy = folder.path().join("libhz3_other.so");
-    patched(&library, &copy, b"hz3 heap layout\0\x01", b"hz3 heap layout\0\x63");
+    patched(&library, &copy, b"hz3 heap layout\0\x02", b"hz3 heap layout\0\x63");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
     assert!(
         ended
             .err
-            .contains("describes its heap in version 99, and this hz3 reads version 1"),
+            .contains("describes its heap in version 99, and this hz3 reads version 2"),
         "{}",
         ended.err
     );

@@ -35,6 +35,7 @@ impl PageHeap {
                 Kind::Free | Kind::Purging => Place::Free,
                 Kind::Pages => Self::place_in(Segment::of(p), p),
                 Kind::Huge | Kind::Tail => self.place_in_huge(index),
+                Kind::Lost => Place::Elsewhere,
             };
         }
         let records = (self.arena.entries as usize)..self.arena.base();

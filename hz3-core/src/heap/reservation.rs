@@ -20,7 +20,7 @@
 use super::arena::{Arena, Left, NO_BASE};
 use super::bitmap::PAGES;
 use super::segment::SEGMENT;
-use crate::os::{self, Access, Placed, PAGE};
+use crate::os::{self, Access, PAGE, Placed};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::variant::Policy;
 
