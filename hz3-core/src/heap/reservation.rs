@@ -397,7 +397,7 @@ fn place(random: u64, n: u64, front: usize, bytes: usize) -> (usize, usize) {
     let first = (PAGE + front).next_multiple_of(SEGMENT);
     let length = ((first + bytes) * 2).next_power_of_two();
     let slots = ((CLAIM_TO - CLAIM_FROM) / length).max(1) as u64;
-    let shifts = ((length - first - bytes) / SEGMENT) as u64;
+    let shifts = ((length - first - bytes) / SEGMENT).max(1) as u64;
     let slot = CLAIM_FROM + ((random % slots + n) % slots) as usize * length;
     (slot, slot + first + (random / slots % shifts) as usize * SEGMENT)
 }
