@@ -395,7 +395,7 @@ impl Arena {
 /// and its base. A slot is at least twice as long as what lies in it.
 fn place(random: u64, n: u64, front: usize, bytes: usize) -> (usize, usize) {
     let first = (PAGE + front).next_multiple_of(SEGMENT);
-    let length = ((first + bytes) * 2).next_power_of_two();
+    let length = ((first + bytes) * 2).next_power_of_two().max(SEGMENT);
     let slots = ((CLAIM_TO - CLAIM_FROM) / length).max(1) as u64;
     let shifts = ((length - first - bytes) / SEGMENT).max(1) as u64;
     let slot = CLAIM_FROM + ((random % slots + n) % slots) as usize * length;
