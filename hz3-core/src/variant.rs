@@ -117,6 +117,16 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Milliseconds within which free pages that were given back should not have been: after that they go anyhow.
+    pub const fn window(&self) -> u64 {
+        if self.purge_delay > 0 { self.purge_delay } else { 1000 }
+    }
+
+    /// The same of freed huge objects.
+    pub const fn huge_window(&self) -> u64 {
+        if self.large_age > 0 { self.large_age } else { 1000 }
+    }
+
     /// Whether pages are placed without any of the choices of [`crate::heap::placement`].
     pub const fn places_plainly(&self) -> bool {
         !self.lowest && self.pack_tries == 0 && self.quarantine_events == 0

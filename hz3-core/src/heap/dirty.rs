@@ -104,18 +104,10 @@ impl PageHeap {
         }
     }
 
-    /// Pages that are free and backed beyond what is worth keeping.
-    ///
-    /// What is worth keeping is what was lately used again: pages taken raise it by their number, pages given lower it
-    /// by a sixteenth of theirs, between a thirty-second of the bound and the bound. A program whose pages come and go
-    /// keeps them; one that ends a phase keeps little.
-    pub fn excess(&mut self, policy: &Policy) -> usize {
-        let most = policy.dirty_bytes / PAGE;
-        self.keep = (self.keep + self.reused)
-            .saturating_sub(self.added.div_ceil(16))
-            .clamp(most / 32, most);
-        (self.reused, self.added) = (0, 0);
-        self.dirty_pages.saturating_sub(self.keep)
+    /// Pages that are free and backed beyond what is worth keeping at the time `now`.
+    pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {
+        let keep = self.worth.reckon(policy.dirty_bytes / PAGE, now, policy.window());
+        self.dirty_pages.saturating_sub(keep)
     }
 
     /// Takes the backed free pages of the segment that was longest left alone out, if that was before `before`. They

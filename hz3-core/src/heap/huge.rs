@@ -6,24 +6,29 @@ use super::arena::{Entry, Kind, Left};
 use super::bitmap::PAGES;
 use super::segment::SEGMENT;
 use super::{Heap, PageHeap};
-use crate::os::PAGE;
+use crate::os::{self, PAGE};
 use crate::variant::Policy;
 
 impl PageHeap {
     /// Whether so many bytes of a huge object are worth keeping with their pages, beside those that are kept already.
-    /// What is worth keeping is reckoned as in [`excess`](Self::excess), between a thirty-second of the bound and the bound.
+    /// If not, they are held to be given to the kernel.
     pub(super) fn keeps(&mut self, policy: &Policy, bytes: usize) -> bool {
-        let most = policy.large_cache;
-        self.huge_keep = (self.huge_keep + self.huge_reused)
-            .saturating_sub(self.huge_added / 16)
-            .clamp(most / 32, most);
-        (self.huge_reused, self.huge_added) = (0, 0);
-        self.huge_dirty + bytes <= self.huge_keep
+        let now = os::now_ms();
+        let keep = self.huge_worth.reckon(policy.large_cache, now, policy.huge_window());
+        let fits = self.huge_dirty + bytes <= keep;
+        if !fits {
+            self.huge_worth.gave(bytes, now, policy.huge_window());
+        }
+        fits
     }
 
-    pub(super) fn own_huge(&mut self, first: usize, segments: usize, pages: usize, dirty: usize) {
+    pub(super) fn own_huge(&mut self, policy: &Policy, first: usize, segments: usize, pages: usize, dirty: usize) {
         self.huge_dirty -= dirty * SEGMENT;
-        self.huge_reused += dirty * SEGMENT;
+        self.huge_worth.taken(dirty * SEGMENT);
+        if self.huge_worth.regrets() && dirty < segments {
+            let missing = (segments - dirty) * SEGMENT;
+            self.huge_worth.missed(missing, os::now_ms(), policy.huge_window());
+        }
         self.huge_bytes += pages * PAGE;
         let moved = self.arena.moved(first, segments);
         self.arena.set(
@@ -61,7 +66,7 @@ impl PageHeap {
         moved: bool,
         stamp: u32,
     ) {
-        self.huge_added += segments * SEGMENT;
+        self.huge_worth.freed(segments * SEGMENT);
         self.huge_bytes -= pages * PAGE;
         self.huge_dirty += self.arena.give_back(first, segments, left, moved, stamp);
     }

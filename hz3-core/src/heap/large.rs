@@ -84,7 +84,7 @@ impl Heap {
                 found = h.arena.take(policy, pages, align);
             }
             let (first, dirty) = found?;
-            h.own_huge(first, segments, pages, dirty);
+            h.own_huge(policy, first, segments, pages, dirty);
             Some((h.arena.address(first), dirty == 0))
         });
         if let Some((p, clean)) = taken {
@@ -179,13 +179,13 @@ impl Heap {
             Large::Pages(run) => {
                 // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
                 let span = unsafe { Run::span(run) };
-                let now = Self::now(policy);
+                let now = os::now_ms();
                 // SAFETY: so are its pages. Whoever frees the object once more finds that it is gone.
                 let excess = unsafe {
                     (*run).pool = GONE;
                     self.locked(|h| {
                         h.give(Segment::of(p), span, span.len, now);
-                        h.excess(policy) > 0
+                        h.excess(policy, now) > 0
                     })
                 };
                 if excess {

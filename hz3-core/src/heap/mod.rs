@@ -17,6 +17,7 @@ pub mod pressure;
 mod refusal_tests;
 pub mod reservation;
 pub mod segment;
+pub mod worth;
 
 use crate::os::PAGE;
 use crate::sync::Lock;
@@ -63,43 +64,50 @@ impl Heap {
         self.inner.get()
     }
 
-    /// The time at which pages are given, where that matters.
-    #[inline]
-    fn now(policy: &Policy) -> u64 {
-        if policy.purge_delay > 0 { crate::os::now_ms() } else { 0 }
-    }
-
     /// Gives a range of pages back: see [`PageHeap::give`].
     ///
     /// The range is the caller's, who does not use it any more.
     pub unsafe fn give(&self, policy: &Policy, segment: *mut segment::Segment, span: bitmap::Span, touched: usize) {
-        let now = Self::now(policy);
+        let now = crate::os::now_ms();
         // SAFETY: the caller's contract.
         self.locked(|h| unsafe { h.give(segment, span, touched, now) });
     }
 
     /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.
     pub fn purge_excess(&self, policy: &Policy) {
-        self.purge_while(policy, u64::MAX, |h| h.excess(policy) > 0);
+        let now = crate::os::now_ms();
+        self.purge_while(policy, u64::MAX, true, |h| h.excess(policy, now) > 0);
     }
 
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
     pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
-        self.purge_while(policy, u64::MAX, |h| h.dirty_pages * PAGE > bytes)
+        self.purge_while(policy, u64::MAX, false, |h| h.dirty_pages * PAGE > bytes)
     }
 
     /// Gives back the free pages of segments that got none since `before`. Returns the bytes given back.
     pub fn purge_old(&self, policy: &Policy, before: u64) -> usize {
-        self.purge_while(policy, before, |_| true)
+        self.purge_while(policy, before, false, |_| true)
     }
 
-    /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile.
-    fn purge_while(&self, policy: &Policy, before: u64, mut more: impl FnMut(&mut PageHeap) -> bool) -> usize {
+    /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `judged`
+    /// says whether it is held to be a mistake if these pages are soon wanted again.
+    fn purge_while(
+        &self,
+        policy: &Policy,
+        before: u64,
+        judged: bool,
+        mut more: impl FnMut(&mut PageHeap) -> bool,
+    ) -> usize {
         let mut all = 0;
         while let Some(mut purge) = self.locked(|h| if more(h) { h.purge_begin(before) } else { None }) {
             let purged = purge.run();
-            let now = Self::now(policy);
-            self.locked(|h| h.purge_end(&purge, now));
+            let now = crate::os::now_ms();
+            self.locked(|h| {
+                h.purge_end(&purge, now);
+                if judged {
+                    h.worth.gave(purged, now, policy.window());
+                }
+            });
             all += purged * PAGE;
             if purged == 0 {
                 break;

@@ -12,6 +12,7 @@ use super::outside::{Outside, OutsideTable};
 use super::placement::Drain;
 use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
+use super::worth::Worth;
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -70,19 +71,12 @@ pub struct PageHeap {
     pub huge_dirty: usize,
     /// Bytes of huge objects.
     pub huge_bytes: usize,
-    /// Bytes of freed huge objects worth keeping, like `keep`, and what came and went since that was last reckoned.
-    pub huge_keep: usize,
-    /// Bytes of backed segments that huge objects took again.
-    pub huge_reused: usize,
-    /// Bytes that they gave back.
-    pub huge_added: usize,
+    /// How many bytes of freed huge objects are worth keeping.
+    pub(super) huge_worth: Worth,
     /// Free pages that are being purged at the moment, and so cannot be had.
     pub purging: usize,
-    /// Backed free pages worth keeping, as far as experience says: see [`excess`](Self::excess).
-    pub(super) keep: usize,
-    /// Backed pages that were taken and given since `keep` was last reckoned.
-    pub(super) reused: usize,
-    pub(super) added: usize,
+    /// How many backed free pages are worth keeping.
+    pub(super) worth: Worth,
     /// The segment that is to become free, where the policy drains one.
     pub drain: Drain,
 }
@@ -102,13 +96,9 @@ impl PageHeap {
         segments: 0,
         huge_dirty: 0,
         huge_bytes: 0,
-        huge_keep: 0,
-        huge_reused: 0,
-        huge_added: 0,
+        huge_worth: Worth::UNKNOWN,
         purging: 0,
-        keep: 0,
-        reused: 0,
-        added: 0,
+        worth: Worth::UNKNOWN,
         drain: Drain::NONE,
     };
 
@@ -189,7 +179,10 @@ impl PageHeap {
             self.free_pages -= span.len;
             self.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
-            self.reused += dirty;
+            self.worth.taken(dirty);
+            if self.worth.regrets() && dirty < span.len {
+                self.worth.missed(span.len - dirty, os::now_ms(), policy.window());
+            }
             Some(Taken {
                 segment,
                 span,
@@ -273,7 +266,7 @@ impl PageHeap {
                 (*segment).dirty.count_in(span)
             };
             self.more_dirty(segment, dirty, now);
-            self.added += dirty;
+            self.worth.freed(dirty);
             if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
                 self.retire(segment);
             }
