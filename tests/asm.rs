@@ -29,12 +29,15 @@ const MALLOC_COARSE: Budget = Budget {
     instructions: 20,
     branches: 3,
 };
+/// More of them where a thread's block is found by a TLS descriptor: the stack aligned and put back, a load, the call, the
+/// addition. (What is called takes two more if the library is there at the start of the program.)
+const DYNAMIC: usize = 4;
 const FREE: Budget = Budget {
     instructions: 15,
     branches: 2,
 };
 
-const FILE_BYTES: u64 = 150 << 10;
+const FILE_BYTES: u64 = 160 << 10;
 const TLS_BYTES: u64 = 4 << 10;
 
 fn code(name: &str) -> (Code, hz3_tests::library::Library) {
@@ -75,10 +78,20 @@ fn within(code: &Code, name: &str, function: &str, paths: &[Path], budget: &Budg
     }
 }
 
-/// Hot paths call nobody, lock nothing, and loop nowhere.
+/// Whether a config's thread blocks are found by a TLS descriptor, which is a call.
+fn is_dynamic(name: &str) -> bool {
+    common::plan(&format!("configs/{name}.toml")).build.tls == hz3_config::plan::Tls::Dynamic
+}
+
+/// Hot paths call nobody, but for a TLS descriptor, lock nothing, and loop nowhere.
 fn is_hot(code: &Code, name: &str, function: &str) {
+    let mut calls = usize::from(is_dynamic(name));
     for step in code.steps(function).unwrap_or_else(|e| panic!("{e}")) {
         let fault = match step {
+            Steps::Call if calls > 0 => {
+                calls -= 1;
+                continue;
+            }
             Steps::Call => "a call",
             Steps::Lock => "a locked instruction",
             Steps::Back => "a jump backwards",
@@ -137,8 +150,9 @@ fn every_malloc_is_within_the_budget() {
         // Prefetching costs the one instruction that it is.
         let prefetch =
             usize::from(common::plan(&format!("configs/{name}.toml")).hot.prefetch != hz3_config::plan::Prefetch::Off);
+        let dynamic = if is_dynamic(&name) { DYNAMIC } else { 0 };
         let budget = Budget {
-            instructions: MALLOC.instructions + prefetch,
+            instructions: MALLOC.instructions + prefetch + dynamic,
             ..MALLOC
         };
         within(&code, &name, "malloc", &straight(&code, "malloc"), &budget);

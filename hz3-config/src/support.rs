@@ -28,11 +28,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("bins", "layout"), &["\"slots\""], "another bank layout"),
     row(("bins", "order"), &["\"size\""], "another order of slots"),
     row(("build", "optimize"), &["\"speed\""], "optimization for size"),
-    row(
-        ("build", "tls"),
-        &["\"initial-exec\""],
-        "another model of thread-local storage",
-    ),
     row(("central", "guard"), &["\"lock\""], "a lock-free central"),
     row(("central", "steal"), &["false"], "taking objects of other owners"),
     row(("hardening", "check_lists"), &["false"], "checking lists"),

@@ -1,5 +1,6 @@
 //! The statics of one variant, which the expansion declares and the events share.
 
+use crate::event::presence::Presence;
 use crate::event::process::Start;
 use crate::event::thread::Threads;
 use crate::heap::Heap;
@@ -23,6 +24,8 @@ pub trait Shared: Sync + 'static {
     unsafe fn demand(&self, pool: usize) -> &Demand;
     /// The threads.
     fn threads(&self) -> &Threads;
+    /// The object that holds the variant.
+    fn presence(&self) -> &Presence;
     /// How far the process has come.
     fn start(&self) -> &Start;
 }
@@ -31,6 +34,7 @@ pub trait Shared: Sync + 'static {
 pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     pub(crate) heap: Heap,
     pub(crate) threads: Threads,
+    presence: Presence,
     start: Start,
     centrals: [Central; POOLS],
     pub(crate) depots: [[AtomicU64; DEPOT]; POOLS],
@@ -45,6 +49,7 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
         Statics {
             heap: Heap::new(),
             threads: Threads::new(),
+            presence: Presence::new(),
             start: Start::new(),
             centrals: [const { Central::new() }; POOLS],
             depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
@@ -79,6 +84,11 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     #[inline]
     fn threads(&self) -> &Threads {
         &self.threads
+    }
+
+    #[inline]
+    fn presence(&self) -> &Presence {
+        &self.presence
     }
 
     #[inline]

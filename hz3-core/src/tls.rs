@@ -1,18 +1,28 @@
-//! Access to a thread's block.
+//! Access to a thread's block, on x86-64 and aarch64.
 //!
-//! `thread_local!` in a shared library calls `__tls_get_addr` on every access. A hidden symbol in `.tbss` that is read
-//! through its offset in the global offset table (the initial-exec model) costs two instructions, and the linker makes
-//! that offset an immediate in executables. The expansion of a variant uses these macros with a symbol of its own.
+//! `thread_local!` in a shared library calls `__tls_get_addr` on every access. A variant's block is a hidden symbol of its
+//! own, which the expansion declares and reads by these macros, in one of two models (`build.tls`):
 //!
-//! With `--cfg hz3_portable_tls`, and on architectures that have no accessor here, a block is found through a pthread
-//! key instead; it is slower, and complete.
+//! - **Initial-exec**: at a fixed distance from the thread pointer, which stands in the global offset table. Two
+//!   instructions. The object has to be there when the program starts, or to fit the little that the C library sets aside for
+//!   objects that come later.
+//! - **Dynamic**: by a TLS descriptor. The dynamic linker puts a function into it that returns the distance: of two
+//!   instructions if the object was there at the start, else one that looks whether this thread has its block yet and
+//!   makes it if not. The object can be loaded at any time and be unloaded. What the C library allocates for that comes from
+//!   the program's malloc, not from a library that was loaded late.
+//!
+//! The linker of an executable, whose distance is known, makes both models the same: an immediate.
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!(
+    "hz3 reads thread-local storage on x86-64 and aarch64 only: another architecture needs its accessors here"
+);
 
 /// Declares the symbol `$name`: `$size` zero bytes, aligned to 64, in every thread.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __tls_symbol {
     ($name:literal, $size:expr) => {
-        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(hz3_portable_tls)))]
         ::core::arch::global_asm!(
             concat!(".pushsection .tbss.", $name, ",\"awT\",@nobits"),
             concat!(".globl ", $name),
@@ -34,7 +44,6 @@ macro_rules! __tls_symbol {
 #[doc(hidden)]
 macro_rules! __tls_symbol_with_rows {
     ($name:literal, $size:expr, $trap:path) => {
-        #[cfg(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(hz3_portable_tls)))]
         ::core::arch::global_asm!(
             concat!(".pushsection .tdata.", $name, ",\"awT\",@progbits"),
             concat!(".globl ", $name),
@@ -53,45 +62,13 @@ macro_rules! __tls_symbol_with_rows {
     };
 }
 
-/// `$offset` added to the pointer that stands `$field` bytes into this thread's block of symbol `$name`, a block with
-/// rows whose trap is `$trap`.
-#[macro_export]
-#[doc(hidden)]
-macro_rules! __tls_row {
-    ($name:literal, $size:expr, $trap:expr, $field:expr, $offset:expr) => {{
-        let mut at: usize = $offset;
-        #[cfg(all(target_arch = "x86_64", not(hz3_portable_tls)))]
-        // SAFETY: reads the symbol's offset from the thread pointer, and a pointer of this thread's block.
-        unsafe {
-            ::core::arch::asm!(
-                concat!("mov {tp}, qword ptr [rip + ", $name, "@GOTTPOFF]"),
-                "add {at}, qword ptr fs:[{tp} + {field}]",
-                tp = out(reg) _,
-                at = inout(reg) at,
-                field = const $field,
-                options(pure, readonly, nostack),
-            );
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(hz3_portable_tls))))]
-        // SAFETY: the block is this thread's; where it could not be initialised statically it is now.
-        unsafe {
-            let field = ($crate::__tls_address!($name, $size, $field)) as *mut usize;
-            if *field == 0 {
-                *field = $trap as usize;
-            }
-            at += *field;
-        }
-        at
-    }};
-}
-
-/// The address `$offset` bytes into this thread's block of symbol `$name`.
+/// The address `$offset` bytes into this thread's block of symbol `$name`; initial-exec.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __tls_address {
-    ($name:literal, $size:expr, $offset:expr) => {{
+    ($name:literal, $offset:expr) => {{
         let mut at: usize = $offset;
-        #[cfg(all(target_arch = "x86_64", not(hz3_portable_tls)))]
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: reads the thread pointer and the symbol's offset from it; neither changes during the thread's life.
         unsafe {
             ::core::arch::asm!(
@@ -101,7 +78,7 @@ macro_rules! __tls_address {
                 options(pure, nomem, nostack),
             );
         }
-        #[cfg(all(target_arch = "aarch64", not(hz3_portable_tls)))]
+        #[cfg(target_arch = "aarch64")]
         // SAFETY: as on x86-64.
         unsafe {
             let base: usize;
@@ -116,71 +93,137 @@ macro_rules! __tls_address {
             );
             at += base;
         }
-        #[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), hz3_portable_tls))]
-        {
-            static KEY: $crate::tls::PortableKey = $crate::tls::PortableKey::new();
-            at += KEY.block($size);
+        at
+    }};
+}
+
+/// `$offset` added to the pointer that stands `$field` bytes into this thread's block of symbol `$name`, a block with
+/// rows; initial-exec.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_row {
+    ($name:literal, $field:expr, $offset:expr) => {{
+        let mut at: usize = $offset;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads the symbol's offset from the thread pointer, and a pointer of this thread's block.
+        unsafe {
+            ::core::arch::asm!(
+                concat!("mov {tp}, qword ptr [rip + ", $name, "@GOTTPOFF]"),
+                "add {at}, qword ptr fs:[{tp} + {field}]",
+                tp = out(reg) _,
+                at = inout(reg) at,
+                field = const $field,
+                options(pure, readonly, nostack),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the block is this thread's.
+        unsafe {
+            at += *($crate::__tls_address!($name, $field) as *const usize);
         }
         at
     }};
 }
 
-use crate::os::{self, Access};
-use crate::sync::{AtomicU32, Ordering};
-
-/// A pthread key that leads to a thread's block, made at the first use.
-pub struct PortableKey {
-    key: AtomicU32,
+/// The distance of this thread's block of symbol `$name` from the thread pointer, as the symbol's TLS descriptor says.
+///
+/// By convention a descriptor's function changes no register but that of its result, but not every C library saves those
+/// for vectors where it makes a block; so they count as changed. Hot paths have nothing in them.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_distance {
+    ($name:literal) => {{
+        let distance: usize;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the call that the ABI prescribes for a descriptor, with the stack aligned; the distance does not change
+        // during the thread's life, and the C library ends the process if it has no memory for the block.
+        unsafe {
+            ::core::arch::asm!(
+                concat!("lea rax, [rip + ", $name, "@TLSDESC]"),
+                concat!("call qword ptr [rax + ", $name, "@TLSCALL]"),
+                out("rax") distance,
+                out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _,
+                out("zmm4") _, out("zmm5") _, out("zmm6") _, out("zmm7") _,
+                out("zmm8") _, out("zmm9") _, out("zmm10") _, out("zmm11") _,
+                out("zmm12") _, out("zmm13") _, out("zmm14") _, out("zmm15") _,
+                out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _,
+                out("zmm20") _, out("zmm21") _, out("zmm22") _, out("zmm23") _,
+                out("zmm24") _, out("zmm25") _, out("zmm26") _, out("zmm27") _,
+                out("zmm28") _, out("zmm29") _, out("zmm30") _, out("zmm31") _,
+                out("k1") _, out("k2") _, out("k3") _, out("k4") _, out("k5") _, out("k6") _, out("k7") _,
+                options(pure, nomem),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as on x86-64.
+        unsafe {
+            ::core::arch::asm!(
+                concat!("adrp x0, :tlsdesc:", $name),
+                concat!("ldr x1, [x0, :tlsdesc_lo12:", $name, "]"),
+                concat!("add x0, x0, :tlsdesc_lo12:", $name),
+                concat!(".tlsdesccall ", $name),
+                "blr x1",
+                out("x0") distance,
+                out("x1") _,
+                out("lr") _,
+                options(pure, nomem),
+            );
+        }
+        distance
+    }};
 }
 
-const NO_KEY: u32 = 0;
-const MAKING: u32 = u32::MAX;
+/// As [`__tls_address!`]; dynamic.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_address_dynamic {
+    ($name:literal, $offset:expr) => {{
+        let mut at: usize = $offset;
+        let distance = $crate::__tls_distance!($name);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads the thread pointer.
+        unsafe {
+            ::core::arch::asm!(
+                "add {at}, {distance}",
+                "add {at}, qword ptr fs:[0]",
+                at = inout(reg) at,
+                distance = in(reg) distance,
+                options(pure, nomem, nostack),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: reads the thread pointer.
+        unsafe {
+            let tp: usize;
+            ::core::arch::asm!("mrs {tp}, tpidr_el0", tp = out(reg) tp, options(pure, nomem, nostack));
+            at = at.wrapping_add(tp).wrapping_add(distance);
+        }
+        at
+    }};
+}
 
-impl PortableKey {
-    /// No key yet.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        PortableKey {
-            key: AtomicU32::new(NO_KEY),
+/// As [`__tls_row!`]; dynamic.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_row_dynamic {
+    ($name:literal, $field:expr, $offset:expr) => {{
+        let mut at: usize = $offset;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads a pointer of this thread's block.
+        unsafe {
+            ::core::arch::asm!(
+                "add {at}, qword ptr fs:[{distance} + {field}]",
+                distance = in(reg) $crate::__tls_distance!($name),
+                at = inout(reg) at,
+                field = const $field,
+                options(pure, readonly, nostack),
+            );
         }
-    }
-
-    /// Address of this thread's block of `size` bytes, which is zero at first. Ends the process if there is no memory
-    /// for it. Blocks are a few KiB and are left behind when their thread ends.
-    pub fn block(&self, size: usize) -> usize {
-        let key = self.key();
-        let found = os::key_value(key);
-        if !found.is_null() {
-            return found as usize;
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the block is this thread's.
+        unsafe {
+            at += *($crate::__tls_address_dynamic!($name, $field) as *const usize);
         }
-        let block = os::map(0, size, Access::ReadWrite);
-        if block.is_null() {
-            os::die(b"no memory for a thread's block");
-        }
-        // SAFETY: the key has no destructor.
-        unsafe { os::arm_key(key, block.cast()) };
-        block as usize
-    }
-
-    fn key(&self) -> os::Key {
-        loop {
-            match self.key.load(Ordering::Acquire) {
-                NO_KEY => {
-                    if self
-                        .key
-                        .compare_exchange(NO_KEY, MAKING, Ordering::Acquire, Ordering::Relaxed)
-                        .is_ok()
-                    {
-                        let Some(key) = os::make_plain_key() else {
-                            os::die(b"no pthread key left")
-                        };
-                        self.key.store(key + 1, Ordering::Release);
-                    }
-                }
-                MAKING => core::hint::spin_loop(),
-                key => return key - 1,
-            }
-        }
-    }
+        at
+    }};
 }

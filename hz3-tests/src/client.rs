@@ -23,12 +23,13 @@ fn provide(name: &str) -> Result<PathBuf, String> {
     } else {
         (place::source(&format!("clients/{name}.c")), false)
     };
-    let header = place::source("clients/client.h");
+    let headers = ["client.h", "plugin.h"].map(|file| place::source(&format!("clients/{file}")));
     let folder = place::clients();
     std::fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     let output = folder.join(name);
     let made = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
-    if made(&output).is_some_and(|time| Some(time) > made(&source) && Some(time) > made(&header)) {
+    let younger = |file: &PathBuf| made(&output) > made(file);
+    if output.is_file() && younger(&source) && headers.iter().all(younger) {
         return Ok(output);
     }
     compile(&source, is_cpp, name.ends_with("_plugin"), &output)?;

@@ -2,7 +2,8 @@
 //! libraries preloaded, and says what came out.
 //!
 //! Layers, each knowing only those above it in this list: [`place`] (where things are), [`run`] (a process and its
-//! outcome), [`library`] (what a built library is), [`variant`] (builds one), [`client`] (builds a C program).
+//! outcome), [`library`] (what a built library is), [`variant`] (builds one), [`client`] (builds a C program),
+//! [`plugin`] (builds a library in Rust).
 //!
 //! Nothing here is loaded into the test process: a variant lives in subprocesses only.
 
@@ -11,6 +12,7 @@
 pub mod client;
 pub mod library;
 pub mod place;
+pub mod plugin;
 pub mod run;
 pub mod variant;
 

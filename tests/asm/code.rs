@@ -66,6 +66,8 @@ impl Code {
                 known.insert(name.clone(), symbol.address());
             }
             let entry = names.entry(symbol.address()).or_insert((symbol.size(), name.clone()));
+            // A second name that the linker gave has no length.
+            entry.0 = entry.0.max(symbol.size());
             if (name.len(), &name) < (entry.1.len(), &entry.1) {
                 entry.1 = name;
             }

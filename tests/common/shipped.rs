@@ -17,6 +17,7 @@ macro_rules! all {
             CHz3Fast = "configs/hz3-fast.toml",
             CHz3Ptag16 = "configs/hz3-ptag16.toml",
             CHz3Scale = "configs/hz3-scale.toml",
+            CLate = "configs/late.toml",
             CPrefetchNext = "configs/prefetch-next.toml",
             CS22Round4k = "configs/s22-round4k.toml",
             CS23Colored = "configs/s23-colored.toml",

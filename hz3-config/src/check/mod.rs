@@ -17,7 +17,7 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
-    ArenaPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
+    ArenaPlan, BuildPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
     PlacementPlan, Plan, PressurePlan, PurgePlan, Relief, SLOT_BYTES, StatsPlan,
 };
 use crate::{hash, resolve, support};
@@ -163,6 +163,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,
         },
+        build: BuildPlan { tls: s.build.tls.value },
     };
     plan.code_hash = code_hash(&plan);
     Some(plan)
@@ -201,10 +202,11 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         hardening,
         stats,
         hot,
+        build,
     } = plan;
     let tables = (classes, lookup, tag, cache, depot);
     let policies = (
-        ownership, arena, large, placement, purge, pressure, hardening, stats, hot,
+        ownership, arena, large, placement, purge, pressure, hardening, stats, hot, build,
     );
     // Fields come out in the order of their declaration.
     hash::of(&serde_json::to_string(&(tables, policies)).unwrap_or_default())

@@ -10,7 +10,7 @@ mod tables;
 mod thread;
 
 use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, PlacementOrder, Plan, Prefetch, Relief, StatsLevel, TagSpace, Thp,
+    Commit, Foreign, OnFull, Ownership, PlacementOrder, Plan, Prefetch, Relief, StatsLevel, TagSpace, Thp, Tls,
 };
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
@@ -44,7 +44,9 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     } = site;
     let tables = tables::tables(plan, core);
     let policy = policy(plan, core);
-    let life = life::life(name, core);
+    // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
+    let stays = *interposes && plan.build.tls == Tls::InitialExec;
+    let life = life::life(stays, name, core);
     let sources = plan.sources.iter().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
     let shards = plan.ownership.shards as usize;
@@ -87,8 +89,6 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         #attributes
         #visibility struct #name;
 
-        // A crate that uses the macro has not declared the one that chooses portable thread-local storage.
-        #[allow(unexpected_cfgs)]
         const _: () = {
             #(const _: &[u8] = ::core::include_bytes!(#sources);)*
             #tables

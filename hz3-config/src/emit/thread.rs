@@ -1,9 +1,21 @@
 //! The thread block: its type, its symbol, and how its slots are found.
 
 use crate::cost::block_bytes;
-use crate::plan::{Ownership, Plan, SLOT_BYTES};
-use proc_macro2::{Literal, TokenStream};
+use crate::plan::{Ownership, Plan, SLOT_BYTES, Tls};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
+
+/// The macros of the core that read a block: for an address in it, and for an address in one of its rows.
+fn accessors(plan: &Plan) -> (Ident, Ident) {
+    let (address, row) = match plan.build.tls {
+        Tls::InitialExec => ("__tls_address", "__tls_row"),
+        Tls::Dynamic => ("__tls_address_dynamic", "__tls_row_dynamic"),
+    };
+    (
+        Ident::new(address, Span::call_site()),
+        Ident::new(row, Span::call_site()),
+    )
+}
 
 /// What an expansion holds for its thread block.
 pub(super) struct Block {
@@ -25,6 +37,7 @@ impl Block {
 
     /// Slots inside of the block.
     fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+        let (address, _) = accessors(plan);
         let slots = plan.classes.len() + 1;
         let block_bytes = block_bytes(plan) as usize;
         Block {
@@ -41,7 +54,7 @@ impl Block {
             functions: quote! {
                 #[inline(always)]
                 fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), offset) as *mut #core::hot::Slot
+                    #core::#address!(#symbol, offset) as *mut #core::hot::Slot
                 }
 
                 #[inline(always)]
@@ -56,7 +69,7 @@ impl Block {
 
                 #[inline(always)]
                 fn thread() -> *mut Thread {
-                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
+                    #core::#address!(#symbol, 0) as *mut Thread
                 }
             },
         }
@@ -64,6 +77,7 @@ impl Block {
 
     /// Rows of slots outside of the block, one for each owner, and a trap of the same size for threads without.
     fn with_rows(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+        let (address, row_at) = accessors(plan);
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
         let block_bytes = block_bytes(plan) as usize;
@@ -87,24 +101,12 @@ impl Block {
             functions: quote! {
                 #[inline(always)]
                 fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::__tls_row!(
-                        #symbol,
-                        ::core::mem::size_of::<Thread>(),
-                        Self::trap(),
-                        #row::OWN,
-                        offset
-                    ) as *mut #core::hot::Slot
+                    #core::#row_at!(#symbol, #row::OWN, offset) as *mut #core::hot::Slot
                 }
 
                 #[inline(always)]
                 fn bank_slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::__tls_row!(
-                        #symbol,
-                        ::core::mem::size_of::<Thread>(),
-                        Self::trap(),
-                        #row::ROWS,
-                        offset
-                    ) as *mut #core::hot::Slot
+                    #core::#row_at!(#symbol, #row::ROWS, offset) as *mut #core::hot::Slot
                 }
 
                 #[inline(always)]
@@ -114,7 +116,7 @@ impl Block {
 
                 #[inline(always)]
                 fn thread() -> *mut Thread {
-                    #core::__tls_address!(#symbol, ::core::mem::size_of::<Thread>(), 0) as *mut Thread
+                    #core::#address!(#symbol, 0) as *mut Thread
                 }
             },
         }

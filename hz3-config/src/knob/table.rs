@@ -4,12 +4,12 @@
 
 use super::words::{
     COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PLACEMENT_ORDER, PREFETCH, RELIEF, STATS_LEVEL, SUB4K, Sub4k,
-    TAG_ORDER, TAG_SPACE, THP,
+    TAG_ORDER, TAG_SPACE, THP, TLS,
 };
 use super::{Entry, FromValue, Group, Kind, Knob, Merged, Path, RangeRow, Setting, Step, Word};
 use crate::plan::{
     Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel,
-    TagOrder, TagSpace, Thp,
+    TagOrder, TagSpace, Thp, Tls,
 };
 use crate::source::Located;
 
@@ -370,9 +370,6 @@ knobs! {
             Word { name: "size", doc: "size" },
         ]), "\"speed\"";
         /// How a thread finds its block.
-        tls: Named = Kind::Choice(&[
-            Word { name: "initial-exec", doc: "at a fixed offset from the thread pointer" },
-            Word { name: "dynamic", doc: "by a call, so that the library can be loaded late" },
-        ]), "\"initial-exec\"";
+        tls: Tls = Kind::Choice(TLS), "\"initial-exec\"";
     }
 }

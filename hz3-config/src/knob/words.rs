@@ -2,7 +2,7 @@
 
 use super::{FromValue, Value, Word};
 use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, StatsLevel, TagOrder, TagSpace, Thp,
+    Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, StatsLevel, TagOrder, TagSpace, Thp, Tls,
 };
 
 /// A word of a choice that no type of the plan stands for yet.
@@ -85,6 +85,10 @@ words! {
     StatsLevel, STATS_LEVEL: {
         "off" => Off: "only what the heap knows anyway",
         "events" => Events: "every event, by kind and class",
+    }
+    Tls, TLS: {
+        "initial-exec" => InitialExec: "at a fixed distance from the thread pointer; the library has to be there when the program starts",
+        "dynamic" => Dynamic: "by a TLS descriptor; the library can be loaded at any time, and unloaded",
     }
     Prefetch, PREFETCH: {
         "off" => Off: "nothing",

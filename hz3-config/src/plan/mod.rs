@@ -69,6 +69,8 @@ pub struct Plan {
     pub stats: StatsPlan,
     /// Hot-path shape that changes no table.
     pub hot: HotPlan,
+    /// How the library is compiled.
+    pub build: BuildPlan,
 }
 
 impl Plan {
@@ -438,4 +440,22 @@ pub enum Prefetch {
     Off,
     /// The next object of the list.
     Next,
+}
+
+/// How the library is compiled.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BuildPlan {
+    /// How a thread finds its block.
+    pub tls: Tls,
+}
+
+/// How a thread finds its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// At a fixed distance from the thread pointer: the library has to be there when the program starts, or to fit what the
+    /// C library set aside.
+    InitialExec,
+    /// By a TLS descriptor, a call of the C library's: the library can be loaded late and unloaded.
+    Dynamic,
 }

@@ -67,6 +67,7 @@ pub unsafe extern "C" fn child<V: Variant>() {
         os::die(b"fork: another thread was inside the allocator, as the forking thread had slept for long");
     }
     shared.heap().pressure.reset();
+    shared.presence().reset();
     shared.heap().locked(crate::heap::PageHeap::recover);
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {

@@ -23,19 +23,56 @@ const MUCH: usize = 16 << 20;
 /// Looks that find nothing before it ends.
 const PATIENCE: u32 = 10;
 
+/// What is said of the helper in [`crate::heap::Pressure`]: there is none.
+const NONE: u32 = 0;
+/// It exists.
+const EXISTS: u32 = 1;
+/// It has to end at once.
+const DISMISSED: u32 = 2;
+/// It has ended, or is about to: somebody has to wait for it.
+const ENDED: u32 = 3;
+
 /// Starts the helper if there is something to purge, or will be, and it does not exist. Returns whether it was started, for which the
 /// C library may have allocated and freed in this thread.
 pub fn wake<V: Variant>() -> bool {
-    let heap = V::shared().heap();
-    let exists = &heap.pressure.helper;
-    if exists.load(Ordering::Relaxed) != 0 || !backed::<V>() && !large::<V>() || exists.swap(1, Ordering::Relaxed) != 0
+    let pressure = &V::shared().heap().pressure;
+    let helper = &pressure.helper;
+    let before = helper.load(Ordering::Relaxed);
+    let idle = before == NONE || before == ENDED;
+    if !idle
+        || !backed::<V>() && !large::<V>()
+        || helper
+            .compare_exchange(before, EXISTS, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
     {
         return false;
     }
-    if !os::start_thread(run::<V>) {
-        exists.store(0, Ordering::Relaxed);
+    if before == ENDED {
+        // SAFETY: the thread was started here, and whoever finds that it ended waits for it.
+        unsafe { os::join_thread(pressure.helper_thread.load(Ordering::Relaxed) as os::Thread) };
+    }
+    match os::start_thread(run::<V>) {
+        Some(thread) => pressure.helper_thread.store(thread as usize, Ordering::Relaxed),
+        None => helper.store(NONE, Ordering::Relaxed),
     }
     true
+}
+
+/// Ends the helper, if there is one, and waits until it has left the variant's code.
+///
+/// No other thread is in the variant's code.
+pub unsafe fn dismiss<V: Variant>() {
+    if !V::POLICY.purge_helper {
+        return;
+    }
+    let pressure = &V::shared().heap().pressure;
+    let before = pressure.helper.swap(DISMISSED, Ordering::Acquire);
+    os::futex_wake(&pressure.helper);
+    if before == EXISTS || before == ENDED {
+        // SAFETY: as in `wake`.
+        unsafe { os::join_thread(pressure.helper_thread.load(Ordering::Relaxed) as os::Thread) };
+    }
+    pressure.helper.store(NONE, Ordering::Relaxed);
 }
 
 /// Whether there is much that may be freed: only allocations start the helper, so it has to be there before.
@@ -51,10 +88,18 @@ extern "C" fn run<V: Variant>(_: *mut c_void) -> *mut c_void {
     let heap = V::shared().heap();
     let pause = |n: u64| if n > 0 { n } else { PAUSE };
     let (delay, age) = (pause(V::POLICY.purge_delay), pause(V::POLICY.large_age));
-    let exists = &heap.pressure.helper;
+    let helper = &heap.pressure.helper;
+    let change = |from, to| {
+        helper
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+    };
     let mut idle = 0;
     loop {
-        os::sleep_ms(delay.min(age));
+        os::futex_wait_for(helper, EXISTS, (delay.min(age) * 1000) as u32);
+        if helper.load(Ordering::Relaxed) == DISMISSED {
+            return ptr::null_mut();
+        }
         // SAFETY: depots hand each batch to one taker.
         unsafe { relief::drain_depots::<V>() };
         let now = os::now_ms();
@@ -64,9 +109,8 @@ extern "C" fn run<V: Variant>(_: *mut c_void) -> *mut c_void {
         if idle < PATIENCE {
             continue;
         }
-        exists.store(0, Ordering::Relaxed);
         // What came in between has its own event, unless this thread was still there at that time.
-        if !backed::<V>() || exists.swap(1, Ordering::Relaxed) != 0 {
+        if !change(EXISTS, ENDED) || !backed::<V>() || !change(ENDED, EXISTS) {
             return ptr::null_mut();
         }
     }

@@ -13,6 +13,7 @@ pub mod large;
 pub mod magazine;
 pub mod overflow;
 pub mod owners;
+pub mod presence;
 pub mod pressure;
 pub mod process;
 pub mod refill;

@@ -2,7 +2,7 @@
 //! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
 //! the arena.
 
-use super::{fork, thread};
+use super::{fork, presence, thread};
 use crate::heap::reservation::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::hot::{FlatSpace, Space};
@@ -54,6 +54,7 @@ fn register<V: Variant>() {
     // Outside of the lock: it may allocate, and waits for a thread that runs fork handlers.
     if start.registered.swap(1, Ordering::Relaxed) == 0 {
         os::at_fork(fork::prepare::<V>, fork::parent::<V>, fork::child::<V>);
+        presence::load::<V>();
     }
 }
 

@@ -122,8 +122,19 @@ unsafe fn attach_body<V: Variant>() -> bool {
 /// The key's destructor: gives everything back that this thread has. What the thread still allocates and frees after
 /// that goes to central one by one.
 pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
+    let presence = V::shared().presence();
+    presence.enter();
+    // SAFETY: the C library calls this in the thread that armed the key.
+    unsafe { ends::<V>() };
+    presence.leave();
+}
+
+/// A running thread ends, or another key's destructor has made one of a thread that ends.
+///
+/// This thread armed the key.
+unsafe fn ends<V: Variant>() {
     let block = V::thread();
-    // SAFETY: the C library calls this in the thread that armed the key, whose block it is.
+    // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(block);
         if (*meta).state != State::Running {
@@ -145,7 +156,7 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
 /// Gives everything back that this thread has, for good: it has no caches from now on.
 ///
 /// The block is this thread's, which is running.
-unsafe fn retire<V: Variant>(meta: *mut Meta) {
+pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     // SAFETY: the caller's contract.
     unsafe {
         flush::<V>();

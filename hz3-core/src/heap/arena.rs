@@ -106,6 +106,8 @@ pub struct Arena {
     pub(crate) base: usize,
     pub(crate) segments: usize,
     pub(super) hold: Hold,
+    /// The page that says whose a claimed range's slot of the address space is.
+    pub(super) slot: usize,
     pub(super) tags: TagTable,
     /// No free segment lies below this one.
     lowest: usize,
@@ -122,6 +124,7 @@ impl Arena {
         base: 0,
         segments: 0,
         hold: Hold::Nothing,
+        slot: 0,
         tags: TagTable::NONE,
         lowest: 0,
         high: 0,

@@ -17,6 +17,7 @@ pub mod pressure;
 mod refusal_tests;
 pub mod reservation;
 pub mod segment;
+mod unmap;
 pub mod worth;
 
 use crate::os::PAGE;

@@ -3,7 +3,7 @@
 //! `free` finds them on its slow path, through this table: open addressing, keyed by segment number, in its own mapping.
 //! It belongs to the holder of the heap's lock.
 
-use super::segment::SEGMENT;
+use super::segment::{SEGMENT, Segment};
 use crate::os::{self, Access};
 use core::ptr;
 
@@ -140,13 +140,42 @@ impl OutsideTable {
         }
     }
 
+    /// Calls `f` with the key and the bytes of every live cell.
+    fn for_each(&self, mut f: impl FnMut(usize, usize)) {
+        for i in 0..self.capacity {
+            // SAFETY: a cell of the table.
+            let c = unsafe { *self.cell(i) };
+            if c.key > DELETED {
+                f(c.key, c.bytes);
+            }
+        }
+    }
+
+    /// Calls `f` with every segment of pages.
+    pub fn for_each_segment(&self, mut f: impl FnMut(*mut Segment)) {
+        self.for_each(|key, bytes| {
+            if bytes == 0 {
+                f((key * SEGMENT) as *mut Segment);
+            }
+        });
+    }
+
+    /// Forgets everything, and unmaps the table.
+    pub fn clear(&mut self) {
+        let old = core::mem::replace(self, OutsideTable::EMPTY);
+        if old.capacity > 0 {
+            // SAFETY: the old table is no longer referred to.
+            unsafe { os::unmap(old.cells.cast(), old.capacity * size_of::<Cell>()) };
+        }
+    }
+
     fn grow(&mut self) -> bool {
         let capacity = (self.live * 4).next_power_of_two().max(256);
         let cells: *mut Cell = os::map(0, capacity * size_of::<Cell>(), Access::ReadWrite).cast();
         if cells.is_null() {
             return false;
         }
-        let old = core::mem::replace(
+        let mut old = core::mem::replace(
             self,
             OutsideTable {
                 cells,
@@ -155,17 +184,8 @@ impl OutsideTable {
                 live: 0,
             },
         );
-        for i in 0..old.capacity {
-            // SAFETY: a cell of the old mapping, which is still there.
-            let c = unsafe { *old.cell(i) };
-            if c.key > DELETED {
-                self.put(c.key, c.bytes);
-            }
-        }
-        if old.capacity > 0 {
-            // SAFETY: the old table is no longer referred to.
-            unsafe { os::unmap(old.cells.cast(), old.capacity * size_of::<Cell>()) };
-        }
+        old.for_each(|key, bytes| self.put(key, bytes));
+        old.clear();
         true
     }
 }

@@ -4,7 +4,7 @@
 //! Hot paths never look here. Events compare one word that changes only when memory is short, so that it stays in every
 //! core's cache.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What the epoch asks threads for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,8 +85,10 @@ macro_rules! counters {
             raised_part: AtomicU64,
             /// When the free pages are next looked through.
             look_at: AtomicU64,
-            /// Whether the helper thread exists.
+            /// What [`crate::event::helper`] says of the helper thread.
             pub helper: AtomicU32,
+            /// That thread, while there is one to wait for.
+            pub helper_thread: AtomicUsize,
             $( $name: AtomicU64, )+
         }
 
@@ -103,6 +105,7 @@ macro_rules! counters {
                     raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
                     helper: AtomicU32::new(0),
+                    helper_thread: AtomicUsize::new(0),
                     $( $name: AtomicU64::new(0), )+
                 }
             }

@@ -69,9 +69,9 @@ pub struct TagTable {
     /// A table that begins with the tag of address 0 and covers the whole address space; 0 if there is none.
     pub flat: usize,
     /// Address up to which the arena's part of the table can be written.
-    written: usize,
+    pub(super) written: usize,
     /// Entries that can be written.
-    entries: usize,
+    pub(super) entries: usize,
 }
 
 impl TagTable {
@@ -96,6 +96,11 @@ impl TagTable {
         } else {
             base - self.bytes_below + (at - base) / PAGE * self.tag_bytes
         }
+    }
+
+    /// Addresses of the fences in the part of a claimed range's table that lies below its base.
+    pub(super) fn fences(&self, base: usize) -> core::iter::StepBy<core::ops::Range<usize>> {
+        (base - self.bytes_below + FENCED..base).step_by(FENCED)
     }
 
     /// Makes the tags of a segment outside of the arena writable, if the table covers it.
@@ -136,6 +141,7 @@ impl Arena {
             }
             if self.lay_out(base, base - front, entries) {
                 self.hold = Hold::Claimed;
+                self.slot = slot;
                 self.settle(base, bytes, (base - front) as *mut u8);
                 return true;
             }
@@ -151,7 +157,7 @@ impl Arena {
         if os::map_at(from, entries, Access::Read) != Placed::Done {
             return false;
         }
-        let fences = (base - self.tags.bytes_below + FENCED..base).step_by(FENCED);
+        let fences = self.tags.fences(base);
         let missing = fences
             .clone()
             .find(|&at| os::map_at(at, PAGE, Access::None) != Placed::Done);

@@ -10,6 +10,7 @@ mod futex;
 mod identity;
 mod maps;
 mod memory;
+pub mod program;
 mod raw;
 mod report;
 mod thread;

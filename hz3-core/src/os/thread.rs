@@ -4,8 +4,20 @@ use super::{KeepErrno, raw};
 use core::ffi::c_void;
 use core::ptr;
 
-/// Starts a detached thread with a small stack and all signals blocked. False if there cannot be one. May allocate.
-pub fn start_thread(run: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
+/// A thread of ours, which somebody has to wait for.
+pub type Thread = libc::pthread_t;
+
+/// Waits until a thread has left our code for good.
+///
+/// `start_thread` gave it, and nobody else waits for it.
+pub unsafe fn join_thread(thread: Thread) {
+    let _errno = KeepErrno::new();
+    // SAFETY: the caller's contract.
+    unsafe { libc::pthread_join(thread, ptr::null_mut()) };
+}
+
+/// Starts a thread with a small stack and all signals blocked. None if there cannot be one. May allocate.
+pub fn start_thread(run: extern "C" fn(*mut c_void) -> *mut c_void) -> Option<Thread> {
     /// Bytes of the stack: enough for the C library's own and for thread-local storage.
     const STACK: usize = 256 << 10;
     let _errno = KeepErrno::new();
@@ -18,17 +30,16 @@ pub fn start_thread(run: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
             core::mem::zeroed::<libc::sigset_t>(),
         );
         if libc::pthread_attr_init(&mut attributes) != 0 {
-            return false;
+            return None;
         }
         libc::pthread_attr_setstacksize(&mut attributes, STACK);
-        libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
         let mut thread: libc::pthread_t = 0;
         let r = libc::pthread_create(&mut thread, &attributes, run, ptr::null_mut());
         libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
         libc::pthread_attr_destroy(&mut attributes);
-        r == 0
+        (r == 0).then_some(thread)
     }
 }
 
@@ -53,6 +64,12 @@ pub fn make_key(destructor: unsafe extern "C" fn(*mut c_void)) -> Option<Key> {
     (r == 0).then_some(key)
 }
 
+/// Gives a key back: its destructor is not called any more.
+pub fn delete_key(key: Key) {
+    // SAFETY: `key` is one of ours.
+    unsafe { libc::pthread_key_delete(key) };
+}
+
 /// Stores `value` under `key` for this thread, so that its destructor runs with it. May allocate. False when the C library
 /// has no memory for that.
 ///
@@ -68,18 +85,4 @@ pub fn at_fork(prepare: unsafe extern "C" fn(), parent: unsafe extern "C" fn(), 
     let _errno = KeepErrno::new();
     // SAFETY: the handlers are functions for the life of this library, and the registration names its DSO.
     unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-}
-
-/// Makes a key without a destructor.
-pub fn make_plain_key() -> Option<Key> {
-    let mut key: Key = 0;
-    // SAFETY: `key` outlives the call.
-    let r = unsafe { libc::pthread_key_create(&mut key, None) };
-    (r == 0).then_some(key)
-}
-
-/// What this thread stored under `key`; null if nothing.
-pub fn key_value(key: Key) -> *mut u8 {
-    // SAFETY: `key` came from `make_plain_key`.
-    unsafe { libc::pthread_getspecific(key).cast() }
 }

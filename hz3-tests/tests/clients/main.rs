@@ -63,7 +63,7 @@ fn shape(name: &str) -> String {
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.arena);
             format!(
-                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {}",
+                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?}",
                 plan.ownership.mode,
                 tag.width,
                 tag.space,
@@ -72,7 +72,8 @@ fn shape(name: &str) -> String {
                 plan.stats.level,
                 arena.commit,
                 arena.on_full,
-                plan.pressure.enabled
+                plan.pressure.enabled,
+                plan.build.tls
             )
         },
     )
