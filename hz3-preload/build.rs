@@ -1,9 +1,22 @@
 //! Generates the variant that `HZ3_CONFIG` names (`configs/default.toml` if it is not set), and its ELF note.
 
+use hz3_config::plan::Tls;
 use hz3_config::{emit, sources};
 use proc_macro2::{Ident, Literal, Span};
 use quote::quote;
 use std::path::{Path, PathBuf};
+
+/// Functions of C++ that other forms are defined by: a program may replace them.
+const REPLACEABLE: [&str; 8] = [
+    "_Znwm",
+    "_Znam",
+    "_ZnwmSt11align_val_t",
+    "_ZnamSt11align_val_t",
+    "_ZdlPv",
+    "_ZdaPv",
+    "_ZdlPvSt11align_val_t",
+    "_ZdaPvSt11align_val_t",
+];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=HZ3_CONFIG");
@@ -52,15 +65,21 @@ fn main() {
         #[unsafe(link_section = ".note.hz3")]
         static NOTE: Note<#length> = Note(*#note);
     };
-    write(&PathBuf::from(var("OUT_DIR")).join("variant.rs"), &code.to_string());
-    for argument in [
-        &format!("-soname,libhz3_{}.so", plan.name),
-        "-z,defs",
-        "-z,nodelete",
-        // Its fork handlers are to be the first that anybody registers.
-        "-z,initfirst",
-        "-Bsymbolic-functions",
-    ] {
+    let out = PathBuf::from(var("OUT_DIR"));
+    write(&out.join("variant.rs"), &code.to_string());
+    // Forms of `operator new` that derive from these call them as the dynamic linker binds them, to the program's own if it
+    // has some. All other calls within the library stay within it.
+    let list = out.join("replaceable.list");
+    write(&list, &format!("{{ {}; }};\n", REPLACEABLE.join("; ")));
+    println!("cargo::rustc-cdylib-link-arg=-Wl,--dynamic-list={}", list.display());
+    for name in REPLACEABLE {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--defsym=__hz3_own{name}={name}");
+    }
+    let soname = format!("-soname,libhz3_{}.so", plan.name);
+    // Its fork handlers are to be the first that anybody registers.
+    let always = [&soname, "-z,defs", "-z,initfirst", "-Bsymbolic-functions"];
+    let never_unloaded = (plan.build.tls == Tls::InitialExec).then_some("-z,nodelete");
+    for argument in always.into_iter().chain(never_unloaded) {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{argument}");
     }
 }

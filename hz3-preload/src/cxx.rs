@@ -1,4 +1,7 @@
 //! C++ `operator new` and `operator delete`, by their Itanium names on 64-bit targets.
+//!
+//! A program may replace some of them and not the others. Then the others have to call its own: the standard says which form
+//! calls which.
 
 use crate::Preload as V;
 use core::ffi::c_void;
@@ -23,6 +26,7 @@ mod throwing {
         "__hz3_new_aligned",
         "__hz3_nothrow",
         "__hz3_nothrow_aligned",
+        "__hz3_replaced",
         super::plain,
         super::aligned
     );
@@ -41,7 +45,8 @@ mod throwing {
 
 #[cfg(not(target_arch = "x86_64"))]
 mod throwing {
-    //! Without the hand-written frames an exception cannot leave this library: out of memory ends the process.
+    //! Without the hand-written frames an exception cannot leave this library: out of memory ends the process. Nor can one
+    //! be caught: a nothrow form whose other form a program has replaced throws what that throws.
 
     fn or_die(p: *mut u8) -> *mut u8 {
         if p.is_null() {
@@ -63,7 +68,7 @@ mod throwing {
         super::plain(n)
     }
 
-    pub unsafe fn nothrow_aligned(n: usize, align: usize) -> *mut u8 {
+    pub unsafe extern "C" fn nothrow_aligned(n: usize, align: usize) -> *mut u8 {
         super::aligned(align, n)
     }
 }
@@ -99,6 +104,11 @@ ending! {
     NoThrow, nothrow
 }
 
+/// `std::nothrow_t` by reference, and `std::align_val_t`.
+type Nothrow = *const c_void;
+type Align = usize;
+
+/// The functions that a program may replace, and that do something of their own.
 macro_rules! export {
     ($($name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {
     $(
@@ -113,29 +123,101 @@ macro_rules! export {
 };
 }
 
-/// `std::nothrow_t` by reference, and `std::align_val_t`.
-type Nothrow = *const c_void;
-type Align = usize;
-
 export! {
     _Znwm(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
-    _Znam(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
-    _ZnwmRKSt9nothrow_t(n: usize, _t: Nothrow) -> *mut u8 = hot::malloc_or::<V, NoThrow>(n);
-    _ZnamRKSt9nothrow_t(n: usize, _t: Nothrow) -> *mut u8 = hot::malloc_or::<V, NoThrow>(n);
     _ZnwmSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
-    _ZnamSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
-    _ZnwmSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: Nothrow) -> *mut u8 = throwing::nothrow_aligned(n, a);
-    _ZnamSt11align_val_tRKSt9nothrow_t(n: usize, a: Align, _t: Nothrow) -> *mut u8 = throwing::nothrow_aligned(n, a);
     _ZdlPv(p: *mut u8) = hot::free::<V>(p);
-    _ZdaPv(p: *mut u8) = hot::free::<V>(p);
-    _ZdlPvRKSt9nothrow_t(p: *mut u8, _t: Nothrow) = hot::free::<V>(p);
-    _ZdaPvRKSt9nothrow_t(p: *mut u8, _t: Nothrow) = hot::free::<V>(p);
-    _ZdlPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
-    _ZdaPvm(p: *mut u8, _n: usize) = hot::free::<V>(p);
     _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
-    _ZdaPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
-    _ZdlPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
-    _ZdaPvmSt11align_val_t(p: *mut u8, _n: usize, _a: Align) = hot::free::<V>(p);
-    _ZdlPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: Nothrow) = hot::free::<V>(p);
-    _ZdaPvSt11align_val_tRKSt9nothrow_t(p: *mut u8, _a: Align, _t: Nothrow) = hot::free::<V>(p);
+}
+
+/// Forms that are defined as a call of another one with the same first arguments. That one may be the program's own: it is
+/// reached as the dynamic linker has bound it.
+macro_rules! derive {
+    ($($name:ident($($ty:ty),*) $(-> $ret:ty)? = $other:literal;)*) => {
+    $(
+        #[doc = concat!("`", stringify!($name), "`: `", $other, "`, whoever's that is.")]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "C" fn $name($(_: $ty),*) $(-> $ret)? {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::naked_asm!(concat!("jmp qword ptr [rip + ", $other, "@GOTPCREL]"));
+            #[cfg(target_arch = "aarch64")]
+            core::arch::naked_asm!(
+                concat!("adrp x16, :got:", $other),
+                concat!("ldr x16, [x16, :got_lo12:", $other, "]"),
+                "br x16",
+            );
+        }
+    )*
+};
+}
+
+derive! {
+    _Znam(usize) -> *mut u8 = "_Znwm";
+    _ZnamSt11align_val_t(usize, Align) -> *mut u8 = "_ZnwmSt11align_val_t";
+    _ZdaPv(*mut u8) = "_ZdlPv";
+    _ZdlPvm(*mut u8, usize) = "_ZdlPv";
+    _ZdlPvRKSt9nothrow_t(*mut u8, Nothrow) = "_ZdlPv";
+    _ZdaPvm(*mut u8, usize) = "_ZdaPv";
+    _ZdaPvRKSt9nothrow_t(*mut u8, Nothrow) = "_ZdaPv";
+    _ZdaPvSt11align_val_t(*mut u8, Align) = "_ZdlPvSt11align_val_t";
+    _ZdlPvmSt11align_val_t(*mut u8, usize, Align) = "_ZdlPvSt11align_val_t";
+    _ZdlPvSt11align_val_tRKSt9nothrow_t(*mut u8, Align, Nothrow) = "_ZdlPvSt11align_val_t";
+    _ZdaPvmSt11align_val_t(*mut u8, usize, Align) = "_ZdaPvSt11align_val_t";
+    _ZdaPvSt11align_val_tRKSt9nothrow_t(*mut u8, Align, Nothrow) = "_ZdaPvSt11align_val_t";
+}
+
+/// The nothrow forms: as above, and null where the other one throws. As long as the other one is this library's, which the
+/// linker tells by a second name, nothing need be thrown for that.
+macro_rules! derive_nothrow {
+    ($($name:ident($($ty:ty),*) = [$($other:literal),+] or $own:path;)*) => {
+    $(
+        #[doc = concat!("`", stringify!($name), "`.")]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "C" fn $name($(_: $ty),*) -> *mut u8 {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::naked_asm!(
+                $(
+                    concat!("mov rax, qword ptr [rip + ", $other, "@GOTPCREL]"),
+                    concat!("lea rcx, [rip + __hz3_own", $other, "]"),
+                    "cmp rax, rcx",
+                    "jne __hz3_replaced",
+                )+
+                "jmp {own}",
+                own = sym $own,
+            );
+            #[cfg(target_arch = "aarch64")]
+            core::arch::naked_asm!(
+                $(
+                    concat!("adrp x16, :got:", $other),
+                    concat!("ldr x16, [x16, :got_lo12:", $other, "]"),
+                    concat!("adrp x17, __hz3_own", $other),
+                    concat!("add x17, x17, :lo12:__hz3_own", $other),
+                    "cmp x16, x17",
+                    "b.ne 2f",
+                )+
+                "b {own}",
+                "2:",
+                "br x16",
+                own = sym $own,
+            );
+        }
+    )*
+};
+}
+
+derive_nothrow! {
+    _ZnwmRKSt9nothrow_t(usize, Nothrow) = ["_Znwm"] or nothrow;
+    _ZnamRKSt9nothrow_t(usize, Nothrow) = ["_Znam", "_Znwm"] or nothrow;
+    _ZnwmSt11align_val_tRKSt9nothrow_t(usize, Align, Nothrow) = ["_ZnwmSt11align_val_t"] or throwing::nothrow_aligned;
+    _ZnamSt11align_val_tRKSt9nothrow_t(usize, Align, Nothrow) =
+        ["_ZnamSt11align_val_t", "_ZnwmSt11align_val_t"] or throwing::nothrow_aligned;
+}
+
+unsafe extern "C" fn nothrow(n: usize) -> *mut u8 {
+    // SAFETY: an allocation has no further conditions.
+    unsafe { hot::malloc_or::<V, NoThrow>(n) }
 }

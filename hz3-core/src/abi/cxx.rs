@@ -2,49 +2,117 @@
 //!
 //! An exception must not pass through a Rust frame (with `panic = "abort"` it would end the process), so the frames that
 //! call the handler and `std::__throw_bad_alloc` are written by hand, with the unwinding tables that let exceptions
-//! leave them; the nothrow forms have a table that catches everything, as the standard wants. libstdc++'s functions are
-//! found through weak references: a program without it gets an abort where C++ would throw. The hot path is `malloc`'s;
+//! leave them; the nothrow forms have a table that catches everything, as the standard wants. The hot path is `malloc`'s;
 //! this begins where that found no object at hand.
+//!
+//! The functions of the C++ library are looked for when they are needed, from the caller's point of view
+//! ([`function_near`]): a C program may load a plugin in C++ at any time, and its library with it, and close both again. Where
+//! there is none, nobody could catch an exception: the process ends with a message.
 
-/// Defines four functions for memory in C++'s sense: `$new(size)`, `$new_aligned(size, align)`, and their nothrow forms,
-/// which return null where the others throw. `$malloc(size)` and `$memalign(align, size)` are the functions of C type
-/// that they call. The symbols are hidden: local to the library.
+use crate::os::{die, symbols::function_near};
+use core::ffi::{c_int, c_void};
+use core::mem::transmute;
+
+/// What an exception of any language begins with (Itanium C++ ABI).
+#[repr(C)]
+pub struct Exception {
+    class: u64,
+    /// Lies in the library that threw it.
+    cleanup: usize,
+}
+
+/// The address of the new-handler that is installed; 0 if there is none. `asking` is an address in the caller's code.
+pub extern "C" fn new_handler(asking: usize) -> usize {
+    match function_near(c"_ZSt15get_new_handlerv", asking) {
+        // SAFETY: the function's type in every C++ library that has it; it throws nothing.
+        Some(get) => unsafe { transmute::<usize, extern "C" fn() -> usize>(get)() },
+        None => 0,
+    }
+}
+
+/// The address of the function that throws `std::bad_alloc`.
+pub extern "C" fn thrower(asking: usize) -> usize {
+    function_near(c"_ZSt17__throw_bad_allocv", asking).unwrap_or_else(|| {
+        die(b"operator new: out of memory, and no C++ library is loaded that could throw std::bad_alloc")
+    })
+}
+
+/// The personality of the nothrow forms' frames: that of the library whose exception passes, if it has one. The frame is
+/// passed over otherwise.
+pub unsafe extern "C" fn personality(
+    version: c_int,
+    actions: c_int,
+    class: u64,
+    exception: *mut Exception,
+    context: *mut c_void,
+) -> c_int {
+    const CONTINUE_UNWIND: c_int = 8;
+    type Personality = unsafe extern "C" fn(c_int, c_int, u64, *mut Exception, *mut c_void) -> c_int;
+    // SAFETY: the unwinder passes an exception and what belongs to it; the types are the ABI's.
+    unsafe {
+        match function_near(c"__gxx_personality_v0", (*exception).cleanup) {
+            Some(found) => transmute::<usize, Personality>(found)(version, actions, class, exception, context),
+            None => CONTINUE_UNWIND,
+        }
+    }
+}
+
+/// Ends an exception that was caught.
+pub unsafe extern "C" fn caught(exception: *mut Exception) {
+    // SAFETY: the landing pad passes the exception that it was reached with, once; the types are the ABI's.
+    unsafe {
+        let near = (*exception).cleanup;
+        let (begin, end) = (
+            function_near(c"__cxa_begin_catch", near),
+            function_near(c"__cxa_end_catch", near),
+        );
+        if let (Some(begin), Some(end)) = (begin, end) {
+            transmute::<usize, unsafe extern "C" fn(*mut Exception) -> *mut c_void>(begin)(exception);
+            transmute::<usize, unsafe extern "C" fn()>(end)();
+        }
+    }
+}
+
+/// Defines five functions for memory in C++'s sense: `$new(size)`, `$new_aligned(size, align)`, their nothrow forms, which
+/// return null where the others throw, and `$replaced`, which calls the function in `rax` with its own arguments and returns
+/// null where that throws. `$malloc(size)` and `$memalign(align, size)` are the functions of C type that they call. The
+/// symbols are hidden: local to the library.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __cxx_new {
-    ($new:literal, $new_aligned:literal, $nothrow:literal, $nothrow_aligned:literal, $malloc:path, $memalign:path) => {
+    ($new:literal, $new_aligned:literal, $nothrow:literal, $nothrow_aligned:literal, $replaced:literal, $malloc:path, $memalign:path) => {
         ::core::arch::global_asm!(
             ".pushsection .data.rel.ro.hz3_personality,\"aw\",@progbits",
             ".p2align 3",
-            ".Lhz3_personality: .quad __gxx_personality_v0",
+            ".Lhz3_personality: .quad {personality}",
             ".popsection",
-            ".pushsection .gcc_except_table.hz3_nothrow,\"a\",@progbits",
             // No base for landing pads, 4-byte types; one call site for the whole function, whose only action is to
             // catch the type 0: everything.
-            ".Lhz3_lsda:",
+            ".macro hz3_cxx_catch_all name",
+            ".pushsection .gcc_except_table.hz3_\\name,\"a\",@progbits",
+            ".Lhz3_lsda_\\name:",
             ".byte 0xff, 0x03",
-            ".uleb128 .Lhz3_types - .Lhz3_lsda_body",
-            ".Lhz3_lsda_body:",
+            ".uleb128 .Lhz3_types_\\name - .Lhz3_lsda_body_\\name",
+            ".Lhz3_lsda_body_\\name:",
             ".byte 0x01",
-            ".uleb128 .Lhz3_sites_end - .Lhz3_sites",
-            ".Lhz3_sites:",
+            ".uleb128 .Lhz3_sites_end_\\name - .Lhz3_sites_\\name",
+            ".Lhz3_sites_\\name:",
             ".uleb128 0",
-            ".uleb128 .Lhz3_nothrow_end - .Lhz3_nothrow",
-            ".uleb128 .Lhz3_landing - .Lhz3_nothrow",
+            ".uleb128 .Lhz3_end_\\name - .Lhz3_\\name",
+            ".uleb128 .Lhz3_landing_\\name - .Lhz3_\\name",
             ".uleb128 1",
-            ".Lhz3_sites_end:",
+            ".Lhz3_sites_end_\\name:",
             ".byte 1, 0",
             ".p2align 2",
             ".long 0",
-            ".Lhz3_types:",
+            ".Lhz3_types_\\name:",
             ".popsection",
-            ".weak _ZSt15get_new_handlerv",
-            ".weak _ZSt17__throw_bad_allocv",
-            ".weak __gxx_personality_v0",
-            ".weak __cxa_begin_catch",
-            ".weak __cxa_end_catch",
+            ".cfi_personality 0x9b, .Lhz3_personality",
+            ".cfi_lsda 0x1b, .Lhz3_lsda_\\name",
+            ".Lhz3_\\name:",
+            ".endm",
             ".pushsection .text.hz3_cxx_new,\"ax\",@progbits",
-            // In all four: rbx is the size, r12 the alignment or 0.
+            // In all four: rbx is the size, r12 the alignment or 0, and the caller's address stands 24 bytes above rsp.
             ".macro hz3_cxx_enter name",
             ".globl \\name",
             ".hidden \\name",
@@ -78,10 +146,8 @@ macro_rules! __cxx_new {
             "4:",
             "test rax, rax",
             "jnz 5f",
-            "mov rax, qword ptr [rip + _ZSt15get_new_handlerv@GOTPCREL]",
-            "test rax, rax",
-            "jz 6f",
-            "call rax",
+            "mov rdi, qword ptr [rsp + 24]",
+            "call {new_handler}",
             "test rax, rax",
             "jz 6f",
             "call rax",
@@ -103,11 +169,9 @@ macro_rules! __cxx_new {
             concat!("hz3_cxx_enter ", $new),
             "hz3_cxx_loop .Lhz3_new_aligned",
             "6:",
-            "mov rax, qword ptr [rip + _ZSt17__throw_bad_allocv@GOTPCREL]",
-            "test rax, rax",
-            "jz 7f",
+            "mov rdi, qword ptr [rsp + 24]",
+            "call {thrower}",
             "call rax",
-            "7:",
             "ud2",
             "hz3_cxx_leave",
             ".cfi_endproc",
@@ -116,9 +180,7 @@ macro_rules! __cxx_new {
             "jmp .Lhz3_new_aligned",
             ".cfi_endproc",
             ".cfi_startproc",
-            ".cfi_personality 0x9b, .Lhz3_personality",
-            ".cfi_lsda 0x1b, .Lhz3_lsda",
-            ".Lhz3_nothrow:",
+            "hz3_cxx_catch_all nothrow",
             concat!("hz3_cxx_enter ", $nothrow),
             "hz3_cxx_loop .Lhz3_nothrow_aligned",
             ".cfi_remember_state",
@@ -126,23 +188,49 @@ macro_rules! __cxx_new {
             "xor eax, eax",
             "hz3_cxx_leave",
             ".cfi_restore_state",
-            ".Lhz3_landing:",
+            ".Lhz3_landing_nothrow:",
             "mov rdi, rax",
-            "call qword ptr [rip + __cxa_begin_catch@GOTPCREL]",
-            "call qword ptr [rip + __cxa_end_catch@GOTPCREL]",
+            "call {caught}",
             "jmp 6b",
-            ".Lhz3_nothrow_end:",
+            ".Lhz3_end_nothrow:",
             ".cfi_endproc",
             ".cfi_startproc",
             concat!("hz3_cxx_enter ", $nothrow_aligned),
             "jmp .Lhz3_nothrow_aligned",
             ".cfi_endproc",
+            ".cfi_startproc",
+            "hz3_cxx_catch_all replaced",
+            concat!(".globl ", $replaced),
+            concat!(".hidden ", $replaced),
+            concat!(".type ", $replaced, ", @function"),
+            concat!($replaced, ":"),
+            "sub rsp, 8",
+            ".cfi_adjust_cfa_offset 8",
+            "call rax",
+            "8:",
+            "add rsp, 8",
+            ".cfi_remember_state",
+            ".cfi_adjust_cfa_offset -8",
+            "ret",
+            ".cfi_restore_state",
+            ".Lhz3_landing_replaced:",
+            "mov rdi, rax",
+            "call {caught}",
+            "xor eax, eax",
+            "jmp 8b",
+            ".Lhz3_end_replaced:",
+            ".cfi_endproc",
+            ".purgem hz3_cxx_catch_all",
             ".purgem hz3_cxx_enter",
             ".purgem hz3_cxx_loop",
             ".purgem hz3_cxx_leave",
             ".popsection",
             malloc = sym $malloc,
             memalign = sym $memalign,
+            new_handler = sym $crate::abi::cxx::new_handler,
+            thrower = sym $crate::abi::cxx::thrower,
+            personality = sym $crate::abi::cxx::personality,
+            caught = sym $crate::abi::cxx::caught,
         );
     };
 }

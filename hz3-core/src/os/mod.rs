@@ -13,6 +13,7 @@ mod memory;
 pub mod program;
 mod raw;
 mod report;
+pub mod symbols;
 mod thread;
 
 pub use c_library::Malloc;

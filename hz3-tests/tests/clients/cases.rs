@@ -125,6 +125,11 @@ pub const CASES: &[Case] = &[
     short("cxx_new"),
     plain("cxx_oom"),
     confined("cxx_oom_limited", "cxx_oom", |_| words("256")),
+    Case {
+        plugin: Some("cxx_late_plugin"),
+        ..short("cxx_late")
+    },
+    short("cxx_replaced"),
     short("threads_pattern"),
     with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
     with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
