@@ -61,7 +61,8 @@ fn main() {
             .iter()
             .map(move |(name, case)| Trial::test(format!("{}::{name}", config.name), move || case(config)))
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let malloc = Trial::test("late::malloc", malloc);
+    libtest_mimic::run(&arguments, trials.chain([malloc]).collect()).exit();
 }
 
 fn host(client: &str, config: &Config) -> Result<Run, String> {
@@ -123,5 +124,14 @@ fn surplus(config: &Config) -> Result<(), Failed> {
         .arg(client::build("tls_hog_plugin")?)
         .arg(config.library()?)
         .arg(config.model);
+    Ok(run.success().map(drop)?)
+}
+
+/// A library that is meant to be preloaded, and is loaded late instead.
+fn malloc() -> Result<(), Failed> {
+    let Allocator::Variant(late) = Allocator::variant("late")? else {
+        return Err("not a variant".into());
+    };
+    let run = Run::new(client::build("unload_malloc")?, &Allocator::Glibc).arg(&late.path);
     Ok(run.success().map(drop)?)
 }
