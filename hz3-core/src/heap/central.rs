@@ -278,7 +278,7 @@ impl Runs {
             (*run).pool = GONE;
             V::shared()
                 .heap()
-                .give(&V::POLICY, Segment::of(run.cast()), span, used.div_ceil(PAGE));
+                .give(Segment::of(run.cast()), span, used.div_ceil(PAGE));
         }
     }
 

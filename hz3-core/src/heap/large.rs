@@ -333,7 +333,7 @@ impl Heap {
                     first: span.first + pages,
                     len: span.len - pages,
                 };
-                self.give(policy, segment, rest, rest.len);
+                self.give(segment, rest, rest.len);
             }
             (*run).pages = pages as u16;
         }

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn rounds_within_the_bound_are_kept() {
         for size in [200, 1000, 2500, MOST * 15 / 16] {
-            let missing = rounds(&mut Worth::UNKNOWN, size, 5, 20);
+            let mut worth = Worth::UNKNOWN;
+            let missing = rounds(&mut worth, size, 5, 20);
             assert_eq!(missing[0], size);
             assert!(missing[10..].iter().all(|&n| n == 0), "{size}: {missing:?}");
         }
@@ -146,7 +147,8 @@ mod tests {
 
     #[test]
     fn what_is_wanted_long_after_is_no_mistake() {
-        let missing = rounds(&mut Worth::UNKNOWN, 1000, 5 * WINDOW, 10);
+        let mut worth = Worth::UNKNOWN;
+        let missing = rounds(&mut worth, 1000, 5 * WINDOW, 10);
         assert!(missing[1..].iter().all(|&n| n >= 1000 - MOST / 32), "{missing:?}");
     }
 
