@@ -176,6 +176,7 @@ pub const CASES: &[Case] = &[
         ..short("life_foreign")
     },
     plain("life_exit"),
+    plain("life_sandbox"),
     confined("limits_as_24m", "limits_as", |_| words("24 32 4000")),
     confined("limits_as_64m", "limits_as", |_| words("64 32 4000")),
     confined("limits_as_256m", "limits_as", |_| words("256 64 4000")),
@@ -189,6 +190,10 @@ pub const CASES: &[Case] = &[
     with("limits_data_48m", "limits_as", |_| words("48 1024 1024 data")),
     with("limits_data_64m", "limits_as", |_| words("64 100000 1000000 data")),
     plain("memory_dump"),
+    Case {
+        holds: 3 << 28,
+        ..plain("memory_buffers")
+    },
     Case {
         plugin: Some("hooks_plugin"),
         ..plain("hooks")
@@ -206,6 +211,11 @@ pub const CASES: &[Case] = &[
     Case {
         scope: Scope::Variants,
         ..plain("limits_refused")
+    },
+    // glibc writes no JSON.
+    Case {
+        scope: Scope::Variants,
+        ..short("preload_reports")
     },
     // glibc 2.36 has neither hz3's functions nor a bound on what vanished threads cached.
     Case {
