@@ -100,6 +100,7 @@ static void absurd_size(size_t size)
 
 static void absurd_sizes(void)
 {
+    size_t epochs = hz3_stat("epochs"), failed = hz3_stat("failed"), given = hz3_stat("object_bytes");
     absurd_size(PTRDIFF_MAX);
     for (size_t less = 0; less <= 64; less++) {
         absurd_size(SIZE_MAX - less);
@@ -112,6 +113,10 @@ static void absurd_sizes(void)
     }
     for (int bit = 48; bit < 64; bit++)
         absurd_size((size_t)1 << bit);
+    /* Nobody gives up caches for what nobody can have. */
+    CHECK(!hz3_variant() || hz3_stat("failed") > failed + 1000, "%zu requests failed", hz3_stat("failed") - failed);
+    CHECK(hz3_stat("epochs") == epochs && hz3_stat("object_bytes") == given, "%zu times all were asked, %zu bytes given up",
+          hz3_stat("epochs") - epochs, hz3_stat("object_bytes") - given);
 }
 
 static void products_that_overflow(void)

@@ -150,7 +150,7 @@ fn refuse(called: Called, p: *mut u8, place: Place) -> ! {
     match place {
         Place::Elsewhere => elsewhere(&mut text, p as usize),
         Place::Records => drop(text.push(b"among the heap's own records")),
-        Place::Free => drop(text.push(b"in free memory of the heap; was it freed before?")),
+        Place::Free | Place::Unopened => drop(text.push(b"in free memory of the heap; was it freed before?")),
         Place::Small => drop(text.push(b"in a run of small objects")),
         Place::Large(start, bytes) => {
             text.number((p as usize).wrapping_sub(start) as u64);

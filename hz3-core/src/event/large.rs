@@ -2,8 +2,9 @@
 
 use super::stats::{Kind, Stats};
 use super::{pressure, process};
+use crate::heap::Reach;
 use crate::heap::large::Fresh;
-use crate::os::PAGE;
+use crate::os::{self, PAGE};
 use crate::statics::Shared;
 use crate::variant::Variant;
 
@@ -21,6 +22,10 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
     let heap = V::shared().heap();
     let n = n.max(1);
+    if !heap.can_exist(&V::POLICY, n, align) {
+        pressure::no_memory::<V>();
+        return Fresh::NONE;
+    }
     // SAFETY: an event of this thread.
     unsafe { pressure::pulse::<V>(pressure::From::Malloc) };
     let attempt = |reach| {
@@ -30,12 +35,32 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     if let Some(fresh) = attempt(pressure::first::<V>()) {
         return fresh;
     }
-    if n <= isize::MAX as usize {
-        // SAFETY: an event of this thread.
-        if let Some(fresh) = unsafe { pressure::overcome::<V, _>(attempt) } {
-            return fresh;
-        }
+    // SAFETY: an event of this thread.
+    if let Some(fresh) = unsafe { further::<V>(n, attempt) } {
+        return fresh;
     }
     pressure::no_memory::<V>();
     Fresh::NONE
+}
+
+/// What the first attempt did not find. Caches are given back only where that may help.
+unsafe fn further<V: Variant>(n: usize, attempt: impl Fn(Reach) -> Option<Fresh>) -> Option<Fresh> {
+    let fits = V::shared().heap().arena_may_hold(n);
+    if !fits && !V::POLICY.grow_outside {
+        return None;
+    }
+    // What is more than all memory the kernel refuses, whatever it gets back from us.
+    let hopeless = n > os::most_memory();
+    if !fits || hopeless {
+        let found = attempt(if V::POLICY.grow_outside {
+            Reach::System
+        } else {
+            Reach::Arena
+        });
+        if found.is_some() || hopeless {
+            return found;
+        }
+    }
+    // SAFETY: an event of this thread.
+    unsafe { pressure::overcome::<V, _>(n, attempt) }
 }

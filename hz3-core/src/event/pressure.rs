@@ -24,8 +24,6 @@ use crate::variant::Variant;
 const ROUNDS: u32 = 9;
 /// Microseconds of the first round.
 const FIRST_WAIT: u32 = 100;
-/// Milliseconds for which others are not asked again after they had nothing.
-const FUTILE: u64 = 50;
 /// Events between two looks at the clock.
 const LOOK: u32 = 64;
 
@@ -138,73 +136,86 @@ pub fn age<V: Variant>(from: From) -> bool {
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.
 pub unsafe fn ask<V: Variant>() {
     let pressure = &V::shared().heap().pressure;
-    if V::POLICY.pressure && pressure.raise(os::now_ms(), Ask::Everything) {
+    if V::POLICY.pressure && pressure.raise(os::now_ms(), Ask::Everything, 0) {
         // SAFETY: the block is this thread's.
         unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
     }
 }
 
-/// A request failed within its [`first`] reach: makes room and tries again, further and further.
+/// A request of so many bytes failed within its [`first`] reach: makes room and tries again, further and further.
+pub unsafe fn overcome<V: Variant, T>(bytes: usize, attempt: impl Fn(Reach) -> Option<T>) -> Option<T> {
+    let mut found = None;
+    // SAFETY: an event of this thread.
+    unsafe {
+        try_harder::<V>(bytes, &mut |reach| {
+            found = attempt(reach);
+            found.is_some()
+        });
+    }
+    found
+}
+
+/// Whether an attempt within a reach has found what was wanted. (One piece of code for whatever that is.)
+type Attempt<'a> = &'a mut dyn FnMut(Reach) -> bool;
+
 #[cold]
 #[inline(never)]
-pub unsafe fn overcome<V: Variant, T>(mut attempt: impl FnMut(Reach) -> Option<T>) -> Option<T> {
+unsafe fn try_harder<V: Variant>(bytes: usize, attempt: Attempt<'_>) {
+    // SAFETY: the caller's contract.
+    if !unsafe { has_helped::<V>(bytes, attempt) } {
+        V::shared().heap().pressure.failed(os::now_ms(), bytes);
+    }
+}
+
+unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
     let heap = V::shared().heap();
     let (policy, pressure) = (&V::POLICY, &heap.pressure);
     let now = os::now_ms();
-    let futile = pressure.is_futile(now);
+    let futile = pressure.is_futile(now, bytes);
     // Where the request may go further, nobody gives up caches again that were given up in vain a moment ago.
     if !futile || !policy.grow_outside {
         // SAFETY: an event of this thread.
-        let mut found = unsafe { make_room::<V, T>(futile, &mut attempt) };
+        let mut found = unsafe { make_room::<V>(futile, attempt) };
         let mut ask = Ask::Segment;
-        if found.is_none() || !policy.relief_segment {
+        if !found || !policy.relief_segment {
             ask = Ask::Everything;
             // SAFETY: as above.
             unsafe { relief::counted::<V>(ask, Reliefs { runs: 1, ..NO_COUNT }) };
             found = attempt(first::<V>());
         }
-        let short = found.is_none() || heap.locked(|h| h.free_pages) * os::PAGE < policy.reclaim;
-        if policy.pressure && short && pressure.raise(now, ask) && ask == Ask::Everything {
+        let short = !found || heap.locked(|h| h.free_pages) * os::PAGE < policy.reclaim;
+        if policy.pressure && short && pressure.raise(now, ask, bytes) && ask == Ask::Everything {
             // SAFETY: the block is this thread's, which has just done what the epoch asks for.
             unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
         }
-        if found.is_some() {
-            return found;
+        if found {
+            pressure.eased();
+            return true;
         }
     // SAFETY: an event of this thread.
     } else if unsafe { relief::drain_depots::<V>() } > 0 {
         // What was freed since then waits there, whatever its class.
-        let found = attempt(first::<V>());
-        if found.is_some() {
-            return found;
+        if attempt(first::<V>()) {
+            return true;
         }
     }
-    if policy.budget > 0
-        && let Some(found) = attempt(Reach::Arena)
-    {
-        pressure.futile(now + FUTILE);
-        return Some(found);
+    if policy.budget > 0 && attempt(Reach::Arena) || policy.grow_outside && attempt(Reach::System) {
+        pressure.futile(now, bytes);
+        return true;
     }
-    if policy.grow_outside {
-        pressure.futile(now + FUTILE);
-        return attempt(Reach::System);
+    if policy.pressure && !policy.grow_outside && !futile && wait::<V>(attempt) {
+        pressure.eased();
+        return true;
     }
-    if policy.pressure && !futile {
-        let found = wait::<V, T>(&mut attempt);
-        if found.is_none() {
-            pressure.futile(os::now_ms() + FUTILE);
-        }
-        return found;
-    }
-    None
+    false
 }
 
 /// What comes before everything is given back, if the policy drains segments: chooses one, and gives back what lies there.
 /// In a shortage in which a moment ago nobody had anything, that would only take time.
-unsafe fn make_room<V: Variant, T>(futile: bool, attempt: &mut impl FnMut(Reach) -> Option<T>) -> Option<T> {
+unsafe fn make_room<V: Variant>(futile: bool, attempt: Attempt<'_>) -> bool {
     let (heap, policy) = (V::shared().heap(), &V::POLICY);
     if futile || policy.quarantine_events == 0 && !policy.relief_segment {
-        return None;
+        return false;
     }
     let quarantines = u64::from(heap.locked(|h| h.choose_drained(policy)));
     if !policy.relief_segment {
@@ -212,7 +223,7 @@ unsafe fn make_room<V: Variant, T>(futile: bool, attempt: &mut impl FnMut(Reach)
             quarantines,
             ..NO_COUNT
         });
-        return None;
+        return false;
     }
     let counts = Reliefs {
         runs: 1,
@@ -226,16 +237,16 @@ unsafe fn make_room<V: Variant, T>(futile: bool, attempt: &mut impl FnMut(Reach)
 }
 
 /// Waits for other threads' answers, for a bounded time.
-fn wait<V: Variant, T>(attempt: &mut impl FnMut(Reach) -> Option<T>) -> Option<T> {
+fn wait<V: Variant>(attempt: Attempt<'_>) -> bool {
     let pressure = &V::shared().heap().pressure;
     if V::shared().threads().count() < 2 {
-        return None;
+        return false;
     }
     pressure.count(Reliefs { waits: 1, ..NO_COUNT });
     for round in 0..ROUNDS {
         let seen = pressure.answered();
-        if let Some(found) = attempt(Reach::Arena) {
-            return Some(found);
+        if attempt(Reach::Arena) {
+            return true;
         }
         pressure.wait(seen, FIRST_WAIT << round);
     }
@@ -256,7 +267,9 @@ pub unsafe fn carve<V: Variant>(id: usize, row: &crate::variant::Class, want: u3
         if batch.count > 0 {
             return batch;
         }
-        if let Some(batch) = overcome::<V, _>(|reach| some(central::<V>(mine).take::<V>(reach, mine, row, 1))) {
+        if let Some(batch) = overcome::<V, _>(row.size as usize, |reach| {
+            some(central::<V>(mine).take::<V>(reach, mine, row, 1))
+        }) {
             return batch;
         }
         // One object of another owner's is as good as one of ours; a list of them would not be.

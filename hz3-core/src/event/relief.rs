@@ -168,10 +168,16 @@ unsafe fn give<V: Variant>(pool: usize, batch: Batch) -> usize {
 
 /// Empties all depots. Returns the bytes of their objects.
 pub unsafe fn drain_depots<V: Variant>() -> usize {
-    // SAFETY: pools are below their number.
-    (0..V::CLASSES * V::SHARDS)
-        .map(|pool| unsafe { empty_depot::<V>(pool) })
-        .sum()
+    let mut bytes = 0;
+    for pool in 0..V::CLASSES * V::SHARDS {
+        // SAFETY: pools are below their number.
+        unsafe {
+            if V::shared().demand(pool).clear() {
+                bytes += empty_depot::<V>(pool);
+            }
+        }
+    }
+    bytes
 }
 
 /// Empties a depot. Returns the bytes of its objects.

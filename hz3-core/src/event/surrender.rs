@@ -26,6 +26,7 @@ pub unsafe fn surrender<V: Variant>(pool: usize, batch: Batch) {
             owners.put(pool / V::CLASSES, words, batch, |b| owners::to_runs::<V>(pool, b.head))
         };
         if stored {
+            demand.stored();
             V::Stats::count::<V>(Kind::ToDepot);
         } else {
             V::Stats::count::<V>(Kind::ToRuns);

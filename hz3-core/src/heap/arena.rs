@@ -172,6 +172,14 @@ impl Arena {
         }
     }
 
+    /// Bytes of the arena, for whoever does not hold the lock.
+    ///
+    /// `this` is as in `peek`.
+    pub unsafe fn size(this: *const Arena) -> usize {
+        // SAFETY: the number of segments is written once, when the arena is reserved.
+        unsafe { (*this).segments * SEGMENT }
+    }
+
     /// Address of a segment.
     #[inline]
     pub fn address(&self, index: usize) -> *mut u8 {
@@ -286,6 +294,9 @@ impl Arena {
 
     /// The first place for `n` segments; of those that a short look finds, the one with most segments that are backed.
     fn find(&self, n: usize, align: usize) -> Option<usize> {
+        if self.used + n > self.segments {
+            return None;
+        }
         let mask = (align / SEGMENT).max(1) - 1;
         let number = self.base / SEGMENT;
         let start = |i: usize| ((number + i + mask) & !mask) - number;

@@ -10,7 +10,7 @@ use crate::Shared;
 use crate::hot::{Route, Space};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
-use crate::sync::Lock;
+use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::variant::{Class, Tag, Variant};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -20,6 +20,8 @@ use core::ptr;
 pub struct Central {
     /// Guards everything below, and the descriptors of the class's runs.
     pub lock: Lock,
+    /// `Runs::empty` as it was when the lock was last released.
+    empty: AtomicU32,
     inner: UnsafeCell<Runs>,
 }
 
@@ -55,6 +57,7 @@ impl Central {
     pub const fn new() -> Self {
         Central {
             lock: Lock::new(),
+            empty: AtomicU32::new(0),
             inner: UnsafeCell::new(Runs {
                 first: ptr::null_mut(),
                 last: ptr::null_mut(),
@@ -97,6 +100,7 @@ impl Central {
                 }
             }
         }
+        self.empty.store(runs.empty, Ordering::Relaxed);
         batch
     }
 
@@ -146,6 +150,7 @@ impl Central {
                 p = following;
             }
         }
+        self.empty.store(runs.empty, Ordering::Relaxed);
         drop(guard);
         if closed {
             V::shared().heap().purge_excess(&V::POLICY);
@@ -154,6 +159,10 @@ impl Central {
 
     /// Gives all empty runs back to the page heap.
     pub fn release_empty<V: Variant>(&self, class: &Class) {
+        // In a shortage all centrals are asked, again and again, and hardly any has one.
+        if self.empty.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; runs in the list are open and of this class.
         unsafe {
@@ -167,6 +176,7 @@ impl Central {
                 }
                 run = following;
             }
+            self.empty.store(runs.empty, Ordering::Relaxed);
         }
     }
 

@@ -18,44 +18,66 @@ const RESTS: u32 = 1 << 16;
 /// end of a program's phase, that is worth nothing: such a depot is emptied and closed until somebody looks for a batch.
 ///
 /// A guess that may be late: nothing but the choice of a batch's way depends on it.
-pub struct Demand(AtomicU32);
+pub struct Demand {
+    /// Times that the depot was found full in vain, and `RESTS`.
+    times: AtomicU32,
+    /// Whether something was put in since it was last emptied for good.
+    filled: AtomicU32,
+}
 
 impl Demand {
     /// Nobody has come yet.
     #[cfg(not(loom))]
     #[allow(clippy::new_without_default)] // It exists to initialise a static.
     pub const fn new() -> Self {
-        Demand(AtomicU32::new(0))
+        Demand {
+            times: AtomicU32::new(0),
+            filled: AtomicU32::new(0),
+        }
     }
 
     /// Somebody takes a batch, or looked for one in vain.
     #[inline]
     pub fn taken(&self) {
         // No write where nothing changes: the word is read by all threads.
-        if self.0.load(Ordering::Relaxed) != 0 {
-            self.0.store(0, Ordering::Relaxed);
+        if self.times.load(Ordering::Relaxed) != 0 {
+            self.times.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// A batch was put in.
+    #[inline]
+    pub fn stored(&self) {
+        // After the batch, and before or after whoever clears it and then looks for batches: either this is seen, or that
+        // batch.
+        self.filled.store(1, Ordering::Release);
+    }
+
+    /// Whether there may be batches in the depot, which the caller is about to take out, all of them.
+    #[inline]
+    pub fn clear(&self) -> bool {
+        self.filled.load(Ordering::Relaxed) != 0 && self.filled.swap(0, Ordering::Acquire) != 0
     }
 
     /// Whether batches had better go to their runs.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & (RESTS - 1) >= PATIENCE
+        self.times.load(Ordering::Relaxed) & (RESTS - 1) >= PATIENCE
     }
 
     /// The depot was found full. True if it closes now, so that its batches had better go to their runs.
     pub fn full(&self) -> bool {
-        let times = self.0.load(Ordering::Relaxed);
+        let times = self.times.load(Ordering::Relaxed);
         if times & (RESTS - 1) < PATIENCE {
-            self.0.store(times + 1, Ordering::Relaxed);
+            self.times.store(times + 1, Ordering::Relaxed);
         }
         self.is_closed()
     }
 
     /// Time has passed. True if nobody has taken since this was last asked.
     pub fn rests(&self) -> bool {
-        let times = self.0.load(Ordering::Relaxed);
-        self.0.store(times | RESTS, Ordering::Relaxed);
+        let times = self.times.load(Ordering::Relaxed);
+        self.times.store(times | RESTS, Ordering::Relaxed);
         times & RESTS != 0
     }
 }
@@ -126,6 +148,16 @@ mod tests {
         assert!(!demand.rests() && demand.is_closed());
         demand.taken();
         assert!(!demand.is_closed());
+    }
+
+    #[test]
+    fn knows_whether_something_was_put_in() {
+        let demand = Demand::new();
+        assert!(!demand.clear());
+        demand.stored();
+        demand.stored();
+        demand.taken();
+        assert!(demand.clear() && !demand.clear());
     }
 
     #[test]

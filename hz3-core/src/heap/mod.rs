@@ -13,6 +13,7 @@ pub mod page_heap;
 mod place;
 pub mod placement;
 pub mod pressure;
+mod prospect;
 #[cfg(all(test, not(loom)))]
 mod refusal_tests;
 pub mod reservation;

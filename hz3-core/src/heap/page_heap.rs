@@ -133,7 +133,8 @@ impl PageHeap {
     /// Takes pages that are open already: what is left where the kernel refuses to open more. The longest range is taken, of
     /// at least `min` and at most `want` pages.
     pub(super) fn take_open(&mut self, policy: &Policy, min: usize, want: usize, align: usize) -> Option<Taken> {
-        if self.unopened == 0 {
+        // Where no free range is long enough, none of its parts is.
+        if self.unopened == 0 || self.bucket_from(min).is_none() {
             return None;
         }
         let mut best: Option<(*mut Segment, usize)> = None;

@@ -3,8 +3,9 @@
 use super::Heap;
 use super::arena::Kind;
 use super::page_heap::PageHeap;
+use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, LARGE, Run, SEGMENT, Segment};
-use crate::os::PAGE;
+use crate::os::{self, PAGE};
 
 /// Where an address lies that is no object of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +16,8 @@ pub enum Place {
     Records,
     /// In memory of the heap that holds no object.
     Free,
+    /// In a part of the arena's range that is not memory: [`Heap::place`] finds out what else it is.
+    Unopened,
     /// In the middle of an object above the largest class: where that begins, and its bytes.
     Large(usize, usize),
     /// In a run of small objects.
@@ -24,13 +27,24 @@ pub enum Place {
 impl Heap {
     /// Where `p` lies, which [`find_large`](Self::find_large) does not know.
     pub fn place(&self, p: *const u8) -> Place {
-        self.locked(|h| h.place(p))
+        match self.locked(|h| h.place(p)) {
+            // What is not open of the arena is not even mapped, as a rule; if it is, it may be somebody else's.
+            Place::Unopened => match os::mapped_at(p as usize) {
+                os::Mapped::Nothing => Place::Free,
+                _ => Place::Elsewhere,
+            },
+            place => place,
+        }
     }
 }
 
 impl PageHeap {
     fn place(&self, p: *const u8) -> Place {
         if let Some(index) = self.arena.index(p) {
+            let open = self.arena.opened(index);
+            if self.arena.hold() == Hold::Claimed && p as usize % SEGMENT / PAGE >= open {
+                return Place::Unopened;
+            }
             return match self.arena.entry(index).kind {
                 Kind::Free | Kind::Purging => Place::Free,
                 Kind::Pages => Self::place_in(Segment::of(p), p),

@@ -6,6 +6,13 @@
 
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+/// Milliseconds for which others are not asked again after they had nothing.
+const FUTILE: u64 = 50;
+/// Times that this is doubled while requests fail: to 800 ms.
+const MOST_DOUBLINGS: u32 = 4;
+/// Milliseconds without a failure after which it is 50 ms again.
+const FORGOTTEN: u64 = 10_000;
+
 /// What the epoch asks threads for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ask {
@@ -79,6 +86,10 @@ macro_rules! counters {
             waiting: AtomicU32,
             /// Until when (milliseconds) nobody waits or raises the epoch again, as it brought nothing last time.
             futile_until: AtomicU64,
+            /// The bytes that it did not bring.
+            futile_bytes: AtomicU64,
+            /// Requests that failed one after the other.
+            in_vain: AtomicU32,
             /// When (milliseconds) the epoch was last raised.
             raised: AtomicU64,
             /// The same where only one segment was asked for.
@@ -101,6 +112,8 @@ macro_rules! counters {
                     answered: AtomicU32::new(0),
                     waiting: AtomicU32::new(0),
                     futile_until: AtomicU64::new(0),
+                    futile_bytes: AtomicU64::new(0),
+                    in_vain: AtomicU32::new(0),
                     raised: AtomicU64::new(0),
                     raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
@@ -145,14 +158,15 @@ impl Pressure {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    /// Whether asking others brought nothing a moment ago.
-    pub fn is_futile(&self, now_ms: u64) -> bool {
+    /// Whether asking others for so many bytes brought nothing a moment ago. A request of half as much may have more luck.
+    pub fn is_futile(&self, now_ms: u64, bytes: usize) -> bool {
         now_ms < self.futile_until.load(Ordering::Relaxed)
+            && bytes as u64 > self.futile_bytes.load(Ordering::Relaxed) / 2
     }
 
-    /// Raises the epoch, unless that brought nothing a moment ago or was done in this very moment. Returns whether it was
-    /// raised.
-    pub fn raise(&self, now_ms: u64, ask: Ask) -> bool {
+    /// Raises the epoch for a request of so many bytes, unless that brought nothing a moment ago or was done in this very
+    /// moment. Returns whether it was raised.
+    pub fn raise(&self, now_ms: u64, ask: Ask, bytes: usize) -> bool {
         let at = match ask {
             Ask::Everything => &self.raised,
             Ask::Segment => &self.raised_part,
@@ -162,7 +176,7 @@ impl Pressure {
             at.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         };
-        if self.is_futile(now_ms) || now_ms == last || !first() {
+        if self.is_futile(now_ms, bytes) || now_ms == last || !first() {
             return false;
         }
         self.epoch.fetch_add(ask.step(), Ordering::Relaxed);
@@ -173,9 +187,41 @@ impl Pressure {
         true
     }
 
-    /// Nobody had anything: for a while others need not ask again.
-    pub fn futile(&self, until_ms: u64) {
-        self.futile_until.fetch_max(until_ms, Ordering::Relaxed);
+    /// Nobody had so many bytes: for a while others need not ask for as many.
+    pub fn futile(&self, now_ms: u64, bytes: usize) {
+        self.futile_for(now_ms, FUTILE, bytes as u64);
+    }
+
+    fn futile_for(&self, now_ms: u64, ms: u64, bytes: u64) {
+        if now_ms < self.futile_until.load(Ordering::Relaxed) {
+            self.futile_bytes.fetch_min(bytes, Ordering::Relaxed);
+        } else {
+            self.futile_bytes.store(bytes, Ordering::Relaxed);
+        }
+        self.futile_until.fetch_max(now_ms + ms, Ordering::Relaxed);
+    }
+
+    /// A request of so many bytes failed after all that could be done. Whoever asks for as many again and again does not
+    /// make everybody give up caches each time: it takes twice as long each time until the others are asked.
+    pub fn failed(&self, now_ms: u64, bytes: usize) {
+        if self.is_futile(now_ms, bytes) {
+            return;
+        }
+        let since = now_ms.saturating_sub(self.futile_until.load(Ordering::Relaxed));
+        let times = if since > FORGOTTEN {
+            0
+        } else {
+            self.in_vain.load(Ordering::Relaxed)
+        };
+        self.in_vain.store(times + 1, Ordering::Relaxed);
+        self.futile_for(now_ms, FUTILE << times.min(MOST_DOUBLINGS), bytes as u64);
+    }
+
+    /// Giving caches back brought what a request wanted.
+    pub fn eased(&self) {
+        if self.in_vain.load(Ordering::Relaxed) > 0 {
+            self.in_vain.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Tells those who wait that a thread has given back what it had.

@@ -1,7 +1,6 @@
 //! What the process has mapped at an address, for messages: nothing else reads that.
 
-use super::KeepErrno;
-use core::ffi::c_int;
+use super::raw;
 
 /// Bytes of a mapping's name that are kept.
 const NAME: usize = 100;
@@ -35,17 +34,15 @@ pub enum Mapped {
 
 /// What is mapped at an address. Allocates nothing.
 pub fn mapped_at(address: usize) -> Mapped {
-    let _errno = KeepErrno::new();
+    let (path, flags) = (c"/proc/self/maps".as_ptr() as usize, libc::O_RDONLY | libc::O_CLOEXEC);
     // SAFETY: the path is a C string.
     let file = unsafe {
-        libc::syscall(
+        raw::call(
             libc::SYS_openat,
-            libc::AT_FDCWD,
-            c"/proc/self/maps".as_ptr(),
-            libc::O_RDONLY | libc::O_CLOEXEC,
+            [libc::AT_FDCWD as usize, path, flags as usize, 0, 0, 0],
         )
-    } as c_int;
-    if file < 0 {
+    };
+    if raw::failed(file) {
         return Mapped::Unknown;
     }
     let mut found = Mapped::Nothing;
@@ -53,7 +50,10 @@ pub fn mapped_at(address: usize) -> Mapped {
     let mut buffer = [0u8; 512];
     'reading: loop {
         // SAFETY: the buffer is as long as it says.
-        let got = unsafe { libc::syscall(libc::SYS_read, file, buffer.as_mut_ptr(), buffer.len()) };
+        let got = unsafe {
+            let into = buffer.as_mut_ptr() as usize;
+            raw::call(libc::SYS_read, [file as usize, into, buffer.len(), 0, 0, 0])
+        };
         let Some(bytes) = usize::try_from(got).ok().and_then(|n| buffer.get(..n)) else {
             break;
         };
@@ -71,7 +71,7 @@ pub fn mapped_at(address: usize) -> Mapped {
         }
     }
     // SAFETY: the file was opened here.
-    unsafe { libc::syscall(libc::SYS_close, file) };
+    unsafe { raw::call(libc::SYS_close, [file as usize, 0, 0, 0, 0, 0]) };
     found
 }
 
