@@ -9,7 +9,7 @@
 //! | [`hot`] | `malloc`, `free` | no call, no read-modify-write, no syscall, no loop; every exit is a tail call into `event` |
 //! | [`event`] | refill, overflow, thread start and exit, fork, foreign pointers | anything bounded |
 //! | [`heap`] | arena, segments, runs, page heap, central, depot, large objects | know no thread |
-//! | `os`, `glibc`, `sync`, `forker`, `tls`, `list`, `text` | the only libc callers; atomics and the lock; the thread that forks; the TLS accessor; the only writer of links; text without allocation | — |
+//! | `os`, `glibc`, `sync`, `gate`, `forker`, `tls`, `list`, `text` | the only libc callers; atomics and the lock; where the helper can be kept out; the thread that forks; the TLS accessor; the only writer of links; text without allocation | — |
 
 #![no_std]
 #![allow(clippy::missing_safety_doc)] // Every unsafe fn says its contract in prose, under its first sentence.
@@ -20,6 +20,7 @@ extern crate std;
 pub mod abi;
 pub mod event;
 pub mod forker;
+pub mod gate;
 pub mod glibc;
 pub mod heap;
 pub mod hot;

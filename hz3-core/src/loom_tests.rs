@@ -4,6 +4,7 @@
 
 use crate::event::owners::Owners;
 use crate::forker;
+use crate::gate::Gate;
 use crate::heap::depot;
 use crate::list::Batch;
 use crate::sync::{AtomicU64, Guard, Lock};
@@ -91,6 +92,33 @@ fn a_lock_without_a_guard_is_the_same_lock() {
     });
 }
 
+/// Who finds the lock taken leaves it to whom it belongs.
+#[test]
+fn a_lock_that_is_only_tried_excludes_too() {
+    explore(None, || {
+        let shared = guarded();
+        let trying = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                (0..2)
+                    .filter(|_| {
+                        let guard = shared.lock.try_lock();
+                        if guard.is_some() {
+                            // SAFETY: the lock is held.
+                            shared.number.with_mut(|n| unsafe { *n += 1 });
+                        }
+                        guard.is_some()
+                    })
+                    .count()
+            })
+        };
+        shared.add();
+        shared.add();
+        let times = trying.join().unwrap();
+        assert_eq!(total(&shared), 2 + times);
+    });
+}
+
 // ---- the lock while a thread forks ----
 
 /// What a forking thread does around the fork, and between its own handlers: one of somebody else's, which uses the heap.
@@ -167,6 +195,38 @@ fn a_borrower_is_alone() {
         let borrowed = borrower.join().unwrap();
         other.join().unwrap();
         assert_eq!(total(&shared), 2 + borrowed);
+    });
+}
+
+// ---- the gate ----
+
+/// Closed, the gate has nobody inside, without any lock being taken.
+#[test]
+fn nobody_is_inside_of_a_closed_gate() {
+    explore(None, || {
+        let shared = Arc::new((Gate::new(), guarded()));
+        let helper = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let (gate, guarded) = &*shared;
+                for _ in 0..2 {
+                    if gate.enter() {
+                        if let Some(_guard) = guarded.lock.try_lock() {
+                            // SAFETY: the lock is held.
+                            guarded.number.with_mut(|n| unsafe { *n += 1 });
+                        }
+                        gate.leave();
+                    }
+                }
+            })
+        };
+        let (gate, guarded) = &*shared;
+        if gate.shut() || gate.is_empty() {
+            // SAFETY: the gate is closed: here a process is copied, with a number that nobody is changing.
+            guarded.number.with_mut(|n| unsafe { *n += 1 });
+        }
+        gate.open();
+        helper.join().unwrap();
     });
 }
 

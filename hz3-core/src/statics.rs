@@ -1,5 +1,6 @@
 //! The statics of one variant, which the expansion declares and the events share.
 
+use crate::event::helper::Helper;
 use crate::event::presence::Presence;
 use crate::event::process::Start;
 use crate::event::thread::Threads;
@@ -26,6 +27,8 @@ pub trait Shared: Sync + 'static {
     fn threads(&self) -> &Threads;
     /// The object that holds the variant.
     fn presence(&self) -> &Presence;
+    /// The helper thread.
+    fn helper(&self) -> &Helper;
     /// How far the process has come.
     fn start(&self) -> &Start;
 }
@@ -35,6 +38,7 @@ pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     pub(crate) heap: Heap,
     pub(crate) threads: Threads,
     presence: Presence,
+    helper: Helper,
     start: Start,
     centrals: [Central; POOLS],
     pub(crate) depots: [[AtomicU64; DEPOT]; POOLS],
@@ -50,6 +54,7 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
             heap: Heap::new(),
             threads: Threads::new(),
             presence: Presence::new(),
+            helper: Helper::new(),
             start: Start::new(),
             centrals: [const { Central::new() }; POOLS],
             depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
@@ -89,6 +94,11 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     #[inline]
     fn presence(&self) -> &Presence {
         &self.presence
+    }
+
+    #[inline]
+    fn helper(&self) -> &Helper {
+        &self.helper
     }
 
     #[inline]

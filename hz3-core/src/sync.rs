@@ -79,7 +79,8 @@ impl Lock {
     /// The lock, if that needs no waiting.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_>> {
-        self.take().then_some(Guard {
+        // Made only then: a guard that is dropped releases.
+        self.take().then(|| Guard {
             lock: self,
             lent: false,
         })

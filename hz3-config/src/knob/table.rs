@@ -308,7 +308,7 @@ knobs! {
         /// Who purges when no thread has events.
         idle: Named = Kind::Choice(&[
             Word { name: "off", doc: "nobody" },
-            Word { name: "helper", doc: "a helper thread, which ends when there was nothing to purge for ten delays" },
+            Word { name: "helper", doc: "a thread of the allocator's own, which ends when there was nothing to purge for three delays" },
         ]), "\"off\"";
     }
 

@@ -1,7 +1,7 @@
 //! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
 
 use super::object;
-use crate::event::{pressure, relief, thread};
+use crate::event::{helper, pressure, relief, thread};
 use crate::hot;
 use crate::os;
 use crate::statics::Shared;
@@ -136,5 +136,8 @@ pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
         relief::relieve::<V>();
     }
     let heap = V::shared().heap();
-    heap.purge_to(&V::POLICY, pad) + heap.purge_huge(None)
+    let purged = heap.purge_to(&V::POLICY, pad) + heap.purge_huge(None);
+    // Nothing is left for it; and a program that may have one thread only, for what it does next, has one.
+    helper::dismiss::<V>();
+    purged
 }

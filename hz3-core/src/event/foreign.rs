@@ -26,7 +26,12 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
     unsafe {
         match heap.find_large(p) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, (*run).pool as usize),
-            Some(what) => heap.give_large(&V::POLICY, p, what),
+            Some(what) => {
+                heap.give_large(&V::POLICY, p, what);
+                if V::POLICY.purge_helper {
+                    super::helper::look::<V>();
+                }
+            }
             None => not_ours::<V>(p),
         }
     }

@@ -4,12 +4,13 @@
 //!
 //! In a process with one thread nothing is taken, and nothing made anew: nobody else can be in the middle of anything, and
 //! what this thread itself is in the middle of, where a signal handler forks, it finishes in the parent and in the child.
+//! (The helper, which is not counted, is kept out of all locks.)
 //!
 //! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
 use super::block::ThreadBlock;
 use crate::statics::Shared;
-use crate::sync::Lock;
+use crate::sync::{Lock, Ordering};
 use crate::variant::Variant;
 use crate::{forker, glibc, os};
 
@@ -30,6 +31,9 @@ fn keeps<V: Variant>() -> bool {
 
 /// Takes all locks.
 pub unsafe extern "C" fn prepare<V: Variant>() {
+    if V::POLICY.purge_helper {
+        V::shared().helper().gate.close();
+    }
     if glibc::single_threaded() {
         return;
     }
@@ -45,6 +49,9 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
 
 /// Releases them.
 pub unsafe extern "C" fn parent<V: Variant>() {
+    if V::POLICY.purge_helper {
+        V::shared().helper().gate.open();
+    }
     if !keeps::<V>() {
         return;
     }
@@ -57,6 +64,14 @@ pub unsafe extern "C" fn parent<V: Variant>() {
 
 /// Makes them anew, and takes back what vanished threads had.
 pub unsafe extern "C" fn child<V: Variant>() {
+    if V::POLICY.purge_helper {
+        let helper = V::shared().helper();
+        if helper.forget() {
+            // Whoever next gives pages to the kernel sees to those that it had; here the heap may be in use.
+            V::shared().heap().pressure.orphans.store(1, Ordering::Relaxed);
+        }
+        helper.gate.open_in_child(keeps::<V>());
+    }
     if !keeps::<V>() {
         return;
     }
@@ -68,6 +83,7 @@ pub unsafe extern "C" fn child<V: Variant>() {
     }
     shared.heap().pressure.reset();
     shared.presence().reset();
+    shared.heap().pressure.orphans.store(0, Ordering::Relaxed);
     shared.heap().locked(crate::heap::PageHeap::recover);
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {

@@ -27,7 +27,7 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
         return Fresh::NONE;
     }
     // SAFETY: an event of this thread.
-    unsafe { pressure::pulse::<V>(pressure::From::Malloc) };
+    unsafe { pressure::pulse::<V>() };
     let attempt = |reach| {
         let fresh = heap.large(&V::POLICY, reach, n, align);
         (!fresh.p.is_null()).then_some(fresh)

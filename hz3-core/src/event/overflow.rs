@@ -40,7 +40,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             State::Uncached => return home::<V>(p, id),
             State::Running => {}
         }
-        if pressure::pulse::<V>(pressure::From::Free) {
+        if pressure::pulse::<V>() {
             return hot::free::<V>(p);
         }
         (*slot).recent = true;

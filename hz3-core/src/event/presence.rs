@@ -12,10 +12,11 @@ use crate::heap::arena::NO_BASE;
 use crate::hot::Space;
 use crate::os::{self, program};
 use crate::statics::Shared;
-use crate::sync::{AtomicU32, Ordering};
 use crate::variant::Variant;
 use core::ffi::c_void;
 use core::ptr;
+// The kernel has a part in these: they cannot be a model's.
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// What is known of the object. All zero at first.
 pub struct Presence {
@@ -104,7 +105,7 @@ pub fn unload<V: Variant>() {
     presence.settle();
     // SAFETY: the object is being unloaded: no thread runs its code, or comes back to it, but for the helper.
     unsafe {
-        helper::dismiss::<V>();
+        helper::remove::<V>();
         release::<V>();
     }
 }

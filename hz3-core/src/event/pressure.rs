@@ -43,16 +43,6 @@ pub(super) const NO_COUNT: Reliefs = Reliefs {
     purged_bytes: 0,
 };
 
-/// What an event is part of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// An allocation.
-    Malloc,
-    /// A free. The C library frees stacks and their blocks while it holds the lock that starting a thread takes, so that
-    /// nothing here may start one.
-    Free,
-}
-
 /// How far a first attempt may go.
 pub const fn first<V: Variant>() -> Reach {
     if V::POLICY.budget > 0 {
@@ -65,9 +55,9 @@ pub const fn first<V: Variant>() -> Reach {
 }
 
 /// To be called at the beginning of every event of a class, or at its end. True if this thread's magazines were given
-/// back or may have been used, so that what the event was about may no longer hold.
+/// back, so that what the event was about may no longer hold.
 #[inline]
-pub unsafe fn pulse<V: Variant>(from: From) -> bool {
+pub unsafe fn pulse<V: Variant>() -> bool {
     // SAFETY: an event of this thread.
     unsafe { super::owners::notice::<V>() };
     let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0 || V::POLICY.purge_helper;
@@ -77,15 +67,13 @@ pub unsafe fn pulse<V: Variant>(from: From) -> bool {
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        let mut used = false;
         if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
-                used = age::<V>(from);
+                age::<V>();
             }
         }
-        let answered = V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>();
-        used || answered
+        V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
     }
 }
 
@@ -108,11 +96,10 @@ unsafe fn answer<V: Variant>() -> bool {
     }
 }
 
-/// Gives pages that were left alone for long back to the kernel, if it is time to look. True if this thread may have
-/// allocated on the way.
+/// Gives pages that were left alone for long back to the kernel, if it is time to look.
 #[cold]
 #[inline(never)]
-pub fn age<V: Variant>(from: From) -> bool {
+fn age<V: Variant>() {
     let heap = V::shared().heap();
     let (now, delay, age) = (os::now_ms(), V::POLICY.purge_delay, V::POLICY.large_age);
     let shorter = if delay == 0 || age > 0 && age < delay {
@@ -128,9 +115,13 @@ pub fn age<V: Variant>(from: From) -> bool {
         if age > 0 {
             heap.purge_huge(Some(now.saturating_sub(age) as u32));
         }
-        return V::POLICY.purge_helper && from == From::Malloc && super::helper::wake::<V>();
+        if V::POLICY.purge_helper {
+            super::helper::check::<V>();
+        }
     }
-    false
+    if V::POLICY.purge_helper {
+        super::helper::look::<V>();
+    }
 }
 
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.

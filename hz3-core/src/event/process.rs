@@ -44,8 +44,7 @@ pub fn load<V: Variant>() {
     register::<V>();
     // Where every address has a tag there must be a table as soon as anything is freed, if only an object of the C library's.
     // Without room for it this is no failure yet.
-    let _guard = V::shared().start().lock.lock();
-    map_table::<V>();
+    alone::<V>(|_| _ = map_table::<V>());
 }
 
 /// Registers the fork handlers, once.
@@ -70,16 +69,26 @@ pub fn start<V: Variant>() {
 #[inline(never)]
 fn start_slow<V: Variant>() {
     register::<V>();
+    alone::<V>(|start| {
+        if start.stage.load(Ordering::Acquire) != STARTED {
+            begin::<V>();
+            start.stage.store(STARTED, Ordering::Release);
+        }
+    });
+}
+
+/// Runs `f`, which is a part of the process's start, under the lock of that.
+fn alone<V: Variant>(f: impl FnOnce(&Start)) {
     let start = V::shared().start();
     let process = os::process_number();
     let starter = start.starter.load(Ordering::Relaxed);
-    let vanished = starter != 0 && starter != process;
-    if vanished
-        && start
+    let change = |from, to| {
+        start
             .starter
-            .compare_exchange(starter, process, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
-    {
+    };
+    if starter != 0 && starter != process && change(starter, process) {
         // A copy of a process that was forked without our handlers: whoever was starting it is not here, and may have
         // left anything.
         V::shared().heap().lock.reset();
@@ -87,10 +96,13 @@ fn start_slow<V: Variant>() {
         start.lock.reset();
     }
     let _guard = start.lock.lock();
-    if start.stage.load(Ordering::Acquire) == STARTED {
-        return;
-    }
     start.starter.store(process, Ordering::Relaxed);
+    f(start);
+    start.starter.store(0, Ordering::Relaxed);
+}
+
+/// The arena, and the key.
+fn begin<V: Variant>() {
     if !map_table::<V>() {
         os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
     }
@@ -106,8 +118,6 @@ fn start_slow<V: Variant>() {
         h.arena.reserve(&V::POLICY, tags, V::arena_base());
     });
     V::shared().threads().set_key(os::make_key(thread::exit::<V>));
-    start.stage.store(STARTED, Ordering::Release);
-    start.starter.store(0, Ordering::Relaxed);
 }
 
 /// Maps the table of a flat space, if it has one and has it not yet. False if there is no room for it.

@@ -27,7 +27,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             State::Uncached => return pressure::carve::<V>(id, row, 1).head,
             State::Running => {}
         }
-        if pressure::pulse::<V>(pressure::From::Malloc) {
+        if pressure::pulse::<V>() {
             return hot::malloc::<V>(n);
         }
         if (*slot).cap == 0 {

@@ -58,7 +58,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if full.count > 0 {
             surrender::surrender::<V>(pool, full);
         }
-        pressure::pulse::<V>(pressure::From::Free);
+        pressure::pulse::<V>();
     }
 }
 
@@ -155,7 +155,7 @@ pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
         (*meta).ring_used = used + 1;
         if used + 1 == V::POLICY.ring {
             flush_ring::<V>();
-            pressure::pulse::<V>(pressure::From::Free);
+            pressure::pulse::<V>();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::block::{Meta, ThreadBlock};
 use super::stats::{Kind, Stats};
-use super::{magazine, owners, remote};
+use super::{helper, magazine, owners, remote};
 use crate::hot::Slot;
 use crate::list::{self, BatchWord};
 use crate::os::{self, Access};
@@ -175,6 +175,9 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
         }
         if V::POLICY.purge_at_exit {
             V::shared().heap().purge_to(&V::POLICY, 0);
+        }
+        if V::POLICY.purge_helper {
+            helper::look::<V>();
         }
     }
 }

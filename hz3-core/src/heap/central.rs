@@ -4,13 +4,14 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
+use super::bitmap::Span;
 use super::segment::{GONE, Run, SEGMENT, Segment};
-use super::{Heap, Reach};
+use super::{Heap, Reach, depot};
 use crate::Shared;
 use crate::hot::{Route, Space};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
-use crate::sync::{AtomicU32, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use crate::variant::{Class, Tag, Variant};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -115,46 +116,56 @@ impl Central {
     /// As [`give`](Self::give); `keep` says how many empty runs may stay. It is called while the lock is held.
     pub unsafe fn give_keeping<V: Variant>(&self, class: &Class, head: *mut u8, keep: impl FnOnce() -> u32) {
         let guard = self.lock.lock();
-        let keep = keep();
-        // SAFETY: the lock is held.
-        let runs = unsafe { &mut *self.inner.get() };
-        let mut closed = false;
-        let mut p = head;
-        while !p.is_null() {
-            // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
-            // lock guards.
-            unsafe {
-                let following = list::next(p);
-                let run = Segment::run_of(p);
-                let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
-                let segment = Segment::of(p);
-                let behind = if (*run).free == 0 {
-                    ptr::null_mut()
-                } else {
-                    segment.cast::<u8>().add((*run).head as usize * 16)
-                };
-                list::set_next(p, behind);
-                (*run).head = ((p as usize % SEGMENT) / 16) as u32;
-                (*run).free += 1;
-                if exhausted {
-                    runs.append(run);
-                }
-                if Run::live(run) == 0 {
-                    if runs.empty < keep {
-                        runs.empty += 1;
-                    } else {
-                        runs.close::<V>(class, run);
-                        closed = true;
-                    }
-                }
-                p = following;
-            }
-        }
-        self.empty.store(runs.empty, Ordering::Relaxed);
+        let heap = V::shared().heap();
+        // SAFETY: the lock is held; the caller's contract. The pages of a run that is closed are the caller's to give.
+        let closed = unsafe {
+            self.take_back::<V>(class, head, keep(), |segment, span, touched| {
+                heap.give(segment, span, touched);
+            })
+        };
         drop(guard);
         if closed {
-            V::shared().heap().purge_excess(&V::POLICY);
+            heap.purge_excess(&V::POLICY);
         }
+    }
+
+    /// Takes one batch of a depot back into its runs, without waiting for anybody. None if that would need waiting; else
+    /// whether there was one.
+    ///
+    /// The depot is of this central's pool.
+    pub unsafe fn try_settle<V: Variant>(&self, class: &Class, words: &[AtomicU64]) -> Option<bool> {
+        let _guard = self.lock.try_lock()?;
+        let heap = V::shared().heap();
+        let now = crate::os::now_ms();
+        let settled = heap.try_locked(|h| {
+            let Some(batch) = depot::take(words) else { return false };
+            // SAFETY: both locks are held; a depot hands each batch to one taker, who gives it back.
+            unsafe {
+                self.take_back::<V>(class, batch.head, V::POLICY.empty_runs, |segment, span, touched| {
+                    h.give(segment, span, touched, now)
+                })
+            };
+            true
+        });
+        settled.ok()
+    }
+
+    /// See [`Runs::take_back`].
+    ///
+    /// As there.
+    unsafe fn take_back<V: Variant>(
+        &self,
+        class: &Class,
+        head: *mut u8,
+        keep: u32,
+        give: impl FnMut(*mut Segment, Span, usize),
+    ) -> bool {
+        // SAFETY: the caller's contract: the lock is held.
+        let runs = unsafe { &mut *self.inner.get() };
+        // SAFETY: the caller's contract.
+        let closed = unsafe { runs.take_back::<V>(class, head, keep, give) };
+        self.empty.store(runs.empty, Ordering::Relaxed);
+        closed
     }
 
     /// Gives all empty runs back to the page heap.
@@ -172,7 +183,8 @@ impl Central {
                 let following = (*run).next;
                 if Run::live(run) == 0 {
                     runs.empty -= 1;
-                    runs.close::<V>(class, run);
+                    let (segment, span, touched) = runs.close::<V>(class, run);
+                    V::shared().heap().give(segment, span, touched);
                 }
                 run = following;
             }
@@ -276,9 +288,57 @@ impl Runs {
         }
     }
 
-    /// Closes an empty run that is in the list and no longer counted as empty.
-    unsafe fn close<V: Variant>(&mut self, class: &Class, run: *mut Run) {
-        // SAFETY: no object of the run is out, so its pages are central's, and now the page heap's.
+    /// Takes objects back into their runs. Those that become empty are closed, but for `keep`, and their pages passed to
+    /// `give`. Returns whether there were any.
+    ///
+    /// The objects of the list are the caller's and of this class; the lock is held.
+    unsafe fn take_back<V: Variant>(
+        &mut self,
+        class: &Class,
+        head: *mut u8,
+        keep: u32,
+        mut give: impl FnMut(*mut Segment, Span, usize),
+    ) -> bool {
+        let mut closed = false;
+        let mut p = head;
+        while !p.is_null() {
+            // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
+            // lock guards.
+            unsafe {
+                let following = list::next(p);
+                let run = Segment::run_of(p);
+                let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
+                let segment = Segment::of(p);
+                let behind = if (*run).free == 0 {
+                    ptr::null_mut()
+                } else {
+                    segment.cast::<u8>().add((*run).head as usize * 16)
+                };
+                list::set_next(p, behind);
+                (*run).head = ((p as usize % SEGMENT) / 16) as u32;
+                (*run).free += 1;
+                if exhausted {
+                    self.append(run);
+                }
+                if Run::live(run) == 0 {
+                    if self.empty < keep {
+                        self.empty += 1;
+                    } else {
+                        let (segment, span, touched) = self.close::<V>(class, run);
+                        give(segment, span, touched);
+                        closed = true;
+                    }
+                }
+                p = following;
+            }
+        }
+        closed
+    }
+
+    /// Closes an empty run that is in the list and no longer counted as empty. Returns its pages, which are the caller's to
+    /// give, and how many of them were touched.
+    unsafe fn close<V: Variant>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
+        // SAFETY: no object of the run is out, so its pages are central's, and now the caller's.
         unsafe {
             self.unlink(run);
             self.runs -= 1;
@@ -286,9 +346,7 @@ impl Runs {
             let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
             set_tags::<V>(Run::base(run), span.len, 0);
             (*run).pool = GONE;
-            V::shared()
-                .heap()
-                .give(Segment::of(run.cast()), span, used.div_ceil(PAGE));
+            (Segment::of(run.cast()), span, used.div_ceil(PAGE))
         }
     }
 

@@ -9,7 +9,7 @@ use super::bitmap::Span;
 use super::outside::Outside;
 use super::reservation::Hold;
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
-use super::{Heap, Reach};
+use super::{Heap, Reach, Waiting, Way};
 use crate::os::{self, Access, PAGE};
 use crate::variant::Policy;
 use core::ptr;
@@ -229,8 +229,14 @@ impl Heap {
     /// Gives the pages of freed huge objects back to the kernel: all, or those left alone since `before`. Returns the
     /// bytes given back. The kernel is called while the heap is not locked.
     pub fn purge_huge(&self, before: Option<u32>) -> usize {
+        self.purge_huge_by(&Waiting, before)
+    }
+
+    /// As [`purge_huge`](Self::purge_huge), by a way of the caller's.
+    pub fn purge_huge_by(&self, way: &impl Way, before: Option<u32>) -> usize {
         let (mut purged, mut from) = (0, 0);
-        while let Some((first, n, p, open, moved, hold)) = self.locked(|h| {
+        while let Some((first, n, p, open, moved, hold)) = way.locked(self, |h| {
+            self.take_in(h);
             if h.huge_dirty == 0 {
                 return None;
             }
@@ -248,7 +254,7 @@ impl Heap {
         }) {
             // SAFETY: the segments were just taken, so they are ours.
             let left = unsafe { Arena::forget(hold, p, open, moved) };
-            let kept = self.locked(|h| {
+            let kept = way.locked(self, |h| {
                 let kept = h.arena.give_back(first, n, left, false, before.unwrap_or(0));
                 h.huge_dirty += kept;
                 kept

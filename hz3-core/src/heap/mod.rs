@@ -22,7 +22,7 @@ mod unmap;
 pub mod worth;
 
 use crate::os::PAGE;
-use crate::sync::Lock;
+use crate::sync::{Lock, Ordering};
 use crate::variant::Policy;
 use core::cell::UnsafeCell;
 pub use page_heap::{PageHeap, Reach};
@@ -40,6 +40,22 @@ pub struct Heap {
 
 // SAFETY: `inner` is only reached through `locked`.
 unsafe impl Sync for Heap {}
+
+/// How a thread comes to the page heap.
+pub trait Way {
+    /// Runs `f` with the page heap, alone: see [`Heap::locked`].
+    fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R;
+}
+
+/// It waits for the lock.
+pub struct Waiting;
+
+impl Way for Waiting {
+    #[inline]
+    fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R {
+        heap.locked(f)
+    }
+}
 
 impl Heap {
     /// No memory at all.
@@ -61,6 +77,15 @@ impl Heap {
         f(unsafe { &mut *self.inner.get() })
     }
 
+    /// As [`locked`](Self::locked), if that needs no waiting; else `f` comes back.
+    pub fn try_locked<R, F: FnOnce(&mut PageHeap) -> R>(&self, f: F) -> Result<R, F> {
+        match self.lock.try_lock() {
+            // SAFETY: as in `locked`.
+            Some(_guard) => Ok(f(unsafe { &mut *self.inner.get() })),
+            None => Err(f),
+        }
+    }
+
     /// The page heap, for those of its fields that never change once there are objects.
     fn unlocked(&self) -> *const PageHeap {
         self.inner.get()
@@ -78,33 +103,51 @@ impl Heap {
     /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.
     pub fn purge_excess(&self, policy: &Policy) {
         let now = crate::os::now_ms();
-        self.purge_while(policy, u64::MAX, true, |h| h.excess(policy, now) > 0);
+        self.purge_while(&Waiting, policy, u64::MAX, true, |h| h.excess(policy, now) > 0);
     }
 
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
     pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
-        self.purge_while(policy, u64::MAX, false, |h| h.dirty_pages * PAGE > bytes)
+        self.purge_while(&Waiting, policy, u64::MAX, false, |h| h.dirty_pages * PAGE > bytes)
     }
 
     /// Gives back the free pages of segments that got none since `before`. Returns the bytes given back.
     pub fn purge_old(&self, policy: &Policy, before: u64) -> usize {
-        self.purge_while(policy, before, false, |_| true)
+        self.purge_old_by(&Waiting, policy, before)
+    }
+
+    /// As [`purge_old`](Self::purge_old), by a way of the caller's.
+    pub fn purge_old_by(&self, way: &impl Way, policy: &Policy, before: u64) -> usize {
+        self.purge_while(way, policy, before, false, |_| true)
+    }
+
+    /// Takes in what the parent's helper was giving back to the kernel, if this is a child that nobody has seen to yet. Comes
+    /// before anything else is given back.
+    pub(super) fn take_in(&self, heap: &mut PageHeap) {
+        if self.pressure.orphans.load(Ordering::Relaxed) != 0 {
+            self.pressure.orphans.store(0, Ordering::Relaxed);
+            heap.recover();
+        }
     }
 
     /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `judged`
     /// says whether it is held to be a mistake if these pages are soon wanted again.
     fn purge_while(
         &self,
+        way: &impl Way,
         policy: &Policy,
         before: u64,
         judged: bool,
         mut more: impl FnMut(&mut PageHeap) -> bool,
     ) -> usize {
         let mut all = 0;
-        while let Some(mut purge) = self.locked(|h| if more(h) { h.purge_begin(before) } else { None }) {
+        while let Some(mut purge) = way.locked(self, |h| {
+            self.take_in(h);
+            if more(h) { h.purge_begin(before) } else { None }
+        }) {
             let purged = purge.run();
             let now = crate::os::now_ms();
-            self.locked(|h| {
+            way.locked(self, |h| {
                 h.purge_end(&purge, now);
                 if judged {
                     h.worth.gave(purged, now, policy.window());

@@ -4,7 +4,7 @@
 //! Hot paths never look here. Events compare one word that changes only when memory is short, so that it stays in every
 //! core's cache.
 
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Milliseconds for which others are not asked again after they had nothing.
 const FUTILE: u64 = 50;
@@ -96,10 +96,8 @@ macro_rules! counters {
             raised_part: AtomicU64,
             /// When the free pages are next looked through.
             look_at: AtomicU64,
-            /// What [`crate::event::helper`] says of the helper thread.
-            pub helper: AtomicU32,
-            /// That thread, while there is one to wait for.
-            pub helper_thread: AtomicUsize,
+            /// Whether pages are on their way to the kernel with nobody who sees to that.
+            pub orphans: AtomicU32,
             $( $name: AtomicU64, )+
         }
 
@@ -117,8 +115,7 @@ macro_rules! counters {
                     raised: AtomicU64::new(0),
                     raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
-                    helper: AtomicU32::new(0),
-                    helper_thread: AtomicUsize::new(0),
+                    orphans: AtomicU32::new(0),
                     $( $name: AtomicU64::new(0), )+
                 }
             }
@@ -262,6 +259,5 @@ impl Pressure {
     /// In the child of a fork: whoever waited is not here.
     pub fn reset(&self) {
         self.waiting.store(0, Ordering::Relaxed);
-        self.helper.store(0, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@
 //! calls may allocate, and are made where no lock is held. Every wrapper leaves `errno` as it was: `free` must not change
 //! it, and only the ABI layer sets it.
 
+mod bare;
 mod c_library;
 mod clock;
 mod futex;
@@ -16,6 +17,7 @@ mod report;
 pub mod symbols;
 mod thread;
 
+pub use bare::*;
 pub use c_library::Malloc;
 pub use clock::now_ms;
 pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};

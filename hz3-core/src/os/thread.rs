@@ -2,46 +2,6 @@
 
 use super::{KeepErrno, raw};
 use core::ffi::c_void;
-use core::ptr;
-
-/// A thread of ours, which somebody has to wait for.
-pub type Thread = libc::pthread_t;
-
-/// Waits until a thread has left our code for good.
-///
-/// `start_thread` gave it, and nobody else waits for it.
-pub unsafe fn join_thread(thread: Thread) {
-    let _errno = KeepErrno::new();
-    // SAFETY: the caller's contract.
-    unsafe { libc::pthread_join(thread, ptr::null_mut()) };
-}
-
-/// Starts a thread with a small stack and all signals blocked. None if there cannot be one. May allocate.
-pub fn start_thread(run: extern "C" fn(*mut c_void) -> *mut c_void) -> Option<Thread> {
-    /// Bytes of the stack: enough for the C library's own and for thread-local storage.
-    const STACK: usize = 256 << 10;
-    let _errno = KeepErrno::new();
-    // SAFETY: all structures outlive their calls and are made by the C library before they are used; the thread needs
-    // nothing of this frame.
-    unsafe {
-        let mut attributes = core::mem::zeroed::<libc::pthread_attr_t>();
-        let (mut all, mut old) = (
-            core::mem::zeroed::<libc::sigset_t>(),
-            core::mem::zeroed::<libc::sigset_t>(),
-        );
-        if libc::pthread_attr_init(&mut attributes) != 0 {
-            return None;
-        }
-        libc::pthread_attr_setstacksize(&mut attributes, STACK);
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
-        let mut thread: libc::pthread_t = 0;
-        let r = libc::pthread_create(&mut thread, &attributes, run, ptr::null_mut());
-        libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
-        libc::pthread_attr_destroy(&mut attributes);
-        (r == 0).then_some(thread)
-    }
-}
 
 /// Sleeps.
 pub fn sleep_ms(ms: u64) {

@@ -1,0 +1,139 @@
+//! `fork` in a Rust program: while a thread makes a variant's first allocation, and with a handler that was registered before
+//! the variants' own and takes a lock under which other threads allocate.
+
+#[path = "common/fixtures.rs"]
+mod fixtures;
+
+use fixtures::{Bank, Coloured, Narrow, Ring, Wide};
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::UnsafeCell;
+use std::ffi::c_int;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+unsafe extern "C" {
+    fn fork() -> c_int;
+    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
+    fn _exit(status: c_int) -> !;
+    fn pthread_atfork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) -> c_int;
+    fn pthread_mutex_lock(mutex: *mut [u64; 8]) -> c_int;
+    fn pthread_mutex_unlock(mutex: *mut [u64; 8]) -> c_int;
+}
+
+/// Some objects of all kinds come and go.
+fn use_heap(alloc: &impl GlobalAlloc) {
+    for size in [16, 300, 5000, 40_000, 200_000, 3 << 20] {
+        let layout = Layout::from_size_align(size, 16).unwrap();
+        // SAFETY: the size is not 0, and the object is freed once, by the layout that it was asked for.
+        unsafe {
+            let p = alloc.alloc(layout);
+            if p.is_null() {
+                _exit(3);
+            }
+            p.write_bytes(1, size.min(5000));
+            alloc.dealloc(p, layout);
+        }
+    }
+}
+
+/// Runs `f` in a child, which must leave with 0.
+fn in_child(f: impl FnOnce()) {
+    let mut status = -1;
+    // SAFETY: the child ends here, without going back to the test that it is a copy of.
+    unsafe {
+        let pid = fork();
+        assert!(pid >= 0, "fork fails");
+        if pid == 0 {
+            f();
+            _exit(0);
+        }
+        assert_eq!(waitpid(pid, &mut status, 0), pid);
+    }
+    assert_eq!(status, 0, "a child ends with status {status:#x}");
+}
+
+/// Processes in which no one has used the variant yet: one thread does so for the first time, another one forks.
+fn first_use(alloc: &'static (impl GlobalAlloc + Sync)) {
+    for n in 0..250 {
+        in_child(|| {
+            let go = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !go.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                    use_heap(alloc);
+                });
+                go.store(true, Ordering::Relaxed);
+                for _ in 0..n * 20 {
+                    std::hint::spin_loop();
+                }
+                in_child(|| use_heap(alloc));
+            });
+        });
+    }
+}
+
+#[test]
+fn a_process_may_be_copied_in_the_middle_of_its_start() {
+    first_use(&Narrow);
+    first_use(&Coloured);
+    first_use(&Bank);
+    first_use(&Ring);
+}
+
+/// A lock that the handlers below take: all zero is unlocked.
+struct Mutex(UnsafeCell<[u64; 8]>);
+
+// SAFETY: only the C library looks inside.
+unsafe impl Sync for Mutex {}
+
+static MUTEX: Mutex = Mutex(UnsafeCell::new([0; 8]));
+
+extern "C" fn lock() {
+    // SAFETY: the mutex lives as long as the process.
+    unsafe { pthread_mutex_lock(MUTEX.0.get()) };
+    use_heap(&Wide);
+}
+
+extern "C" fn unlock() {
+    use_heap(&Wide);
+    // SAFETY: this thread, or the one that it is a copy of, holds the mutex.
+    unsafe { pthread_mutex_unlock(MUTEX.0.get()) };
+}
+
+/// Called before the variants register their handlers: in a fork, `lock` is called when their locks are taken already.
+#[used]
+#[unsafe(link_section = ".init_array.00000")]
+static REGISTER: extern "C" fn() = {
+    extern "C" fn register() {
+        // SAFETY: the handlers are functions of this program.
+        unsafe { pthread_atfork(lock, unlock, unlock) };
+    }
+    register
+};
+
+#[test]
+fn a_handler_may_wait_for_a_thread_that_allocates() {
+    let stop = AtomicBool::new(false);
+    let object = Layout::new::<[u64; 100_000]>();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // SAFETY: as in `lock`; the object as in `use_heap`.
+                unsafe {
+                    pthread_mutex_lock(MUTEX.0.get());
+                    let p = Wide.alloc(object);
+                    Wide.dealloc(p, object);
+                    pthread_mutex_unlock(MUTEX.0.get());
+                }
+            }
+        });
+        for _ in 0..40 {
+            in_child(|| use_heap(&Wide));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_ne!(ptr::from_ref(&REGISTER), ptr::null());
+}
