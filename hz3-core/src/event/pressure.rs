@@ -194,6 +194,12 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
         pressure.futile(now, bytes);
         return true;
     }
+    if policy.grow_outside && futile {
+        // Beyond the arena there is nothing either. Others are not asked again so soon; what this thread has is given up.
+        // SAFETY: an event of this thread.
+        unsafe { relief::counted::<V>(Ask::Everything, Reliefs { runs: 1, ..NO_COUNT }) };
+        return attempt(Reach::System);
+    }
     if policy.pressure && !policy.grow_outside && !futile && wait::<V>(attempt) {
         pressure.eased();
         return true;
