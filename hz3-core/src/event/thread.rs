@@ -105,6 +105,10 @@ unsafe fn attach_body<V: Variant>() -> bool {
     let block = V::thread();
     // SAFETY: the block is this thread's, and the mapping was just made for it.
     unsafe {
+        if V::shared().threads().running() == 0 {
+            // As the process starts: see [`os::name`].
+            os::name(body, bytes, c"hz3 bank");
+        }
         let meta = V::Thread::meta(block);
         (*meta).body = body;
         match V::BODY {

@@ -305,6 +305,11 @@ impl Arena {
             _ => Placed::Refused,
         };
         if done == Placed::Done {
+            if self.high == 0 {
+                // The process starts. Later a program may have forbidden itself such calls, on pain of death.
+                // SAFETY: the range was just opened.
+                unsafe { os::name(from as *mut u8, bytes, c"hz3 arena") };
+            }
             self.advise(policy, from, bytes);
             for i in at..last {
                 self.set_opened(i, PAGES);
@@ -368,7 +373,13 @@ impl Arena {
             } else {
                 let end = to.min(table + (done + 1).next_multiple_of(FENCED));
                 match os::map_at(at, end - at, Access::Uncounted) {
-                    Placed::Done => end,
+                    Placed::Done => {
+                        if done == 0 {
+                            // SAFETY: the range was just mapped.
+                            unsafe { os::name(at as *mut u8, end - at, c"hz3 page tags") };
+                        }
+                        end
+                    }
                     _ => return Err(Refusal::NoMemory),
                 }
             };

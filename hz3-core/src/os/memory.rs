@@ -329,7 +329,8 @@ pub unsafe fn leave_out_of_dumps(p: *mut u8, bytes: usize) {
     unsafe { madvise(p, bytes, libc::MADV_DONTDUMP) };
 }
 
-/// Gives a range a name, which `/proc/PID/maps` shows (Linux 5.17, where it is configured). A refusal changes nothing.
+/// Gives a range a name, which `/proc/PID/maps` shows (Linux 5.17, where it is configured). A refusal changes nothing. To be
+/// called while the process starts only: a program may end itself later for calls like this one (seccomp).
 ///
 /// # Safety
 /// The caller owns the range.
