@@ -44,7 +44,7 @@ pub struct Totals {
     pub outside: u64,
     /// The most bytes of the arena that were ever in use at once, or a little more: it is filled from below.
     pub high: u64,
-    /// Bytes reserved for the arena.
+    /// Bytes of the arena's range of address space, of which only a part may be mapped.
     pub reserved: u64,
     /// Threads with caches.
     pub threads: u64,

@@ -108,7 +108,7 @@ layout! {
     depots: *const u8,
     /// In the page heap: the arena's base.
     arena_base: usize,
-    /// In the page heap: segments reserved.
+    /// In the page heap: segments of the arena.
     arena_segments: usize,
     /// In the page heap: segments from here on were never used.
     arena_high: usize,

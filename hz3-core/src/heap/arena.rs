@@ -1,12 +1,12 @@
 //! The arena: one range of address space, cut into segments.
 //!
 //! ```text
-//! | segment entries | page tags (full size) | segment 0 | segment 1 | …
-//!                                           ^ base, a multiple of a segment
+//! | segment entries | page tags | segment 0 | segment 1 | …
+//!                               ^ base, a multiple of a segment
 //! ```
 //!
-//! The tag table always covers the arena as configured, even when the reservation had to shrink: pages that do not
-//! exist read tag 0. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
+//! The place of the tag table is always that of the arena as configured, even when a reservation had to shrink: so the bound
+//! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
 //! belongs to the holder of the heap's lock, with one exception that is named below.
 
 use super::bitmap::PAGES;
@@ -137,7 +137,7 @@ impl Arena {
         self.base
     }
 
-    /// Segments reserved.
+    /// Segments of the range.
     pub fn segments(&self) -> usize {
         self.segments
     }

@@ -32,7 +32,10 @@ impl Space for ArenaSpace {
         if page >= V::ARENA_PAGES {
             return None;
         }
-        // SAFETY: the page is in the arena's range, and the table lies below the arena, at full size.
+        // SAFETY: the page is in the arena's range, and its cell in the table's place right below the arena. The cell is memory if
+        // a segment up to this one was ever in use: so it is for whatever an allocation returned here. Only a pointer that
+        // never was an object leads to a cell that is not there, which faults; `heap::reservation` keeps everything else out
+        // of the table's place.
         Some(unsafe { V::Tag::load((base + page * V::Tag::BYTES - tag_bytes::<V>()) as *const u8) })
     }
 
