@@ -75,7 +75,7 @@ fn main() {
     for name in REPLACEABLE {
         println!("cargo::rustc-cdylib-link-arg=-Wl,--defsym=__hz3_own{name}={name}");
     }
-    let soname = format!("-soname,libhz3_{}.so", plan.name);
+    let soname = format!("-soname,{}", hz3_config::soname::soname(&plan.name));
     // Its fork handlers are to be the first that anybody registers.
     let always = [&soname, "-z,defs", "-z,initfirst", "-Bsymbolic-functions"];
     let never_unloaded = (plan.build.tls == Tls::InitialExec).then_some("-z,nodelete");

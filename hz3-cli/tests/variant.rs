@@ -56,7 +56,7 @@ fn from_config_to_program() {
     let path = so_a.to_str().expect("UTF-8");
     let json = hz3(&root, &["inspect", path, "--format", "json"]).with(0).json();
     assert_eq!(json["variant"]["name"], "cli-test-a");
-    assert_eq!(json["soname"], "libhz3_cli-test-a.so");
+    assert_eq!(json["soname"], "libhz3_cli-test-a.so.0");
     assert_eq!(json["config"], "gone", "its config is not in configs/");
     assert!(ended.out.contains(json["variant"]["hash"].as_str().expect("a hash")));
 

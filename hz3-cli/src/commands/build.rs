@@ -218,7 +218,7 @@ fn verify(project: &Project, plan: &Plan, library: &Library) -> Outcome {
     if !surplus.is_empty() {
         return fault(format!("it exports what is not its business: {}", surplus.join(", ")));
     }
-    let soname = format!("libhz3_{}.so", plan.name);
+    let soname = hz3_config::soname::soname(&plan.name);
     if library.soname.as_deref() != Some(&soname) {
         return fault(format!("its SONAME is {}, not {soname}", library.soname.as_deref().unwrap_or("missing")));
     }

@@ -80,7 +80,11 @@ fn elf(allocator: &Allocator) -> Result<(), Failed> {
     };
     let library = &variant.library;
     equal("its name", &library.name, &variant.name)?;
-    equal("its SONAME", &library.soname, &format!("libhz3_{}.so", variant.name))?;
+    equal(
+        "its SONAME",
+        &library.soname,
+        &hz3_config::soname::soname(&variant.name),
+    )?;
     for name in SURFACE {
         if !library.exports.iter().any(|e| e == name) {
             return Err(format!("{name} is not exported").into());
