@@ -30,7 +30,7 @@ fn main() {
             std::process::exit(2);
         }
     };
-    for source in &plan.sources {
+    for source in plan.files() {
         println!("cargo::rerun-if-changed={}", source.display());
     }
     let root = here.parent().unwrap_or(&here);

@@ -267,7 +267,7 @@ fn commands_to_type_next_survive_blanks() {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path().join("my configs")).expect("a folder");
     let file = "my configs/roomy.toml";
-    sandbox.write(file, "name = \"roomy\"\ndescription = \"d\"\n[cache]\nmagazines = 1\n");
+    sandbox.write(file, "name = \"roomy\"\ndescription = \"d\"\n[cache]\nmagazines = 2\n");
     let ended = sandbox.hz3(&["diff", "default", file]).with(1);
     assert!(
         ended.err.contains("cargo hz3 build default 'my configs/roomy.toml'\n"),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::{Diagnostics, Sink};
 use crate::file;
 use crate::knob::{self, Entry, GROUPS, Kind, Merged, Reader, TOP, Value};
-use crate::source::{At, Source};
+use crate::preset;
+use crate::source::{At, Place, Source};
 use crate::suggest::nearest;
 
 /// The files of a chain, the config first, each with what it says.
@@ -19,24 +20,48 @@ pub(crate) struct Chain {
     pub sound: bool,
 }
 
-/// Reads a config from disk, and its parents.
+/// Reads a config, a file or `hz3:NAME`, and its parents.
 pub(crate) fn load(path: &Path, sink: &mut Sink) -> Result<Chain, Diagnostics> {
-    let text = read(path).map_err(|(message, help)| Diagnostics::of_file(path, message, help))?;
-    Ok(follow(path, text, sink))
+    let source = match preset::named(path) {
+        Some(name) => of_preset(name).ok_or((format!("there is no preset `{name}`"), Some(preset::help(name)))),
+        None => read(path).map(|text| of_file(path, text)).map_err(|reason| {
+            let help = reason
+                .ends_with("not UTF-8")
+                .then(|| "save the file as UTF-8".to_owned());
+            (unread(path, &reason), help)
+        }),
+    };
+    let source = source.map_err(|(message, help)| Diagnostics::of_file(path, message, help))?;
+    Ok(follow(source, sink))
 }
 
-/// Follows `extends` from a config whose text is given.
-pub(crate) fn follow(path: &Path, text: String, sink: &mut Sink) -> Chain {
+/// A file whose text is given.
+pub(crate) fn of_file(path: &Path, text: String) -> Source {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    Source {
+        shown: path.to_path_buf(),
+        place: Place::File(absolute),
+        text,
+    }
+}
+
+/// The preset of a name, if there is one.
+fn of_preset(name: &str) -> Option<Source> {
+    Some(Source {
+        shown: preset::path(name).into(),
+        place: Place::Preset(name.to_owned()),
+        text: preset::text(name)?.to_owned(),
+    })
+}
+
+/// Follows `extends` from a config whose text is at hand.
+pub(crate) fn follow(config: Source, sink: &mut Sink) -> Chain {
     let mut chain = Chain {
         sources: Vec::new(),
         entries: Vec::new(),
         sound: true,
     };
-    let mut next = Some(Source {
-        shown: path.to_path_buf(),
-        absolute: absolute(path),
-        text,
-    });
+    let mut next = Some(config);
     while let Some(source) = next.take() {
         let file = chain.sources.len();
         let entries = Reader { file: Some(file), sink }.file(&source.text);
@@ -61,45 +86,73 @@ pub(crate) fn follow(path: &Path, text: String, sink: &mut Sink) -> Chain {
 }
 
 /// Opens the parent that the last file names; `None` if that was reported.
-fn open_parent(sources: &[Source], parent: &str, at: Option<At>, sink: &mut Sink) -> Option<Source> {
+fn open_parent(sources: &[Source], named: &str, at: Option<At>, sink: &mut Sink) -> Option<Source> {
     let child = sources.last()?;
-    let file = if parent.ends_with(".toml") {
-        parent.to_owned()
-    } else {
-        format!("{parent}.toml")
-    };
-    let sibling = |path: &Path| {
-        path.parent()
-            .map_or_else(|| PathBuf::from(&file), |dir| dir.join(&file))
-    };
-    let (shown, path) = (sibling(&child.shown), sibling(&child.absolute));
-    let same = |source: &Source| real(&source.absolute) == real(&path);
-    if let Some(first) = sources.iter().position(same) {
-        let ring: Vec<String> = sources[first..]
-            .iter()
-            .chain([&sources[first]])
-            .map(|s| s.shown.display().to_string())
-            .collect();
-        let message = format!("the chain of parents is a circle: {}", ring.join(" -> "));
-        sink.error(at, message, "", "remove one `extends` of the circle");
-        return None;
-    }
-    match read(&shown) {
-        Ok(text) => Some(Source {
-            shown,
-            absolute: absolute(&path),
-            text,
-        }),
-        Err((message, _)) => {
-            let help = known_configs(&shown, &child.shown).unwrap_or_default();
-            let help = match nearest(parent, help.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None if help.is_empty() || help.len() > 20 => String::new(),
-                None => format!("configs beside it: {}", help.join(", ")),
-            };
-            sink.error(at, format!("the parent cannot be read: {message}"), "", help);
-            None
+    let parent = match find_parent(child, named) {
+        Ok(parent) => parent,
+        Err((message, help)) => {
+            sink.error(at, message, "", help);
+            return None;
         }
+    };
+    let Some(first) = sources.iter().position(|source| source.is(&parent)) else {
+        return Some(parent);
+    };
+    let ring: Vec<String> = sources[first..]
+        .iter()
+        .chain([&sources[first]])
+        .map(|s| s.shown.display().to_string())
+        .collect();
+    let message = format!("the chain of parents is a circle: {}", ring.join(" -> "));
+    let help = match preset::text(named) {
+        Some(_) => format!(
+            "remove one `extends` of the circle; hz3's own is \"{}\"",
+            preset::path(named)
+        ),
+        None => "remove one `extends` of the circle".to_owned(),
+    };
+    sink.error(at, message, "", help);
+    None
+}
+
+/// The parent that a child names: a preset, a file by its path, or by its name the file beside the child and else a preset.
+/// Or what is wrong, and what may help.
+fn find_parent(child: &Source, named: &str) -> Result<Source, (String, String)> {
+    if let Some(name) = preset::named(Path::new(named)) {
+        return of_preset(name).ok_or_else(|| (format!("there is no preset `{name}`"), preset::help(name)));
+    }
+    if let Place::Preset(_) = child.place {
+        return of_preset(named).ok_or_else(|| (format!("there is no preset `{named}`"), preset::help(named)));
+    }
+    let by_path = named.ends_with(".toml");
+    let file = if by_path {
+        named.to_owned()
+    } else {
+        format!("{named}.toml")
+    };
+    let shown = child
+        .shown
+        .parent()
+        .map_or_else(|| PathBuf::from(&file), |dir| dir.join(&file));
+    match read(&shown) {
+        Ok(text) => Ok(of_file(&shown, text)),
+        Err(reason) => {
+            let ours = of_preset(named).filter(|_| !by_path && std::fs::symlink_metadata(&shown).is_err());
+            ours.ok_or_else(|| {
+                let message = format!("the parent cannot be read: {}", unread(&shown, &reason));
+                (message, help_for(named, &shown, &child.shown))
+            })
+        }
+    }
+}
+
+/// What may help whoever names a parent that cannot be read: the nearest name, or those that there are.
+fn help_for(named: &str, wanted: &Path, child: &Path) -> String {
+    let beside = known_configs(wanted, child).unwrap_or_default();
+    match nearest(named, beside.iter().map(String::as_str)).or_else(|| preset::near(named)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None if beside.is_empty() || beside.len() > 20 => String::new(),
+        None => format!("configs beside it: {}", beside.join(", ")),
     }
 }
 
@@ -121,18 +174,14 @@ fn known_configs(path: &Path, child: &Path) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// A file's text, or what is wrong with it and what may help.
-fn read(path: &Path) -> Result<String, (String, Option<String>)> {
-    file::read_text(path, file::CONFIG).map_err(|reason| {
-        let help = reason
-            .ends_with("not UTF-8")
-            .then(|| "save the file as UTF-8".to_owned());
-        (format!("`{}`: {reason}", path.display()), help)
-    })
+/// A file's text, or what is wrong with it.
+fn read(path: &Path) -> Result<String, String> {
+    file::read_text(path, file::CONFIG)
 }
 
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+/// A file that cannot be read, and why.
+fn unread(path: &Path, reason: &str) -> String {
+    format!("`{}`: {reason}", path.display())
 }
 
 fn real(path: &Path) -> PathBuf {

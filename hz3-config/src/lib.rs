@@ -21,6 +21,7 @@ mod hash;
 mod knob;
 pub mod notes;
 pub mod plan;
+pub mod preset;
 mod resolve;
 pub mod schema;
 pub mod soname;
@@ -37,7 +38,7 @@ use std::path::Path;
 use chain::Chain;
 use diagnostic::Sink;
 
-/// Reads a config and its parents, checks them and derives the plan.
+/// Reads a config, a file or `hz3:NAME` for a preset, and its parents, checks them and derives the plan.
 ///
 /// Paths in diagnostics follow from `path` as it is given.
 ///
@@ -59,7 +60,7 @@ pub fn load(path: &Path) -> Result<Plan, Diagnostics> {
 /// As [`load`].
 pub fn load_str(name_of_file: &Path, text: &str) -> Result<Plan, Diagnostics> {
     let mut sink = Sink::default();
-    let chain = chain::follow(name_of_file, text.to_owned(), &mut sink);
+    let chain = chain::follow(chain::of_file(name_of_file, text.to_owned()), &mut sink);
     finish(&chain, sink)
 }
 

@@ -58,12 +58,37 @@ fn defaults_are_what_the_design_says() {
     assert_eq!(plan.tag.order, TagOrder::BinDst);
     assert_eq!((plan.arena.size, plan.arena.base), (64 << 30, 0));
     assert_eq!((plan.arena.on_full, plan.arena.thp), (OnFull::System, Thp::System));
-    assert_eq!((plan.large.cache_bytes, plan.purge.dirty_bytes), (128 << 20, 64 << 20));
-    assert_eq!(plan.cache.magazines, 2);
+    assert_eq!((plan.large.cache_bytes, plan.purge.dirty_bytes), (192 << 20, 64 << 20));
+    assert_eq!(plan.cache.magazines, 1);
     assert_eq!(plan.depot.empty_runs, 1);
     assert_eq!(plan.hardening.foreign, Foreign::Libc);
     assert_eq!(plan.hot.prefetch, Prefetch::Off);
     assert_eq!(plan.largest(), 32768);
+}
+
+/// Who says nothing gets the allocator that the README recommends.
+#[test]
+fn a_config_of_a_name_and_a_description_is_default() {
+    let default = hz3_config::load(Path::new("../configs/default.toml")).unwrap_or_else(|faults| panic!("{faults}"));
+    let empty = "name = \"default\"\ndescription = \"d\"\n";
+    let empty = hz3_config::load_str(Path::new("default.toml"), empty).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!((empty.hash, empty.code_hash), (default.hash, default.code_hash));
+    let prose = Plan {
+        description: default.description.clone(),
+        hypothesis: default.hypothesis.clone(),
+        resolved: default.resolved.clone(),
+        ..empty
+    };
+    assert_eq!(placeless(prose), placeless(default));
+}
+
+/// What only repeats a default says nothing, and misleads when the default changes.
+#[test]
+fn the_file_of_default_holds_no_key() {
+    let text = std::fs::read_to_string("../configs/default.toml").expect("it is shipped");
+    let table: toml::Table = toml::from_str(&text).expect("TOML");
+    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["description", "hypothesis", "name"]);
 }
 
 #[test]
@@ -162,7 +187,7 @@ fn who_a_variant_is_is_not_inherited() {
 #[test]
 fn hashes_follow_what_they_hash() {
     let base = plan("");
-    assert_eq!(base.hash, plan("# a comment\n[cache]\nmagazines = 2\n").hash);
+    assert_eq!(base.hash, plan("# a comment\n[cache]\nmagazines = 1\n").hash);
     // What is said to people makes no other variant, but stands in the text that a library carries.
     let prose = plan("hypothesis = \"h\"\nrefuted = \"3 % slower\"\n");
     assert_eq!((base.hash, base.code_hash), (prose.hash, prose.code_hash));
@@ -178,7 +203,7 @@ fn hashes_follow_what_they_hash() {
     assert_ne!(base.hash, same.hash);
     assert_eq!(base.code_hash, same.code_hash);
     for change in [
-        "[cache]\nmagazines = 1\n",
+        "[cache]\nmagazines = 2\n",
         "[cache]\nslow_start = false\n",
         "[depot]\nempty_runs = 2\n",
         "[lookup]\nfine_max = 4096\n",
@@ -232,7 +257,7 @@ fn what_a_child_switched_off_leaves_nothing_behind() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let parent = "name = \"parent\"\ndescription = \"d\"\n\
         [cache]\nfirst_bytes = 100\nthread_bytes = \"9MiB\"\nthread_floor = \"8MiB\"\nbatch_bytes = 5000\nbatch_min = 9\n\
-        [depot]\nbytes = \"9KiB\"\nbatches_max = 9\n[large]\nmax_age_ms = 9\n\
+        [depot]\nbytes = \"9KiB\"\nbatches_min = 2\nbatches_max = 9\n[large]\nmax_age_ms = 9\n\
         [ownership]\nmode = \"owner-ring\"\nshards = 9\nring = 99\n\
         [placement]\nquarantine = true\nquarantine_events = 9\nborrow_from = \"9KiB\"\n\
         [pressure]\nbudget = \"9MiB\"\nreclaim = \"36KiB\"\nrelief = \"segment\"\n\

@@ -132,6 +132,7 @@ fn the_schema_allows_what_the_parser_allows() {
 /// of sizes that do not follow each other, and of texts of bytes below the least.
 const BEYOND: &[&str] = &[
     "arena-above-user-space",
+    "bound-default",
     "bounds-cross",
     "budget-above-arena",
     "bytes-range",
@@ -141,6 +142,8 @@ const BEYOND: &[&str] = &[
     "first-batches-above-thread",
     "floor-above-thread",
     "floor-below-first",
+    "floor-default-above-thread",
+    "floor-default-below-first",
     "largest-small",
     "lookup-too-fine",
     "lookup-too-large",

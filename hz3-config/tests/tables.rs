@@ -238,7 +238,7 @@ fn all_forms_of_steps_have_no_gap() {
     ] {
         for width in [16, 32] {
             let body = format!(
-                "[classes]\nsteps = [{steps}]\n[tag]\nwidth = {width}\n[runs]\ncoloring = true\n[cache]\nthread_bytes = \"64MiB\"\n"
+                "[classes]\nsteps = [{steps}]\n[tag]\nwidth = {width}\n[runs]\ncoloring = true\n[cache]\nthread_bytes = \"64MiB\"\nthread_floor = \"auto\"\n"
             );
             prove(&plan(&body));
         }
@@ -305,7 +305,8 @@ fn runs_follow_their_limits() {
     // Nine pages waste 0.7 %; eight would waste 8.6 %.
     assert_eq!(one("", 3328), (9, 11));
     // Fewer objects are enough, but the waste stays bounded.
-    assert_eq!(one("[runs]\nmin_objects = 1\n", 3328), (5, 6));
+    assert_eq!(one("[runs]\nmin_objects = 1\nmax_waste_percent = 6.25\n", 3328), (5, 6));
+    assert_eq!(one("[runs]\nmin_objects = 1\n", 3328), (9, 11));
     assert_eq!(one("[runs]\nmin_objects = 1\nmax_waste_percent = 50\n", 3328), (1, 1));
     // Out of reach: as many objects as fit, with the least waste, shortest first.
     assert_eq!(one("", 28672), (14, 2));
@@ -370,7 +371,7 @@ fn colouring_takes_only_what_is_left_over() {
 #[test]
 fn threads_share_what_one_may_hold_but_for_a_floor() {
     let bound = |cache: &str, threads| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(threads);
-    let alone = "thread_bytes = \"4MiB\"\nfirst_bytes = 16\n";
+    let alone = "thread_bytes = \"4MiB\"\nthread_floor = \"auto\"\nfirst_bytes = 16\n";
     assert_eq!(bound(alone, 0), 0);
     assert_eq!(bound(alone, 1000), 4000 << 20);
     let shared = "thread_bytes = \"4MiB\"\nthread_floor = \"1MiB\"\nfirst_bytes = 16\n";

@@ -66,7 +66,8 @@ impl Sandbox {
         sandbox.write("Cargo.toml", "");
         sandbox.write(
             "configs/default.toml",
-            "name = \"default\"\ndescription = \"The start of tests\"\n",
+            "name = \"default\"\ndescription = \"The start of tests\"\n\
+             [cache]\nthread_floor = \"auto\"\n[runs]\nmax_waste_percent = 6.25\n",
         );
         sandbox.write(
             "configs/wide.toml",

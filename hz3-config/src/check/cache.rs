@@ -13,6 +13,11 @@ pub(super) struct Batch {
     pub carve: u32,
 }
 
+/// What to say after a value that no file of the chain sets.
+fn origin<T>(setting: &Setting<T>) -> &'static str {
+    if setting.at.is_none() { " by default" } else { "" }
+}
+
 /// Whether the lower of two bounds is the lower; reports it if not, where one of them is written.
 fn ordered(names: [&str; 2], low: &Setting<u64>, high: &Setting<u64>, sink: &mut Sink) -> bool {
     if !(low.ok && high.ok) {
@@ -21,8 +26,13 @@ fn ordered(names: [&str; 2], low: &Setting<u64>, high: &Setting<u64>, sink: &mut
     let fits = low.value <= high.value;
     if !fits {
         let message = format!(
-            "`{}` is {}, more than `{}`, {}",
-            names[0], low.value, names[1], high.value
+            "`{}` is {}{}, more than `{}`, {}{}",
+            names[0],
+            low.value,
+            origin(low),
+            names[1],
+            high.value,
+            origin(high)
         );
         // The nearer of the two was written with the other in view.
         let at = match (low.at, high.at) {
@@ -128,32 +138,41 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
     };
     let (first, full) = (all(|class| class.batch_first), all(|class| class.batch));
     let thread_bytes = group.thread_bytes.value;
+    // Where a bound is written nowhere, something else asks for more than the default.
+    let asked = group
+        .first_bytes
+        .at
+        .or(settings.classes.steps.at)
+        .or(group.magazines.at);
     // Without slow start all magazines are of full length from the beginning: then the lengths are the bound.
     if group.slow_start.value && group.thread_bytes.ok && thread_bytes < first {
-        let message =
-            format!("`cache.thread_bytes` is {thread_bytes}, but the first batches alone may hold {first} bytes");
-        // Written nowhere, it is the classes that ask for more than the default.
-        let at = group.thread_bytes.at.or(group.first_bytes.at);
-        let at = at.or(settings.classes.steps.at).or(settings.cache.magazines.at);
+        let origin = origin(&group.thread_bytes);
+        let message = format!(
+            "`cache.thread_bytes` is {thread_bytes}{origin}, but the first batches alone may hold {first} bytes"
+        );
         let help = format!("set `cache.thread_bytes` to {first} at least, or make `cache.first_bytes` smaller");
-        sink.error(at, message, "", help);
+        sink.error(group.thread_bytes.at.or(asked), message, "", help);
         return None;
     }
     let thread_floor = group.thread_floor.value.unwrap_or(thread_bytes);
     if group.slow_start.value && group.thread_bytes.ok && group.thread_floor.ok {
-        let at = group.thread_floor.at.or(group.thread_bytes.at);
+        let origin = origin(&group.thread_floor);
         if thread_floor > thread_bytes {
-            let message =
-                format!("`cache.thread_floor` is {thread_floor}, but a thread may only hold {thread_bytes} bytes");
+            let message = format!(
+                "`cache.thread_floor` is {thread_floor}{origin}, but a thread may only hold {thread_bytes} bytes"
+            );
             let help = format!("set it to {thread_bytes} at most, or to \"auto\", or raise `cache.thread_bytes`");
-            sink.error(at, message, "", help);
+            sink.error(group.thread_floor.at.or(group.thread_bytes.at), message, "", help);
             return None;
         }
         if thread_floor < first {
-            let message =
-                format!("`cache.thread_floor` is {thread_floor}, but the first batches alone may hold {first} bytes");
-            let help = format!("set `cache.thread_floor` to {first} at least, or make `cache.first_bytes` smaller");
-            sink.error(at, message, "", help);
+            let message = format!(
+                "`cache.thread_floor` is {thread_floor}{origin}, but the first batches alone may hold {first} bytes"
+            );
+            let help = format!(
+                "set `cache.thread_floor` to {first} at least, or to \"auto\", or make `cache.first_bytes` smaller"
+            );
+            sink.error(group.thread_floor.at.or(asked), message, "", help);
             return None;
         }
     }

@@ -20,6 +20,7 @@ use crate::plan::{
     ArenaPlan, BuildPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
     PlacementPlan, Plan, PressurePlan, PurgePlan, Relief, SLOT_BYTES, StatsPlan,
 };
+use crate::source::Source;
 use crate::{hash, resolve, support};
 
 /// Checks everything and derives the plan; `None` if a fault was reported, now or before.
@@ -111,7 +112,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         hash: hash(&relevant),
         code_hash: ConfigHash(0),
         resolved,
-        sources: chain.sources.iter().map(|source| source.absolute.clone()).collect(),
+        sources: chain.sources.iter().map(Source::path).collect(),
         classes,
         lookup: lookup?,
         tag: tag?,

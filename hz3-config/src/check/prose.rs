@@ -12,11 +12,7 @@ pub(crate) const NAME_MAX: usize = 48;
 /// Checks one file.
 pub(super) fn check(file: usize, source: &Source, entries: &BTreeMap<Path, Entry>, sink: &mut Sink) {
     let top = Some(At::new(file, 0..0));
-    let stem = source
-        .shown
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let stem = source.stem();
     match entries.get(&(TOP, "name")) {
         None => sink.error(top, "`name` is missing", "", format!("write `name = \"{stem}\"`")),
         Some(Entry {

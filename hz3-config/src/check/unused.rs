@@ -137,6 +137,7 @@ mod tests {
         "",
         "[ownership]\nmode = \"owner-bank\"\n",
         "[ownership]\nmode = \"owner-ring\"\n",
+        "[depot]\nbatches_min = 2\n",
         "[sub4k]\nlayout = \"list\"\nsizes = [2304, 3072]\n",
         "[placement]\nquarantine = true\n",
     ];

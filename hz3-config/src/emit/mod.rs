@@ -47,7 +47,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
     let stays = *interposes && plan.build.tls == Tls::InitialExec;
     let life = life::life(stays, name, core);
-    let sources = plan.sources.iter().map(|p| p.to_string_lossy().into_owned());
+    let sources = plan.files().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
     let shards = plan.ownership.shards as usize;
     let pools = classes * shards;

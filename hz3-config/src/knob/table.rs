@@ -89,7 +89,8 @@ knobs! {
         hypothesis: Option<String> = Kind::Text, "";
         /// Why the hypothesis does not hold, if it was refuted. `build` repeats it.
         refuted: Option<String> = Kind::Text, "";
-        /// The parent: `"NAME"` is the sibling `NAME.toml`; a value that ends in `.toml` is a path from this file's folder.
+        /// The parent: `"NAME"` is the sibling `NAME.toml`, or the preset of that name where there is no such file; a value that
+        /// ends in `.toml` is a path from this file's folder; `"hz3:NAME"` is a preset, one of the configs that hz3 ships.
         /// Every key except the five above all tables is inherited; a list is replaced as a whole.
         extends: Option<String> = Kind::Text, "";
     }
@@ -129,7 +130,7 @@ knobs! {
     /// If none does, `min_objects` gives way first, then the least waste decides. A run always holds an object.
     [runs: Runs] {
         /// Largest share of a run, in percent, that may stay unused at its end.
-        max_waste_percent: f64 = Kind::Percent, "6.25";
+        max_waste_percent: f64 = Kind::Percent, "1.0";
         /// Fewest objects of a run.
         min_objects: u64 = Kind::Int(1, 4096), "8";
         /// Most pages of a run; a larger object gets the pages that it needs.
@@ -205,7 +206,7 @@ knobs! {
     /// What a thread keeps: magazines, each a batch of objects.
     [cache: Cache] {
         /// Magazines of a class: 1 (current) or 2 (current and spare).
-        magazines: u64 = Kind::Int(1, 2), "2";
+        magazines: u64 = Kind::Int(1, 2), "1";
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
         batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"128KiB\"";
         /// Fewest objects of a batch.
@@ -220,7 +221,7 @@ knobs! {
         thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"";
         /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
         /// `"auto"` is all of `thread_bytes`: then they do not share.
-        thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"auto\"";
+        thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"";
         /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
@@ -232,7 +233,7 @@ knobs! {
         /// Wanted bytes for each class: `bytes / (batch × size)` batches, within the two bounds.
         bytes: u64 = Kind::Bytes(0, GIB, 1), "\"64KiB\"";
         /// Fewest batches of a class.
-        batches_min: u64 = Kind::Int(0, 256), "2";
+        batches_min: u64 = Kind::Int(0, 256), "16";
         /// Most batches of a class.
         batches_max: u64 = Kind::Int(1, 256), "16";
         /// Empty runs that each class keeps before it gives pages back.
@@ -271,7 +272,7 @@ knobs! {
     /// Objects above the largest class.
     [large: Large] {
         /// Bytes of freed large objects that are kept with their pages.
-        cache: u64 = Kind::Bytes(0, TIB, 1), "\"128MiB\"";
+        cache: u64 = Kind::Bytes(0, TIB, 1), "\"192MiB\"";
         /// How much larger, in percent of the request, a kept object may be to serve it.
         fit_percent: f64 = Kind::Percent, "25.0";
         /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.

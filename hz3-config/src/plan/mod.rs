@@ -9,7 +9,7 @@ pub use memory::{
     ArenaPlan, Commit, LargePlan, OnFull, PlacementOrder, PlacementPlan, PressurePlan, PurgePlan, Relief, Thp,
 };
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
@@ -45,7 +45,8 @@ pub struct Plan {
     pub hash: ConfigHash,
     /// Hash of all that reaches the generated code (name and prose left out): equal hashes mean identical allocators.
     pub code_hash: ConfigHash,
-    /// Absolute paths of every file read, the config first, then its parents from near to far.
+    /// All that was read, the config first, then its parents from near to far: absolute paths of files, and `hz3:NAME` for
+    /// presets, which are no files. [`crate::load`] takes each.
     pub sources: Vec<PathBuf>,
     /// Size classes by rising size; the index is the class id.
     pub classes: Vec<ClassPlan>,
@@ -86,6 +87,14 @@ impl Plan {
     pub fn class_for(&self, size: u64) -> Option<&ClassPlan> {
         let index = self.classes.partition_point(|class| u64::from(class.size) < size);
         self.classes.get(index)
+    }
+
+    /// The files among its sources: whose change may give another plan.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.sources
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|path| path.is_absolute())
     }
 
     /// Bytes of the largest class; larger requests are served in whole pages.
