@@ -1,6 +1,6 @@
 //! The `hz3` command, run as `cargo hz3 …`.
 //!
-//! One file per command under `commands/`; a new command is one variant of [`Command`] and one module.
+//! One file per command under `commands/`; a new command is one variant of [`commands::Command`] and one module.
 #![forbid(unsafe_code)]
 
 #[macro_use]

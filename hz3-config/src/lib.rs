@@ -6,7 +6,7 @@
 //!
 //! Layers, each knowing only those above it in this list: `knob` (what can be said, declared once), `chain` (a file
 //! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`notes`], [`schema`] and
-//! [`emit`]. Beside them, for everybody: [`file`] (files that a user names), [`suggest`] (what to type next) and
+//! [`emit`]. Beside them, for everybody: [`mod@file`] (files that a user names), [`suggest`] (what to type next) and
 //! [`mod@soname`] (names for linkers).
 
 #![forbid(unsafe_code)]

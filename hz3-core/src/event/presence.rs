@@ -2,7 +2,7 @@
 //!
 //! When it is unloaded, nothing of ours may be left that the C library would call, and no address space that nobody can use.
 //! The same function is called when the process ends, while threads may still run: then all memory stays. To tell the one
-//! from the other is what [`load`] is for. An object that was loaded with the program is never unloaded. One that came later
+//! from the other is what `load` is for. An object that was loaded with the program is never unloaded. One that came later
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 

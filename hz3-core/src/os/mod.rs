@@ -1,6 +1,6 @@
 //! The operating system: the only module that calls the kernel and libc.
 //!
-//! Memory, waiting, time and reports go straight to the kernel ([`raw`]). Threads, keys and fork handlers are libc's; these
+//! Memory, waiting, time and reports go straight to the kernel (`raw`). Threads, keys and fork handlers are libc's; these
 //! calls may allocate, and are made where no lock is held. Every wrapper leaves `errno` as it was: `free` must not change
 //! it, and only the ABI layer sets it.
 
