@@ -1,10 +1,9 @@
 //! Configs, loaded and compared.
 
-use crate::failure::{Code, Failure, Outcome};
-use crate::project::Project;
 use crate::style;
 use hz3_config::notes::Note;
 use hz3_config::{Diagnostics, Plan};
+use hz3_project::{Code, Error, Outcome, Place, name};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ pub struct Loaded {
 /// What is wrong with a config.
 pub enum Fault {
     /// It cannot be found.
-    Missing(Failure),
+    Missing(Error),
     /// It says what it must not say.
     Says(Diagnostics),
 }
@@ -30,18 +29,18 @@ impl Fault {
     /// Tells all of it on stderr.
     fn report(&self, path: Option<&Path>) {
         match self {
-            Fault::Missing(failure) => failure.report(),
+            Fault::Missing(failure) => style::report(failure),
             Fault::Says(faults) => {
                 eprintln!("{}", faults.render(style::stderr_colour()));
-                told(path.unwrap_or(Path::new("")), faults).report();
+                style::report(&told(path.unwrap_or(Path::new("")), faults));
             }
         }
     }
 }
 
 /// How many faults a config has, which were told.
-fn told(path: &Path, faults: &Diagnostics) -> Failure {
-    Failure::bad_input(format!("{}: {}", shown(path).display(), errors(faults.items().len())))
+fn told(path: &Path, faults: &Diagnostics) -> Error {
+    Error::bad_input(format!("{}: {}", shown(path).display(), errors(faults.items().len())))
 }
 
 /// `1 error`, `2 errors`.
@@ -51,21 +50,19 @@ pub fn errors(n: usize) -> String {
 
 /// Loads the configs `given`, or all of `configs/` if none is; one that is given twice is loaded once. All faults of all of
 /// them go to stderr: nobody wants to hear of them one by one.
-pub fn load_each(project: &Project, given: &[String]) -> Result<Vec<Loaded>, Failure> {
+pub fn load_each(place: &Place, given: &[String]) -> Result<Vec<Loaded>, Error> {
     let names = if given.is_empty() {
-        project.config_names()
+        place.config_names()
     } else {
         given.to_vec()
     };
     if names.is_empty() {
-        return Err(
-            Failure::bad_input(format!("no config in {}", project.configs().display()))
-                .help("write configs/<name>.toml with a `name` and a `description`, or: cargo hz3 new <name>"),
-        );
+        return Err(Error::bad_input(format!("no config in {}", place.configs().display()))
+            .help("write configs/<name>.toml with a `name` and a `description`, or: cargo hz3 new <name>"));
     }
     let mut all: Vec<Loaded> = Vec::new();
     for given in names {
-        let found = project.config(&given);
+        let found = name::config(place, &given);
         let path = found.as_ref().ok().cloned();
         if path.is_some()
             && all
@@ -91,8 +88,8 @@ fn same_file(a: Option<&Path>, b: Option<&Path>) -> bool {
 }
 
 /// Loads the configs `given`, or all of `configs/` if none is, as sound configs of different names.
-pub fn load_all(project: &Project, given: &[String]) -> Result<Vec<Plan>, Failure> {
-    let loaded = load_each(project, given)?;
+pub fn load_all(place: &Place, given: &[String]) -> Result<Vec<Plan>, Error> {
+    let loaded = load_each(place, given)?;
     let all = loaded.len();
     let plans: Vec<Plan> = loaded.into_iter().filter_map(|one| one.plan.ok()).collect();
     bad(all - plans.len(), all)?;
@@ -104,8 +101,8 @@ pub fn load_all(project: &Project, given: &[String]) -> Result<Vec<Plan>, Failur
 pub fn bad(bad: usize, all: usize) -> Outcome {
     match (bad, all) {
         (0, _) => Ok(()),
-        (_, 1) => Err(Failure::silent(Code::BadInput)),
-        _ => Err(Failure::bad_input(format!("{bad} of {all} configs are bad"))),
+        (_, 1) => Err(Error::silent(Code::BadInput)),
+        _ => Err(Error::bad_input(format!("{bad} of {all} configs are bad"))),
     }
 }
 
@@ -119,9 +116,7 @@ pub fn distinct(plans: &[Plan]) -> Outcome {
                 shown_source(plan),
                 plan.name
             );
-            return Err(
-                Failure::bad_input(message).help("a name stands for one library: give one of them another name")
-            );
+            return Err(Error::bad_input(message).help("a name stands for one library: give one of them another name"));
         }
     }
     Ok(())
@@ -135,7 +130,7 @@ pub fn shown_source(plan: &Plan) -> String {
 }
 
 /// Loads one config. Its faults go to stderr.
-pub fn load(path: &Path) -> Result<Plan, Failure> {
+pub fn load(path: &Path) -> Result<Plan, Error> {
     hz3_config::load(&shown(path)).map_err(|faults| {
         eprintln!("{}", faults.render(style::stderr_colour()));
         told(path, &faults)
@@ -201,9 +196,9 @@ pub fn report_notes(plan: &Plan, wanted: impl Fn(&Note) -> bool) {
 }
 
 /// A TOML text as lines `key = value`, the keys in full, sorted. Arrays stay on one line.
-pub fn flatten(text: &str) -> Result<BTreeMap<String, String>, Failure> {
+pub fn flatten(text: &str) -> Result<BTreeMap<String, String>, Error> {
     let table: toml::Table =
-        toml::from_str(text).map_err(|e| Failure::failed(format!("the resolved config is not TOML: {e}")))?;
+        toml::from_str(text).map_err(|e| Error::failed(format!("the resolved config is not TOML: {e}")))?;
     let mut flat = BTreeMap::new();
     fn walk(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String>) {
         for (key, value) in table {

@@ -1,10 +1,10 @@
 //! `--build`: variants that a command takes by their names are built first, where their libraries are not what their
-//! configs and the sources say now. Without it such a library is refused ([`hz3_lab::built`]).
+//! configs and the sources say now. Without it such a library is refused ([`hz3_project::current`]).
 
 use crate::commands::build;
-use crate::failure::{Failure, Outcome};
-use hz3_lab::built::{self, State};
-use hz3_lab::place::{PEERS, Place};
+use hz3_project::current::{self, State};
+use hz3_project::name::Named;
+use hz3_project::{Allocator, Outcome, Place, Result};
 
 /// The option, for every command that takes variants.
 #[derive(clap::Args)]
@@ -22,17 +22,25 @@ impl Fresh {
         }
         let mut old: Vec<String> = Vec::new();
         for word in words {
-            let peer = PEERS.iter().any(|p| p.name == word) || word == "glibc";
-            if peer || old.contains(word) || !place.is_variant(word) {
-                continue;
-            }
-            if !matches!(
-                built::state(place, word).map_err(Failure::from)?,
-                State::Current | State::Gone
-            ) {
+            if let Ok(Named::Variant(name, Some(config))) = Named::find(place, word)
+                && !old.contains(word)
+                && current::state(place, &name, Some(&config))? != State::Current
+            {
                 old.push(word.clone());
             }
         }
         if old.is_empty() { Ok(()) } else { build::quietly(&old) }
+    }
+
+    /// The malloc that a word names, which is built first if that is asked for.
+    pub fn find(&self, place: &Place, word: &String) -> Result<Allocator> {
+        self.prepare(place, [word])?;
+        Allocator::find(place, word)
+    }
+
+    /// The same for several.
+    pub fn find_all(&self, place: &Place, words: &[String]) -> Result<Vec<Allocator>> {
+        self.prepare(place, words)?;
+        Allocator::find_all(place, words)
     }
 }

@@ -8,19 +8,15 @@ mod out;
 
 mod commands;
 mod configs;
-mod failure;
 mod fresh;
 mod heap;
-mod library;
-mod peers;
-mod project;
 mod proof;
 mod step;
 mod style;
 mod tables;
 
 use clap::Parser;
-use failure::{Code, Failure};
+use hz3_project::{Code, Error};
 use std::process::ExitCode;
 
 /// Build, look at, prove and measure malloc variants.
@@ -53,11 +49,11 @@ fn main() -> ExitCode {
     };
     let outcome = arguments.command.run();
     if let Err(failure) = &outcome {
-        failure.report();
+        style::report(failure);
     }
-    let lost = out::fault().map(|why| Failure::failed(format!("cannot write to standard output: {why}")));
+    let lost = out::fault().map(|why| Error::failed(format!("cannot write to standard output: {why}")));
     if let Some(failure) = &lost {
-        failure.report();
+        style::report(failure);
     }
     match outcome.err().or(lost) {
         Some(failure) => ExitCode::from(failure.code as u8),

@@ -1,6 +1,7 @@
 //! Colour, units and tables: what people see. Escape codes only on terminals, and not with `NO_COLOR`.
 
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use hz3_project::Error;
 use std::io::IsTerminal;
 
 fn enabled(terminal: bool) -> bool {
@@ -28,6 +29,16 @@ fn paint(on: bool, codes: &str, text: &str) -> String {
 /// Red and bold, on stderr.
 pub fn error(text: &str) -> String {
     paint(stderr_colour(), "1;31", text)
+}
+
+/// Tells a failure on stderr.
+pub fn report(failure: &Error) {
+    if !failure.message.is_empty() {
+        eprintln!("{}: {}", error("error"), failure.message);
+    }
+    if let Some(help) = &failure.help {
+        eprintln!("{}: {help}", note("help"));
+    }
 }
 
 /// Yellow and bold, on stderr.

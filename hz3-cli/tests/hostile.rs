@@ -290,11 +290,11 @@ fn names_that_are_nearly_right_are_guessed() {
     for (arguments, near) in [
         (&["bench", "smal"][..], "did you mean 'small'?"),
         (&["bench", "mixd:ws=20000"], "did you mean 'mixed'?"),
-        (&["compare", "defualt"], "did you mean 'default'?"),
-        (&["compare", "glibc", "--peers", "mimaloc"], "did you mean 'mimalloc'?"),
+        (&["compare", "defualt"], "did you mean `default`?"),
+        (&["compare", "glibc", "--peers", "mimaloc"], "did you mean `mimalloc`?"),
         (&["run", "defualt", "--", "true"], "did you mean `default`?"),
-        (&["ledger", "--row", "smal"], "did you mean 'small'?"),
-        (&["ledger", "--of", "defualt"], "did you mean 'default'?"),
+        (&["ledger", "--row", "smal"], "did you mean `small`?"),
+        (&["ledger", "--of", "defualt"], "did you mean `default`?"),
     ] {
         let ended = sandbox.hz3(arguments).with(2);
         assert!(ended.err.contains(near), "{arguments:?}: {}", ended.err);
@@ -319,7 +319,7 @@ fn options_that_make_no_sense_are_bad_input() {
             "a margin is a number of percent",
         ),
         (&["compare", "glibc", "--time-budget", "inf"], "a time is a number"),
-        (&["compare", "glibc", "label="], "'label=' names no file"),
+        (&["compare", "glibc", "label="], "`label=` names no file"),
     ] {
         let ended = sandbox.hz3(arguments).with(2);
         assert!(ended.err.contains(what), "{arguments:?}: {}", ended.err);

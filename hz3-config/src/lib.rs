@@ -21,7 +21,11 @@ mod hash;
 mod knob;
 pub mod notes;
 pub mod plan;
+<<<<<<< HEAD
 pub mod preset;
+=======
+mod recognise;
+>>>>>>> c1018e7 (One crate for places, names, libraries and errors: hz3-project)
 mod resolve;
 pub mod schema;
 pub mod soname;
@@ -32,6 +36,7 @@ mod support;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use plan::Plan;
+pub use recognise::is_config;
 
 use std::path::Path;
 

@@ -2,7 +2,8 @@
 //!
 //! ROWS is a comma-separated list of rows or groups; BASE and OTHER are variants, peers, `glibc`, or paths.
 
-use hz3_lab::{clients::Clients, compare, place::Library, place::Place, rows, table};
+use hz3_lab::{clients::Clients, compare, rows, table};
+use hz3_project::{Allocator, Place};
 use std::time::Duration;
 
 struct Stderr;
@@ -23,13 +24,10 @@ fn main() -> hz3_lab::Result<()> {
         eprintln!("usage: lab ROWS SECONDS BASE OTHER…");
         std::process::exit(2);
     };
-    let place = Place::here()?;
+    let place = Place::find()?;
     let clients = Clients::build(&place, |name| eprintln!("building {name}"))?;
     let rows = rows::select(&rows.split(',').map(Into::into).collect::<Vec<_>>())?;
-    let mut libraries = libraries
-        .iter()
-        .map(|w| Library::parse(&place, w))
-        .collect::<hz3_lab::Result<Vec<_>>>()?;
+    let mut libraries = Allocator::find_all(&place, libraries)?;
     let plan = compare::Plan {
         base: libraries.remove(0),
         null: usize::from(libraries.is_empty()),

@@ -1,11 +1,12 @@
 //! Exact instruction totals of a short run, by valgrind's callgrind.
 
-use crate::{Error, Result, child, place::Library};
+use crate::{Error, Result, child};
+use hz3_project::Allocator;
 use std::path::Path;
 use std::process::Stdio;
 
 /// Instructions that the command executed in all, under a library.
-pub fn total(command: &[String], library: &Library, folder: &Path, seed: u64) -> Result<u64> {
+pub fn total(command: &[String], library: &Allocator, folder: &Path, seed: u64) -> Result<u64> {
     let out = folder.join(format!(".callgrind.{}", std::process::id()));
     let mut run = child::clean("valgrind");
     run.arg("--tool=callgrind")

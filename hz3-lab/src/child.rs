@@ -1,6 +1,7 @@
 //! One fresh process and what it cost.
 
-use crate::{Error, Result, clients::Clients, ending, place::Library, rows::Job};
+use crate::{Error, Result, clients::Clients, ending, rows::Job};
+use hz3_project::Allocator;
 use serde::Deserialize;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -107,12 +108,16 @@ fn tail(path: &Path) -> Vec<u8> {
 
 /// Runs a job once under a library. `sample_ms` other than 0 records resident bytes over time (and so disturbs the
 /// clock); `seed` goes to the client.
-pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, sample_ms: u32) -> Result<Sample> {
+pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64, sample_ms: u32) -> Result<Sample> {
     let report = scratch(clients, "report");
     let mut command = clean(clients.timer());
     command.arg(&report);
     // A script's program may be linked with another malloc: there, the C library must be put first as well.
-    let libc = if job.script { crate::place::libc_file() } else { None };
+    let libc = if job.script {
+        hz3_project::peers::libc_file()
+    } else {
+        None
+    };
     if let Some(path) = library.and_then(|l| l.path.as_ref()).or(libc.as_ref()) {
         if job.script {
             command.env("HZ3_PRELOAD", path);
@@ -169,7 +174,11 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Library>, seed: u64, s
         let how = format!("{}: {}", job.command[0], ending::words(r.exit, r.signal, &written));
         // Clients end so when an option makes no sense to them, and all of those come from the user.
         let asked = job.client && (r.signal, r.exit) == (0, 2);
-        return Err(if asked { Error::input(how) } else { Error::failed(how) });
+        return Err(if asked {
+            Error::bad_input(how)
+        } else {
+            Error::failed(how)
+        });
     }
     if job.client && said.is_none() {
         return Err(Error::failed(format!("{}: no result on stdout", job.command[0])));

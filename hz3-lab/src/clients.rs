@@ -1,7 +1,8 @@
 //! Builds the clients with the C compiler that the `cc` crate finds, once per source and flags.
 
-use crate::{Error, Result, place::Place};
+use crate::{Error, Result};
 use hz3_config::file;
+use hz3_project::Place;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,7 @@ impl Clients {
     /// Builds what is not there yet. `note` hears which source is being built.
     pub fn build(place: &Place, mut note: impl FnMut(&str)) -> Result<Self> {
         let compiler = compiler()?;
-        let folder = place.clients();
+        let folder = place.clients().to_owned();
         let write = |path: &Path, text: &str| {
             if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
                 return Ok(());

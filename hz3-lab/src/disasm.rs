@@ -23,8 +23,8 @@ const MOST: usize = 48;
 
 /// `malloc` and `free` of a library; nothing on machines whose code cannot be decoded here.
 pub fn hot_paths(path: &Path) -> Result<Vec<HotPath>> {
-    let bytes = file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
-    let file = object::File::parse(&*bytes).map_err(|e| Error::input(format!("{}: {e}", path.display())))?;
+    let bytes = file::read(path, file::DATA).map_err(|why| Error::bad_input(format!("{}: {why}", path.display())))?;
+    let file = object::File::parse(&*bytes).map_err(|e| Error::bad_input(format!("{}: {e}", path.display())))?;
     if file.architecture() != object::Architecture::X86_64 {
         return Ok(Vec::new());
     }

@@ -1,29 +1,13 @@
 //! What a library is made of: the note that the generator wrote, and its code and constants.
 
 use crate::{Error, Result};
-use hz3_config::file;
+use hz3_project::library::note;
+use hz3_project::{Note, file};
 use iced_x86::{Decoder, DecoderOptions, OpKind, Register};
-use object::{Object, ObjectSection};
-use std::collections::BTreeMap;
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSection};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-
-/// The note of a variant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Note {
-    /// The variant's name.
-    pub name: String,
-    /// The generator's version.
-    pub version: String,
-    /// Hash of the sources that it was built from.
-    pub sources: String,
-    /// Hash of the resolved config.
-    pub hash: String,
-    /// Hash of what reaches the code.
-    pub code_hash: String,
-    /// The resolved config.
-    pub config: String,
-}
 
 /// A library's identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,14 +29,13 @@ pub struct Identity {
 impl Identity {
     /// Reads a library.
     pub fn of(path: &Path) -> Result<Self> {
-        let bytes = file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
-        Self::of_bytes(path, &bytes)
+        Self::of_bytes(path, &file::read(path, hz3_config::file::DATA)?)
     }
 
     /// Of a library that was read; `path` is for messages.
     pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let file = object::File::parse(bytes)
-            .map_err(|e| Error::input(format!("{}: not an ELF file: {e}", path.display())))?;
+        let file = ElfFile64::<Endianness>::parse(bytes)
+            .map_err(|e| Error::bad_input(format!("{}: not an ELF file: {e}", path.display())))?;
         let section = |name: &str| {
             file.section_by_name(name)
                 .and_then(|s| s.data().ok().map(|d| (s.address(), d)))
@@ -65,7 +48,7 @@ impl Identity {
             section(name).map(|(_, d)| d).hash(&mut data);
         }
         Ok(Self {
-            note: section(".note.hz3").and_then(|(_, d)| note(d)),
+            note: note::find(&file),
             text: format!("{text:016x}"),
             data: format!("{:016x}", data.finish()),
             sha256: crate::sha256::of(bytes),
@@ -91,30 +74,6 @@ impl Identity {
             _ => false,
         }
     }
-}
-
-/// Parses `.note.hz3`: owner "hz3", type 1, lines `key=value`, an empty line, the config.
-fn note(data: &[u8]) -> Option<Note> {
-    let word = |at: usize| {
-        data.get(at..at + 4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)
-    };
-    let (owner, length) = (word(0)?, word(4)?);
-    let start = 12 + owner.next_multiple_of(4);
-    let text = std::str::from_utf8(data.get(start..start + length)?)
-        .ok()?
-        .trim_end_matches('\0');
-    let (head, config) = text.split_once("\n\n").unwrap_or((text, ""));
-    let keys: BTreeMap<&str, &str> = head.lines().filter_map(|l| l.split_once('=')).collect();
-    let get = |k: &str| keys.get(k).map(|v| (*v).to_string()).unwrap_or_default();
-    Some(Note {
-        name: get("name"),
-        version: get("version"),
-        sources: get("sources"),
-        hash: get("hash"),
-        code_hash: get("code_hash"),
-        config: config.into(),
-    })
 }
 
 /// Hash of instructions without the addresses that a linker fills in.
@@ -154,28 +113,6 @@ fn code_hash(at: u64, code: &[u8], arch: object::Architecture) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn notes_are_read() {
-        let text = "name=x\nversion=0.1.0\nsources=0123456789abcdef\nhash=0011223344556677\ncode_hash=8899aabbccddeeff\n\nname = \"x\"\n";
-        let mut bytes = Vec::new();
-        for n in [4u32, text.len() as u32, 1] {
-            bytes.extend(n.to_le_bytes());
-        }
-        bytes.extend(b"hz3\0");
-        bytes.extend(text.as_bytes());
-        let n = note(&bytes).unwrap();
-        assert_eq!(
-            (
-                n.name.as_str(),
-                n.sources.as_str(),
-                n.code_hash.as_str(),
-                n.config.as_str()
-            ),
-            ("x", "0123456789abcdef", "8899aabbccddeeff", "name = \"x\"\n")
-        );
-        assert_eq!(note(&bytes[..30]), None);
-    }
 
     #[test]
     fn moved_code_is_the_same_code() {

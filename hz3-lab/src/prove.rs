@@ -1,7 +1,8 @@
 //! The proof that a preloaded library is the one whose malloc runs. An inert library measures exactly like the C
 //! library, and the loader says nothing: no proof, no number.
 
-use crate::{Error, Result, child, clients::Clients, ending, place::Library, rows::Job};
+use crate::{Error, Result, child, clients::Clients, ending, rows::Job};
+use hz3_project::Allocator;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::process::Stdio;
 const MUST: &[&str] = &["malloc", "free", "calloc", "realloc"];
 
 /// Proves it for one job, or says why not.
-pub fn prove(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
+pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     if job.client {
         by_client(clients, job, library)
     } else {
@@ -27,7 +28,7 @@ fn same_file(a: &str, b: &Path) -> bool {
 }
 
 /// The client itself looks up where each function comes from.
-fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
+fn by_client(_clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     let mut command = child::clean(&job.command[0]);
     if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
@@ -73,8 +74,8 @@ fn by_client(_clients: &Clients, job: &Job, library: &Library) -> Result<()> {
 }
 
 /// The loader's own record of what was bound, for a command that cannot be asked.
-fn by_loader(clients: &Clients, job: &Job, library: &Library) -> Result<()> {
-    let libc = crate::place::libc_file();
+fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
+    let libc = hz3_project::peers::libc_file();
     let Some(path) = library.path.as_ref().or(libc.as_ref()) else {
         return Ok(());
     };

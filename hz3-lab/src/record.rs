@@ -1,6 +1,7 @@
 //! One comparison as it is kept: everything that its verdicts rest on, samples included.
 
-use crate::{commit::Commit, machine::Machine, place::Kind, rows::Metric, stats, stats::Verdict};
+use crate::{commit::Commit, machine::Machine, rows::Metric, stats, stats::Verdict};
+use hz3_project::Kind;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of [`Record`].

@@ -1,16 +1,16 @@
 //! The clients as programs: every row runs, says what it must, and notices what is wrong.
 
 use hz3_lab::clients::Clients;
-use hz3_lab::place::{Kind, Library, Place};
 use hz3_lab::rows::{Job, Program, ROWS};
 use hz3_lab::{child, prove, trace};
+use hz3_project::{Allocator, Kind, Place};
 use std::process::Command;
 use std::sync::OnceLock;
 
 fn clients() -> &'static Clients {
     static BUILT: OnceLock<Clients> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let place = Place::find(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let place = Place::checkout();
         Clients::build(&place, |_| ()).unwrap()
     })
 }
@@ -123,7 +123,7 @@ fn an_inert_library_is_found_out() {
             .unwrap()
             .success()
     );
-    let inert = Library {
+    let inert = Allocator {
         label: "inert".into(),
         kind: Kind::File,
         path: Some(so),
@@ -141,19 +141,19 @@ fn an_inert_library_is_found_out() {
 
 #[test]
 fn what_runs_is_proven() {
-    let empty = Library {
+    let empty = Allocator {
         label: "empty".into(),
         kind: Kind::File,
         path: Some(clients().empty()),
     };
     prove::prove(clients(), &job("small"), &empty).unwrap();
-    prove::prove(clients(), &job("small"), &Library::glibc()).unwrap();
-    prove::prove(clients(), &job("startup"), &Library::glibc()).unwrap();
+    prove::prove(clients(), &job("small"), &Allocator::glibc()).unwrap();
+    prove::prove(clients(), &job("startup"), &Allocator::glibc()).unwrap();
 }
 
 #[test]
 fn overlapping_memory_is_noticed() {
-    let empty = Library {
+    let empty = Allocator {
         label: "empty".into(),
         kind: Kind::File,
         path: Some(clients().empty()),
@@ -203,7 +203,7 @@ fn failing_commands_say_how() {
     let words = ["/bin/sh", "-c", "echo out; echo one >&2; echo two >&2; kill -9 $$"].map(String::from);
     let e = child::run(clients(), &Job::user(&words, hz3_lab::rows::Metric::WallMs), None, 1, 0).unwrap_err();
     assert_eq!(e.message, "/bin/sh: killed by signal 9 (SIGKILL): one / two");
-    assert_eq!(e.fault, hz3_lab::Fault::Failed);
+    assert_eq!(e.code, hz3_project::Code::Failed);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Plan, Watch};
-use hz3_lab::place::{Kind, Library, Place};
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
+use hz3_project::{Allocator, Kind, Place};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -30,16 +30,16 @@ struct Lab {
 
 impl Lab {
     fn new(name: &str) -> Self {
-        let place = Place::find(std::path::Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let place = Place::checkout();
         let clients = Clients::build(&place, |_| ()).unwrap();
         let folder = clients.folder().join(format!("test-{name}.{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self { clients, folder }
     }
-    fn forwarder(&self, label: &str, spin: u32) -> Library {
+    fn forwarder(&self, label: &str, spin: u32) -> Allocator {
         self.library(label, spin, "")
     }
-    fn library(&self, label: &str, spin: u32, more: &str) -> Library {
+    fn library(&self, label: &str, spin: u32, more: &str) -> Allocator {
         let c = self.folder.join(format!("{label}.c"));
         std::fs::write(&c, format!("{FORWARD}{more}")).unwrap();
         let path = self.folder.join(format!("lib{label}.so"));
@@ -52,13 +52,13 @@ impl Lab {
             .status()
             .unwrap();
         assert!(made.success());
-        Library {
+        Allocator {
             label: label.into(),
             kind: Kind::File,
             path: Some(path),
         }
     }
-    fn plan(&self, base: Library, others: Vec<Library>) -> Plan {
+    fn plan(&self, base: Allocator, others: Vec<Allocator>) -> Plan {
         let mut job = Job::of(ROWS.iter().find(|r| r.name == "small").unwrap(), &self.clients, false).unwrap();
         job.command.extend(["--steps".into(), "300000".into()]);
         Plan {
@@ -239,7 +239,7 @@ fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
         &mut Quiet::default(),
     )
     .unwrap_err();
-    assert_eq!(e.fault, hz3_lab::Fault::Failed);
+    assert_eq!(e.code, hz3_project::Code::Failed);
     assert!(
         e.message.starts_with("a runs on none of the rows: ") && e.message.contains("SIGILL"),
         "{e}"
@@ -255,7 +255,7 @@ fn a_stop_in_the_pilot_is_no_failure_of_the_machine() {
     };
     let plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
     let e = compare::run(&plan, &lab.clients, &mut watch).unwrap_err();
-    assert_eq!(e.fault, hz3_lab::Fault::Stopped, "{e}");
+    assert_eq!(e.code, hz3_project::Code::Stopped, "{e}");
 }
 
 #[test]

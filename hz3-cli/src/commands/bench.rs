@@ -1,14 +1,12 @@
 //! `bench`: the rows, and single runs of them. A single run is a figure without a verdict: `compare` judges.
 
 use super::Format;
-use super::compare::failure;
-use crate::failure::{Failure, Outcome};
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
-use hz3_lab::place::{Library, Place};
 use hz3_lab::rows::{self, Job, ROWS};
 use hz3_lab::{child, prove};
+use hz3_project::{Allocator, Error, Outcome, Place};
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -57,19 +55,13 @@ pub fn run(arguments: Arguments) -> Outcome {
     if arguments.rows.is_empty() {
         return list(arguments.format);
     }
-    let place = Place::here().map_err(failure)?;
-    arguments.fresh.prepare(&place, &arguments.under)?;
-    let libraries = arguments
-        .under
-        .iter()
-        .map(|w| Library::parse(&place, w))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failure)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let place = Place::find()?;
+    let libraries = arguments.fresh.find_all(&place, &arguments.under)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs = Vec::new();
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
-    for job in Job::all(&arguments.rows, &clients, arguments.full, left_out).map_err(failure)? {
-        let job = job.with(&arguments.options).map_err(failure)?;
+    for job in Job::all(&arguments.rows, &clients, arguments.full, left_out)? {
+        let job = job.with(&arguments.options)?;
         for library in &libraries {
             runs.push(single(&clients, &job, library, arguments.seed)?);
         }
@@ -94,11 +86,11 @@ fn list(format: Format) -> Outcome {
 }
 
 /// Proves that the library is at work, then runs the job once.
-pub fn single(clients: &Clients, job: &Job, library: &Library, seed: u64) -> Result<Run, Failure> {
-    prove::prove(clients, job, library).map_err(|e| Failure::failed(e.message))?;
+pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> Result<Run, Error> {
+    prove::prove(clients, job, library).map_err(|e| Error::failed(e.message))?;
     let s = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {
         e.message = format!("{} under {}, seed {seed}: {}", job.name, library.label, e.message);
-        Failure::from(e)
+        Error::from(e)
     })?;
     Ok(Run {
         row: job.name.clone(),

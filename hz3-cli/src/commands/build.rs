@@ -1,9 +1,8 @@
 //! `build`: one library per variant.
 
 use crate::configs;
-use crate::failure::{Code, Failure, OnPath, Outcome};
-use crate::library::{Library, Note, abi};
-use crate::project::Project;
+use hz3_project::library::{Library, Note, abi};
+use hz3_project::{Code, Error as Failure, OnPath, Outcome, Place as Project, current, file};
 use crate::style;
 use hz3_config::{Plan, suggest};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -62,7 +61,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     }
     let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
 
-    let folder = project.output();
+    let folder = project.libraries();
     std::fs::create_dir_all(&folder).on("create", &folder)?;
     let lock = Lock::take(&folder)?;
     plans.iter().try_for_each(|plan| claim(&project, plan))?;
@@ -87,7 +86,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
             }
             Err(failure) => {
                 failed = true;
-                bar.suspend(|| failure.report());
+                bar.suspend(|| style::report(&failure));
             }
         }
         bar.inc(1);
@@ -122,7 +121,7 @@ fn claim(project: &Project, plan: &Plan) -> Outcome {
             "two configs are called `{name}`: {} and {}, whose library {} is",
             configs::shown_source(plan),
             configs::shown(other).display(),
-            project.relative(&library)
+            project.shown(&library)
         );
         Err(Failure::bad_input(message).help(help))
     };
@@ -137,7 +136,7 @@ fn claim(project: &Project, plan: &Plan) -> Outcome {
             &before,
             format!(
                 "give one of them another name, or remove the library: {}",
-                suggest::command(["rm", &project.relative(&library)])
+                suggest::command(["rm", &project.shown(&library)])
             ),
         ),
         None => Ok(()),
@@ -154,7 +153,7 @@ fn origin(project: &Project, name: &str) -> Option<PathBuf> {
 fn remember(project: &Project, name: &str, config: &Path) -> Outcome {
     let config = config.strip_prefix(&project.root).unwrap_or(config);
     let line = [config.as_os_str().as_bytes(), b"\n"].concat();
-    crate::failure::write(&project.origin(name), &line)
+    file::write(&project.origin(name), &line)
 }
 
 /// Builds one variant, checks the library and puts it in its place.
@@ -209,7 +208,7 @@ fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) ->
 
 /// A library that is not what its config says is worse than none.
 fn verify(project: &Project, plan: &Plan, library: &Library) -> Outcome {
-    let sources = hz3_lab::built::sources(&project.place())?;
+    let sources = current::sources(project)?;
     let fault = |what: String| Err(Failure::failed(format!("the library of `{}` is not usable: {what}", plan.name)));
     let (missing, surplus) = abi::faults(&library.exports);
     if !missing.is_empty() {

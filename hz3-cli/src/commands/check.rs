@@ -2,8 +2,8 @@
 
 use super::Format;
 use crate::configs::{self, Fault, Loaded};
-use crate::failure::{Code, Failure, Outcome};
-use crate::project::Project;
+use hz3_project::{Code, Error, Outcome};
+use hz3_project::Place;
 use crate::style;
 use hz3_config::Plan;
 use hz3_config::notes::{self, Note};
@@ -35,12 +35,12 @@ struct Row<'a> {
     largest_bytes: Option<u32>,
     refuted: Option<&'a str>,
     notes: Vec<Note>,
-    errors: Vec<Error<'a>>,
+    errors: Vec<Wrong<'a>>,
 }
 
 /// One error.
 #[derive(serde::Serialize)]
-struct Error<'a> {
+struct Wrong<'a> {
     file: Option<String>,
     line: Option<usize>,
     column: Option<usize>,
@@ -57,8 +57,8 @@ struct Report<'a> {
 
 /// Runs `check`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
-    let loaded = configs::load_each(&project, &arguments.names)?;
+    let place = Place::find()?;
+    let loaded = configs::load_each(&place, &arguments.names)?;
     let plans: Vec<Plan> = loaded.iter().filter_map(|one| one.plan.as_ref().ok().cloned()).collect();
     match arguments.format {
         Format::Json => super::print_json(&Report {
@@ -75,7 +75,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     configs::bad(loaded.len() - plans.len(), loaded.len())?;
     configs::distinct(&plans)?;
     if identical && !arguments.allow_identical {
-        return Err(Failure::silent(Code::Failed));
+        return Err(Error::silent(Code::Failed));
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ fn row(one: &Loaded) -> Row<'_> {
     let plan = one.plan.as_ref().ok();
     let errors = match one.plan.as_ref().err() {
         None => Vec::new(),
-        Some(Fault::Missing(failure)) => vec![Error {
+        Some(Fault::Missing(failure)) => vec![Wrong {
             file: None,
             line: None,
             column: None,
@@ -120,7 +120,7 @@ fn row(one: &Loaded) -> Row<'_> {
         Some(Fault::Says(faults)) => faults
             .items()
             .iter()
-            .map(|item| Error {
+            .map(|item| Wrong {
                 file: Some(item.file.display().to_string()),
                 line: Some(item.line),
                 column: Some(item.column),

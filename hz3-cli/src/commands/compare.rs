@@ -1,17 +1,16 @@
 //! `compare`: paired measurements of a base, variants and peers, and a verdict for each row.
 
-use crate::failure::{Code, Failure, Outcome};
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Plan, Watch};
 use hz3_lab::commit::Commit;
 use hz3_lab::ledger::{Ledger, Shelf};
-use hz3_lab::place::{Kind, Library, PEERS, Place};
 use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, Metric};
 use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
+use hz3_project::{Allocator, Code, Error, Kind, Outcome, Place, peers::PEERS};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +78,7 @@ pub struct Arguments {
     gate: bool,
     #[command(flatten)]
     fresh: Fresh,
-    /// Keep the record in ledger/, which is part of the project, instead of this checkout's own in target/
+    /// Keep the record in ledger/, which is part of the place, instead of this checkout's own in target/
     #[arg(long)]
     share: bool,
     /// Keep nothing in the ledger
@@ -115,11 +114,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Turns the lab's error into one of the command line.
-pub fn failure(e: hz3_lab::Error) -> Failure {
-    Failure::from(e)
-}
-
 /// Stderr, a progress bar, and Ctrl-C.
 pub struct Bar {
     bar: ProgressBar,
@@ -128,7 +122,7 @@ pub struct Bar {
 
 impl Bar {
     /// Takes over Ctrl-C: the first ends the run with what it has, the second ends the program.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, Error> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         ctrlc::set_handler(move || {
@@ -136,7 +130,7 @@ impl Bar {
                 std::process::exit(130);
             }
         })
-        .map_err(|e| Failure::unfit(format!("cannot catch Ctrl-C: {e}")))?;
+        .map_err(|e| Error::unfit(format!("cannot catch Ctrl-C: {e}")))?;
         let bar = ProgressBar::new(1000);
         bar.set_style(
             ProgressStyle::with_template("{elapsed:>5} {bar:30} {wide_msg}").expect("the template is a constant"),
@@ -168,13 +162,13 @@ impl Watch for Bar {
 }
 
 /// The contenders: the base, then the rest, none twice.
-fn libraries(place: &Place, arguments: &Arguments) -> Result<(Library, Vec<Library>), Failure> {
-    let base = Library::parse(place, &arguments.base).map_err(failure)?;
-    let mut others: Vec<Library> = Vec::new();
+fn libraries(place: &Place, arguments: &Arguments) -> Result<(Allocator, Vec<Allocator>), Error> {
+    let base = Allocator::find(place, &arguments.base)?;
+    let mut others: Vec<Allocator> = Vec::new();
     for word in arguments.variants.iter().chain(&arguments.peers) {
         if word == "all" {
             for peer in PEERS {
-                match Library::parse(place, peer.name) {
+                match Allocator::find(place, peer.name) {
                     Ok(l) if l.label != base.label => others.push(l),
                     Ok(_) => {}
                     Err(e) if peer.package.is_empty() => drop(e),
@@ -182,17 +176,17 @@ fn libraries(place: &Place, arguments: &Arguments) -> Result<(Library, Vec<Libra
                 }
             }
         } else {
-            others.push(Library::parse(place, word).map_err(failure)?);
+            others.push(Allocator::find(place, word)?);
         }
     }
     Ok((base, others))
 }
 
 /// The rows as jobs, with the user's options for clients.
-fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<Job>, Failure> {
+fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<Job>, Error> {
     if !arguments.command.is_empty() {
         if !hz3_lab::child::on_path(&arguments.command[0]) {
-            return Err(Failure::bad_input(format!("{}: no such program", arguments.command[0])));
+            return Err(Error::bad_input(format!("{}: no such program", arguments.command[0])));
         }
         let metric = if arguments.wall { Metric::WallMs } else { Metric::CpuMs };
         return Ok(vec![Job::user(&arguments.command, metric)]);
@@ -209,11 +203,11 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
         &arguments.rows
     };
     for (name, trace) in super::trace::open_all(place, &arguments.traces)? {
-        jobs.push(Job::trace(&name, &trace, clients).map_err(failure)?);
+        jobs.push(Job::trace(&name, &trace, clients)?);
     }
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
-    for job in Job::all(words, clients, arguments.full, left_out).map_err(failure)? {
-        jobs.push(job.with(&arguments.options).map_err(failure)?);
+    for job in Job::all(words, clients, arguments.full, left_out)? {
+        jobs.push(job.with(&arguments.options)?);
     }
     if arguments.cpu {
         let timed = |job: &&mut Job| job.several && job.metric == Metric::NsPerOp;
@@ -222,14 +216,14 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
             .for_each(|job| job.metric = Metric::CpuNsPerOp);
     }
     if jobs.is_empty() {
-        return Err(Failure::unfit("none of these rows can run here"));
+        return Err(Error::unfit("none of these rows can run here"));
     }
     Ok(jobs)
 }
 
 /// Runs `compare`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let place = Place::here().map_err(failure)?;
+    let place = Place::find()?;
     let words = [&arguments.base].into_iter().chain(&arguments.variants);
     arguments.fresh.prepare(&place, words)?;
     let (base, others) = libraries(&place, &arguments)?;
@@ -240,9 +234,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         false => Shelf::Private,
     };
     if !arguments.no_ledger {
-        ledger.open(shelf).map_err(failure)?;
+        ledger.open(shelf)?;
     }
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
     let plan = Plan {
         base,
         others,
@@ -263,7 +257,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let mut bar = Bar::new()?;
     let result = compare::run(&plan, &clients, &mut bar);
     bar.finish();
-    let record = result.map_err(failure)?;
+    let record = result?;
     if arguments.json {
         super::print_json(&record)?;
     } else {
@@ -273,7 +267,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let failed = failures(&record);
     let worth = record.says_something() || (!record.interrupted && !failed.is_empty());
     if !arguments.no_ledger && worth {
-        let file = ledger.append(shelf, &record).map_err(failure)?;
+        let file = ledger.append(shelf, &record)?;
         let share = match shelf {
             Shelf::Private => format!("; for others to see: cargo hz3 ledger share {}", record.id),
             Shelf::Shared => String::new(),
@@ -286,34 +280,25 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let first = Looks::COUNTS[0];
     match (record.interrupted, worth) {
-        (true, true) => return Err(stopped("stopped by hand: the figures above are what there is")),
+        (true, true) => return Err(Error::stopped("stopped by hand: the figures above are what there is")),
         (true, false) => {
-            return Err(stopped(&format!("stopped by hand before a row had {first} blocks: nothing is kept")));
+            return Err(Error::stopped(format!("stopped by hand before a row had {first} blocks: nothing is kept")));
         }
         (false, false) => {
             return Err(
-                Failure::failed(format!("no row got the {first} blocks of a first look: nothing is kept"))
+                Error::failed(format!("no row got the {first} blocks of a first look: nothing is kept"))
                     .help("give more time (--time-budget 10m), or fewer rows"),
             );
         }
         (false, true) => {}
     }
     if !failed.is_empty() {
-        return Err(Failure::failed(format!("no figures for {}: see above", failed.join(", "))));
+        return Err(Error::failed(format!("no figures for {}: see above", failed.join(", "))));
     }
     if arguments.gate && regressed(&record) {
-        return Err(Failure::silent(Code::Failed));
+        return Err(Error::silent(Code::Failed));
     }
     Ok(())
-}
-
-/// Ctrl-C, with what became of the run.
-fn stopped(message: &str) -> Failure {
-    Failure {
-        code: Code::Stopped,
-        message: message.to_owned(),
-        help: None,
-    }
 }
 
 /// What of ours did not run where it should: the base, variants and files, by row. A peer's failure is its own affair, and

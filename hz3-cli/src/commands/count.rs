@@ -1,12 +1,10 @@
 //! `count`: exact instructions per call, for any malloc library.
 
 use super::Format;
-use crate::failure::{Failure, Outcome};
 use crate::fresh::Fresh;
-use crate::peers::{self, Allocator};
-use crate::project::Project;
 use crate::step::{self, Counts, Op, Request, Series, Session};
 use crate::style;
+use hz3_project::{Allocator, Error, Outcome, Place};
 
 /// Sizes of the instruction budget, in bytes.
 pub const SIZES: &str = "16,64,256,1000,2500,3500,4096,9000,16384,32768";
@@ -83,13 +81,11 @@ struct Report {
 /// Runs `count`.
 pub fn run(arguments: Arguments) -> Outcome {
     if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
-        return Err(Failure::unfit("counting instructions works on x86-64 Linux only"));
+        return Err(Error::unfit("counting instructions works on x86-64 Linux only"));
     }
-    let project = Project::find()?;
-    arguments.fresh.prepare(&project.place(), &arguments.allocators)?;
-    let allocators: Vec<Allocator> =
-        arguments.allocators.iter().map(|given| peers::resolve(&project, given)).collect::<Result<_, _>>()?;
-    let client = step::client::build(&project)?;
+    let place = Place::find()?;
+    let allocators = arguments.fresh.find_all(&place, &arguments.allocators)?;
+    let client = step::client::build(&place)?;
     let request = Request {
         ops: distinct(&arguments.ops),
         sizes: arguments.trace.map_or_else(|| distinct(&arguments.sizes), |size| vec![size]),
@@ -142,7 +138,7 @@ fn row(series: &Series) -> Row {
 
 fn report(allocator: &Allocator, request: &Request, session: &Session) -> Report {
     Report {
-        name: allocator.name.clone(),
+        name: allocator.label.clone(),
         library: session.library.display().to_string(),
         calls: request.calls,
         warm: request.warm,
@@ -154,7 +150,7 @@ fn report(allocator: &Allocator, request: &Request, session: &Session) -> Report
 }
 
 fn print(allocator: &Allocator, request: &Request, session: &Session) {
-    println!("{}  {}", style::strong(&allocator.name), session.library.display());
+    println!("{}  {}", style::strong(&allocator.label), session.library.display());
     let mut header = vec!["bytes"];
     for op in &request.ops {
         header.extend([op.name(), "branches", ""]);
@@ -188,7 +184,7 @@ fn listing(allocator: &Allocator, session: &Session) {
         let (call, counts) = (series.typical_call(), series.counts());
         println!(
             "{}  {} {} B: {} instructions, {} conditional branches ({} of {} calls; {} to {})",
-            style::strong(&allocator.name),
+            style::strong(&allocator.label),
             series.op.name(),
             series.size,
             counts.typical,

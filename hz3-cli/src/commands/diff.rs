@@ -2,14 +2,11 @@
 
 use super::Format;
 use crate::configs;
-use crate::failure::{Code, Failure, Outcome};
-use crate::library::Library;
-use crate::peers::Allocator;
-use crate::project::Project;
 use crate::step::{self, Op, Request};
 use crate::style;
 use hz3_config::{Plan, suggest};
 use hz3_config::cost::Cost;
+use hz3_project::{Allocator, Code, Error, Kind, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -54,9 +51,9 @@ const PROSE: &[&str] = &["name", "description", "hypothesis", "refuted"];
 
 /// Runs `diff`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
-    let (a, built_a) = side(&project, &arguments.a)?;
-    let (b, built_b) = side(&project, &arguments.b)?;
+    let place = Place::find()?;
+    let (a, built_a) = side(&place, &arguments.a)?;
+    let (b, built_b) = side(&place, &arguments.b)?;
     let libraries = built_a.as_deref().zip(built_b.as_deref());
     let library = |path: &std::path::Path| Library::read(path);
     let files = match libraries {
@@ -69,7 +66,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         classes: classes(&a, &b),
         costs: costs(&a, &b, files.as_ref()),
         instructions: match libraries {
-            Some((x, y)) if !arguments.no_count => instructions(&project, (&a.name, x), (&b.name, y))?,
+            Some((x, y)) if !arguments.no_count => instructions(&place, (&a.name, x), (&b.name, y))?,
             _ => Vec::new(),
         },
         a: a.name.clone(),
@@ -84,32 +81,28 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
     }
-    if report.identical { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
+    if report.identical { Ok(()) } else { Err(Error::silent(Code::Failed)) }
 }
 
 /// The plan, and the library if there is one that this plan gave.
-fn side(project: &Project, given: &str) -> Result<(Plan, Option<PathBuf>), Failure> {
+fn side(place: &Place, given: &str) -> Result<(Plan, Option<PathBuf>), Error> {
     if given.ends_with(".so") {
-        let path = crate::failure::real(given)?;
+        let path = file::real(given)?;
         let note = Library::read(&path)?
             .note
-            .ok_or_else(|| Failure::bad_input(format!("{given} is no variant of hz3")))?;
-        let file = project.configs().join(format!("{}.toml", note.name));
+            .ok_or_else(|| Error::bad_input(format!("{given} is no variant of hz3")))?;
+        let file = place.config_file(&note.name);
         let plan = hz3_config::load_str(&file, &note.config).map_err(|faults| {
             eprintln!("{}", faults.render(style::stderr_colour()));
-            Failure::failed(format!("the config in the note of {given} is not valid any more"))
+            Error::failed(format!("the config in the note of {given} is not valid any more"))
                 .help("this library was made by another version of hz3")
         })?;
         return Ok((plan, Some(path)));
     }
-    let plan = configs::load(&project.config(given)?)?;
-    let path = project.library(&plan.name);
-    let current = match path.is_file().then(|| Library::read(&path)).transpose()?.and_then(|l| l.note) {
-        // The config may lie anywhere: its plan is compared, and of the state only what does not depend on its file.
-        Some(note) => note.code_hash == plan.code_hash.to_string() && note.sources == hz3_lab::built::sources(&project.place())?,
-        None => false,
-    };
-    Ok((plan, current.then_some(path)))
+    let plan = configs::load(&name::config(place, given)?)?;
+    // The config may lie anywhere: of the state only what does not depend on its file is asked.
+    let library = current::library(place, &plan)?;
+    Ok((plan, library))
 }
 
 /// What differs between two tables of lines.
@@ -122,8 +115,8 @@ fn pairs(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Pair
         .collect()
 }
 
-fn keys(a: &Plan, b: &Plan) -> Result<Vec<Pair>, Failure> {
-    let flat = |plan: &Plan| -> Result<BTreeMap<String, String>, Failure> {
+fn keys(a: &Plan, b: &Plan) -> Result<Vec<Pair>, Error> {
+    let flat = |plan: &Plan| -> Result<BTreeMap<String, String>, Error> {
         let mut flat = configs::flatten(&plan.resolved)?;
         flat.retain(|key, _| !PROSE.contains(&key.as_str()));
         Ok(flat)
@@ -191,14 +184,14 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
 
 /// Counts of malloc and free that differ.
 fn instructions(
-    project: &Project,
+    place: &Place,
     a: (&str, &std::path::Path),
     b: (&str, &std::path::Path),
-) -> Result<Vec<Pair>, Failure> {
+) -> Result<Vec<Pair>, Error> {
     if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
         return Ok(Vec::new());
     }
-    let client = step::client::build(project)?;
+    let client = step::client::build(place)?;
     let request = Request {
         ops: vec![Op::Malloc, Op::Free],
         sizes: super::count::SIZES.split(',').filter_map(|s| s.parse().ok()).collect(),
@@ -208,8 +201,8 @@ fn instructions(
         live: 16,
         threads: 0,
     };
-    let count = |(name, path): (&str, &std::path::Path)| -> Result<Vec<String>, Failure> {
-        let allocator = Allocator { name: name.to_owned(), library: Some(path.to_owned()) };
+    let count = |(name, path): (&str, &std::path::Path)| -> Result<Vec<String>, Error> {
+        let allocator = Allocator { label: name.to_owned(), kind: Kind::File, path: Some(path.to_owned()) };
         let session = step::run(&client, &allocator, &request)?;
         Ok(session
             .series

@@ -1,15 +1,12 @@
 //! `doctor`: proof that a program's malloc is the library's, or the reason why not.
 
 use super::Format;
-use crate::failure::{Code, Failure, Outcome};
 use crate::fresh::Fresh;
-use crate::library::Library;
-use crate::peers;
-use crate::project::Project;
 use crate::proof::bindings::Verdict;
 use crate::proof::program::{self, Obstacle, Program};
 use crate::proof::trial::{self, Trial};
 use crate::style;
+use hz3_project::{Code, Error, Library, Outcome, Place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -64,14 +61,13 @@ struct Row {
 /// Runs `doctor`.
 pub fn run(arguments: Arguments) -> Outcome {
     if cfg!(not(target_os = "linux")) {
-        return Err(Failure::unfit("the proof reads the record of Linux's dynamic linker"));
+        return Err(Error::unfit("the proof reads the record of Linux's dynamic linker"));
     }
-    let project = Project::find()?;
-    arguments.fresh.prepare(&project.place(), [&arguments.allocator])?;
-    let allocator = peers::resolve(&project, &arguments.allocator)?;
-    let library = allocator.library.as_deref();
+    let place = Place::find()?;
+    let allocator = arguments.fresh.find(&place, &arguments.allocator)?;
+    let library = allocator.path.as_deref();
     let name = arguments.command[0].to_string_lossy().into_owned();
-    let path = program::find(&arguments.command[0]).ok_or_else(|| Failure::bad_input(format!("no program `{name}`")))?;
+    let path = program::find(&arguments.command[0]).ok_or_else(|| Error::bad_input(format!("no program `{name}`")))?;
     let programs = program::chain(&path);
     let limit = Duration::from_secs(arguments.seconds);
     // No need to start what no dynamic linker of ours will see.
@@ -80,7 +76,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         true => None,
         false => Some(trial::run(&arguments.command, library, limit)?),
     };
-    let mut report = judge(&allocator.name, library, &programs, trial.as_ref(), limit);
+    let mut report = judge(&allocator.label, library, &programs, trial.as_ref(), limit);
     if trial.as_ref().is_some_and(Trial::crashed) {
         let plain = trial::run(&arguments.command, None, limit)?;
         report.reasons.push(match plain.crashed() {
@@ -92,7 +88,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Format::Json => super::print_json(&report)?,
         Format::Text => print(&report),
     }
-    if report.proven { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
+    if report.proven { Ok(()) } else { Err(Error::silent(Code::Failed)) }
 }
 
 fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option<&Trial>, limit: Duration) -> Report {

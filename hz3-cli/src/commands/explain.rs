@@ -1,10 +1,9 @@
 //! `explain`: the tables of a config and their cost, before anything is built.
 
+use hz3_project::{Outcome, Place, name};
 use std::fmt::Write as _;
 use super::Format;
 use crate::configs;
-use crate::failure::Outcome;
-use crate::project::Project;
 use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
@@ -27,13 +26,13 @@ pub struct Arguments {
 
 /// Runs `explain`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
-    let plan = configs::load(&project.config(&arguments.name)?)?;
+    let place = Place::find()?;
+    let plan = configs::load(&name::config(&place, &arguments.name)?)?;
     let cost = Cost::of(&plan);
     if arguments.format == Format::Json {
         return super::print_json(&tables::json(&plan, &cost, arguments.threads));
     }
-    head(&project, &plan);
+    head(&place, &plan);
     section("Classes");
     classes(&plan, &cost);
     section("From size to class");
@@ -51,7 +50,7 @@ fn section(title: &str) {
     println!("\n{}", style::strong(title));
 }
 
-fn head(project: &Project, plan: &Plan) {
+fn head(place: &Place, plan: &Plan) {
     println!("{}  {}", style::strong(&plan.name), plan.description);
     let mut fields = Vec::new();
     if let Some(hypothesis) = &plan.hypothesis {
@@ -60,7 +59,7 @@ fn head(project: &Project, plan: &Plan) {
     if let Some(refuted) = &plan.refuted {
         fields.push(("refuted", refuted.clone()));
     }
-    let sources: Vec<String> = plan.sources.iter().map(|s| project.relative(s)).collect();
+    let sources: Vec<String> = plan.sources.iter().map(|s| place.shown(s)).collect();
     fields.push(("files", sources.join(", which extends ")));
     fields.push(("hash", format!("{}, of the code {}", plan.hash, plan.code_hash)));
     style::print_fields(&fields);

@@ -1,6 +1,6 @@
 //! `heap`: which pages of a process hold what.
 
-use crate::failure::{self, Failure, Outcome};
+use hz3_project::{file, Error, Outcome};
 use crate::heap::process::Process;
 use crate::heap::snapshot::Snapshot;
 use crate::heap::summary::{self, Summary};
@@ -70,12 +70,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         summary: &summary,
     };
     if let Some(file) = &arguments.save {
-        let text = serde_json::to_string(&kept).map_err(|e| Failure::failed(format!("cannot write JSON: {e}")))?;
-        failure::write(file, (text + "\n").as_bytes())?;
+        let text = serde_json::to_string(&kept).map_err(|e| Error::failed(format!("cannot write JSON: {e}")))?;
+        file::write(file, (text + "\n").as_bytes())?;
     }
     if let Some(file) = &arguments.output {
         let page = page::page(&snapshot, &summary);
-        failure::write(file, page.as_bytes())?;
+        file::write(file, page.as_bytes())?;
         eprintln!("{}: {} KiB", file.display(), page.len().div_ceil(1024));
     }
     if arguments.json {
@@ -90,7 +90,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 }
 
 /// Reads what an argument means.
-fn snapshot(source: &str, variant: Option<&str>) -> Result<Snapshot, Failure> {
+fn snapshot(source: &str, variant: Option<&str>) -> Result<Snapshot, Error> {
     match process_id(source)? {
         Some(pid) => Process::open(pid)?.snapshot(variant),
         None => read(Path::new(source)),
@@ -98,19 +98,19 @@ fn snapshot(source: &str, variant: Option<&str>) -> Result<Snapshot, Failure> {
 }
 
 /// The process that an argument means; None if it is a file's name.
-fn process_id(source: &str) -> Result<Option<u32>, Failure> {
+fn process_id(source: &str) -> Result<Option<u32>, Error> {
     if source.is_empty() || !source.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(None);
     }
     match source.parse() {
         Ok(pid) => Ok(Some(pid)),
-        Err(_) => Err(Failure::bad_input(format!("there is no process {source}"))),
+        Err(_) => Err(Error::bad_input(format!("there is no process {source}"))),
     }
 }
 
-fn read(path: &Path) -> Result<Snapshot, Failure> {
+fn read(path: &Path) -> Result<Snapshot, Error> {
     let shown = path.display();
-    let text = failure::read(path, hz3_config::file::DATA)?;
-    let text = String::from_utf8(text).map_err(|_| Failure::bad_input(format!("{shown} is no snapshot of a heap")))?;
-    Snapshot::parse(&text).map_err(|what| Failure::bad_input(format!("{shown} {what}")))
+    let text = file::read(path, hz3_config::file::DATA)?;
+    let text = String::from_utf8(text).map_err(|_| Error::bad_input(format!("{shown} is no snapshot of a heap")))?;
+    Snapshot::parse(&text).map_err(|what| Error::bad_input(format!("{shown} {what}")))
 }

@@ -1,11 +1,11 @@
 //! `inspect`: which config made this library.
 
 use crate::configs;
-use crate::failure::{Code, Failure, Outcome};
-use crate::library::{Library, Note, abi};
-use crate::project::Project;
 use crate::style;
-use hz3_lab::built::{self, State};
+use hz3_project::current::{self, State};
+use hz3_project::library::{Library, Note, abi};
+use hz3_project::name::Named;
+use hz3_project::{Code, Error, Outcome, Place, file};
 use std::path::PathBuf;
 
 /// Arguments of `inspect`.
@@ -68,15 +68,15 @@ struct Report<'a> {
 
 /// Runs `inspect`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
-    let path = path(&project, &arguments.library)?;
+    let place = Place::find()?;
+    let path = path(&place, &arguments.library)?;
     let library = Library::read(&path)?;
     if arguments.format == Format::Toml {
         let note = library.note.as_ref().ok_or_else(|| no_note(&library))?;
         print!("{}", note.config);
         return Ok(());
     }
-    let origin = library.note.as_ref().map(|note| origin(&project, note)).transpose()?;
+    let origin = library.note.as_ref().map(|note| origin(&place, note)).transpose()?;
     let (missing, surplus) = faults(&library);
     if arguments.format == Format::Json {
         super::print_json(&Report {
@@ -95,24 +95,27 @@ pub fn run(arguments: Arguments) -> Outcome {
             config: origin.as_ref(),
         })?;
     } else {
-        print(&project, &library, origin.as_ref(), &missing, &surplus);
+        print(&place, &library, origin.as_ref(), &missing, &surplus);
     }
-    if missing.is_empty() && surplus.is_empty() { Ok(()) } else { Err(Failure::silent(Code::Failed)) }
+    if missing.is_empty() && surplus.is_empty() { Ok(()) } else { Err(Error::silent(Code::Failed)) }
 }
 
-fn path(project: &Project, given: &str) -> Result<PathBuf, Failure> {
-    if given.contains('/') || std::path::Path::new(given).is_file() {
-        return crate::failure::real(given);
+fn path(place: &Place, given: &str) -> Result<PathBuf, Error> {
+    if std::path::Path::new(given).is_file() && !given.ends_with(".toml") {
+        return file::real(given);
     }
-    match crate::peers::look_up(project, given)?.library {
-        Some(path) if path.is_file() => Ok(path),
-        Some(_) => Ok(built::demand(&project.place(), given)?),
-        None => Err(Failure::bad_input(format!("{given} is not a file of its own")).help("give the path of the library")),
+    match Named::find(place, given)? {
+        Named::File(_, path) => Ok(path),
+        Named::Peer(peer) => peer.find(),
+        // What it says of itself is asked for, so that it need not be up to date.
+        Named::Variant(name, _) if place.library(&name).is_file() => Ok(place.library(&name)),
+        Named::Variant(name, config) => current::demand(place, given, &name, config.as_deref()),
+        Named::Glibc => Err(Error::bad_input(format!("{given} is not a file of its own")).help("give the path of the library")),
     }
 }
 
-fn no_note(library: &Library) -> Failure {
-    Failure::bad_input(format!("{} is no variant of hz3: it has no {} section", library.path.display(), crate::library::note::SECTION))
+fn no_note(library: &Library) -> Error {
+    Error::bad_input(format!("{} is no variant of hz3: it has no {} section", library.path.display(), hz3_project::library::note::SECTION))
 }
 
 /// A variant must have all and nothing else; any other library is asked for the core only.
@@ -123,9 +126,9 @@ fn faults(library: &Library) -> (Vec<&'static str>, Vec<String>) {
     (abi::CORE.iter().filter(|name| !library.exports.contains(**name)).copied().collect(), Vec::new())
 }
 
-fn origin(project: &Project, note: &Note) -> Result<Origin, Failure> {
-    let path = project.configs().join(format!("{}.toml", note.name));
-    Ok(match built::of_note(&project.place(), &note.name, &note.code_hash, &note.sources)? {
+fn origin(place: &Place, note: &Note) -> Result<Origin, Error> {
+    let path = place.config_file(&note.name);
+    Ok(match current::of_note(place, note, Some(&path))? {
         State::Current => Origin::Current(path),
         State::Sources => Origin::SourcesChanged(path),
         State::Config(path) => Origin::Changed(path),
@@ -134,7 +137,7 @@ fn origin(project: &Project, note: &Note) -> Result<Origin, Failure> {
     })
 }
 
-fn print(project: &Project, library: &Library, origin: Option<&Origin>, missing: &[&str], surplus: &[String]) {
+fn print(place: &Place, library: &Library, origin: Option<&Origin>, missing: &[&str], surplus: &[String]) {
     let mut lines = Vec::new();
     let mut line = |key: &'static str, value: String| lines.push((key, value));
     line("file", configs::shown(&library.path).display().to_string());
@@ -148,12 +151,12 @@ fn print(project: &Project, library: &Library, origin: Option<&Origin>, missing:
         None => line("variant", "none: this library was not made by hz3".to_owned()),
     }
     match origin {
-        Some(Origin::Current(path)) => line("config", format!("{} gives this library", project.relative(path))),
-        Some(Origin::Changed(path)) => line("config", format!("{} was changed since", project.relative(path))),
+        Some(Origin::Current(path)) => line("config", format!("{} gives this library", place.shown(path))),
+        Some(Origin::Changed(path)) => line("config", format!("{} was changed since", place.shown(path))),
         Some(Origin::SourcesChanged(path)) => {
-            line("config", format!("{}, but the sources of hz3 were changed since", project.relative(path)));
+            line("config", format!("{}, but the sources of hz3 were changed since", place.shown(path)));
         }
-        Some(Origin::Broken(path)) => line("config", format!("{} has errors now", project.relative(path))),
+        Some(Origin::Broken(path)) => line("config", format!("{} has errors now", place.shown(path))),
         Some(Origin::Gone) => line("config", "no file of this name in configs/".to_owned()),
         None => {}
     }

@@ -1,17 +1,13 @@
 //! `ledger`: what was compared and what came of it.
 
 use super::Format;
-use super::compare::failure;
-use crate::failure::{Failure, Outcome};
-use crate::project::Project;
 use crate::style;
-use hz3_config::suggest;
 use hz3_lab::ledger::{Ledger, side_by_side};
-use hz3_lab::place::{PEERS, Place};
 use hz3_lab::record::Record;
 use hz3_lab::rows::ROWS;
 use hz3_lab::stats::Verdict;
 use hz3_lab::table;
+use hz3_project::{Error, Outcome, Place, file, name, peers::PEERS};
 use std::path::PathBuf;
 
 /// Arguments of `ledger`.
@@ -124,7 +120,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         None => list(&arguments.filter),
         Some(Action::List(filter)) => list(&filter),
         Some(Action::Show { id, format }) => {
-            let record = open()?.find(&id).map_err(failure)?;
+            let record = open()?.find(&id)?;
             if format == Format::Json {
                 return super::print_json(&record);
             }
@@ -135,8 +131,8 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
         Some(Action::Compare { a, b }) => {
             let ledger = open()?;
-            let (a, b) = (ledger.find(&a).map_err(failure)?, ledger.find(&b).map_err(failure)?);
-            let pairs = side_by_side(&a, &b).map_err(failure)?;
+            let (a, b) = (ledger.find(&a)?, ledger.find(&b)?);
+            let pairs = side_by_side(&a, &b)?;
             let mut table = style::table(&["row", "contender", &a.id, &b.id, "change"], 2);
             for (row, label, x, y) in pairs {
                 table.add_row([
@@ -163,26 +159,26 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
 }
 
-fn open() -> Result<Ledger, Failure> {
-    Ok(Ledger::of(&Place::here().map_err(failure)?))
+fn open() -> Result<Ledger, Error> {
+    Ok(Ledger::of(&Place::find()?))
 }
 
 /// Does something with each record, and says what. All of them are looked up first: a wrong id changes nothing.
 fn each(
     ids: &[String],
-    mut act: impl FnMut(&Ledger, &str) -> Result<(String, PathBuf), hz3_lab::Error>,
+    mut act: impl FnMut(&Ledger, &str) -> Result<(String, PathBuf), Error>,
 ) -> Outcome {
-    let place = Place::here().map_err(failure)?;
+    let place = Place::find()?;
     let ledger = Ledger::of(&place);
     let mut whole: Vec<String> = Vec::new();
     for id in ids {
-        let id = ledger.find(id).map_err(failure)?.id;
+        let id = ledger.find(id)?.id;
         if !whole.contains(&id) {
             whole.push(id);
         }
     }
     for id in whole {
-        let (what, file) = act(&ledger, &id).map_err(failure)?;
+        let (what, file) = act(&ledger, &id)?;
         println!("{what}{}", place.shown(&file));
     }
     Ok(())
@@ -224,11 +220,7 @@ fn known<'a>(what: &str, word: &str, words: impl Iterator<Item = &'a str> + Clon
     if words.clone().any(|known| known == word) {
         return Ok(());
     }
-    let failure = Failure::bad_input(format!("no record has the {what} '{word}'"));
-    Err(match suggest::nearest(word, words) {
-        Some(near) => failure.help(format!("did you mean '{near}'?")),
-        None => failure,
-    })
+    Err(Error::bad_input(format!("no record has the {what} `{word}`")).guess(word, words))
 }
 
 impl Filter {
@@ -239,8 +231,8 @@ impl Filter {
             known("row", row, rows.chain(ROWS.iter().map(|row| row.name)))?;
         }
         if let Some(of) = &self.of {
-            let project = Project::find()?;
-            let names = project.config_names();
+            let place = Place::find()?;
+            let names = place.config_names();
             let hash = records.clone().flat_map(|r| &r.libraries).any(|l| of.len() >= 4 && l.hash.starts_with(of));
             let labels = records.flat_map(|r| &r.libraries).map(|l| l.label.as_str());
             let labels = labels.chain(names.iter().map(String::as_str)).chain(PEERS.iter().map(|p| p.name));
@@ -275,7 +267,7 @@ impl Filter {
 }
 
 fn list(filter: &Filter) -> Outcome {
-    let mut records = open()?.all().map_err(failure)?;
+    let mut records = open()?.all()?;
     filter.known(records.iter().map(|(_, r)| r))?;
     records.retain(|(_, r)| filter.keeps(r));
     if filter.format == Format::Json {
@@ -312,16 +304,16 @@ fn list(filter: &Filter) -> Outcome {
 
 /// Writes or removes `refuted` in a config, and leaves everything else of the file as it is.
 fn mark(name: &str, why: Option<&str>) -> Outcome {
-    let project = Project::find()?;
-    let path = project.config(name)?;
-    let text = hz3_config::file::read_text(&path, hz3_config::file::CONFIG)
-        .map_err(|why| Failure::bad_input(format!("cannot read {}: {why}", project.relative(&path))))?;
-    let new = marked(&text, why).map_err(|e| Failure::bad_input(format!("{}: {e}", project.relative(&path))))?;
-    hz3_config::load_str(&path, &new).map_err(|d| Failure::bad_input(d.to_string()))?;
-    crate::failure::write(&path, new.as_bytes())?;
+    let place = Place::find()?;
+    let path = name::config(&place, name)?;
+    let text = file::read_text(&path, file::CONFIG)
+        .map_err(|why| Error::bad_input(format!("cannot read {}: {why}", place.shown(&path))))?;
+    let new = marked(&text, why).map_err(|e| Error::bad_input(format!("{}: {e}", place.shown(&path))))?;
+    hz3_config::load_str(&path, &new).map_err(|d| Error::bad_input(d.to_string()))?;
+    file::write(&path, new.as_bytes())?;
     println!(
         "{}: {}",
-        project.relative(&path),
+        place.shown(&path),
         why.map_or("the mark is gone".into(), |w| format!("refuted: {w}"))
     );
     Ok(())

@@ -1,7 +1,7 @@
 //! The commands. To add one: a module with `#[derive(clap::Args)] pub struct Arguments` and
 //! `pub fn run(arguments: Arguments) -> Outcome`, and a line in the list below.
 
-use crate::failure::Outcome;
+use hz3_project::Outcome;
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -74,7 +74,7 @@ commands! {
 /// Prints `value` as JSON, for people to read as well.
 pub fn print_json(value: &impl serde::Serialize) -> Outcome {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|e| crate::failure::Failure::failed(format!("cannot write JSON: {e}")))?;
+        .map_err(|e| hz3_project::Error::failed(format!("cannot write JSON: {e}")))?;
     println!("{text}");
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! `new`: a config to start an experiment from.
 
 use crate::configs;
-use crate::failure::{Failure, OnPath, Outcome};
-use crate::project::Project;
 use hz3_config::file;
+use hz3_project::{Error as Failure, OnPath, Outcome, Place as Project, name};
 
 /// Arguments of `new`.
 #[derive(clap::Args)]
@@ -30,10 +29,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let path = project.configs().join(format!("{name}.toml"));
     if path.exists() {
-        return Err(Failure::bad_input(format!("{} exists", project.relative(&path)))
+        return Err(Failure::bad_input(format!("{} exists", project.shown(&path)))
             .help("choose another name, or edit that file"));
     }
-    let parent = project.config(&arguments.from)?;
+    let parent = name::config(&project, &arguments.from)?;
     file::check(&parent)
         .map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
     // A parent in configs/ is named as the others name theirs, any other by its path.
@@ -45,7 +44,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
     if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
         eprintln!("{}", faults.render(crate::style::stderr_colour()));
-        return Err(Failure::bad_input(format!("{} would be no valid config", project.relative(&path))));
+        return Err(Failure::bad_input(format!("{} would be no valid config", project.shown(&path))));
     }
     write_new(&path, &text)?;
     println!("{}", configs::shown(&path).display());

@@ -2,12 +2,10 @@
 
 use super::Format;
 use super::bench::{Run, print, single};
-use super::compare::failure;
-use crate::failure::Outcome;
 use crate::fresh::Fresh;
 use hz3_lab::clients::Clients;
-use hz3_lab::place::{Library, Place};
 use hz3_lab::rows::Job;
+use hz3_project::{Outcome, Place};
 
 /// Arguments of `replay`.
 #[derive(clap::Args)]
@@ -32,19 +30,13 @@ pub struct Arguments {
 
 /// Runs `replay`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let place = Place::here().map_err(failure)?;
-    arguments.fresh.prepare(&place, &arguments.under)?;
-    let libraries = arguments
-        .under
-        .iter()
-        .map(|w| Library::parse(&place, w))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failure)?;
+    let place = Place::find()?;
+    let libraries = arguments.fresh.find_all(&place, &arguments.under)?;
     let traces = super::trace::open_all(&place, &arguments.traces)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(failure)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs: Vec<Run> = Vec::new();
     for (name, trace) in traces {
-        let job = Job::trace(&name, &trace, &clients).map_err(failure)?;
+        let job = Job::trace(&name, &trace, &clients)?;
         for library in &libraries {
             runs.push(single(&clients, &job, library, 1)?);
         }

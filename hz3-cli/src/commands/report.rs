@@ -1,10 +1,8 @@
 //! `report`: records of the ledger as one page.
 
-use super::compare::failure;
-use crate::failure::Outcome;
 use hz3_lab::ledger::Ledger;
-use hz3_lab::place::Place;
 use hz3_lab::report;
+use hz3_project::{Outcome, Place};
 use std::path::PathBuf;
 
 /// Arguments of `report`.
@@ -21,15 +19,15 @@ pub struct Arguments {
 
 /// Runs `report`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let ledger = Ledger::of(&Place::here().map_err(failure)?);
+    let ledger = Ledger::of(&Place::find()?);
     let records = arguments
         .ids
         .iter()
         .map(|id| ledger.find(id))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(failure)?;
+        ?;
     let page = report::page(&records);
-    crate::failure::write(&arguments.output, page.as_bytes())?;
+    hz3_project::file::write(&arguments.output, page.as_bytes())?;
     eprintln!("{}: {} KiB", arguments.output.display(), page.len().div_ceil(1024));
     Ok(())
 }

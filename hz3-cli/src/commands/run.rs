@@ -1,9 +1,7 @@
 //! `run`: a program under a variant.
 
-use crate::failure::{Failure, Outcome};
 use crate::fresh::Fresh;
-use crate::peers;
-use crate::project::Project;
+use hz3_project::{Error, Outcome, Place};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -23,17 +21,16 @@ pub struct Arguments {
 
 /// Runs `run`; returns only if the program cannot be started.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
-    arguments.fresh.prepare(&project.place(), [&arguments.allocator])?;
-    let allocator = peers::resolve(&project, &arguments.allocator)?;
+    let place = Place::find()?;
+    let allocator = arguments.fresh.find(&place, &arguments.allocator)?;
     let mut command = Command::new(&arguments.command[0]);
     command.args(&arguments.command[1..]);
-    if let Some(library) = &allocator.library {
+    if let Some(library) = &allocator.path {
         command.env("LD_PRELOAD", preload(library, std::env::var_os("LD_PRELOAD")));
     }
     let error = command.exec();
     let program = arguments.command[0].to_string_lossy();
-    Err(Failure::bad_input(format!("cannot start {program}: {}", hz3_config::file::reason(&error))))
+    Err(Error::bad_input(format!("cannot start {program}: {}", hz3_config::file::reason(&error))))
 }
 
 /// The library before whatever is preloaded already: the first definition of a symbol wins.

@@ -1,7 +1,7 @@
 //! `schema`: what the config language is, for editors and for readers.
 
-use crate::failure::{Code, Failure, Outcome};
-use crate::project::Project;
+use hz3_project::{Code, Error, Outcome};
+use hz3_project::Place;
 
 /// Arguments of `schema`.
 #[derive(clap::Args)]
@@ -28,18 +28,18 @@ pub fn run(arguments: Arguments) -> Outcome {
         print!("{text}");
         return Ok(());
     }
-    let project = Project::find()?;
+    let place = Place::find()?;
     let mut stale = false;
     for (file, text) in [
         ("docs/hz3.schema.json", hz3_config::schema::json_schema()),
         ("docs/config.md", hz3_config::schema::reference_markdown()),
     ] {
-        let path = project.root.join(file);
+        let path = place.root.join(file);
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             continue;
         }
         if arguments.write {
-            crate::failure::write(&path, text.as_bytes())?;
+            hz3_project::file::write(&path, text.as_bytes())?;
             eprintln!("wrote {file}");
         } else {
             eprintln!("{file} is not current");
@@ -47,7 +47,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
     }
     if stale {
-        return Err(Failure::silent(Code::Failed).help("cargo hz3 schema --write"));
+        return Err(Error::silent(Code::Failed).help("cargo hz3 schema --write"));
     }
     Ok(())
 }

@@ -1,13 +1,11 @@
 //! `trace`: records what a program asks of malloc.
 
 use super::Format;
-use super::compare::failure as of_lab;
-use crate::failure::{self, Code, Failure, Outcome};
 use crate::style;
-use hz3_config::{file, suggest};
+use hz3_config::suggest;
 use hz3_lab::clients::Clients;
-use hz3_lab::place::Place;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
+use hz3_project::{Code, Error, Outcome, Place, file, place::stems};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `trace`.
@@ -43,56 +41,39 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
-/// Names of the traces in hz3-lab/traces, sorted.
-fn shipped(place: &Place) -> Vec<String> {
-    let entries = std::fs::read_dir(place.root.join("hz3-lab/traces"));
-    let mut names: Vec<String> = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "hz3t"))
-        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .collect();
-    names.sort();
-    names
-}
-
-/// That a trace is not there, and which may be meant.
-fn unknown(place: &Place, word: &str) -> Failure {
-    let names = shipped(place);
-    let failure = Failure::bad_input(format!("no trace `{word}`, neither a file nor one of hz3-lab/traces"));
-    match suggest::nearest(word, names.iter().map(String::as_str)) {
-        Some(near) => failure.help(format!("did you mean `{near}`?")),
-        None => failure.help(format!("there are: {}", names.join(", "))),
-    }
+/// The traces that hz3 comes with.
+fn folder(place: &Place) -> PathBuf {
+    place.root.join("hz3-lab/traces")
 }
 
 /// Reads a trace: a file, or the name of one in hz3-lab/traces. Returns its name, too.
-pub fn open(place: &Place, word: &str) -> Result<(String, Trace), Failure> {
+pub fn open(place: &Place, word: &str) -> Result<(String, Trace), Error> {
     let path = Path::new(word);
-    let shipped = place.root.join("hz3-lab/traces").join(format!("{word}.hz3t"));
+    let shipped = folder(place).join(format!("{word}.hz3t"));
     let path = match (path.exists(), shipped.is_file()) {
         (true, _) => path,
         (false, true) => &shipped,
-        (false, false) => return Err(unknown(place, word)),
+        (false, false) => {
+            let unknown = Error::bad_input(format!("no trace `{word}`, neither a file nor one of hz3-lab/traces"));
+            return Err(unknown.guess(word, stems(&folder(place), "hz3t").iter().map(String::as_str)));
+        }
     };
-    let data = failure::read(path, file::DATA)?;
+    let data = file::read(path, file::DATA)?;
     let name = path
         .file_stem()
         .map_or(word.into(), |s| s.to_string_lossy().into_owned());
-    let trace = trace::unpack(&data).map_err(|e| Failure::bad_input(format!("{word}: {e}")))?;
+    let trace = trace::unpack(&data).map_err(|e| Error::bad_input(format!("{word}: {e}")))?;
     Ok((name, trace))
 }
 
 /// Reads traces as [`open`]. Rows are told apart by their names, so no two may have one.
-pub fn open_all(place: &Place, words: &[String]) -> Result<Vec<(String, Trace)>, Failure> {
+pub fn open_all(place: &Place, words: &[String]) -> Result<Vec<(String, Trace)>, Error> {
     let mut all: Vec<(String, Trace)> = Vec::new();
     for word in words {
         let (name, trace) = open(place, word)?;
         if let Some(before) = all.iter().position(|(other, _)| *other == name) {
             let message = format!("{} and {word} are two traces of one name, `{name}`", words[before]);
-            return Err(Failure::bad_input(message).help("give one of the files another name"));
+            return Err(Error::bad_input(message).help("give one of the files another name"));
         }
         all.push((name, trace));
     }
@@ -101,14 +82,14 @@ pub fn open_all(place: &Place, words: &[String]) -> Result<Vec<(String, Trace)>,
 
 /// Runs `trace`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let place = Place::here().map_err(of_lab)?;
+    let place = Place::find()?;
     if let Some(file) = &arguments.show {
         let (_, t) = open(&place, &file.to_string_lossy())?;
         return print(&trace::summary(&t), arguments.format);
     }
     // Better now than when all is recorded.
-    failure::writable(&arguments.output)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}")).map_err(of_lab)?;
+    file::writable(&arguments.output)?;
+    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
     let folder = tempfile::tempdir()?;
     let status = hz3_lab::child::clean(&arguments.command[0])
         .args(&arguments.command[1..])
@@ -116,13 +97,13 @@ pub fn run(arguments: Arguments) -> Outcome {
         .env("HZ3_TRACE_DIR", folder.path())
         .env("HZ3_TRACE_LIMIT", arguments.limit.to_string())
         .status()
-        .map_err(|e| Failure::bad_input(format!("cannot start {}: {}", arguments.command[0], file::reason(&e))))?;
+        .map_err(|e| Error::bad_input(format!("cannot start {}: {}", arguments.command[0], file::reason(&e))))?;
     let mut found = recorded(folder.path())?;
     let all = found.len();
     let full = folder.path().join("full").exists();
     if full && all == 0 {
         let place = std::env::temp_dir();
-        return Err(Failure::failed(format!("no space is left in {} for a recording", place.display()))
+        return Err(Error::failed(format!("no space is left in {} for a recording", place.display()))
             .help("set TMPDIR to a folder that has some"));
     }
     if let Some(text) = &arguments.of {
@@ -131,11 +112,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     found.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.events));
     let Some((raw, mut kept)) = found.into_iter().next() else {
         return Err(match (all, &arguments.of) {
-            (0, _) => Failure::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
+            (0, _) => Error::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
                 .help(suggest::command(
                     ["cargo", "hz3", "doctor", "default", "--"].into_iter().chain(arguments.command.iter().map(String::as_str)),
                 )),
-            (_, of) => Failure::bad_input(format!(
+            (_, of) => Error::bad_input(format!(
                 "none of {all} processes has '{}' in its command line",
                 of.as_deref().unwrap_or("")
             )),
@@ -156,7 +137,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         kept.command = about;
     }
     let packed = trace::pack(&kept);
-    failure::write(&arguments.output, &packed)?;
+    file::write(&arguments.output, &packed)?;
     eprintln!(
         "{}: {} events, {} bytes",
         arguments.output.display(),
@@ -168,14 +149,14 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Ok(());
     }
     eprintln!("{}: {status}", arguments.command[0]);
-    Err(Failure::silent(Code::Failed))
+    Err(Error::silent(Code::Failed))
 }
 
-fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Failure> {
+fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Error> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "raw"));
     files.sort();
-    files.iter().map(|f| trace::read_raw(f).map_err(of_lab)).collect()
+    files.iter().map(|f| trace::read_raw(f)).collect()
 }
 
 fn print(s: &Summary, format: Format) -> Outcome {

@@ -3,10 +3,10 @@
 use super::decode;
 use super::memory::{Block, Fault, ProcessMemory};
 use super::snapshot::Snapshot;
-use crate::failure::Failure;
 use crate::step::maps::{self, Mapping};
 use hz3_core::abi::layout::{MAGIC, Numbers, SECTION, VERSION};
-use hz3_lab::place::PEERS;
+use hz3_project::Error;
+use hz3_project::peers::PEERS;
 use object::read::ReadCache;
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection, ObjectSegment};
@@ -28,11 +28,11 @@ pub struct Process {
 
 impl Process {
     /// Opens the process `pid`. It is not stopped, and nothing is written.
-    pub fn open(pid: u32) -> Result<Process, Failure> {
+    pub fn open(pid: u32) -> Result<Process, Error> {
         let file = |name: &str| format!("/proc/{pid}/{name}");
         let text = std::fs::read(file("maps")).map_err(|e| refused(pid, &e))?;
         if text.is_empty() {
-            return Err(Failure::failed(format!(
+            return Err(Error::failed(format!(
                 "process {pid} has no memory: it has ended, or it is the kernel's own"
             )));
         }
@@ -47,7 +47,7 @@ impl Process {
     }
 
     /// The heap of the variant in the process; of the one named `wanted` where there are several.
-    pub fn snapshot(&self, wanted: Option<&str>) -> Result<Snapshot, Failure> {
+    pub fn snapshot(&self, wanted: Option<&str>) -> Result<Snapshot, Error> {
         let numbers = self.variant(wanted)?;
         let mut snapshot = decode::read(&self.memory, &numbers).map_err(|fault| self.broken(&fault))?;
         snapshot.pid = self.pid;
@@ -63,11 +63,11 @@ impl Process {
     }
 
     /// The one variant that is in use, or the one that was asked for.
-    fn variant(&self, wanted: Option<&str>) -> Result<Numbers, Failure> {
+    fn variant(&self, wanted: Option<&str>) -> Result<Numbers, Error> {
         let mut found = Vec::new();
         for numbers in self.layouts() {
             if numbers.version != VERSION as u64 {
-                return Err(Failure::failed(format!(
+                return Err(Error::failed(format!(
                     "the variant in process {} describes its heap in version {}, and this hz3 reads version {VERSION}",
                     self.pid, numbers.version
                 ))
@@ -88,7 +88,7 @@ impl Process {
             let all = names(&found);
             found.retain(|(name, ..)| name == wanted);
             if found.is_empty() {
-                return Err(Failure::bad_input(format!(
+                return Err(Error::bad_input(format!(
                     "no variant `{wanted}` in process {}: there is {all}",
                     self.pid
                 )));
@@ -98,17 +98,15 @@ impl Process {
         found.retain(|(_, used, _)| *used);
         match found.as_slice() {
             [(_, _, numbers)] => Ok(*numbers),
-            [] => Err(Failure::failed(format!(
+            [] => Err(Error::failed(format!(
                 "{all} is loaded into process {}, but nothing was ever allocated from it",
                 self.pid
             ))
             .help("cargo hz3 doctor NAME -- COMMAND says whose malloc the program calls")),
-            several => {
-                Err(
-                    Failure::bad_input(format!("process {} has several variants: {}", self.pid, names(several)))
-                        .help("choose one with --variant NAME"),
-                )
-            }
+            several => Err(
+                Error::bad_input(format!("process {} has several variants: {}", self.pid, names(several)))
+                    .help("choose one with --variant NAME"),
+            ),
         }
     }
 
@@ -172,10 +170,10 @@ impl Process {
             .collect()
     }
 
-    fn without_variant(&self) -> Failure {
+    fn without_variant(&self) -> Error {
         let mapped = |file: &str| self.maps.iter().any(|m| base(&m.path).starts_with(file));
         if let Some(old) = self.maps.iter().find(|m| base(&m.path).starts_with("libhz3_")) {
-            return Failure::failed(format!(
+            return Error::failed(format!(
                 "{} in process {} does not say where its heap is: it was built by an older hz3",
                 base(&old.path),
                 self.pid
@@ -192,14 +190,14 @@ impl Process {
             None if mapped("ld-musl") || mapped("libc.musl") => "its malloc seems to be musl's".to_owned(),
             None => "it is linked statically, or brings its own malloc".to_owned(),
         };
-        Failure::failed(format!("no variant of hz3 in process {}: {malloc}", self.pid))
+        Error::failed(format!("no variant of hz3 in process {}: {malloc}", self.pid))
             .help("cargo hz3 run NAME -- COMMAND starts a program under a variant")
     }
 
-    fn broken(&self, fault: &Fault) -> Failure {
+    fn broken(&self, fault: &Fault) -> Error {
         match fault {
-            Fault::Ended => Failure::failed(format!("process {} ended while it was read", self.pid)),
-            other => Failure::failed(format!("the heap of process {} cannot be read: {other}", self.pid))
+            Fault::Ended => Error::failed(format!("process {} ended while it was read", self.pid)),
+            other => Error::failed(format!("the heap of process {} cannot be read: {other}", self.pid))
                 .help("it may have ended, or replaced its program, meanwhile; try again"),
         }
     }
@@ -214,11 +212,11 @@ fn likely(path: &Path) -> bool {
     base(path).contains("hz3")
 }
 
-fn refused(pid: u32, error: &io::Error) -> Failure {
+fn refused(pid: u32, error: &io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::bad_input(format!("there is no process {pid}")),
+        io::ErrorKind::NotFound => Error::bad_input(format!("there is no process {pid}")),
         io::ErrorKind::PermissionDenied => {
-            let failure = Failure::unfit(format!("process {pid} may not be read: {error}"));
+            let failure = Error::unfit(format!("process {pid} may not be read: {error}"));
             let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
             match scope.trim() {
                 "" | "0" => failure.help("it must be a process of the same user; root may read any, if its container lets it trace"),
@@ -227,7 +225,7 @@ fn refused(pid: u32, error: &io::Error) -> Failure {
                 )),
             }
         }
-        _ if error.raw_os_error() == Some(3) => Failure::failed(format!("process {pid} ended while it was read")),
-        _ => Failure::failed(format!("process {pid} cannot be read: {error}")),
+        _ if error.raw_os_error() == Some(3) => Error::failed(format!("process {pid} ended while it was read")),
+        _ => Error::failed(format!("process {pid} cannot be read: {error}")),
     }
 }

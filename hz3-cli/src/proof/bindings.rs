@@ -1,7 +1,7 @@
 //! The dynamic linker's own record (`LD_DEBUG=bindings,libs`): who got whose malloc.
 
-use crate::library::abi;
-use crate::step::maps::same_file;
+use hz3_project::file;
+use hz3_project::library::abi;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl Image {
     /// Whether its malloc is in `library`; `None` is the C library.
     pub fn verdict(&self, library: Option<&Path>) -> Verdict {
         let right = |file: &str| match library {
-            Some(library) => same_file(Path::new(file), library),
+            Some(library) => file::same(Path::new(file), library),
             None => is_libc(file),
         };
         let mut elsewhere = BTreeSet::new();
@@ -70,7 +70,7 @@ pub fn parse(record: &str, library: Option<&Path>) -> Vec<Image> {
             open.name = name.trim().to_owned();
             images.push(std::mem::take(&mut open));
         } else if let Some((function, from, to)) = binding(line)
-            && !library.is_some_and(|library| same_file(Path::new(from), library))
+            && !library.is_some_and(|library| file::same(Path::new(from), library))
         {
             open.bound
                 .entry(function)

@@ -1,6 +1,6 @@
 //! What a program's file says about interposition, before it is run.
 
-use crate::library::{Library, NotLibrary};
+use hz3_project::library::{Library, NotLibrary};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -163,7 +163,7 @@ fn obstacles(path: &Path, bytes: &[u8]) -> Vec<Obstacle> {
     }
     found.extend(sanitizer(&elf).map(Obstacle::Sanitizer));
     let own = |names: &dyn Fn(&str) -> bool| -> Vec<&'static str> {
-        crate::library::abi::CORE
+        hz3_project::library::abi::CORE
             .iter()
             .filter(|name| names(name))
             .copied()

@@ -1,7 +1,7 @@
 //! A run of the program under the library, with the dynamic linker's record switched on.
 
 use super::bindings::{self, Image};
-use crate::failure::{Failure, OnPath};
+use hz3_project::{Error, OnPath};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
@@ -70,8 +70,8 @@ impl Trial {
 }
 
 /// Runs `command` with `library` preloaded, for at most `limit`.
-pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Result<Trial, Failure> {
-    let folder = tempfile::tempdir().map_err(|e| Failure::unfit(format!("cannot make a temporary folder: {e}")))?;
+pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Result<Trial, Error> {
+    let folder = tempfile::tempdir().map_err(|e| Error::unfit(format!("cannot make a temporary folder: {e}")))?;
     let stderr = folder.path().join("stderr");
     let sink = std::fs::File::create(&stderr).on("create", &stderr)?;
     let mut trial = Command::new(&command[0]);
@@ -90,7 +90,7 @@ pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Res
         trial.env("LD_PRELOAD", library);
     }
     let mut child = trial.spawn().map_err(|e| {
-        Failure::bad_input(format!(
+        Error::bad_input(format!(
             "cannot start {}: {}",
             command[0].to_string_lossy(),
             hz3_config::file::reason(&e)
@@ -106,7 +106,7 @@ pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Res
 }
 
 /// The status, or `None` if the child had to be stopped.
-fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, Failure> {
+fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, Error> {
     let group = Pid::from_raw(child.id() as i32);
     let start = Instant::now();
     let mut stopping = None;

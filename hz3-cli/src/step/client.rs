@@ -1,17 +1,17 @@
 //! The small C program that is stepped: compiled once, kept under `target/hz3/clients/`.
 
-use crate::failure::{Failure, OnPath};
-use crate::project::Project;
+use hz3_project::Place;
+use hz3_project::{Error, OnPath};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 const SOURCE: &str = include_str!("../../clients/probe.c");
 
 /// The compiled client; compiles it if this source was not yet.
-pub fn build(project: &Project) -> Result<PathBuf, Failure> {
+pub fn build(place: &Place) -> Result<PathBuf, Error> {
     let mut hasher = DefaultHasher::new();
     SOURCE.hash(&mut hasher);
-    let folder = project.output().join("clients");
+    let folder = place.libraries().join("clients");
     let program = folder.join(format!("probe-{:016x}", hasher.finish()));
     if program.is_file() {
         return Ok(program);
@@ -22,7 +22,7 @@ pub fn build(project: &Project) -> Result<PathBuf, Failure> {
         PathBuf::from(format!("{unique}.c")),
         PathBuf::from(format!("{unique}.tmp")),
     );
-    crate::failure::write(&source, SOURCE.as_bytes())?;
+    hz3_project::file::write(&source, SOURCE.as_bytes())?;
     let result = compile(&source, &object);
     let _ = std::fs::remove_file(&source);
     result?;
@@ -31,7 +31,7 @@ pub fn build(project: &Project) -> Result<PathBuf, Failure> {
     Ok(program)
 }
 
-fn compile(source: &std::path::Path, program: &std::path::Path) -> Result<(), Failure> {
+fn compile(source: &std::path::Path, program: &std::path::Path) -> Result<(), Error> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let compiler = cc::Build::new()
         .target(&target)
@@ -62,12 +62,12 @@ fn compile(source: &std::path::Path, program: &std::path::Path) -> Result<(), Fa
     if output.status.success() {
         return Ok(());
     }
-    Err(Failure::unfit(format!(
+    Err(Error::unfit(format!(
         "the C compiler refused the client:\n{}",
         String::from_utf8_lossy(&output.stderr)
     )))
 }
 
-fn no_compiler(reason: &str) -> Failure {
-    Failure::unfit(format!("no C compiler: {reason}")).help("apt install gcc libc6-dev, or set CC")
+fn no_compiler(reason: &str) -> Error {
+    Error::unfit(format!("no C compiler: {reason}")).help("apt install gcc libc6-dev, or set CC")
 }

@@ -11,8 +11,7 @@ pub mod symbols;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracee;
 
-use crate::failure::Failure;
-use crate::peers::Allocator;
+use hz3_project::{Allocator, Error};
 use std::path::PathBuf;
 
 /// What to call, and how often.
@@ -152,14 +151,14 @@ impl Series {
 
 /// Steps the client under `allocator`.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub fn run(client: &std::path::Path, allocator: &Allocator, request: &Request) -> Result<Session, Failure> {
+pub fn run(client: &std::path::Path, allocator: &Allocator, request: &Request) -> Result<Session, Error> {
     tracee::run(client, allocator, request)
 }
 
 /// Steps the client under `allocator`.
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
-pub fn run(_: &std::path::Path, _: &Allocator, _: &Request) -> Result<Session, Failure> {
-    Err(Failure::unfit("counting instructions works on x86-64 Linux only"))
+pub fn run(_: &std::path::Path, _: &Allocator, _: &Request) -> Result<Session, Error> {
+    Err(Error::unfit("counting instructions works on x86-64 Linux only"))
 }
 
 #[cfg(test)]

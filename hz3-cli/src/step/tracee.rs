@@ -3,8 +3,7 @@
 use super::decode::Code;
 use super::symbols::Symbols;
 use super::{Call, Op, Request, Series, Session, maps};
-use crate::failure::{Code as Exit, Failure};
-use crate::peers::Allocator;
+use hz3_project::{Allocator, Code as Exit, Error};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::ptrace;
@@ -37,11 +36,11 @@ impl Drop for Tracee {
     }
 }
 
-pub fn run(client: &Path, allocator: &Allocator, request: &Request) -> Result<Session, Failure> {
+pub fn run(client: &Path, allocator: &Allocator, request: &Request) -> Result<Session, Error> {
     let _one_cpu = OneCpu::enter();
     let mut tracee = start(client, allocator, request)?;
     let mut code = Code::of(tracee.pid.as_raw() as u32)
-        .map_err(|e| Failure::unfit(format!("cannot read the client's memory: {e}")))?;
+        .map_err(|e| Error::unfit(format!("cannot read the client's memory: {e}")))?;
     let mut library: Option<PathBuf> = None;
     let mut symbols = Symbols::default();
     let mut series: Vec<Series> = Vec::new();
@@ -75,12 +74,12 @@ pub fn run(client: &Path, allocator: &Allocator, request: &Request) -> Result<Se
     })
 }
 
-fn broken() -> Failure {
-    Failure::failed("the client announced no call")
+fn broken() -> Error {
+    Error::failed("the client announced no call")
 }
 
 /// Starts the client and waits until it asked to be traced.
-fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Tracee, Failure> {
+fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Tracee, Error> {
     let list = |items: Vec<String>| items.join(",");
     let mut command = Command::new(client);
     command
@@ -100,12 +99,12 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
         .env("LD_BIND_NOW", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    if let Some(library) = &allocator.library {
+    if let Some(library) = &allocator.path {
         command.env("LD_PRELOAD", library);
     }
     let child = command
         .spawn()
-        .map_err(|e| Failure::unfit(format!("cannot start {}: {e}", client.display())))?;
+        .map_err(|e| Error::unfit(format!("cannot start {}: {e}", client.display())))?;
     let pid = Pid::from_raw(child.id() as i32);
     let mut tracee = Tracee {
         child,
@@ -115,7 +114,7 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
     match tracee.wait()? {
         WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
         WaitStatus::Exited(_, 3) => {
-            return Err(Failure::unfit("this system does not let a process be traced")
+            return Err(Error::unfit("this system does not let a process be traced")
                 .help("in a container, allow ptrace: --cap-add=SYS_PTRACE"));
         }
         status => return Err(ended(status, allocator)),
@@ -125,12 +124,12 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
 }
 
 /// The function's file, if it is the one that is to be measured.
-fn verify(tracee: &Tracee, allocator: &Allocator, op: Op, function: u64) -> Result<PathBuf, Failure> {
+fn verify(tracee: &Tracee, allocator: &Allocator, op: Op, function: u64) -> Result<PathBuf, Error> {
     let mappings = maps::read(tracee.pid.as_raw() as u32)?;
     let file = maps::at(&mappings, function)
         .map(|m| m.path.clone())
         .unwrap_or_default();
-    let expected = match &allocator.library {
+    let expected = match &allocator.path {
         Some(library) => maps::same_file(&file, library),
         None => file
             .file_name()
@@ -139,10 +138,10 @@ fn verify(tracee: &Tracee, allocator: &Allocator, op: Op, function: u64) -> Resu
     if expected {
         return Ok(file);
     }
-    let wanted = allocator.library.as_deref().unwrap_or(Path::new("the C library"));
-    Err(Failure::failed(format!(
+    let wanted = allocator.path.as_deref().unwrap_or(Path::new("the C library"));
+    Err(Error::failed(format!(
         "{} is inert: the client's {} is in {}, not in {}",
-        allocator.name,
+        allocator.label,
         symbol(op),
         file.display(),
         wanted.display()
@@ -159,7 +158,7 @@ fn symbol(op: Op) -> &'static str {
 }
 
 impl Tracee {
-    fn wait(&mut self) -> Result<WaitStatus, Failure> {
+    fn wait(&mut self) -> Result<WaitStatus, Error> {
         let status = loop {
             match waitpid(self.pid, None) {
                 Err(Errno::EINTR) => continue,
@@ -172,12 +171,12 @@ impl Tracee {
         Ok(status)
     }
 
-    fn registers(&self) -> Result<nix::libc::user_regs_struct, Failure> {
+    fn registers(&self) -> Result<nix::libc::user_regs_struct, Error> {
         ptrace::getregs(self.pid).map_err(refused)
     }
 
     /// Runs to the next announcement; `false` if the client is done.
-    fn next_announcement(&mut self) -> Result<bool, Failure> {
+    fn next_announcement(&mut self) -> Result<bool, Error> {
         let mut signal = None;
         loop {
             ptrace::cont(self.pid, signal).map_err(refused)?;
@@ -188,7 +187,7 @@ impl Tracee {
                 }
                 WaitStatus::Stopped(_, other) => signal = Some(other),
                 status => {
-                    return Err(Failure {
+                    return Err(Error {
                         code: Exit::Failed,
                         ..died(status)
                     });
@@ -197,7 +196,7 @@ impl Tracee {
         }
     }
 
-    fn step(&mut self) -> Result<(), Failure> {
+    fn step(&mut self) -> Result<(), Error> {
         ptrace::step(self.pid, None).map_err(refused)?;
         match self.wait()? {
             WaitStatus::Stopped(_, Signal::SIGTRAP) => Ok(()),
@@ -206,8 +205,8 @@ impl Tracee {
     }
 
     /// Steps into the call of `function` and to its return.
-    fn step_through(&mut self, function: u64, code: &mut Code) -> Result<Call, Failure> {
-        let unreadable = |e: std::io::Error| Failure::failed(format!("cannot read the client's memory: {e}"));
+    fn step_through(&mut self, function: u64, code: &mut Code) -> Result<Call, Error> {
+        let unreadable = |e: std::io::Error| Error::failed(format!("cannot read the client's memory: {e}"));
         let mut regs = self.registers()?;
         for _ in 0..64 {
             if regs.rip == function {
@@ -217,9 +216,7 @@ impl Tracee {
             regs = self.registers()?;
         }
         if regs.rip != function {
-            return Err(Failure::failed(
-                "the client did not call the function that it announced",
-            ));
+            return Err(Error::failed("the client did not call the function that it announced"));
         }
         let stack = regs.rsp;
         let back = code.word(stack).map_err(unreadable)?;
@@ -233,7 +230,7 @@ impl Tracee {
             call.locked += u32::from(decoded.locked);
             call.syscalls += u32::from(decoded.syscall);
             if call.path.len() > LIMIT {
-                return Err(Failure::failed(format!("a call took more than {LIMIT} instructions")));
+                return Err(Error::failed(format!("a call took more than {LIMIT} instructions")));
             }
             if decoded.repeats {
                 // A step is one repetition; thousands of them are left to run freely.
@@ -247,7 +244,7 @@ impl Tracee {
     }
 
     /// Runs to `address` by way of a breakpoint there.
-    fn run_to(&mut self, address: u64, code: &Code) -> std::io::Result<Result<(), Failure>> {
+    fn run_to(&mut self, address: u64, code: &Code) -> std::io::Result<Result<(), Error>> {
         let saved = code.patch(address, BREAKPOINT)?;
         let stopped = ptrace::cont(self.pid, None).map_err(refused).and_then(|()| self.wait());
         let outcome = match stopped {
@@ -265,12 +262,12 @@ impl Tracee {
     }
 }
 
-fn refused(errno: Errno) -> Failure {
-    Failure::unfit(format!("ptrace: {errno}"))
+fn refused(errno: Errno) -> Error {
+    Error::unfit(format!("ptrace: {errno}"))
 }
 
-fn died(status: WaitStatus) -> Failure {
-    Failure::failed(match status {
+fn died(status: WaitStatus) -> Error {
+    Error::failed(match status {
         WaitStatus::Exited(_, code) => format!("the client ended with exit code {code}"),
         WaitStatus::Signaled(_, signal, _) | WaitStatus::Stopped(_, signal) => {
             format!("the client got {signal}")
@@ -279,9 +276,9 @@ fn died(status: WaitStatus) -> Failure {
     })
 }
 
-fn ended(status: WaitStatus, allocator: &Allocator) -> Failure {
+fn ended(status: WaitStatus, allocator: &Allocator) -> Error {
     let failure = died(status);
-    match &allocator.library {
+    match &allocator.path {
         Some(library) => failure.help(format!(
             "does a program run at all? LD_PRELOAD={} /bin/true",
             library.display()

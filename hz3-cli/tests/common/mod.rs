@@ -59,7 +59,7 @@ impl Sandbox {
     /// Holds `default`, and `wide`, which extends it.
     pub fn new() -> Sandbox {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["configs", "docs", "hz3-config"] {
+        for name in ["configs", "docs", "hz3-config", "hz3-core"] {
             std::fs::create_dir(folder.path().join(name)).expect("an empty folder");
         }
         let sandbox = Sandbox(folder);

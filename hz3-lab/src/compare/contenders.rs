@@ -4,11 +4,10 @@ use crate::{
     Error, Result,
     clients::Clients,
     identity::Identity,
-    place::Library,
     record::{Cell, Contender, RowRecord},
     rows::Job,
 };
-use hz3_config::file;
+use hz3_project::{Allocator, file};
 use std::path::PathBuf;
 
 /// Copies of all contenders' files, removed at the end. A library that is built anew while it is being measured would
@@ -22,7 +21,7 @@ pub(super) struct Snapshot {
 impl Snapshot {
     /// Copies the files, points the contenders at the copies, and refuses two that are the same allocator. A file is read
     /// once: what the record says of it is what was measured.
-    pub(super) fn of(clients: &Clients, contenders: &mut [Library]) -> Result<Self> {
+    pub(super) fn of(clients: &Clients, contenders: &mut [Allocator]) -> Result<Self> {
         let mut snapshot = Self {
             folder: crate::child::scratch(clients, "libraries"),
             identities: Vec::new(),
@@ -31,14 +30,13 @@ impl Snapshot {
             let (before, rest) = contenders.split_at_mut(i);
             let library = &mut rest[0];
             if before.iter().any(|o| o.label == library.label) {
-                return Err(Error::input(format!(
+                return Err(Error::bad_input(format!(
                     "'{}' is named twice; give one of them another label: label=path",
                     library.label
                 )));
             }
             let Some(path) = &library.path else { continue };
-            let bytes =
-                file::read(path, file::DATA).map_err(|why| Error::input(format!("{}: {why}", path.display())))?;
+            let bytes = file::read(path, hz3_config::file::DATA)?;
             snapshot.add(&library.label, Identity::of_bytes(path, &bytes)?)?;
             let own = snapshot.folder.join(library.label.replace('/', "_"));
             let copy = own.join(path.file_name().unwrap_or_default());
@@ -52,7 +50,7 @@ impl Snapshot {
 
     fn add(&mut self, label: &str, identity: Identity) -> Result<()> {
         if let Some((twin, _)) = self.identities.iter().find(|(_, o)| o.same_allocator(&identity)) {
-            return Err(Error::input(format!(
+            return Err(Error::bad_input(format!(
                 "{twin} and {label} are the same allocator: equal tables, equal code. Whatever a comparison showed would be \
                  noise. Look at: cargo hz3 diff {twin} {label}"
             )));
@@ -74,7 +72,7 @@ impl Drop for Snapshot {
 }
 
 /// What the record keeps of a contender.
-pub(super) fn contender(library: &Library, identity: Option<&Identity>) -> Contender {
+pub(super) fn contender(library: &Allocator, identity: Option<&Identity>) -> Contender {
     let identity = identity.cloned().unwrap_or_default();
     let note = identity.note.unwrap_or_default();
     let file = library
@@ -105,7 +103,7 @@ pub(super) fn contender(library: &Library, identity: Option<&Identity>) -> Conte
 }
 
 /// A row without figures yet; paths of this machine are left out of its command.
-pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Library]) -> RowRecord {
+pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator]) -> RowRecord {
     let mut command = job.command.clone();
     if let Some(first) = command.first_mut() {
         *first = first.rsplit('/').next().unwrap_or_default().to_string();

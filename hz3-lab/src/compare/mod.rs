@@ -10,12 +10,12 @@ use crate::{
     clients::Clients,
     commit::Commit,
     machine::Machine,
-    place::Library,
     record::{FORMAT, Record, RowRecord, Settings, utc_now},
     rows::Job,
     stats::Looks,
 };
 use contenders::{Snapshot, contender, row_record};
+use hz3_project::Allocator;
 use runner::Runner;
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The base.
-    pub base: Library,
+    pub base: Allocator,
     /// What is compared with it.
-    pub others: Vec<Library>,
+    pub others: Vec<Allocator>,
     /// The rows.
     pub jobs: Vec<Job>,
     /// Time for everything.
@@ -70,13 +70,13 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         } else {
             format!("{SELF} {n}")
         };
-        contenders.push(Library {
+        contenders.push(Allocator {
             label,
             ..contenders[0].clone()
         });
     }
     if contenders.len() < 2 {
-        return Err(Error::input(
+        return Err(Error::bad_input(
             "nothing to compare the base with: name a variant, a peer or a path",
         ));
     }

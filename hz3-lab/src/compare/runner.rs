@@ -5,11 +5,11 @@ use crate::{
     Result, child,
     child::Sample,
     clients::Clients,
-    place::{Kind, Library},
     record::{Outcome, RowRecord},
     rows::Job,
     stats::{self, Looks, Rng, Verdict},
 };
+use hz3_project::{Allocator, Kind};
 use std::time::{Duration, Instant};
 
 /// Blocks in which the client also runs alone, on the empty allocator.
@@ -34,13 +34,13 @@ pub(super) struct Runner<'a, W: Watch> {
     pub(super) watch: &'a mut W,
     rng: Rng,
     pub(super) start: Instant,
-    pub(super) contenders: Vec<Library>,
+    pub(super) contenders: Vec<Allocator>,
     pub(super) rows: Vec<RowRecord>,
     /// Seconds of one run, by row and contender.
     pub(super) cost: Vec<Vec<f64>>,
     pub(super) done: Vec<bool>,
     /// The empty allocator.
-    empty: Library,
+    empty: Allocator,
 }
 
 impl<'a, W: Watch> Runner<'a, W> {
@@ -49,7 +49,7 @@ impl<'a, W: Watch> Runner<'a, W> {
         plan: &'a Plan,
         clients: &'a Clients,
         watch: &'a mut W,
-        contenders: Vec<Library>,
+        contenders: Vec<Allocator>,
         rows: Vec<RowRecord>,
     ) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             start: Instant::now(),
             cost: vec![vec![0.0; contenders.len()]; plan.jobs.len()],
             done: vec![false; plan.jobs.len()],
-            empty: Library {
+            empty: Allocator {
                 label: "empty".into(),
                 kind: Kind::File,
                 path: Some(clients.empty()),

@@ -1,8 +1,9 @@
-//! The ledger: one JSON object a line, one file a month. What was measured goes to the project's private shelf, below
-//! `target/`, so that measuring leaves the work tree as it is; what others should see is put on the shared one, a folder
+//! The ledger: one JSON object a line, one file a month. What was measured goes to the project's private shelf, outside of
+//! what is versioned, so that measuring leaves the work tree as it is; what others should see is put on the shared one, a folder
 //! of the project.
 
-use crate::{Error, Result, place::Place, record::Record};
+use crate::{Error, Result, record::Record};
+use hz3_project::Place;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Where a record is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shelf {
-    /// Below `target/`: this checkout's own.
+    /// This project's own on this machine.
     Private,
     /// `ledger/`, which is part of the project.
     Shared,
@@ -49,7 +50,7 @@ impl Ledger {
     /// The ledger of a project.
     pub fn of(place: &Place) -> Self {
         Self {
-            private: place.private_ledger(),
+            private: place.private_ledger().to_owned(),
             shared: place.ledger(),
         }
     }
@@ -130,7 +131,7 @@ impl Ledger {
                 let text = std::fs::read_to_string(&file).map_err(broken(&file))?;
                 for (i, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
                     let record = Record::read(line)
-                        .map_err(|e| Error::input(format!("{}:{}: not a record: {e}", file.display(), i + 1)))?;
+                        .map_err(|e| Error::bad_input(format!("{}:{}: not a record: {e}", file.display(), i + 1)))?;
                     entries.push(Entry {
                         shelf: *shelf,
                         file: file.clone(),
@@ -156,15 +157,15 @@ impl Ledger {
         if id == "last" {
             return all
                 .pop()
-                .ok_or_else(|| Error::input("the ledger is empty: cargo hz3 compare"));
+                .ok_or_else(|| Error::bad_input("the ledger is empty: cargo hz3 compare"));
         }
         all.retain(|e| e.record.id.starts_with(id));
         match all.len() {
             1 => Ok(all.remove(0)),
-            0 => Err(Error::input(format!(
+            0 => Err(Error::bad_input(format!(
                 "no record '{id}' in the ledger: cargo hz3 ledger"
             ))),
-            n => Err(Error::input(format!(
+            n => Err(Error::bad_input(format!(
                 "'{id}' stands for {n} records: give more of the id"
             ))),
         }
@@ -215,7 +216,7 @@ impl Ledger {
     pub fn share(&self, id: &str) -> Result<(Record, PathBuf)> {
         let entry = self.entry(id)?;
         if entry.shelf == Shelf::Shared {
-            return Err(Error::input(format!(
+            return Err(Error::bad_input(format!(
                 "{} is shared already, in {}",
                 entry.record.id,
                 entry.file.display()
@@ -243,7 +244,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 /// The ratios of two records side by side, row by row and label by label, for what both have.
 pub fn side_by_side(a: &Record, b: &Record) -> Result<Vec<(String, String, f64, f64)>> {
     if !a.machine.same(&b.machine) {
-        return Err(Error::input(format!(
+        return Err(Error::bad_input(format!(
             "{} and {} were measured on different machines:\n  {}\n  {}\nTheir figures say nothing about each other.",
             a.id,
             b.id,
@@ -253,7 +254,7 @@ pub fn side_by_side(a: &Record, b: &Record) -> Result<Vec<(String, String, f64, 
     }
     let base = |r: &Record| r.libraries.first().map(|l| l.label.clone()).unwrap_or_default();
     if base(a) != base(b) {
-        return Err(Error::input(format!(
+        return Err(Error::bad_input(format!(
             "{} has the base {}, {} has {}: ratios to different bases do not compare",
             a.id,
             base(a),

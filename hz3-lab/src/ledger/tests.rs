@@ -3,10 +3,10 @@
 use super::*;
 use crate::{
     machine::Machine,
-    place::Kind,
     record::{Cell, Contender, FORMAT, Outcome, RowRecord, Settings},
     rows::Metric,
 };
+use hz3_project::Kind;
 
 /// A record of one row, two contenders and nine blocks.
 pub(crate) fn sample(id: &str, when: &str) -> Record {
@@ -87,7 +87,10 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
 fn empty(name: &str) -> (PathBuf, Ledger) {
     let root = std::env::temp_dir().join(format!("hz3-ledger-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&root);
-    let ledger = Ledger::of(&Place { root: root.clone() });
+    let ledger = Ledger {
+        private: root.join("target/hz3-ledger"),
+        shared: root.join("ledger"),
+    };
     (root, ledger)
 }
 
@@ -181,7 +184,7 @@ fn a_shelf_that_cannot_be_written_is_told_before() {
     std::fs::write(root.join("target/hz3-ledger"), "in the way").unwrap();
     let e = ledger.open(Shelf::Private).unwrap_err();
     assert!(
-        e.message.contains("hz3-ledger: ") && e.fault == crate::Fault::Unfit,
+        e.message.contains("hz3-ledger: ") && e.code == hz3_project::Code::Unfit,
         "{e}"
     );
     std::fs::remove_dir_all(&root).unwrap();

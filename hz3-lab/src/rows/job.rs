@@ -116,7 +116,7 @@ impl Job {
         }
         for option in options {
             let Some((key, value)) = option.split_once('=') else {
-                return Err(Error::input(format!("'{option}' is not KEY=VALUE")));
+                return Err(Error::bad_input(format!("'{option}' is not KEY=VALUE")));
             };
             let words = [format!("--{key}"), value.to_string()];
             self.command.extend(words.clone());
@@ -131,7 +131,7 @@ impl Job {
     /// A recorded trace, prepared for the replay client, run so often that a sample takes a fraction of a second.
     pub fn trace(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<Self> {
         if trace.events.is_empty() {
-            return Err(Error::input(format!(
+            return Err(Error::bad_input(format!(
                 "the trace {name} has no events: there is nothing to run again"
             )));
         }

@@ -94,7 +94,7 @@ pub const GROUPS: &[&str] = &[
 fn unknown(word: &str) -> Error {
     let rows = || ROWS.iter().map(|r| r.name);
     let near = suggest::nearest(word, rows().chain(GROUPS.iter().copied()));
-    Error::input(match near {
+    Error::bad_input(match near {
         Some(near) => format!("no row '{word}': did you mean '{near}'? cargo hz3 bench lists all"),
         None => format!(
             "no row '{word}'. Rows: {}. Groups: {}",

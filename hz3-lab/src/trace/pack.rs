@@ -97,11 +97,11 @@ struct Bytes<'a> {
 impl Bytes<'_> {
     /// The file ends too early, or is none.
     fn fault(&self, what: &str) -> Error {
-        Error::input(format!("not a whole trace: {what} at byte {}", self.at))
+        Error::bad_input(format!("not a whole trace: {what} at byte {}", self.at))
     }
     /// What no recording can hold.
     fn impossible(&self, what: &str) -> Error {
-        Error::input(format!("no program can have done that: {what} at byte {}", self.event))
+        Error::bad_input(format!("no program can have done that: {what} at byte {}", self.event))
     }
     fn size(&self, n: u64) -> Result<u64> {
         if n < SIZES {
@@ -144,7 +144,7 @@ impl Bytes<'_> {
 /// Reads the compact form.
 pub fn unpack(data: &[u8]) -> Result<Trace> {
     if !data.starts_with(MAGIC) {
-        return Err(Error::input("not a trace of hz3 (cargo hz3 trace makes them)"));
+        return Err(Error::bad_input("not a trace of hz3 (cargo hz3 trace makes them)"));
     }
     let mut b = Bytes {
         data,

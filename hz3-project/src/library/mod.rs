@@ -3,7 +3,7 @@
 pub mod abi;
 pub mod note;
 
-use crate::failure::Failure;
+use crate::{Error, Result, hash};
 use object::elf;
 use object::read::elf::{Dyn, ElfFile64, ProgramHeader};
 use object::{Endianness, Object, ObjectSection, ObjectSymbol};
@@ -68,12 +68,20 @@ impl std::fmt::Display for NotLibrary {
 
 impl Library {
     /// Reads the file at `path`.
-    pub fn read(path: &Path) -> Result<Library, Failure> {
-        let bytes = crate::failure::read(path, hz3_config::file::DATA)?;
-        Library::parse(path, &bytes).map_err(|e| Failure::bad_input(format!("{} {e}", path.display())))
+    ///
+    /// # Errors
+    ///
+    /// That it cannot be read, or is none for this machine.
+    pub fn read(path: &Path) -> Result<Library> {
+        let bytes = crate::file::read(path, hz3_config::file::DATA)?;
+        Library::parse(path, &bytes).map_err(|e| Error::bad_input(format!("{} {e}", path.display())))
     }
 
     /// Reads the contents of a file; `path` is only remembered.
+    ///
+    /// # Errors
+    ///
+    /// That it is none for this machine.
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Library, NotLibrary> {
         native(bytes)?;
         let file = ElfFile64::<Endianness>::parse(bytes).map_err(|e| NotLibrary::Damaged(e.to_string()))?;
@@ -124,19 +132,10 @@ impl Library {
             interpreter,
             text_bytes: text.len() as u64,
             rodata_bytes: rodata.len() as u64,
-            code: fnv(fnv(FNV_START, text), rodata),
+            code: hash::add(hash::of(text), rodata),
             note: note::find(&file),
         })
     }
-}
-
-const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a, to tell contents apart within one run.
-fn fnv(start: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(start, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    })
 }
 
 /// `DT_SONAME` and `DT_NEEDED`.

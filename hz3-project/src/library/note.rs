@@ -12,7 +12,7 @@ pub const OWNER: &[u8] = b"hz3";
 pub const TYPE: elf::NoteType = elf::NoteType(1);
 
 /// What the note says.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Note {
     /// The variant's name.
     pub name: String,

@@ -1,0 +1,22 @@
+//! What every tool of hz3 stands on: the command line, the lab and the tests have one answer each to where things are, what
+//! a name stands for, what a library says of itself, and how a command ends.
+//!
+//! Layers, each knowing only those above it in this list: [`error`], [`hash`], [`file`](mod@file), [`place`] (the project's
+//! root and folders), [`library`] (an ELF file and its note), [`current`] (whether a library is what its config says now),
+//! [`peers`] and [`name`] (what a word stands for).
+
+#![forbid(unsafe_code)]
+
+pub mod current;
+pub mod error;
+pub mod file;
+pub mod hash;
+pub mod library;
+pub mod name;
+pub mod peers;
+pub mod place;
+
+pub use error::{Code, Error, OnPath, Outcome, Result};
+pub use library::{Library, Note};
+pub use name::{Allocator, Kind};
+pub use place::Place;
