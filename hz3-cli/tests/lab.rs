@@ -27,6 +27,7 @@ impl Copy {
             "hz3-lab",
             "hz3-macros",
             "hz3-preload",
+            "hz3-project",
             "hz3-tests",
             "src",
         ] {

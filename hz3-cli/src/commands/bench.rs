@@ -90,7 +90,7 @@ pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> R
     prove::prove(clients, job, library).map_err(|e| Error::failed(e.message))?;
     let s = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {
         e.message = format!("{} under {}, seed {seed}: {}", job.name, library.label, e.message);
-        Error::from(e)
+        e
     })?;
     Ok(Run {
         row: job.name.clone(),

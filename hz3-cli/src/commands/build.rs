@@ -62,8 +62,8 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
 
     let folder = project.libraries();
-    std::fs::create_dir_all(&folder).on("create", &folder)?;
-    let lock = Lock::take(&folder)?;
+    std::fs::create_dir_all(folder).on("create", folder)?;
+    let lock = Lock::take(folder)?;
     plans.iter().try_for_each(|plan| claim(&project, plan))?;
     let bar = progress(plans.len());
     let mut built: Vec<Library> = Vec::new();
