@@ -116,7 +116,7 @@ fn what_is_measured_is_what_the_project_says() {
     // Prose reaches no code.
     project.write("configs/mine.toml", &format!("{MINE}hypothesis = \"h\"\n"));
     project.hz3(&["run", "mine", "--", "true"]).with(0);
-    project.write("configs/mine.toml", &format!("{MINE}[cache]\nmagazines = 1\n"));
+    project.write("configs/mine.toml", &format!("{MINE}[cache]\nmagazines = 2\n"));
     project.refuses("configs/mine.toml was changed since the library of `mine` was built");
     // A path is taken as it is, and `inspect` says what it finds.
     let path = project.path().join("target/hz3/libhz3_mine.so");

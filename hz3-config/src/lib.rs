@@ -21,11 +21,8 @@ mod hash;
 mod knob;
 pub mod notes;
 pub mod plan;
-<<<<<<< HEAD
 pub mod preset;
-=======
 mod recognise;
->>>>>>> c1018e7 (One crate for places, names, libraries and errors: hz3-project)
 mod resolve;
 pub mod schema;
 pub mod soname;

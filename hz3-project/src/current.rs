@@ -4,7 +4,7 @@
 use crate::library::{Library, Note};
 use crate::place::own_sources;
 use crate::{Error, Place, Result};
-use hz3_config::{Plan, suggest};
+use hz3_config::{Plan, preset, suggest};
 use std::path::{Path, PathBuf};
 
 /// How the library of a variant stands to the project.
@@ -63,7 +63,7 @@ pub fn state(place: &Place, name: &str, config: Option<&Path>) -> Result<State> 
 ///
 /// If the sources cannot be read.
 pub fn of_note(place: &Place, note: &Note, config: Option<&Path>) -> Result<State> {
-    let Some(config) = config.filter(|path| path.is_file()) else {
+    let Some(config) = config.filter(|path| preset::named(path).is_some() || path.is_file()) else {
         return Ok(State::Gone);
     };
     match hz3_config::load(config) {
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(now(), State::Current);
         write(&place, "hypothesis = \"h\"\n# prose reaches no code\n");
         assert_eq!(now(), State::Current);
-        write(&place, "[cache]\nmagazines = 1\n");
+        write(&place, "[cache]\nmagazines = 2\n");
         assert_eq!(now(), State::Config(config.clone()));
         write(&place, "nonsense = 1\n");
         assert_eq!(now(), State::Broken(config.clone()));

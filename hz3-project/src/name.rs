@@ -5,8 +5,9 @@
 
 use crate::library::Library;
 use crate::peers::{self, PEERS, Peer};
-use crate::place::{own_sources, stems};
+use crate::place::stems;
 use crate::{Error, Place, Result, current, file};
+use hz3_config::preset;
 use std::path::{Path, PathBuf};
 
 /// What an allocator is.
@@ -154,7 +155,8 @@ fn library(given: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The config file that a word means: a path, or the name of a file in `configs/`.
+/// The config that a word means: a path, the name of a file in `configs/`, or a preset, which [`hz3_config::load`] takes as
+/// `hz3:NAME`.
 ///
 /// # Errors
 ///
@@ -177,26 +179,20 @@ pub fn config(place: &Place, given: &str) -> Result<PathBuf> {
         ),
         false => (
             format!("no preset named `{given}`, and there is no project of hz3 here"),
-            presets(),
+            preset::names().map(str::to_owned).collect(),
         ),
     };
     Err(Error::bad_input(unknown).guess(given, names.iter().map(String::as_str)))
 }
 
-/// Name and file of a config that a word without a path names: one of the project, or a preset.
+/// Name and path of a config that a word without a path names: one of the project, or a preset, `hz3:NAME`.
 fn listed(place: &Place, word: &str) -> Option<(String, PathBuf)> {
     let own = place.config_file(word);
     if place.is_project() && own.exists() {
         return Some((word.to_owned(), own));
     }
-    let name = word.strip_prefix("hz3:").unwrap_or(word);
-    let preset = own_sources().join("configs").join(format!("{name}.toml"));
-    preset.is_file().then(|| (name.to_owned(), preset))
-}
-
-/// Names of the configs that hz3 comes with, sorted.
-fn presets() -> Vec<String> {
-    stems(&own_sources().join("configs"), "toml")
+    let name = preset::named(Path::new(word)).unwrap_or(word);
+    preset::text(name).map(|_| (name.to_owned(), preset::path(name).into()))
 }
 
 /// The config that a path means which leads nowhere: one of its folder, or one of `configs/` by its name.
