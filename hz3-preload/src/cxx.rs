@@ -10,12 +10,12 @@ use hz3_core::abi::object;
 use hz3_core::hot::{self, Miss, Slot};
 
 extern "C" fn plain(n: usize) -> *mut u8 {
-    // SAFETY: an allocation has no further conditions.
+    // SAFETY: an allocation asks nothing of its caller.
     unsafe { hot::malloc::<V>(n) }
 }
 
 extern "C" fn aligned(align: usize, n: usize) -> *mut u8 {
-    // SAFETY: C++ promises a power of two.
+    // SAFETY: the alignment is a power of two: it comes from a `std::align_val_t`, of which the C++ standard says so.
     unsafe { object::aligned::<V>(align, n) }
 }
 
@@ -31,13 +31,31 @@ mod throwing {
         super::aligned
     );
 
+    // The functions of the macro above. `new` and `new_aligned` may throw: then they leave through their caller, whose frame
+    // must not be one of Rust's with anything left to do. A caller makes them the last thing that it does.
     unsafe extern "C" {
+        /// `operator new` without an object at hand.
+        ///
+        /// # Safety
+        /// The call is the last thing that its caller does: nothing is left to be dropped when it throws.
         #[link_name = "__hz3_new"]
         pub fn new(n: usize) -> *mut u8;
+        /// The same for an alignment.
+        ///
+        /// # Safety
+        /// As [`new`]; `align` is a power of two.
         #[link_name = "__hz3_new_aligned"]
         pub fn new_aligned(n: usize, align: usize) -> *mut u8;
+        /// The nothrow form of [`new`].
+        ///
+        /// # Safety
+        /// Nothing is asked of the caller: it throws nothing.
         #[link_name = "__hz3_nothrow"]
         pub fn nothrow(n: usize) -> *mut u8;
+        /// The nothrow form of [`new_aligned`].
+        ///
+        /// # Safety
+        /// `align` is a power of two.
         #[link_name = "__hz3_nothrow_aligned"]
         pub fn nothrow_aligned(n: usize, align: usize) -> *mut u8;
     }
@@ -56,18 +74,26 @@ mod throwing {
         }
     }
 
+    /// # Safety
+    /// Nothing is asked of the caller. It is unsafe as the form that throws is.
     pub unsafe fn new(n: usize) -> *mut u8 {
         or_die(super::plain(n))
     }
 
+    /// # Safety
+    /// `align` is a power of two.
     pub unsafe fn new_aligned(n: usize, align: usize) -> *mut u8 {
         or_die(super::aligned(align, n))
     }
 
+    /// # Safety
+    /// Nothing is asked of the caller. It is unsafe as the form that throws is.
     pub unsafe fn nothrow(n: usize) -> *mut u8 {
         super::plain(n)
     }
 
+    /// # Safety
+    /// `align` is a power of two.
     pub unsafe extern "C" fn nothrow_aligned(n: usize, align: usize) -> *mut u8 {
         super::aligned(align, n)
     }
@@ -81,13 +107,15 @@ macro_rules! ending {
         impl Miss for $name {
             #[inline(always)]
             unsafe fn refill<W: Variant>(n: usize, _: *mut Slot) -> *mut u8 {
-                // SAFETY: an allocation has no further conditions.
+                // SAFETY: the call is the last thing here and in `malloc_or`, which nothing but the exported function calls:
+                // nothing is left to be dropped.
                 unsafe { throwing::$new(n) }
             }
 
             #[inline(always)]
             unsafe fn large<W: Variant>(n: usize) -> *mut u8 {
-                // SAFETY: an allocation has no further conditions.
+                // SAFETY: the call is the last thing here and in `malloc_or`, which nothing but the exported function calls:
+                // nothing is left to be dropped.
                 unsafe { throwing::$new(n) }
             }
         }
@@ -108,15 +136,17 @@ ending! {
 type Nothrow = *const c_void;
 type Align = usize;
 
-/// The functions that a program may replace, and that do something of their own.
+/// The functions that a program may replace, and that do something of their own. The sentence in front says what they ask of
+/// their callers.
 macro_rules! export {
-    ($($name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {
+    ($contract:literal: $($name:ident($($arg:ident: $ty:ty),*) $(-> $ret:ty)? = $body:expr;)*) => {
     $(
-        #[doc = concat!("`", stringify!($name), "`.")]
+        #[doc = concat!("`", stringify!($name), "`.\n\n# Safety\n", $contract)]
         #[unsafe(no_mangle)]
         #[allow(non_snake_case)]
         pub unsafe extern "C" fn $name($($arg: $ty),*) $(-> $ret)? {
-            // SAFETY: the caller's contract, which is the C++ standard's.
+            // SAFETY: the called function asks for no more than the contract of this group, and is the last thing that this
+            // one does.
             unsafe { $body }
         }
     )*
@@ -124,8 +154,14 @@ macro_rules! export {
 }
 
 export! {
+    "An alignment is a power of two. It may throw: the caller is code of C++, or a jump from such code.":
     _Znwm(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
     _ZnwmSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
+}
+
+export! {
+    "`p` is null, or points to an object that an allocating function gave and that nobody has freed. Nobody uses the object \
+     from this call on. An object of another malloc is treated as `hardening.foreign` says.":
     _ZdlPv(p: *mut u8) = hot::free::<V>(p);
     _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
 }
@@ -135,7 +171,7 @@ export! {
 macro_rules! derive {
     ($($name:ident($($ty:ty),*) $(-> $ret:ty)? = $other:literal;)*) => {
     $(
-        #[doc = concat!("`", stringify!($name), "`: `", $other, "`, whoever's that is.")]
+        #[doc = concat!("`", stringify!($name), "`: `", $other, "`, whoever's that is.\n\n# Safety\nWhat `", $other, "` asks.")]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         #[allow(non_snake_case)]
@@ -173,7 +209,7 @@ derive! {
 macro_rules! derive_nothrow {
     ($($name:ident($($ty:ty),*) = [$($other:literal),+] or $own:path;)*) => {
     $(
-        #[doc = concat!("`", stringify!($name), "`.")]
+        #[doc = concat!("`", stringify!($name), "`.\n\n# Safety\nAn alignment is a power of two.")]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         #[allow(non_snake_case)]
@@ -217,7 +253,11 @@ derive_nothrow! {
         ["_ZnamSt11align_val_t", "_ZnwmSt11align_val_t"] or throwing::nothrow_aligned;
 }
 
+/// `operator new(size_t, nothrow)` while the plain form is this library's.
+///
+/// # Safety
+/// Nothing is asked of the caller. It is unsafe as the forms are that it stands beside.
 unsafe extern "C" fn nothrow(n: usize) -> *mut u8 {
-    // SAFETY: an allocation has no further conditions.
+    // SAFETY: an allocation asks nothing of its caller, and this ending throws nothing.
     unsafe { hot::malloc_or::<V, NoThrow>(n) }
 }

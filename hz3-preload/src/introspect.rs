@@ -66,6 +66,9 @@ pub extern "C" fn malloc_stats() {
 }
 
 /// `malloc_info`: the statistics as XML. `options` must be 0; -1 with `EINVAL` otherwise.
+///
+/// # Safety
+/// If `options` is 0, `stream` is an open stream of the C library, and stays open until this call returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) -> c_int {
     if options != 0 {
@@ -73,7 +76,8 @@ pub unsafe extern "C" fn malloc_info(options: c_int, stream: *mut libc::FILE) ->
         return -1;
     }
     let mut buffer = [0u8; introspect::REPORT];
-    // SAFETY: the buffer is as long as it says, and ends with a zero; the caller passes an open stream.
+    // SAFETY: the buffer can be written for the length that is passed, and `info_xml` ends what it writes with a zero, as
+    // `fputs` needs it; the stream is open by the contract above.
     unsafe {
         introspect::info_xml::<V>(buffer.as_mut_ptr(), buffer.len());
         libc::fputs(buffer.as_ptr().cast(), stream).min(0)
@@ -98,16 +102,19 @@ pub extern "C" fn hz3_config() -> *const c_char {
     V::CONFIG.as_ptr()
 }
 
-/// The statistics as JSON, like `snprintf`.
+/// The statistics as JSON, like `snprintf`: at most `room` bytes with the final zero. Returns the length of the whole text.
+///
+/// # Safety
+/// `out` can be written for `room` bytes, and nobody else uses them until this call returns. With a `room` of 0 it may be null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hz3_stats_json(out: *mut c_char, room: usize) -> usize {
-    // SAFETY: the caller's contract: `out` can be written for `room` bytes.
+    // SAFETY: `stats_json` writes at most `room` bytes at `out`, which the contract above allows.
     unsafe { introspect::stats_json::<V>(out.cast(), room) }
 }
 
 /// Gives back what can be given back; returns the bytes that the kernel got.
 #[unsafe(no_mangle)]
 pub extern "C" fn hz3_trim() -> usize {
-    // SAFETY: an event of this thread.
+    // SAFETY: no event of this thread is under way: this is called by the program, and no event calls the program.
     unsafe { c::trim::<V>(0) }
 }

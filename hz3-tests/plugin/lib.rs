@@ -28,10 +28,11 @@ pub extern "C" fn plugin_give(size: usize) -> *mut u8 {
 /// Takes a block of `size` bytes back. Returns whether it was as it had been given.
 ///
 /// # Safety
-/// `plugin_give(size)` gave it, and nobody uses it any more.
+/// `plugin_give(size)` gave the block, with the same `size`. It has not been passed here before, and nobody uses it any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn plugin_take(block: *mut u8, size: usize) -> i32 {
-    // SAFETY: the caller's contract.
+    // SAFETY: `plugin_give` made the block from a boxed slice of this length, and gave it away; nobody else drops it, since
+    // each block is passed here once.
     let block = unsafe { Box::from_raw(core::ptr::slice_from_raw_parts_mut(block, size)) };
     i32::from(block.iter().all(|byte| *byte == size as u8))
 }
