@@ -3,7 +3,7 @@
 //! It counts words in many threads, which allocate strings, hand them to each other and end, and then asks its allocator
 //! what that took. `cargo run --release --example global -- 16` runs it with 16 threads.
 
-use hz3::core::{Shared, Variant};
+use hz3::core::{Shape, Shared, Variant};
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 use std::thread;

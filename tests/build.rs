@@ -148,7 +148,7 @@ hz3::variant!(pub Alloc = env "HZ3_CONFIG" or "configs/child.toml");
 static GLOBAL: Alloc = Alloc;
 
 fn main() {
-    use hz3::core::Variant;
+    use hz3::core::{Shape, Variant};
     println!("{} {}", Alloc::NAME, Alloc::LARGEST);
 }
 "#;

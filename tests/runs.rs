@@ -143,6 +143,7 @@ fn case<V: Variant>(ops: &[Op]) {
                 // SAFETY: the pool's own central and class.
                 let mut batch = unsafe {
                     shared.centrals()[pool].take::<V>(
+                        shared.heap(),
                         hz3::core::heap::Reach::System,
                         pool,
                         &V::classes()[pool % V::CLASSES],
@@ -180,7 +181,7 @@ fn case<V: Variant>(ops: &[Op]) {
             census.runs <= V::POLICY.empty_runs && census.runs == census.empty,
             "{census:?}"
         );
-        shared.centrals()[pool].release_empty::<V>(&V::classes()[pool % V::CLASSES]);
+        shared.centrals()[pool].release_empty::<V>(shared.heap(), &V::classes()[pool % V::CLASSES]);
         assert_eq!(shared.centrals()[pool].census().runs, 0);
     }
     shared.heap().purge_to(&V::POLICY, 0);
@@ -192,7 +193,7 @@ fn case<V: Variant>(ops: &[Op]) {
 fn give<V: Variant>(model: &mut Model, pool: usize, from: usize, every: usize, reverse: bool) {
     let head = model.list(pool, from, every, reverse);
     // SAFETY: objects of this pool that the model has just let go.
-    unsafe { V::shared().centrals()[pool].give::<V>(&V::classes()[pool % V::CLASSES], head) };
+    unsafe { V::shared().centrals()[pool].give::<V>(V::shared().heap(), &V::classes()[pool % V::CLASSES], head) };
 }
 
 /// Pages in use are the runs' and nobody else's; runs hold what is out and what is free.

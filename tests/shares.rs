@@ -2,7 +2,7 @@
 
 mod common;
 
-use hz3::core::Variant;
+use hz3::core::Shape;
 use hz3::core::abi::introspect;
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::Barrier;

@@ -5,9 +5,11 @@ mod common;
 
 use common::shipped;
 use hz3::core::abi::object;
-use hz3::core::hot::{self, Route, Slot};
+use hz3::core::hot;
+use hz3::core::list::Slot;
 use hz3::core::os::PAGE;
-use hz3::core::{Class, Tag, Variant};
+use hz3::core::policy::{Naming, Tag};
+use hz3::core::{Class, Variant};
 use std::fmt::Write;
 
 /// What the model says of a size: the first class that holds it.

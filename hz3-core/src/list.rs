@@ -1,7 +1,8 @@
 //! Free objects: the only code that writes into freed memory.
 //!
 //! A free object's first word holds the address of the next one (null ends a list). A [`Batch`] is such a list with its
-//! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it.
+//! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a [`Slot`] is a list that a thread
+//! takes from and puts to.
 
 #[cfg(not(loom))]
 use crate::sync::Ordering;
@@ -74,6 +75,21 @@ impl Batch {
         self.count += 1;
     }
 }
+
+/// A thread's free list of one bin. `room` + the length of the list = `cap`.
+#[repr(C)]
+pub struct Slot {
+    /// First free object.
+    pub head: *mut u8,
+    /// How many more objects the list may take.
+    pub room: u32,
+    /// How many objects the list may hold: a batch's length, or less where the thread has had little use for more.
+    pub cap: u16,
+    /// An event of this slot happened since the thread last looked for magazines that lie idle.
+    pub recent: bool,
+}
+
+const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");
 
 /// A batch in one word: address in the low 48 bits, count in the high 16. Zero is "no batch".
 #[derive(Clone, Copy, PartialEq, Eq)]

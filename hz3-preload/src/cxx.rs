@@ -7,7 +7,9 @@ use crate::Preload as V;
 use core::ffi::c_void;
 use hz3_core::Variant;
 use hz3_core::abi::object;
-use hz3_core::hot::{self, Miss, Slot};
+use hz3_core::hot;
+use hz3_core::list::Slot;
+use hz3_core::variant::Miss;
 
 extern "C" fn plain(n: usize) -> *mut u8 {
     // SAFETY: an allocation asks nothing of its caller.

@@ -6,9 +6,9 @@
 use super::memory::{Block, Fault, Memory};
 use super::segment;
 use super::snapshot::{Arena, Class, FORMAT, Free, FreeState, Huge, Segment, Snapshot, Use, VERSION};
-use hz3_core::abi::layout::{self, Numbers};
 use hz3_core::heap::arena::{Entry, Kind};
 use hz3_core::list::BatchWord;
+use hz3_core::statics::layout::{self, Numbers};
 
 /// How often a segment that makes no sense is looked at.
 const LOOKS: usize = 4;

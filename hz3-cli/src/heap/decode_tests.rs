@@ -5,7 +5,7 @@ use super::memory::Fault;
 use super::snapshot::{FreeState, Run, Snapshot, Use};
 use super::world::{BASE, OUTSIDE, SEGMENT, World, world};
 use super::{page, summary, terminal};
-use hz3_core::abi::layout::{Numbers, VERSION};
+use hz3_core::statics::layout::{Numbers, VERSION};
 
 fn uses(s: &Snapshot, segment: usize) -> Vec<(u16, u16, Use)> {
     s.segments[segment]
@@ -282,7 +282,7 @@ fn a_garbled_layout_does_no_harm() {
     let mut dice = Dice(7);
     for _ in 0..2000 {
         let mut w = good.clone();
-        let mut bytes = hz3_core::abi::layout::MAGIC.to_vec();
+        let mut bytes = hz3_core::statics::layout::MAGIC.to_vec();
         bytes.extend((VERSION as u64).to_ne_bytes());
         for _ in 0..64 {
             let width = dice.roll(48);

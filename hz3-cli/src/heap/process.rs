@@ -4,7 +4,7 @@ use super::decode;
 use super::memory::{Block, Fault, ProcessMemory};
 use super::snapshot::Snapshot;
 use crate::step::maps::{self, Mapping};
-use hz3_core::abi::layout::{MAGIC, Numbers, SECTION, VERSION};
+use hz3_core::statics::layout::{MAGIC, Numbers, SECTION, VERSION};
 use hz3_project::Error;
 use hz3_project::peers::PEERS;
 use object::read::ReadCache;

@@ -2,7 +2,7 @@
 
 use super::memory::Block;
 use super::snapshot::{Class, Run, Span, Use};
-use hz3_core::abi::layout::Numbers;
+use hz3_core::statics::layout::Numbers;
 
 /// The pages of the segment whose header is `block`, from first to last and without gaps. What makes no sense, because
 /// it changed while it was read or for any other reason, comes out as [`Use::Unknown`].

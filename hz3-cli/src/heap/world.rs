@@ -1,7 +1,7 @@
 //! Memory of a process that never was, for tests.
 
 use super::memory::Memory;
-use hz3_core::abi::layout::{Numbers, VERSION};
+use hz3_core::statics::layout::{Numbers, VERSION};
 use std::collections::BTreeMap;
 use std::io;
 

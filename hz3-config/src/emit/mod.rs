@@ -65,7 +65,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     };
     let (stats, counters) = match plan.stats.level {
         StatsLevel::Off => (quote!(Off), quote!(0)),
-        StatsLevel::Events => (quote!(Events), quote!(#core::event::stats::KINDS.len())),
+        StatsLevel::Events => (quote!(Events), quote!(#core::variant::KINDS.len())),
     };
     let depot_words = plan.depot.slots as usize;
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
@@ -99,39 +99,58 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
             static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
-                ::core::sync::atomic::AtomicPtr::new(#core::hot::FlatSpace::before().cast_mut());
-            static COUNTERS: [#core::event::stats::Counter; #counters] =
-                [const { #core::event::stats::Counter::ZERO }; #counters];
+                ::core::sync::atomic::AtomicPtr::new(#core::policy::no_table().cast_mut());
+            static COUNTERS: [#core::variant::Counter; #counters] =
+                [const { #core::variant::Counter::ZERO }; #counters];
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
             #[unsafe(link_section = ".hz3.heap")]
-            static LAYOUT: #core::abi::layout::Layout =
-                #core::abi::layout::Layout::new::<#name, #pools, #depot_words>(&SHARED, &CLASSES, &raw const LAYOUT);
+            static LAYOUT: #core::statics::layout::Layout =
+                #core::statics::layout::Layout::new::<#name, #pools, #depot_words>(&SHARED, &CLASSES, &raw const LAYOUT);
 
-            // SAFETY: the tables come from a checked plan and are asserted above; the statics and the thread block's
-            // symbol are this expansion's alone.
-            unsafe impl #core::Variant for #name {
+            // SAFETY: the table comes from a checked plan and is asserted above; the words are this expansion's alone.
+            unsafe impl #core::Shape for #name {
                 type Tag = #tag;
                 type Space = #core::hot::#space;
                 type Route = #core::hot::#route;
-                type Prefetch = #core::#prefetch;
+
+                const NAME: &'static str = #variant_name;
+                const ARENA_PAGES: usize = #arena_pages;
+                const CLASSES: usize = #classes;
+                const SHARDS: usize = #shards;
+                const BIN_BITS: u32 = #bin_bits;
+                const POLICY: #core::Policy = #policy;
+
+                #[inline(always)]
+                fn classes() -> &'static [#core::Class] {
+                    &CLASSES
+                }
+
+                #[inline(always)]
+                fn arena_base() -> &'static ::core::sync::atomic::AtomicUsize {
+                    &ARENA_BASE
+                }
+
+                #[inline(always)]
+                fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
+                    &FLAT_TABLE
+                }
+            }
+
+            // SAFETY: as above; the statics and the thread block's symbol are this expansion's alone.
+            unsafe impl #core::Variant for #name {
+                type Prefetch = #core::hot::#prefetch;
                 type Above = #core::hot::#above;
                 type Stats = #core::event::stats::#stats;
                 type Shared = #core::Statics<#pools, #depot_words>;
                 type Thread = Thread;
 
-                const NAME: &'static str = #variant_name;
                 const NAME_C: &'static ::core::ffi::CStr = #name_c;
                 const CONFIG: &'static ::core::ffi::CStr = #config_c;
                 const FINE_MAX: usize = #fine_max;
                 const LARGEST: usize = #largest;
                 const COARSE_SHIFT: u32 = #coarse_shift;
-                const ARENA_PAGES: usize = #arena_pages;
-                const CLASSES: usize = #classes;
-                const SHARDS: usize = #shards;
-                const BIN_BITS: u32 = #bin_bits;
                 const BODY: #core::Body = #core::Body::#body;
                 const INTERPOSES: bool = #interposes;
-                const POLICY: #core::Policy = #policy;
 
                 #[inline(always)]
                 unsafe fn fine(granule: usize) -> usize {
@@ -146,27 +165,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 }
 
                 #[inline(always)]
-                fn classes() -> &'static [#core::Class] {
-                    &CLASSES
-                }
-
-                #[inline(always)]
-                fn arena_base() -> &'static ::core::sync::atomic::AtomicUsize {
-                    &ARENA_BASE
-                }
-
-                #[inline(always)]
-                fn counters() -> &'static [#core::event::stats::Counter] {
+                fn counters() -> &'static [#core::variant::Counter] {
                     &COUNTERS
                 }
 
-                #[inline(always)]
-                fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
-                    &FLAT_TABLE
-                }
-
                 #[inline]
-                fn layout() -> &'static #core::abi::layout::Layout {
+                fn layout() -> &'static #core::statics::layout::Layout {
                     &LAYOUT
                 }
 

@@ -57,7 +57,7 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
         static CLASSES: [#core::Class; #rows] = [#(#classes),*];
 
         const _: () = {
-            assert!(::core::mem::size_of::<#core::hot::Slot>() == #slot_bytes, "slot offsets were computed for other slots");
+            assert!(::core::mem::size_of::<#core::list::Slot>() == #slot_bytes, "slot offsets were computed for other slots");
             assert!(#core::os::PAGE == #page, "the plan was made for other pages");
             assert!(#rows * #slot_bytes <= #widest, "the last slot's offset does not fit a page tag");
             assert!(#fine_len == #fine_max / 16 + 1, "the fine table has a hole at its end");

@@ -42,28 +42,28 @@ impl Block {
         let block_bytes = block_bytes(plan) as usize;
         Block {
             items: quote! {
-                type Thread = #core::event::block::Block<#slots>;
+                type Thread = #core::statics::Block<#slots>;
 
                 const _: () = assert!(::core::mem::size_of::<Thread>() == #block_bytes, "the cost model has another block");
 
                 // A module, because assembly may not stand where statements stand.
                 mod thread_block {
-                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::event::block::Block<#slots>>());
+                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::statics::Block<#slots>>());
                 }
             },
             functions: quote! {
                 #[inline(always)]
-                fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::#address!(#symbol, offset) as *mut #core::hot::Slot
+                fn slot(offset: usize) -> *mut #core::list::Slot {
+                    #core::#address!(#symbol, offset) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]
-                fn bank_slot(offset: usize) -> *mut #core::hot::Slot {
+                fn bank_slot(offset: usize) -> *mut #core::list::Slot {
                     Self::slot(offset)
                 }
 
                 #[inline(always)]
-                fn trap() -> *mut #core::hot::Slot {
+                fn trap() -> *mut #core::list::Slot {
                     ::core::ptr::null_mut()
                 }
 
@@ -81,7 +81,7 @@ impl Block {
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
         let block_bytes = block_bytes(plan) as usize;
-        let row = quote!(#core::event::block::RowsBlock);
+        let row = quote!(#core::statics::RowsBlock);
         Block {
             items: quote! {
                 type Thread = #row;
@@ -100,17 +100,17 @@ impl Block {
             },
             functions: quote! {
                 #[inline(always)]
-                fn slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::#row_at!(#symbol, #row::OWN, offset) as *mut #core::hot::Slot
+                fn slot(offset: usize) -> *mut #core::list::Slot {
+                    #core::#row_at!(#symbol, #row::OWN, offset) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]
-                fn bank_slot(offset: usize) -> *mut #core::hot::Slot {
-                    #core::#row_at!(#symbol, #row::ROWS, offset) as *mut #core::hot::Slot
+                fn bank_slot(offset: usize) -> *mut #core::list::Slot {
+                    #core::#row_at!(#symbol, #row::ROWS, offset) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]
-                fn trap() -> *mut #core::hot::Slot {
+                fn trap() -> *mut #core::list::Slot {
                     (&raw const thread_block::TRAP).cast_mut().cast()
                 }
 

@@ -4,7 +4,7 @@ use super::object;
 use crate::event::{helper, pressure, relief, thread};
 use crate::hot;
 use crate::os;
-use crate::statics::Shared;
+use crate::statics::{Shared, State};
 use crate::variant::Variant;
 use core::ffi::c_int;
 use core::ptr;
@@ -129,7 +129,7 @@ pub unsafe fn malloc_usable_size<V: Variant>(p: *mut u8) -> usize {
 pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
     // SAFETY: an event of this thread.
     unsafe {
-        if thread::state::<V>() == thread::State::New {
+        if thread::state::<V>() == State::New {
             thread::start::<V>();
         }
         pressure::ask::<V>();

@@ -1,13 +1,13 @@
 //! What the allocator knows of itself.
 
 use crate::event::process;
-use crate::event::stats::KINDS;
 use crate::heap::segment::{SEGMENT, USABLE};
 use crate::list::BatchWord;
 use crate::os::PAGE;
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::text::Text;
+use crate::variant::KINDS;
 use crate::variant::Variant;
 
 /// A moment's totals; bytes unless it says otherwise. Taken level by level, so that under load the sums may be off by

@@ -5,5 +5,4 @@ pub mod c;
 pub mod cxx;
 pub mod global;
 pub mod introspect;
-pub mod layout;
 pub mod object;

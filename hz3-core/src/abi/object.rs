@@ -3,10 +3,13 @@
 use crate::event;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot::{self, Route, Slot};
+use crate::hot;
+use crate::list::Slot;
 use crate::os::{Moved, PAGE};
+use crate::policy::Class;
+use crate::policy::{Naming, tag_of};
 use crate::statics::Shared;
-use crate::variant::{Class, Variant};
+use crate::variant::Variant;
 use core::ptr;
 
 /// Bytes up to which a huge object is copied, not moved, into memory that is backed.
@@ -85,7 +88,7 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
 /// `p` is null or an object of the caller's.
 #[inline]
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
-    let tag = hot::tag_of::<V>(p);
+    let tag = tag_of::<V>(p);
     if tag == 0 {
         return if p.is_null() {
             0
@@ -104,7 +107,7 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
 /// `p` is an object of the caller's, not null, of at least `known` bytes; `n` is not 0.
 #[inline]
 pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
-    let tag = hot::tag_of::<V>(p);
+    let tag = tag_of::<V>(p);
     if tag == 0 {
         // SAFETY: the caller's contract.
         return unsafe { resize_untagged::<V>(p, n, known) };

@@ -9,15 +9,16 @@
 //! This is asked only when the next step would be a new segment, hence seldom where a heap has found its size, and never
 //! on the way of a request that any cache, run or free page can serve.
 
-use super::block::ThreadBlock;
 use super::pressure::NO_COUNT;
-use super::stats::{Kind, Stats};
 use super::{central, class, magazine, my_pool, surrender};
 use crate::heap::{Reach, Reliefs, depot};
-use crate::hot::Slot;
+use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
+use crate::policy::Class;
 use crate::statics::Shared;
-use crate::variant::{Class, Variant};
+use crate::statics::ThreadBlock;
+use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 use core::ptr;
 
 /// A batch of class `id` from its runs, or from a new one in the segments that there are; empty if these have no room.
@@ -27,7 +28,7 @@ pub unsafe fn without_growth<V: Variant>(id: usize, row: &Class, want: u32) -> B
     // SAFETY: the caller's contract.
     unsafe {
         let mine = my_pool::<V>(id);
-        let batch = central::<V>(mine).take::<V>(Reach::Segments, mine, row, want);
+        let batch = central::<V>(mine).take::<V>(V::shared().heap(), Reach::Segments, mine, row, want);
         if batch.count > 0 {
             V::Stats::count::<V>(Kind::FromRuns);
         }
@@ -82,6 +83,8 @@ unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
             }
             return p;
         }
-        central::<V>(pool).take::<V>(Reach::Held, pool, row, 1).head
+        central::<V>(pool)
+            .take::<V>(V::shared().heap(), Reach::Held, pool, row, 1)
+            .head
     }
 }

@@ -1,14 +1,16 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
-use super::stats::{Kind, Stats};
 use crate::heap::Place;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot::{self, Route};
 use crate::os::{self, Malloc};
+use crate::policy::Foreign;
+use crate::policy::Naming;
 use crate::statics::Shared;
 use crate::text::Text;
-use crate::variant::{Foreign, Variant};
+use crate::variant::Route;
+use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 use core::ptr;
 
 /// Frees `p`.
@@ -129,7 +131,7 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
                 ptr::null_mut()
             }
             Fate::Nothing => {
-                let q = hot::malloc::<V>(n);
+                let q = V::malloc(n);
                 if !q.is_null() {
                     ptr::copy_nonoverlapping(p, q, known.min(n));
                 }

@@ -8,11 +8,13 @@
 //!
 //! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
-use super::block::ThreadBlock;
+use super::vanished;
+use crate::os::{self, glibc};
 use crate::statics::Shared;
+use crate::statics::ThreadBlock;
 use crate::sync::{Lock, Ordering};
+use crate::sync::{forker, turn};
 use crate::variant::Variant;
-use crate::{forker, glibc, os};
 
 /// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.
 fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
@@ -41,7 +43,7 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
         // Whoever flushes all streams holds this lock, and may allocate.
         glibc::lock_streams();
     }
-    forker::enter();
+    turn::enter();
     each::<V>(&mut Lock::acquire);
     // Only now, as a lock can be borrowed from here on, and this thread might sleep for another one.
     each::<V>(&mut Lock::keep);
@@ -56,7 +58,7 @@ pub unsafe extern "C" fn parent<V: Variant>() {
         return;
     }
     each::<V>(&mut Lock::end_keep);
-    forker::leave();
+    turn::leave();
     if V::INTERPOSES {
         glibc::unlock_streams();
     }
@@ -88,9 +90,9 @@ pub unsafe extern "C" fn child<V: Variant>() {
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        shared.threads().keep_only(meta).take_back::<V>();
+        vanished::take_back::<V>(&shared.threads().keep_only(meta));
     }
-    forker::leave_in_child();
+    turn::leave_in_child();
     if V::INTERPOSES {
         glibc::reset_streams();
     }

@@ -9,16 +9,16 @@
 //! thread does, and the helper can be started anywhere, whatever locks the C library holds.
 //!
 //! In turn it makes nobody wait who may be in the middle of anything: it takes locks only if they are free, for a step at a
-//! time, and inside of a [`Gate`] that `fork` closes.
+//! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
-use crate::gate::Gate;
 use crate::heap::{Heap, PageHeap, Waiting, Way};
-use crate::os::{self, Access, PAGE};
+use crate::os::{self, PAGE};
 use crate::statics::Shared;
+use crate::statics::helper::{FORBIDDEN, Helper, LEAVING, NONE, REFUSED, STACK, THERE};
 use crate::variant::Variant;
 use core::ptr;
 // The kernel has a part in these: they cannot be a model's.
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
 /// Milliseconds between two looks where no delay is configured.
 const PAUSE: u64 = 1000;
@@ -30,116 +30,6 @@ const MUCH: usize = 16 << 20;
 const PATIENCE: u32 = 3;
 /// Milliseconds until a step that found a lock taken is tried again.
 const AGAIN: u32 = 1;
-/// Bytes of its stack. What it runs does not recurse, and its frames are small: it touches two pages.
-const STACK: usize = 64 << 10;
-
-/// `Helper::stage`: there is none.
-const NONE: u32 = 0;
-/// It is there, or being started.
-const THERE: u32 = 1;
-/// It is about to end, unless somebody wants it.
-const LEAVING: u32 = 2;
-/// There is none, and it could not be started a moment ago.
-const REFUSED: u32 = 3;
-/// There is none, and there must not be.
-const FORBIDDEN: u32 = 4;
-
-/// What the process knows of its helper.
-pub struct Helper {
-    stage: AtomicU32,
-    /// Its number; the kernel makes it 0 when the thread has left its stack.
-    number: AtomicU32,
-    /// Not 0: it has to end at once. It sleeps on this word.
-    dismissed: AtomicU32,
-    /// Its stack, mapped for the first one and kept for those to come.
-    stack: AtomicPtr<u8>,
-    /// The process whose helper it is; 0 before the first look.
-    process: AtomicU32,
-    /// On whose behalf it acts.
-    credentials: [AtomicU32; 4],
-    /// What it goes through for a step.
-    pub gate: Gate,
-}
-
-impl Helper {
-    /// None has been started.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Helper {
-            stage: AtomicU32::new(NONE),
-            number: AtomicU32::new(0),
-            dismissed: AtomicU32::new(0),
-            stack: AtomicPtr::new(ptr::null_mut()),
-            process: AtomicU32::new(0),
-            credentials: [const { AtomicU32::new(0) }; 4],
-            gate: Gate::new(),
-        }
-    }
-
-    fn change(&self, from: u32, to: u32) -> bool {
-        self.stage
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Sleeps, unless it is dismissed. Returns whether it is.
-    fn nap(&self, ms: u32) -> bool {
-        os::futex_wait_for(&self.dismissed, 0, ms.saturating_mul(1000));
-        self.is_dismissed()
-    }
-
-    fn is_dismissed(&self) -> bool {
-        self.dismissed.load(Ordering::Relaxed) != 0
-    }
-
-    /// Tells it to end.
-    fn dismiss(&self) {
-        self.dismissed.store(1, Ordering::Relaxed);
-        os::futex_wake(&self.dismissed);
-    }
-
-    /// Whether it acts on behalf of somebody else than the calling thread.
-    fn is_strange(&self) -> bool {
-        let known = self.credentials.iter().map(|id| id.load(Ordering::Relaxed));
-        !known.eq(os::credentials())
-    }
-
-    /// In the child of a fork, where it is not. Returns whether it was there, and may have left something half done.
-    pub fn forget(&self) -> bool {
-        self.process.store(os::process_number(), Ordering::Relaxed);
-        self.stage.store(NONE, Ordering::Relaxed);
-        self.number.swap(0, Ordering::Relaxed) != 0
-    }
-
-    /// Starts it. Returns what there is then.
-    fn start(&'static self, run: extern "C" fn() -> !) -> u32 {
-        // A filter may end the process for what a thread wants, or for wanting one. Nobody gets rid of it again.
-        if os::is_filtered() {
-            return FORBIDDEN;
-        }
-        let mut stack = self.stack.load(Ordering::Acquire);
-        if stack.is_null() {
-            stack = os::map(0, STACK, Access::ReadWrite);
-            if stack.is_null() {
-                return REFUSED;
-            }
-            self.stack.store(stack, Ordering::Release);
-        }
-        self.dismissed.store(0, Ordering::Relaxed);
-        for (known, id) in self.credentials.iter().zip(os::credentials()) {
-            known.store(id, Ordering::Relaxed);
-        }
-        // SAFETY: the stack is the helper's for good, and no helper is on it, as the number is 0. What it runs uses statics
-        // and system calls only.
-        if unsafe { os::start_bare_thread(run, stack.add(STACK), &self.number) } {
-            THERE
-        } else {
-            REFUSED
-        }
-    }
-}
-
 /// To be called now and then: starts the helper if there is something for it to do, and it is not there.
 pub fn look<V: Variant>() {
     let helper = V::shared().helper();
@@ -310,8 +200,13 @@ fn settle_depots<V: Variant>(helper: &Helper) -> bool {
             let mut settled = None;
             if helper.gate.enter() {
                 // SAFETY: as above; the depot is this pool's.
-                settled =
-                    unsafe { super::central::<V>(pool).try_settle::<V>(super::class::<V>(pool % V::CLASSES), words) };
+                settled = unsafe {
+                    super::central::<V>(pool).try_settle::<V>(
+                        V::shared().heap(),
+                        super::class::<V>(pool % V::CLASSES),
+                        words,
+                    )
+                };
                 helper.gate.leave();
             }
             match settled {

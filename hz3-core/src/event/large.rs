@@ -1,12 +1,12 @@
 //! Objects above the largest class.
 
-use super::stats::{Kind, Stats};
 use super::{pressure, process};
 use crate::heap::Reach;
 use crate::heap::large::Fresh;
 use crate::os::{self, PAGE};
 use crate::statics::Shared;
 use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 
 /// Allocates `n` bytes above the largest class; null with `errno = ENOMEM` when the kernel refuses.
 #[cold]

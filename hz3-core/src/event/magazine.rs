@@ -9,12 +9,13 @@
 //! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
 //! smaller than what its magazines may hold gives way likewise, half a class an event.
 
-use super::block::ThreadBlock;
 use super::{class, class_of, my_pool, surrender};
-use crate::hot::Slot;
+use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
+use crate::policy::Class;
 use crate::statics::Shared;
-use crate::variant::{Class, Variant};
+use crate::statics::ThreadBlock;
+use crate::variant::Variant;
 use core::ptr;
 
 /// Lets the slot's list hold its first objects. Until then the length is 0 and every operation an event: the first one

@@ -4,7 +4,6 @@
 //! instruction. So an event first takes a list out of the place where it stands and only then puts it elsewhere: what
 //! is in between at that instant is lost to the child, but nothing is ever found twice.
 
-pub mod block;
 pub mod borrow;
 pub mod foreign;
 pub mod fork;
@@ -22,10 +21,13 @@ pub mod remote;
 pub mod stats;
 pub mod surrender;
 pub mod thread;
-pub mod threads;
+mod vanished;
 
-use crate::hot::Slot;
-use crate::variant::{Class, Variant};
+use crate::heap::central::Central;
+use crate::list::Slot;
+use crate::policy::Class;
+use crate::statics::Shared;
+use crate::variant::Variant;
 
 /// A class id and its row, from a slot of this thread's bank that is not the trap.
 ///
@@ -59,8 +61,7 @@ unsafe fn my_pool<V: Variant>(id: usize) -> usize {
 /// Central of a pool.
 ///
 /// `pool < V::CLASSES * V::SHARDS`.
-unsafe fn central<V: Variant>(pool: usize) -> &'static crate::heap::central::Central {
-    use crate::Shared;
+unsafe fn central<V: Variant>(pool: usize) -> &'static Central {
     // SAFETY: there is one central a pool.
     unsafe { V::shared().centrals().get_unchecked(pool) }
 }

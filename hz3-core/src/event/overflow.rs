@@ -1,12 +1,13 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::block::ThreadBlock;
-use super::stats::{Kind, Stats};
-use super::thread::{self, State};
+use super::thread;
 use super::{class_of, foreign, magazine, my_pool, owners, pressure, surrender};
-use crate::hot::{self, Slot};
+use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
+use crate::statics::State;
+use crate::statics::ThreadBlock;
 use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 use core::ptr;
 
 /// Frees `p`, whose slot had no room; the slot's room has wrapped around.
@@ -35,13 +36,13 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
-                return hot::free::<V>(p);
+                return V::free(p);
             }
             State::Uncached => return home::<V>(p, id),
             State::Running => {}
         }
         if pressure::pulse::<V>() {
-            return hot::free::<V>(p);
+            return V::free(p);
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Overflow);

@@ -6,87 +6,11 @@
 //! left of it are runs with objects of the program's, which a later thread of the owner finds again: owners with the
 //! fewest threads are joined first, and of these the one with the lowest number.
 
-use super::block::ThreadBlock;
 use super::{central, class, remote};
 use crate::heap::depot;
-use crate::list::Batch;
-use crate::statics::Shared;
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
-use crate::variant::{Body, Variant};
-
-/// The owners that have threads.
-pub struct Owners {
-    /// A bit each.
-    inhabited: AtomicU64,
-    /// Times that one lost its last thread.
-    desertions: AtomicU32,
-}
-
-impl Owners {
-    /// None has.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Owners {
-            inhabited: AtomicU64::new(0),
-            desertions: AtomicU32::new(0),
-        }
-    }
-
-    /// As above, for loom.
-    #[cfg(loom)]
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Owners {
-            inhabited: AtomicU64::new(0),
-            desertions: AtomicU32::new(0),
-        }
-    }
-
-    /// Whether an owner has threads.
-    #[inline]
-    pub fn has_threads(&self, owner: usize) -> bool {
-        self.inhabited.load(Ordering::Relaxed) & bit(owner) != 0
-    }
-
-    /// An owner gets its first thread.
-    pub fn settle(&self, owner: usize) {
-        self.inhabited.fetch_or(bit(owner), Ordering::Relaxed);
-    }
-
-    /// An owner lost its last thread. What others put into its depots before they can know is there for whoever empties
-    /// them after this.
-    pub fn desert(&self, owner: usize) {
-        self.inhabited.fetch_and(!bit(owner), Ordering::Relaxed);
-        self.desertions.fetch_add(1, Ordering::Relaxed);
-        // With the one in `put`: of two threads, either this one sees the batch in the depot or the other the bit.
-        fence(Ordering::SeqCst);
-    }
-
-    /// Puts a batch into a depot of the owner's. False where it is full or the owner has no threads: then the batch is the
-    /// caller's. `emptied` is called with a batch that nobody would come for, as the owner lost its last thread meanwhile.
-    pub fn put(&self, owner: usize, words: &[AtomicU64], batch: Batch, mut emptied: impl FnMut(Batch)) -> bool {
-        if !self.has_threads(owner) || !depot::put(words, batch) {
-            return false;
-        }
-        fence(Ordering::SeqCst);
-        if !self.has_threads(owner) {
-            while let Some(batch) = depot::take(words) {
-                emptied(batch);
-            }
-        }
-        true
-    }
-
-    /// How many times an owner lost its last thread, modulo 65536.
-    pub fn desertions(&self) -> u16 {
-        self.desertions.load(Ordering::Relaxed) as u16
-    }
-}
-
-fn bit(owner: usize) -> u64 {
-    1 << (owner % u64::BITS as usize)
-}
+use crate::policy::Body;
+use crate::statics::{Shared, ThreadBlock};
+use crate::variant::Variant;
 
 /// Whether the owner of a pool has threads; where there is one owner, it is all threads'.
 #[inline]
@@ -102,7 +26,7 @@ pub unsafe fn to_runs<V: Variant>(pool: usize, head: *mut u8) {
     // finds a run that was kept, or none is.
     let keep = || if lives::<V>(pool) { V::POLICY.empty_runs } else { 0 };
     // SAFETY: the caller's contract.
-    unsafe { central::<V>(pool).give_keeping::<V>(class::<V>(pool % V::CLASSES), head, keep) }
+    unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES), head, keep) }
 }
 
 /// An owner has lost its last thread: what waits for it goes back to its runs, and its empty runs to the page heap.
@@ -118,7 +42,7 @@ pub unsafe fn clear<V: Variant>(owner: usize) {
             while let Some(batch) = depot::take(V::shared().depot(pool)) {
                 to_runs::<V>(pool, batch.head);
             }
-            central::<V>(pool).release_empty::<V>(class::<V>(id));
+            central::<V>(pool).release_empty::<V>(V::shared().heap(), class::<V>(id));
         }
     }
 }

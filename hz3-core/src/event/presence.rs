@@ -6,71 +6,15 @@
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 
-use super::block::ThreadBlock;
-use super::{helper, relief, thread};
+use super::{helper, relief, thread, vanished};
 use crate::heap::arena::NO_BASE;
-use crate::hot::Space;
 use crate::os::{self, program};
-use crate::statics::Shared;
+use crate::policy::{Space, no_table};
+use crate::statics::{Shared, State, ThreadBlock};
 use crate::variant::Variant;
 use core::ffi::c_void;
 use core::ptr;
-// The kernel has a part in these: they cannot be a model's.
-use core::sync::atomic::{AtomicU32, Ordering};
-
-/// What is known of the object. All zero at first.
-pub struct Presence {
-    /// It came later than the program.
-    late: AtomicU32,
-    /// The process ends.
-    ending: AtomicU32,
-    /// Threads that are giving back what they had, as they end.
-    leaving: AtomicU32,
-}
-
-impl Presence {
-    /// Nothing is known.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Presence {
-            late: AtomicU32::new(0),
-            ending: AtomicU32::new(0),
-            leaving: AtomicU32::new(0),
-        }
-    }
-
-    /// A thread begins to give back what it had, for the C library called us about its end.
-    pub(super) fn enter(&self) {
-        self.leaving.fetch_add(1, Ordering::Acquire);
-    }
-
-    /// It is done.
-    pub(super) fn leave(&self) {
-        self.leaving.fetch_sub(1, Ordering::Release);
-    }
-
-    /// In the child of a fork, where nobody is doing that.
-    pub(super) fn reset(&self) {
-        self.leaving.store(0, Ordering::Relaxed);
-    }
-
-    /// Waits until nobody does that.
-    fn settle(&self) {
-        loop {
-            let leaving = self.leaving.load(Ordering::Acquire);
-            if leaving == 0 {
-                return;
-            }
-            os::futex_wait_for(&self.leaving, leaving, 1000);
-        }
-    }
-
-    /// Who registered for the process's end.
-    fn owner(&self) -> *const c_void {
-        (&raw const self.ending).cast()
-    }
-}
+use core::sync::atomic::Ordering;
 
 /// The object has been loaded; none of its other code has been called.
 pub(super) fn load<V: Variant>() {
@@ -118,10 +62,10 @@ unsafe fn release<V: Variant>() {
     let shared = V::shared();
     // SAFETY: the caller's contract: the list of threads and their caches are ours.
     unsafe {
-        if thread::state::<V>() == thread::State::Running {
+        if thread::state::<V>() == State::Running {
             thread::retire::<V>(V::Thread::meta(V::thread()));
         }
-        shared.threads().keep_only(ptr::null_mut()).take_back::<V>();
+        vanished::take_back::<V>(&shared.threads().keep_only(ptr::null_mut()));
         relief::relieve::<V>();
     }
     shared.heap().locked(|h| {
@@ -130,8 +74,8 @@ unsafe fn release<V: Variant>() {
     });
     V::arena_base().store(NO_BASE, Ordering::Relaxed);
     let table_bytes = V::Space::table_bytes::<V>();
-    let table = V::flat_table().swap(crate::hot::FlatSpace::before().cast_mut(), Ordering::Relaxed);
-    if table_bytes > 0 && !ptr::eq(table, crate::hot::FlatSpace::before()) {
+    let table = V::flat_table().swap(no_table().cast_mut(), Ordering::Relaxed);
+    if table_bytes > 0 && !ptr::eq(table, no_table()) {
         // SAFETY: as above; the table was mapped at the start, at this size.
         unsafe { os::unmap(table.cast(), table_bytes) };
     }

@@ -9,15 +9,17 @@
 //! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
 //! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
-use super::block::ThreadBlock;
-use super::stats::{Kind, Stats};
-use super::thread::{self, State};
+use super::thread;
 use super::{central, class, my_pool, relief};
 use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
 use crate::os;
+use crate::policy::Class;
 use crate::statics::Shared;
+use crate::statics::State;
+use crate::statics::ThreadBlock;
 use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 
 /// Rounds that a request waits for others; each is twice as long as the one before: 51 ms in all, enough for threads that
 /// would answer but wait for a processor, sixteen to each.
@@ -254,18 +256,18 @@ fn wait<V: Variant>(attempt: Attempt<'_>) -> bool {
 /// `errno` set, if there is none of these either.
 ///
 /// `id` is a class id, `row` its class.
-pub unsafe fn carve<V: Variant>(id: usize, row: &crate::variant::Class, want: u32) -> Batch {
+pub unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
     let some = |batch: Batch| (batch.count > 0).then_some(batch);
     // SAFETY: the caller's contract; the batch is ours.
     unsafe {
         V::Stats::count::<V>(Kind::FromRuns);
         let mine = my_pool::<V>(id);
-        let batch = central::<V>(mine).take::<V>(first::<V>(), mine, row, want);
+        let batch = central::<V>(mine).take::<V>(V::shared().heap(), first::<V>(), mine, row, want);
         if batch.count > 0 {
             return batch;
         }
         if let Some(batch) = overcome::<V, _>(row.size as usize, |reach| {
-            some(central::<V>(mine).take::<V>(reach, mine, row, 1))
+            some(central::<V>(mine).take::<V>(V::shared().heap(), reach, mine, row, 1))
         }) {
             return batch;
         }
@@ -274,7 +276,7 @@ pub unsafe fn carve<V: Variant>(id: usize, row: &crate::variant::Class, want: u3
         for other in id..V::CLASSES {
             for shard in 0..V::SHARDS {
                 let pool = shard * V::CLASSES + other;
-                let batch = central::<V>(pool).take::<V>(Reach::Held, pool, class::<V>(other), 1);
+                let batch = central::<V>(pool).take::<V>(V::shared().heap(), Reach::Held, pool, class::<V>(other), 1);
                 if batch.count > 0 {
                     let larger = u64::from(other > id);
                     pressure.count(Reliefs { larger, ..NO_COUNT });

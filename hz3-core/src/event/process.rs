@@ -5,39 +5,13 @@
 use super::{fork, presence, thread};
 use crate::heap::reservation::TagTable;
 use crate::heap::{Heap, PageHeap};
-use crate::hot::{FlatSpace, Space};
 use crate::os;
+use crate::policy::{Space, Tag, no_table};
 use crate::statics::Shared;
-use crate::sync::{AtomicU32, Lock, Ordering};
-use crate::variant::{Tag, Variant};
+use crate::statics::start::{STARTED, Start};
+use crate::sync::Ordering;
+use crate::variant::Variant;
 use core::ptr;
-
-/// `Start::stage` of a process with an arena.
-const STARTED: u32 = 1;
-
-/// How far the process has come. All zero at the beginning.
-pub struct Start {
-    /// Held by the thread that starts the process. Taken before all others.
-    pub lock: Lock,
-    /// The process of that thread; 0 if there is none.
-    starter: AtomicU32,
-    stage: AtomicU32,
-    registered: AtomicU32,
-}
-
-impl Start {
-    /// Nothing has happened yet.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Start {
-            lock: Lock::new(),
-            starter: AtomicU32::new(0),
-            stage: AtomicU32::new(0),
-            registered: AtomicU32::new(0),
-        }
-    }
-}
 
 /// To be called when the program or library that holds the variant is loaded.
 pub fn load<V: Variant>() {
@@ -125,7 +99,7 @@ fn begin<V: Variant>() {
 /// For the holder of `Start::lock`.
 fn map_table<V: Variant>() -> bool {
     let (bytes, word) = (V::Space::table_bytes::<V>(), V::flat_table());
-    if bytes == 0 || !ptr::eq(word.load(Ordering::Relaxed), FlatSpace::before()) {
+    if bytes == 0 || !ptr::eq(word.load(Ordering::Relaxed), no_table()) {
         return true;
     }
     // Its cells become writable with the segments that they are of.

@@ -1,14 +1,16 @@
 //! `malloc` found an empty list.
 
-use super::block::ThreadBlock;
-use super::stats::{Kind, Stats};
-use super::thread::{self, State};
+use super::thread;
 use super::{borrow, class_of, magazine, my_pool, pressure};
 use crate::heap::depot;
-use crate::hot::{self, Slot};
+use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
+use crate::policy::Class;
 use crate::statics::Shared;
-use crate::variant::{Class, Variant};
+use crate::statics::State;
+use crate::statics::ThreadBlock;
+use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 
 /// Allocates `n` bytes from the slot's class, whose list is empty.
 ///
@@ -22,13 +24,13 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
-                return hot::malloc::<V>(n);
+                return V::malloc(n);
             }
             State::Uncached => return pressure::carve::<V>(id, row, 1).head,
             State::Running => {}
         }
         if pressure::pulse::<V>() {
-            return hot::malloc::<V>(n);
+            return V::malloc(n);
         }
         if (*slot).cap == 0 {
             magazine::open(slot, row);

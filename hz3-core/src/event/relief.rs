@@ -3,16 +3,17 @@
 //! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
 //! object was cached comes free, and no other cache starts anew.
 
-use super::block::ThreadBlock;
-use super::stats::{Kind, Stats};
 use super::{central, class, magazine, my_pool, owners, remote, surrender, thread};
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
-use crate::hot::Slot;
+use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::os;
-use crate::statics::Shared;
-use crate::variant::{Body, Variant};
+use crate::policy::Body;
+use crate::statics::ThreadBlock;
+use crate::statics::{Shared, State};
+use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 use core::{ptr, slice};
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
@@ -24,7 +25,7 @@ pub unsafe fn relieve<V: Variant>() -> usize {
     // SAFETY: the block is this thread's; pools are below their number.
     unsafe {
         let mut bytes = drain_depots::<V>();
-        if thread::state::<V>() == thread::State::Running {
+        if thread::state::<V>() == State::Running {
             for id in 0..V::CLASSES {
                 bytes += magazine::held::<V>(id) * class::<V>(id).size as usize;
             }
@@ -40,7 +41,7 @@ pub unsafe fn relieve<V: Variant>() -> usize {
 fn release_empty<V: Variant>() {
     for pool in 0..V::CLASSES * V::SHARDS {
         // SAFETY: pools are below their number.
-        unsafe { central::<V>(pool).release_empty::<V>(class::<V>(pool % V::CLASSES)) };
+        unsafe { central::<V>(pool).release_empty::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES)) };
     }
 }
 
@@ -59,7 +60,7 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
     }
     // SAFETY: the block is this thread's; class ids and pools are below their numbers.
     unsafe {
-        if thread::state::<V>() == thread::State::Running {
+        if thread::state::<V>() == State::Running {
             match V::BODY {
                 Body::None => {}
                 Body::Ring => remote::flush_ring::<V>(),
@@ -190,7 +191,7 @@ pub unsafe fn empty_depot<V: Variant>(pool: usize) -> usize {
         let row = class::<V>(pool % V::CLASSES);
         while let Some(batch) = depot::take(V::shared().depot(pool)) {
             bytes += batch.count as usize * row.size as usize;
-            central::<V>(pool).give::<V>(row, batch.head);
+            central::<V>(pool).give::<V>(V::shared().heap(), row, batch.head);
         }
     }
     bytes

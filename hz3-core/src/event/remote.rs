@@ -4,14 +4,12 @@
 //! back to its run. Nothing belongs to *the* thread of an owner: any of the threads that share it takes from its depot
 //! and its runs, and if none ever does, runs that become empty still go back to the page heap.
 
-use super::block::ThreadBlock;
-use super::stats::{Kind, Stats};
-use super::thread::{self, State};
-use super::{class, foreign, overflow, owners, pressure, surrender};
-use crate::hot::{self, Route, Slot};
-use crate::list::{self, Batch};
+use super::{class, foreign, overflow, owners, pressure, surrender, thread};
+use crate::list::{self, Batch, Slot};
 use crate::os::PAGE;
-use crate::variant::{Body, Variant};
+use crate::policy::{Body, Naming};
+use crate::statics::{Entry, State, ThreadBlock};
+use crate::variant::{Kind, Stats, Variant};
 use core::ptr;
 
 /// Frees `p`, whose slot in the bank has no room (`OwnerBank`).
@@ -31,7 +29,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
-                return hot::free::<V>(p);
+                return V::free(p);
             }
             State::Uncached => return alone::<V>(p, owner, id),
             State::Running => {}
@@ -127,16 +125,6 @@ pub unsafe fn flush_rows<V: Variant>(meant: impl Fn(usize) -> bool) {
     }
 }
 
-/// One object on its way to its owner.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Entry {
-    /// The object.
-    pub p: *mut u8,
-    /// The tag of its page.
-    pub tag: usize,
-}
-
 /// Frees `p`, which is not of this thread's owner (`OwnerRing`).
 ///
 /// As `free`; the tag is that of the page of `p`.
@@ -170,7 +158,7 @@ unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
         }
         if thread::state::<V>() == State::New {
             thread::start::<V>();
-            return hot::free::<V>(p);
+            return V::free(p);
         }
         let (owner, id) = V::Route::pool::<V>(tag);
         alone::<V>(p, owner, id);

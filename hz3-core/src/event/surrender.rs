@@ -1,11 +1,11 @@
 //! A batch leaves its thread.
 
-use super::stats::{Kind, Stats};
 use super::{class, owners, relief};
 use crate::heap::depot;
 use crate::list::Batch;
 use crate::statics::Shared;
 use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 
 /// Gives a batch to the depot of its pool, or, where that is full or the owner has no threads, object by object to its
 /// runs.

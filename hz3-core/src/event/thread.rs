@@ -1,19 +1,18 @@
 //! A thread's start and its end.
 
-use super::block::{Meta, ThreadBlock};
-use super::stats::{Kind, Stats};
 use super::{helper, magazine, owners, remote};
-use crate::hot::Slot;
+use crate::list::Slot;
 use crate::list::{self, BatchWord};
 use crate::os::{self, Access};
+use crate::policy::Body;
 use crate::statics::Shared;
-use crate::variant::{Body, Variant};
+use crate::statics::{Meta, ThreadBlock};
+use crate::variant::Variant;
+use crate::variant::{Kind, Stats};
 use core::ffi::c_void;
 use core::ptr;
 
-pub use super::block::{Block, RowsBlock, State};
-pub use super::threads::Threads;
-
+use crate::statics::{Entry, State};
 /// Whether this thread may use its caches.
 #[inline]
 pub unsafe fn state<V: Variant>() -> State {
@@ -87,7 +86,7 @@ pub unsafe fn start<V: Variant>() {
 fn body_bytes<V: Variant>() -> usize {
     match V::BODY {
         Body::None => 0,
-        Body::Ring => V::POLICY.ring as usize * size_of::<remote::Entry>(),
+        Body::Ring => V::POLICY.ring as usize * size_of::<Entry>(),
         Body::Rows => (V::SHARDS << V::BIN_BITS) + (V::CLASSES + 1) * size_of::<BatchWord>(),
     }
 }

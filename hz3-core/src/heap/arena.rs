@@ -13,8 +13,8 @@ use super::bitmap::PAGES;
 use super::reservation::{Hold, Refusal, TagTable};
 use super::segment::SEGMENT;
 use crate::os::PAGE;
+use crate::policy::Policy;
 use crate::sync::{AtomicU64, Ordering};
-use crate::variant::Policy;
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;

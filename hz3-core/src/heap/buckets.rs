@@ -6,7 +6,7 @@ use super::PageHeap;
 use super::bitmap::Fit;
 use super::page_heap::Taken;
 use super::segment::{Segment, USABLE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 use core::ptr;
 
 /// How many segments of a bucket are compared for fullness; more only where none of them has the alignment.

@@ -7,12 +7,10 @@
 use super::bitmap::Span;
 use super::segment::{GONE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, depot};
-use crate::Shared;
-use crate::hot::{Route, Space};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
+use crate::policy::{Class, Naming, Shape, Space, Tag};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
-use crate::variant::{Class, Tag, Variant};
 use core::cell::UnsafeCell;
 use core::ptr;
 
@@ -72,7 +70,7 @@ impl Central {
     /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
     /// `pool` is this central's, `class` its class.
-    pub unsafe fn take<V: Variant>(&self, reach: Reach, pool: usize, class: &Class, want: u32) -> Batch {
+    pub unsafe fn take<S: Shape>(&self, heap: &Heap, reach: Reach, pool: usize, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
@@ -83,7 +81,7 @@ impl Central {
                     break;
                 }
                 // SAFETY: the lock is held, and the caller names the class.
-                let run = unsafe { runs.open::<V>(reach, pool, class) };
+                let run = unsafe { runs.open::<S>(heap, reach, pool, class) };
                 if run.is_null() {
                     break;
                 }
@@ -108,24 +106,23 @@ impl Central {
     /// Takes objects back into their runs, and gives runs that become empty back to the page heap, but for a few.
     ///
     /// The objects of the list are the caller's and of this class.
-    pub unsafe fn give<V: Variant>(&self, class: &Class, head: *mut u8) {
+    pub unsafe fn give<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8) {
         // SAFETY: the caller's contract.
-        unsafe { self.give_keeping::<V>(class, head, || V::POLICY.empty_runs) }
+        unsafe { self.give_keeping::<S>(heap, class, head, || S::POLICY.empty_runs) }
     }
 
     /// As [`give`](Self::give); `keep` says how many empty runs may stay. It is called while the lock is held.
-    pub unsafe fn give_keeping<V: Variant>(&self, class: &Class, head: *mut u8, keep: impl FnOnce() -> u32) {
+    pub unsafe fn give_keeping<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8, keep: impl FnOnce() -> u32) {
         let guard = self.lock.lock();
-        let heap = V::shared().heap();
         // SAFETY: the lock is held; the caller's contract. The pages of a run that is closed are the caller's to give.
         let closed = unsafe {
-            self.take_back::<V>(class, head, keep(), |segment, span, touched| {
+            self.take_back::<S>(class, head, keep(), |segment, span, touched| {
                 heap.give(segment, span, touched);
             })
         };
         drop(guard);
         if closed {
-            heap.purge_excess(&V::POLICY);
+            heap.purge_excess(&S::POLICY);
         }
     }
 
@@ -133,15 +130,14 @@ impl Central {
     /// whether there was one.
     ///
     /// The depot is of this central's pool.
-    pub unsafe fn try_settle<V: Variant>(&self, class: &Class, words: &[AtomicU64]) -> Option<bool> {
+    pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, words: &[AtomicU64]) -> Option<bool> {
         let _guard = self.lock.try_lock()?;
-        let heap = V::shared().heap();
         let now = crate::os::now_ms();
         let settled = heap.try_locked(|h| {
             let Some(batch) = depot::take(words) else { return false };
             // SAFETY: both locks are held; a depot hands each batch to one taker, who gives it back.
             unsafe {
-                self.take_back::<V>(class, batch.head, V::POLICY.empty_runs, |segment, span, touched| {
+                self.take_back::<S>(class, batch.head, S::POLICY.empty_runs, |segment, span, touched| {
                     h.give(segment, span, touched, now)
                 })
             };
@@ -153,7 +149,7 @@ impl Central {
     /// See [`Runs::take_back`].
     ///
     /// As there.
-    unsafe fn take_back<V: Variant>(
+    unsafe fn take_back<S: Shape>(
         &self,
         class: &Class,
         head: *mut u8,
@@ -163,13 +159,13 @@ impl Central {
         // SAFETY: the caller's contract: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
         // SAFETY: the caller's contract.
-        let closed = unsafe { runs.take_back::<V>(class, head, keep, give) };
+        let closed = unsafe { runs.take_back::<S>(class, head, keep, give) };
         self.empty.store(runs.empty, Ordering::Relaxed);
         closed
     }
 
     /// Gives all empty runs back to the page heap.
-    pub fn release_empty<V: Variant>(&self, class: &Class) {
+    pub fn release_empty<S: Shape>(&self, heap: &Heap, class: &Class) {
         // In a shortage all centrals are asked, again and again, and hardly any has one.
         if self.empty.load(Ordering::Relaxed) == 0 {
             return;
@@ -183,8 +179,8 @@ impl Central {
                 let following = (*run).next;
                 if Run::live(run) == 0 {
                     runs.empty -= 1;
-                    let (segment, span, touched) = runs.close::<V>(class, run);
-                    V::shared().heap().give(segment, span, touched);
+                    let (segment, span, touched) = runs.close::<S>(class, run);
+                    heap.give(segment, span, touched);
                 }
                 run = following;
             }
@@ -259,10 +255,9 @@ unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
 
 impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
-    unsafe fn open<V: Variant>(&mut self, reach: Reach, pool: usize, class: &Class) -> *mut Run {
-        let heap: &Heap = V::shared().heap();
+    unsafe fn open<S: Shape>(&mut self, heap: &Heap, reach: Reach, pool: usize, class: &Class) -> *mut Run {
         let least = (class.size as usize).div_ceil(PAGE);
-        let taken = heap.locked(|h| h.take(&V::POLICY, reach, least, class.run_pages as usize, 1));
+        let taken = heap.locked(|h| h.take(&S::POLICY, reach, least, class.run_pages as usize, 1));
         let Some(t) = taken else {
             return ptr::null_mut();
         };
@@ -279,8 +274,8 @@ impl Runs {
             };
             (*run).shift = (shift / 16) as u16;
             (*run).capacity = capacity as u16;
-            let tag = V::Route::tag::<V>(pool / V::CLASSES, pool % V::CLASSES);
-            set_tags::<V>(Run::base(run), t.span.len, tag);
+            let tag = S::Route::tag::<S>(pool / S::CLASSES, pool % S::CLASSES);
+            set_tags::<S>(Run::base(run), t.span.len, tag);
             self.runs += 1;
             self.empty += 1;
             self.push_front(run);
@@ -292,7 +287,7 @@ impl Runs {
     /// `give`. Returns whether there were any.
     ///
     /// The objects of the list are the caller's and of this class; the lock is held.
-    unsafe fn take_back<V: Variant>(
+    unsafe fn take_back<S: Shape>(
         &mut self,
         class: &Class,
         head: *mut u8,
@@ -324,7 +319,7 @@ impl Runs {
                     if self.empty < keep {
                         self.empty += 1;
                     } else {
-                        let (segment, span, touched) = self.close::<V>(class, run);
+                        let (segment, span, touched) = self.close::<S>(class, run);
                         give(segment, span, touched);
                         closed = true;
                     }
@@ -337,14 +332,14 @@ impl Runs {
 
     /// Closes an empty run that is in the list and no longer counted as empty. Returns its pages, which are the caller's to
     /// give, and how many of them were touched.
-    unsafe fn close<V: Variant>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
+    unsafe fn close<S: Shape>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
         // SAFETY: no object of the run is out, so its pages are central's, and now the caller's.
         unsafe {
             self.unlink(run);
             self.runs -= 1;
             let span = Run::span(run);
             let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
-            set_tags::<V>(Run::base(run), span.len, 0);
+            set_tags::<S>(Run::base(run), span.len, 0);
             (*run).pool = GONE;
             (Segment::of(run.cast()), span, used.div_ceil(PAGE))
         }
@@ -400,10 +395,10 @@ impl Runs {
 /// path.
 ///
 /// The pages belong to the caller.
-unsafe fn set_tags<V: Variant>(base: *mut u8, pages: usize, tag: usize) {
-    let Some(cells) = V::Space::cell::<V>(base) else { return };
+unsafe fn set_tags<S: Shape>(base: *mut u8, pages: usize, tag: usize) {
+    let Some(cells) = S::Space::cell::<S>(base) else { return };
     for i in 0..pages {
         // SAFETY: pages that follow each other in a segment have cells that follow each other.
-        unsafe { V::Tag::store(cells.add(i * V::Tag::BYTES), tag) };
+        unsafe { S::Tag::store(cells.add(i * S::Tag::BYTES), tag) };
     }
 }

@@ -9,7 +9,7 @@ use super::bitmap::PageSet;
 use super::reservation::Hold;
 use super::segment::{SEGMENT, Segment, USABLE};
 use crate::os::{self, PAGE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 use core::ptr;
 
 /// Backed free pages of one segment, taken out so that the kernel can get them while the heap is not locked.

@@ -7,7 +7,7 @@ use super::bitmap::PAGES;
 use super::segment::SEGMENT;
 use super::{Heap, PageHeap};
 use crate::os::{self, PAGE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 
 impl PageHeap {
     /// Whether so many bytes of a huge object are worth keeping with their pages, beside those that are kept already.

@@ -11,7 +11,7 @@ use super::reservation::Hold;
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, Waiting, Way};
 use crate::os::{self, Access, PAGE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 use core::ptr;
 
 /// Pages above which an object is huge.

@@ -5,6 +5,8 @@ pub mod bitmap;
 mod buckets;
 pub mod central;
 pub mod depot;
+#[cfg(all(test, loom))]
+mod depot_loom_tests;
 pub mod dirty;
 mod huge;
 pub mod large;
@@ -22,8 +24,8 @@ mod unmap;
 pub mod worth;
 
 use crate::os::PAGE;
+use crate::policy::Policy;
 use crate::sync::{Lock, Ordering};
-use crate::variant::Policy;
 use core::cell::UnsafeCell;
 pub use page_heap::{PageHeap, Reach};
 pub use place::Place;

@@ -14,7 +14,7 @@ use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
 use super::worth::Worth;
 use crate::os::{self, Access, PAGE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 use core::ptr;
 
 /// Pages that are opened at once, at least: 64 KiB.

@@ -27,7 +27,7 @@ use super::bitmap::Fit;
 use super::buckets::COMPARED;
 use super::page_heap::{Reach, Taken};
 use super::segment::{Segment, USABLE};
-use crate::variant::Policy;
+use crate::policy::Policy;
 use core::ptr;
 
 /// How many segments are compared for the lowest address.

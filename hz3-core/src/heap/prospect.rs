@@ -3,7 +3,7 @@
 use super::Heap;
 use super::arena::Arena;
 use super::segment::SEGMENT;
-use crate::variant::Policy;
+use crate::policy::Policy;
 
 /// Bytes of addresses that a process has.
 const ADDRESSES: usize = 1 << 47;

@@ -7,8 +7,8 @@ use super::reservation::tags;
 use super::segment::{LARGE, Run, SEGMENT, Segment};
 use super::{Heap, PageHeap};
 use crate::os::{Moved, PAGE, refuse};
+use crate::policy::Policy;
 use crate::sync::AtomicUsize;
-use crate::variant::Policy;
 use std::vec::Vec;
 
 struct Held {

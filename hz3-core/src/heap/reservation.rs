@@ -21,8 +21,8 @@ use super::arena::{Arena, Left, NO_BASE};
 use super::bitmap::PAGES;
 use super::segment::SEGMENT;
 use crate::os::{self, Access, PAGE, Placed};
+use crate::policy::Policy;
 use crate::sync::{AtomicUsize, Ordering};
-use crate::variant::Policy;
 
 /// The smallest arena worth having, in segments.
 const LEAST: usize = 4;

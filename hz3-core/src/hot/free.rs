@@ -1,8 +1,8 @@
 //! `free`.
 
-use super::{Route, Space};
 use crate::event;
-use crate::variant::Variant;
+use crate::policy::Space;
+use crate::variant::{Route, Variant};
 
 /// Frees an object; null is nothing.
 ///
@@ -16,11 +16,4 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
             None => event::foreign::free::<V>(p),
         }
     }
-}
-
-/// The tag of `p`'s page; 0 for everything that is not an object of a class, or that has no tag.
-#[inline]
-pub fn tag_of<V: Variant>(p: *const u8) -> usize {
-    // SAFETY: reading a tag has no conditions beyond an address in user space.
-    unsafe { V::Space::tag::<V>(p.cast_mut()) }.unwrap_or(0)
 }

@@ -1,9 +1,8 @@
 //! `malloc`.
 
-use super::Slot;
 use crate::event;
-use crate::list;
-use crate::variant::{Above, Prefetch, Variant};
+use crate::list::{self, Slot};
+use crate::variant::{Above, Miss, Prefetch, Variant};
 
 /// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
 ///
@@ -23,17 +22,6 @@ pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
     }
     // SAFETY: `n <= FINE_MAX`, so the sum cannot wrap and the granule is in the table.
     unsafe { pop::<V, M>(V::slot(V::fine((n + 15) >> 4)), n) }
-}
-
-/// What is done when there is no object at hand: C returns null when memory is out, C++ throws.
-pub trait Miss: 'static {
-    /// The list of `slot` is empty.
-    ///
-    /// `slot` is the one that the lookup names for `n`.
-    unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8;
-
-    /// `n` is above every class.
-    unsafe fn large<V: Variant>(n: usize) -> *mut u8;
 }
 
 /// As C wants it.

@@ -9,25 +9,28 @@
 
 mod free;
 mod malloc;
+mod prefetch;
 mod route;
 mod space;
 
-pub use free::{free, tag_of};
-pub use malloc::{Coarse, FineOnly, Miss, Null, malloc, malloc_or};
-pub use route::{Adopt, OwnerBank, OwnerRing, Route};
-pub use space::{ArenaSpace, FlatSpace, Space};
+pub use free::free;
+pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or};
+pub use prefetch::{NoPrefetch, PrefetchNext};
+pub use route::{Adopt, OwnerBank, OwnerRing};
+pub use space::{ArenaSpace, FlatSpace};
 
-/// A thread's free list of one bin. `room` + the length of the list = `cap`.
-#[repr(C)]
-pub struct Slot {
-    /// First free object.
-    pub head: *mut u8,
-    /// How many more objects the list may take.
-    pub room: u32,
-    /// How many objects the list may hold: a batch's length, or less where the thread has had little use for more.
-    pub cap: u16,
-    /// An event of this slot happened since the thread last looked for magazines that lie idle.
-    pub recent: bool,
+use crate::variant::{Operations, Variant};
+
+impl<V: Variant> Operations for V {
+    #[inline(always)]
+    unsafe fn malloc(n: usize) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        unsafe { malloc::<V>(n) }
+    }
+
+    #[inline(always)]
+    unsafe fn free(p: *mut u8) {
+        // SAFETY: the caller's contract.
+        unsafe { free::<V>(p) }
+    }
 }
-
-const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");

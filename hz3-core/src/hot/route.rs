@@ -3,24 +3,10 @@
 //! A *pool* is the runs of one class and one owner; its number is `owner * CLASSES + class`. A tag names a pool, in the
 //! form that this file's answer finds fastest. Tag 0 names none: it leads to the trap.
 
-use super::Slot;
 use crate::event;
-use crate::list;
-use crate::variant::Variant;
-
-/// Whose a freed object is.
-pub trait Route: 'static {
-    /// The tag of the pages of a pool.
-    fn tag<V: Variant>(owner: usize, class: usize) -> usize;
-
-    /// The owner and the class that a tag other than 0 names.
-    fn pool<V: Variant>(tag: usize) -> (usize, usize);
-
-    /// Frees `p`, an object of a page with this tag.
-    ///
-    /// As `free`; the tag is that of the page of `p`.
-    unsafe fn free<V: Variant>(p: *mut u8, tag: usize);
-}
+use crate::list::{self, Slot};
+use crate::policy::{Naming, Shape};
+use crate::variant::{Route, Variant};
 
 /// Byte offset of a class's slot in a row of slots.
 #[inline(always)]
@@ -58,17 +44,19 @@ unsafe fn push(slot: *mut Slot, p: *mut u8) {
 /// The freeing thread's: a tag is the offset of a slot in the thread's block.
 pub struct Adopt;
 
-impl Route for Adopt {
+impl Naming for Adopt {
     #[inline(always)]
-    fn tag<V: Variant>(_: usize, class: usize) -> usize {
+    fn tag<S: Shape>(_: usize, class: usize) -> usize {
         offset(class)
     }
 
     #[inline(always)]
-    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
+    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
         (0, class_at(tag))
     }
+}
 
+impl Route for Adopt {
     #[inline(always)]
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
         let slot = V::slot(tag);
@@ -88,17 +76,19 @@ impl Route for Adopt {
 /// of a thread that has not started is shared by all of them and never written, so the room is looked at first.
 pub struct OwnerBank;
 
+impl Naming for OwnerBank {
+    #[inline(always)]
+    fn tag<S: Shape>(owner: usize, class: usize) -> usize {
+        (owner << S::BIN_BITS) + offset(class)
+    }
+
+    #[inline(always)]
+    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
+        (tag >> S::BIN_BITS, class_at(tag & ((1 << S::BIN_BITS) - 1)))
+    }
+}
+
 impl Route for OwnerBank {
-    #[inline(always)]
-    fn tag<V: Variant>(owner: usize, class: usize) -> usize {
-        (owner << V::BIN_BITS) + offset(class)
-    }
-
-    #[inline(always)]
-    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
-        (tag >> V::BIN_BITS, class_at(tag & ((1 << V::BIN_BITS) - 1)))
-    }
-
     #[inline(always)]
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
         let slot = V::bank_slot(tag);
@@ -119,17 +109,19 @@ impl Route for OwnerBank {
 /// tag is the offset of a slot plus the owner's number from 1 on, shifted; a thread that has not started is owner 0.
 pub struct OwnerRing;
 
+impl Naming for OwnerRing {
+    #[inline(always)]
+    fn tag<S: Shape>(owner: usize, class: usize) -> usize {
+        ((owner + 1) << S::BIN_BITS) + offset(class)
+    }
+
+    #[inline(always)]
+    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
+        ((tag >> S::BIN_BITS) - 1, class_at(tag & ((1 << S::BIN_BITS) - 1)))
+    }
+}
+
 impl Route for OwnerRing {
-    #[inline(always)]
-    fn tag<V: Variant>(owner: usize, class: usize) -> usize {
-        ((owner + 1) << V::BIN_BITS) + offset(class)
-    }
-
-    #[inline(always)]
-    fn pool<V: Variant>(tag: usize) -> (usize, usize) {
-        ((tag >> V::BIN_BITS) - 1, class_at(tag & ((1 << V::BIN_BITS) - 1)))
-    }
-
     #[inline(always)]
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
         // SAFETY: the block is this thread's; below a row's length the difference is the offset of a slot of it.

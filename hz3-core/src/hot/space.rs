@@ -1,55 +1,38 @@
-//! What the tag table covers.
+//! What the tag table covers: two answers, one type each.
 
 use crate::os::PAGE;
+use crate::policy::{Shape, Space, Tag, tag_bytes};
 use crate::sync::Ordering;
-use crate::variant::{Tag, Variant, tag_bytes};
-
-/// What the tag table covers.
-pub trait Space: 'static {
-    /// The tag of `p`'s page; None if it has none.
-    ///
-    /// `p` is an address in user space.
-    unsafe fn tag<V: Variant>(p: *mut u8) -> Option<usize>;
-
-    /// The cell of the tag of `p`'s page; None if it has none. Cells of consecutive pages of a segment are consecutive.
-    fn cell<V: Variant>(p: *mut u8) -> Option<*mut u8>;
-
-    /// Bytes that must lie right below the arena.
-    fn bytes_below<V: Variant>() -> usize;
-
-    /// Bytes of a table that is mapped by itself; 0 if there is none.
-    fn table_bytes<V: Variant>() -> usize;
-}
 
 /// The arena: the table ends where the arena begins, and `free` checks the range.
 pub struct ArenaSpace;
 
 impl Space for ArenaSpace {
     #[inline(always)]
-    unsafe fn tag<V: Variant>(p: *mut u8) -> Option<usize> {
-        let base = V::arena_base().load(Ordering::Relaxed);
+    unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize> {
+        let base = S::arena_base().load(Ordering::Relaxed);
         let page = opaque((p as usize).wrapping_sub(base) / PAGE);
-        if page >= V::ARENA_PAGES {
+        if page >= S::ARENA_PAGES {
             return None;
         }
         // SAFETY: the page is in the arena's range, and its cell in the table's place right below the arena. The cell is memory if
         // a segment up to this one was ever in use: so it is for whatever an allocation returned here. Only a pointer that
         // never was an object leads to a cell that is not there, which faults; `heap::reservation` keeps everything else out
         // of the table's place.
-        Some(unsafe { V::Tag::load((base + page * V::Tag::BYTES - tag_bytes::<V>()) as *const u8) })
+        Some(unsafe { S::Tag::load((base + page * S::Tag::BYTES - tag_bytes::<S>()) as *const u8) })
     }
 
-    fn cell<V: Variant>(p: *mut u8) -> Option<*mut u8> {
-        let base = V::arena_base().load(Ordering::Relaxed);
+    fn cell<S: Shape>(p: *mut u8) -> Option<*mut u8> {
+        let base = S::arena_base().load(Ordering::Relaxed);
         let page = (p as usize).wrapping_sub(base) / PAGE;
-        (page < V::ARENA_PAGES).then(|| (base - tag_bytes::<V>() + page * V::Tag::BYTES) as *mut u8)
+        (page < S::ARENA_PAGES).then(|| (base - tag_bytes::<S>() + page * S::Tag::BYTES) as *mut u8)
     }
 
-    fn bytes_below<V: Variant>() -> usize {
-        tag_bytes::<V>()
+    fn bytes_below<S: Shape>() -> usize {
+        tag_bytes::<S>()
     }
 
-    fn table_bytes<V: Variant>() -> usize {
+    fn table_bytes<S: Shape>() -> usize {
         0
     }
 }
@@ -61,37 +44,26 @@ pub struct FlatSpace;
 /// Pages of 47 bits of addresses.
 const FLAT_PAGES: usize = 1 << 35;
 
-/// What null's tag is before there is a table.
-static NOTHING: u32 = 0;
-
-impl FlatSpace {
-    /// The first value of the variant's table word: a table of which only null's cell can be read. Nothing else can be
-    /// freed before the program or library that holds the variant is loaded, when the table is mapped.
-    pub const fn before() -> *const u32 {
-        &raw const NOTHING
-    }
-}
-
 impl Space for FlatSpace {
     #[inline(always)]
-    unsafe fn tag<V: Variant>(p: *mut u8) -> Option<usize> {
-        let table = V::flat_table().load(Ordering::Relaxed);
+    unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize> {
+        let table = S::flat_table().load(Ordering::Relaxed);
         // SAFETY: the table has a cell for every page of user space.
-        Some(unsafe { V::Tag::load(table.cast::<u8>().add((p as usize / PAGE) * V::Tag::BYTES)) })
+        Some(unsafe { S::Tag::load(table.cast::<u8>().add((p as usize / PAGE) * S::Tag::BYTES)) })
     }
 
-    fn cell<V: Variant>(p: *mut u8) -> Option<*mut u8> {
-        let table = V::flat_table().load(Ordering::Relaxed);
+    fn cell<S: Shape>(p: *mut u8) -> Option<*mut u8> {
+        let table = S::flat_table().load(Ordering::Relaxed);
         // SAFETY: as in `tag`.
-        Some(unsafe { table.cast::<u8>().add((p as usize / PAGE) * V::Tag::BYTES) })
+        Some(unsafe { table.cast::<u8>().add((p as usize / PAGE) * S::Tag::BYTES) })
     }
 
-    fn bytes_below<V: Variant>() -> usize {
+    fn bytes_below<S: Shape>() -> usize {
         0
     }
 
-    fn table_bytes<V: Variant>() -> usize {
-        FLAT_PAGES * V::Tag::BYTES
+    fn table_bytes<S: Shape>() -> usize {
+        FLAT_PAGES * S::Tag::BYTES
     }
 }
 

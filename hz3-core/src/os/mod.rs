@@ -8,6 +8,7 @@ mod bare;
 mod c_library;
 mod clock;
 mod futex;
+pub mod glibc;
 mod identity;
 mod maps;
 mod memory;

@@ -1,8 +1,6 @@
 //! A thread's block.
 
-use super::remote::Entry;
-use crate::hot::Slot;
-use crate::list::BatchWord;
+use crate::list::{BatchWord, Slot};
 
 /// What a thread is to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +12,16 @@ pub enum State {
     Running = 1,
     /// Its exit was reported, or nobody will report it: every operation goes to central, so that nothing is left behind.
     Uncached = 2,
+}
+
+/// One object on its way to its owner.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The object.
+    pub p: *mut u8,
+    /// The tag of its page.
+    pub tag: usize,
 }
 
 /// The part of a block that only events use, but for `base`.

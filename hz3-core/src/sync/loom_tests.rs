@@ -1,13 +1,9 @@
-//! Every order in which threads can meet in the lock-free pieces, within loom's model of memory.
+//! Every order in which threads can meet in the lock and the gate, within loom's model of memory.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p hz3-core --release --lib --target-dir target/loom loom`
 
-use crate::event::owners::Owners;
-use crate::forker;
-use crate::gate::Gate;
-use crate::heap::depot;
-use crate::list::Batch;
-use crate::sync::{AtomicU64, Guard, Lock};
+use super::lock::{Guard, Lock};
+use super::{Gate, forker, turn};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -15,7 +11,7 @@ use loom::thread;
 use std::vec::Vec;
 
 /// Explores with at most so many preemptions; three threads with three steps each have too many orders otherwise.
-fn explore(preemptions: Option<usize>, f: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(preemptions: Option<usize>, f: impl Fn() + Send + Sync + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = preemptions;
     builder.check(f);
@@ -124,12 +120,12 @@ fn a_lock_that_is_only_tried_excludes_too() {
 /// What a forking thread does around the fork, and between its own handlers: one of somebody else's, which uses the heap.
 fn fork(me: usize, shared: &Guarded) {
     forker::ME.with(|own| own.set(me));
-    forker::enter();
+    turn::enter();
     shared.lock.acquire();
     shared.lock.keep();
     shared.add();
     shared.lock.end_keep();
-    forker::leave();
+    turn::leave();
 }
 
 fn guarded() -> Arc<Guarded> {
@@ -227,175 +223,5 @@ fn nobody_is_inside_of_a_closed_gate() {
         }
         gate.open();
         helper.join().unwrap();
-    });
-}
-
-// ---- the depot ----
-
-/// A depot of `words` words, and for each of `batches` batches the memory of its objects: whoever owns the batch may
-/// write there, and nobody else.
-struct Market {
-    words: Vec<AtomicU64>,
-    objects: Vec<UnsafeCell<usize>>,
-}
-
-// SAFETY: the objects of a batch are only reached by its owner; that a batch has one owner is what the tests prove.
-unsafe impl Sync for Market {}
-
-const MADE: usize = 1;
-const TAKEN: usize = 2;
-
-impl Market {
-    fn new(words: usize, batches: usize) -> Arc<Market> {
-        Arc::new(Market {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-            objects: (0..batches).map(|_| UnsafeCell::new(0)).collect(),
-        })
-    }
-
-    /// Fills batch `n` and puts it in; says whether there was room.
-    fn put(&self, n: usize) -> bool {
-        // SAFETY: batch `n` is put by one thread, which owns it until the depot has it.
-        self.objects[n].with_mut(|o| unsafe { *o = MADE });
-        depot::put(
-            &self.words,
-            Batch {
-                head: ((n + 1) * 16) as *mut u8,
-                count: n as u32 + 1,
-            },
-        )
-    }
-
-    /// Takes a batch, which must be whole, filled by its putter and taken by nobody before.
-    fn take(&self) -> Option<usize> {
-        let batch = depot::take(&self.words)?;
-        let n = batch.head as usize / 16 - 1;
-        assert_eq!(batch.count as usize, n + 1, "address and count of different batches");
-        // SAFETY: the depot has given the batch to this thread alone.
-        self.objects[n].with_mut(|o| unsafe {
-            assert_eq!(*o, MADE, "taken twice, or before it was filled");
-            *o = TAKEN;
-        });
-        Some(n)
-    }
-
-    /// What is still inside, when no other thread is left.
-    fn drain(&self) -> Vec<usize> {
-        std::iter::from_fn(|| self.take()).collect()
-    }
-}
-
-/// Two threads put, one takes: every batch that found room is delivered exactly once, the others are still their
-/// putters'.
-#[test]
-fn two_put_and_one_takes() {
-    explore(Some(4), || {
-        let market = Market::new(2, 2);
-        let putters: Vec<_> = (0..2)
-            .map(|n| {
-                let market = market.clone();
-                thread::spawn(move || market.put(n))
-            })
-            .collect();
-        let mut got: Vec<usize> = (0..2).filter_map(|_| market.take()).collect();
-        let put: Vec<bool> = putters.into_iter().map(|t| t.join().unwrap()).collect();
-        assert_eq!(put, [true, true], "two words hold two batches");
-        got.extend(market.drain());
-        got.sort_unstable();
-        assert_eq!(got, [0, 1]);
-    });
-}
-
-/// One word, two batches: the depot never holds more than it may, and refuses nothing without cause.
-#[test]
-fn one_word_holds_one_batch() {
-    explore(None, || {
-        let market = Market::new(1, 2);
-        let other = {
-            let market = market.clone();
-            thread::spawn(move || market.put(1))
-        };
-        let mine = market.put(0);
-        let theirs = other.join().unwrap();
-        assert!(mine != theirs, "one batch has room, and only one");
-        assert_eq!(market.drain(), [usize::from(theirs)]);
-    });
-}
-
-/// Two threads want the same batch: one gets it.
-#[test]
-fn two_take_and_one_gets() {
-    explore(None, || {
-        let market = Market::new(2, 1);
-        assert!(market.put(0));
-        let other = {
-            let market = market.clone();
-            thread::spawn(move || market.take())
-        };
-        let mine = market.take();
-        let theirs = other.join().unwrap();
-        assert!(mine.is_some() != theirs.is_some(), "{mine:?} and {theirs:?}");
-    });
-}
-
-/// A word that is emptied and filled again while somebody looks at it still gives whole batches to one taker each: the
-/// place where an ABA fault would show. A batch taken is put again under the same address.
-#[test]
-fn batches_go_around() {
-    explore(Some(3), || {
-        let market = Market::new(1, 2);
-        assert!(market.put(0));
-        let others: Vec<_> = (0..2)
-            .map(|_| {
-                let market = market.clone();
-                thread::spawn(move || {
-                    let Some(n) = market.take() else { return Vec::new() };
-                    if market.put(n) { Vec::new() } else { std::vec![n] }
-                })
-            })
-            .collect();
-        let mine = market.put(1);
-        let mut owned: Vec<usize> = if mine { Vec::new() } else { std::vec![1] };
-        for other in others {
-            owned.extend(other.join().unwrap());
-        }
-        owned.extend(market.drain());
-        owned.sort_unstable();
-        assert_eq!(owned, [0, 1], "each batch has exactly one owner in the end");
-    });
-}
-
-// ---- owners ----
-
-/// A batch is put into the depot of an owner whose last thread ends at that moment: it is never left there. Either the one
-/// who ends finds it, or the one who put it, or it was not put at all.
-#[test]
-fn nothing_waits_for_an_owner_that_was_deserted() {
-    explore(None, || {
-        let shared = Arc::new((Owners::new(), [AtomicU64::new(0), AtomicU64::new(0)]));
-        shared.0.settle(5);
-        let other = {
-            let shared = shared.clone();
-            thread::spawn(move || {
-                let (owners, words) = &*shared;
-                let mut back = Vec::new();
-                let batch = Batch {
-                    head: 4096 as *mut u8,
-                    count: 3,
-                };
-                if !owners.put(5, words, batch, |batch| back.push(batch.count)) {
-                    back.push(batch.count);
-                }
-                back
-            })
-        };
-        let (owners, words) = &*shared;
-        owners.desert(5);
-        let mut found: Vec<u32> = core::iter::from_fn(|| depot::take(words))
-            .map(|batch| batch.count)
-            .collect();
-        found.extend(other.join().unwrap());
-        assert!(depot::take(words).is_none(), "a batch waits for nobody");
-        assert_eq!(found, [3], "it is given back once");
     });
 }

@@ -4,7 +4,7 @@
 //! It is for `fork` in a process with one thread, which takes no lock. Whoever closes the gate may hold any lock itself; so
 //! whoever is inside must not wait for anything.
 
-use crate::sync::{AtomicU32, Ordering};
+use super::atomic::{AtomicU32, Ordering};
 
 /// The gate. All zero is open.
 pub struct Gate {

@@ -12,69 +12,39 @@
 //! microsecond for which the lock is borrowed, unless it was the borrower that it waited for. The child would find the lock
 //! lent, and ends with a message.
 
-use crate::sync::{AtomicU32, AtomicUsize, Lock, Ordering};
+use super::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-/// The forking thread. One for all variants of a program or library: they have one thread that forks.
-pub struct Forker {
-    /// Held by the thread that forks.
-    lock: Lock,
+/// The forking thread. One for all variants of a program or library: they have one thread that forks (see [`super::turn`]).
+struct Forker {
     /// Its identity; 0 if nobody forks.
     thread: AtomicUsize,
     /// Its number in the kernel.
     number: AtomicU32,
-    /// Variants whose locks it has taken.
-    variants: AtomicU32,
 }
 
 #[cfg(not(loom))]
 static FORKER: Forker = Forker {
-    lock: Lock::new(),
     thread: AtomicUsize::new(0),
     number: AtomicU32::new(0),
-    variants: AtomicU32::new(0),
 };
 
 #[cfg(loom)]
 loom::lazy_static! {
     static ref FORKER: Forker = Forker {
-        lock: Lock::new(),
         thread: AtomicUsize::new(0),
         number: AtomicU32::new(0),
-        variants: AtomicU32::new(0),
     };
 }
 
-/// This thread forks: it is about to take the locks of one variant, maybe of another one, too. Waits for threads that fork
-/// already.
-pub fn enter() {
-    if !is_me() {
-        FORKER.lock.acquire();
-        FORKER.number.store(own_number(), Ordering::Relaxed);
-        FORKER.thread.store(identity(), Ordering::Relaxed);
-    }
-    FORKER.variants.fetch_add(1, Ordering::Relaxed);
+/// This thread forks, and no other does.
+pub(super) fn set() {
+    FORKER.number.store(own_number(), Ordering::Relaxed);
+    FORKER.thread.store(identity(), Ordering::Relaxed);
 }
 
-/// In the parent: this thread has released the locks of one variant.
-pub fn leave() {
-    if one_less() {
-        FORKER.lock.release();
-    }
-}
-
-/// In the child: this thread has made the locks of one variant anew.
-pub fn leave_in_child() {
-    if one_less() {
-        FORKER.lock.reset();
-    }
-}
-
-fn one_less() -> bool {
-    let last = FORKER.variants.fetch_sub(1, Ordering::Relaxed) == 1;
-    if last {
-        FORKER.thread.store(0, Ordering::Relaxed);
-    }
-    last
+/// Nobody forks any more.
+pub(super) fn clear() {
+    FORKER.thread.store(0, Ordering::Relaxed);
 }
 
 /// Whether this thread forks. Others may see the word change meanwhile, but never to their own identity.

@@ -1,11 +1,7 @@
-//! Atomics (core's, or loom's under `--cfg loom`) and the one lock.
+//! The one lock.
 
-use crate::forker;
-
-#[cfg(not(loom))]
-pub use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence, fence};
-#[cfg(loom)]
-pub use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+use super::atomic::{AtomicU32, Ordering};
+use super::forker;
 
 /// How often a waiter looks again before it sleeps. Critical sections take well under a microsecond, but with more
 /// threads than cores the holder may not be running at all, so waiting awake must stay short.
@@ -33,7 +29,7 @@ const LENT: u32 = 2;
 ///
 /// A thread that forks takes all locks before it forks, and [keeps](Self::keep) them. Whoever then needs one borrows it, one
 /// after another: that thread itself at once, because fork handlers of others may allocate; other threads only if the
-/// forking thread sleeps in some other lock, which one of them may hold (see [`crate::forker`]).
+/// forking thread sleeps in some other lock, which one of them may hold (see [`forker`]).
 pub struct Lock {
     state: AtomicU32,
     /// What a fork has to do with the lock. Only waiters look here.
@@ -183,8 +179,8 @@ impl Lock {
 
 /// Releases its lock when dropped.
 pub struct Guard<'a> {
-    lock: &'a Lock,
-    lent: bool,
+    pub(super) lock: &'a Lock,
+    pub(super) lent: bool,
 }
 
 impl Drop for Guard<'_> {
@@ -236,7 +232,3 @@ fn wake(lock: &Lock) {
     lock.queue.1.notify_one();
     drop(guard);
 }
-
-#[cfg(all(test, loom))]
-#[path = "loom_tests.rs"]
-mod loom_tests;

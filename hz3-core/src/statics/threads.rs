@@ -1,12 +1,9 @@
 //! The threads that have caches.
 
 use super::block::Meta;
-use super::owners::{self, Owners};
-use crate::hot::{Route, Slot};
-use crate::list::{self, Batch};
+use super::owners::Owners;
 use crate::os;
 use crate::sync::{AtomicU32, Lock, Ordering};
-use crate::variant::{Body, Variant};
 use core::cell::UnsafeCell;
 use core::ptr;
 
@@ -61,12 +58,12 @@ impl Threads {
         self.key.store(key.map_or(0, |k| k + 1), Ordering::Relaxed);
     }
 
-    pub(super) fn key(&self) -> Option<os::Key> {
+    pub(crate) fn key(&self) -> Option<os::Key> {
         self.key.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its.
-    pub(super) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
+    pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in no list.
         unsafe {
@@ -92,7 +89,7 @@ impl Threads {
     }
 
     /// Takes a thread out. Returns whether it was the last one of its owner.
-    pub(super) unsafe fn unlink(&self, meta: *mut Meta) -> bool {
+    pub(crate) unsafe fn unlink(&self, meta: *mut Meta) -> bool {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in the list.
         unsafe {
@@ -117,7 +114,7 @@ impl Threads {
 
     /// How many threads have caches, or had a moment ago: for a choice that may be late.
     #[inline]
-    pub(super) fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed) as usize
     }
 
@@ -143,7 +140,7 @@ impl Threads {
 
     /// In the child of a fork: forgets all threads but this one, and returns the others. Owners that have none now are
     /// deserted.
-    pub(super) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
+    pub(crate) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
         // SAFETY: no other thread exists, so the list is ours.
         unsafe {
             let list = &mut *self.list.get();
@@ -197,79 +194,9 @@ impl List {
 }
 
 /// Threads that exist in the parent of a fork only, linked by their `next`.
-pub(super) struct Vanished {
-    first: *mut Meta,
+pub(crate) struct Vanished {
+    /// The first of them.
+    pub(crate) first: *mut Meta,
     /// Owners that have no other threads.
-    deserted: [bool; MAX_SHARDS],
-}
-
-impl Vanished {
-    /// Takes all they had in their caches and gives it back, after looking at every object: on machines that reorder
-    /// stores, the copy of a list may be older than what points to it.
-    pub(super) unsafe fn take_back<V: Variant>(self) {
-        let mut at = self.first;
-        while !at.is_null() {
-            // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
-            unsafe {
-                if (*at).bank.is_null() {
-                    // It was about to start, and has nothing.
-                    at = (*at).next;
-                    continue;
-                }
-                let shard = (*at).shard as usize;
-                for id in 0..V::CLASSES {
-                    give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
-                    give::<V>(shard, id, (*(*at).spares.add(id + 1)).unpack().head);
-                }
-                match V::BODY {
-                    Body::None => {}
-                    Body::Ring => {
-                        for i in 0..(*at).ring_used as usize {
-                            let entry = *(*at).ring.add(i);
-                            list::set_next(entry.p, ptr::null_mut());
-                            let (owner, id) = V::Route::pool::<V>(entry.tag);
-                            give::<V>(owner, id, entry.p);
-                        }
-                    }
-                    Body::Rows => {
-                        for owner in (0..V::SHARDS).filter(|&owner| owner != shard) {
-                            for id in 0..V::CLASSES {
-                                let slot: *mut Slot = (*at).body.add(V::Route::tag::<V>(owner, id)).cast();
-                                give::<V>(owner, id, (*slot).head);
-                            }
-                        }
-                    }
-                }
-                let next = (*at).next;
-                super::thread::detach_body::<V>(at);
-                at = next;
-            }
-        }
-        for (owner, deserted) in self.deserted.iter().enumerate().take(V::SHARDS) {
-            if *deserted && V::SHARDS > 1 {
-                // SAFETY: the owner is one of the variant's.
-                unsafe { owners::clear::<V>(owner) };
-            }
-        }
-    }
-}
-
-/// Gives a list of another thread's back to its runs, up to the first object that cannot be one of this pool.
-unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
-    let tag = V::Route::tag::<V>(owner, id);
-    let mut sound = Batch::EMPTY;
-    let mut p = head;
-    // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
-    // torn lead to such pages or to null.
-    unsafe {
-        let most = u32::from(u16::MAX);
-        while sound.count < most && (p as usize).is_multiple_of(16) && crate::hot::tag_of::<V>(p) == tag {
-            let following = list::next(p);
-            sound.push(p);
-            p = following;
-        }
-        if sound.count > 0 {
-            owners::to_runs::<V>(owner * V::CLASSES + id, sound.head);
-        }
-    }
+    pub(crate) deserted: [bool; MAX_SHARDS],
 }

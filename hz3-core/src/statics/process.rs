@@ -1,9 +1,9 @@
 //! The statics of one variant, which the expansion declares and the events share.
 
-use crate::event::helper::Helper;
-use crate::event::presence::Presence;
-use crate::event::process::Start;
-use crate::event::thread::Threads;
+use super::helper::Helper;
+use super::presence::Presence;
+use super::start::Start;
+use super::threads::Threads;
 use crate::heap::Heap;
 use crate::heap::central::Central;
 use crate::heap::depot::Demand;

@@ -5,17 +5,17 @@
 //! there on; nothing of the process has to run for it, and nothing of it is stopped. Offsets are computed by the
 //! compiler that made the structures, so they cannot be stale; what they mean can be, and [`VERSION`] stands for that.
 
-use crate::event::block::Meta;
-use crate::event::threads::Threads;
+use super::block::Meta;
+use super::process::Statics;
+use super::threads::Threads;
 use crate::heap::arena::Arena;
 use crate::heap::bitmap::PAGES;
 use crate::heap::outside::{Cell, OutsideTable};
 use crate::heap::segment::{HEADER_PAGES, LARGE, Run, Segment};
 use crate::heap::{Heap, PageHeap};
-use crate::hot::Slot;
+use crate::list::Slot;
 use crate::os::PAGE;
-use crate::statics::Statics;
-use crate::variant::{Class, Variant};
+use crate::policy::{Class, Shape};
 use core::mem::offset_of;
 
 /// The section of a file that holds the [`Layout`] of each variant in it, at multiples of 8 bytes.
@@ -176,8 +176,8 @@ layout! {
 unsafe impl Sync for Layout {}
 
 impl Layout {
-    /// The layout of `V`, whose statics and class table these are. `this` is where it will stand.
-    pub const fn new<V: Variant, const POOLS: usize, const DEPOT: usize>(
+    /// The layout of `P`, whose statics and class table these are. `this` is where it will stand.
+    pub const fn new<S: Shape, const POOLS: usize, const DEPOT: usize>(
         shared: &'static Statics<POOLS, DEPOT>,
         classes: &'static [Class],
         this: *const Layout,
@@ -189,15 +189,15 @@ impl Layout {
             version: VERSION,
             bytes: size_of::<Layout>(),
             this,
-            name: V::NAME.as_ptr(),
-            name_bytes: V::NAME.len(),
+            name: S::NAME.as_ptr(),
+            name_bytes: S::NAME.len(),
             page_bytes: PAGE,
             segment_pages: PAGES,
             header_pages: HEADER_PAGES,
             segment_bytes: size_of::<Segment>(),
             large: LARGE as usize,
             class_count: classes.len(),
-            shards: V::SHARDS,
+            shards: S::SHARDS,
             depot_words: DEPOT,
             classes: classes.as_ptr().cast(),
             page_heap: (&raw const shared.heap)

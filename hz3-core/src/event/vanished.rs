@@ -1,0 +1,77 @@
+//! What threads had that exist in the parent of a fork only.
+
+use super::owners;
+use crate::list::{self, Batch, Slot};
+use crate::policy::{Body, Naming, tag_of};
+use crate::statics::Vanished;
+use crate::variant::Variant;
+use core::ptr;
+
+/// Takes all that these threads had in their caches and gives it back, after looking at every object: on machines that reorder
+/// stores, the copy of a list may be older than what points to it.
+pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
+    let mut at = vanished.first;
+    while !at.is_null() {
+        // SAFETY: the blocks are copies of those threads' memory, and nobody else knows them here.
+        unsafe {
+            if (*at).bank.is_null() {
+                // It was about to start, and has nothing.
+                at = (*at).next;
+                continue;
+            }
+            let shard = (*at).shard as usize;
+            for id in 0..V::CLASSES {
+                give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
+                give::<V>(shard, id, (*(*at).spares.add(id + 1)).unpack().head);
+            }
+            match V::BODY {
+                Body::None => {}
+                Body::Ring => {
+                    for i in 0..(*at).ring_used as usize {
+                        let entry = *(*at).ring.add(i);
+                        list::set_next(entry.p, ptr::null_mut());
+                        let (owner, id) = V::Route::pool::<V>(entry.tag);
+                        give::<V>(owner, id, entry.p);
+                    }
+                }
+                Body::Rows => {
+                    for owner in (0..V::SHARDS).filter(|&owner| owner != shard) {
+                        for id in 0..V::CLASSES {
+                            let slot: *mut Slot = (*at).body.add(V::Route::tag::<V>(owner, id)).cast();
+                            give::<V>(owner, id, (*slot).head);
+                        }
+                    }
+                }
+            }
+            let next = (*at).next;
+            super::thread::detach_body::<V>(at);
+            at = next;
+        }
+    }
+    for (owner, deserted) in vanished.deserted.iter().enumerate().take(V::SHARDS) {
+        if *deserted && V::SHARDS > 1 {
+            // SAFETY: the owner is one of the variant's.
+            unsafe { owners::clear::<V>(owner) };
+        }
+    }
+}
+
+/// Gives a list of another thread's back to its runs, up to the first object that cannot be one of this pool.
+unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
+    let tag = V::Route::tag::<V>(owner, id);
+    let mut sound = Batch::EMPTY;
+    let mut p = head;
+    // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
+    // torn lead to such pages or to null.
+    unsafe {
+        let most = u32::from(u16::MAX);
+        while sound.count < most && (p as usize).is_multiple_of(16) && tag_of::<V>(p) == tag {
+            let following = list::next(p);
+            sound.push(p);
+            p = following;
+        }
+        if sound.count > 0 {
+            owners::to_runs::<V>(owner * V::CLASSES + id, sound.head);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Every order in which threads can meet in a depot, within loom's model of memory.
+
+use crate::heap::depot;
+use crate::list::Batch;
+use crate::sync::AtomicU64;
+use crate::sync::loom_tests::explore;
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use std::vec::Vec;
+
+/// A depot of `words` words, and for each of `batches` batches the memory of its objects: whoever owns the batch may
+/// write there, and nobody else.
+struct Market {
+    words: Vec<AtomicU64>,
+    objects: Vec<UnsafeCell<usize>>,
+}
+
+// SAFETY: the objects of a batch are only reached by its owner; that a batch has one owner is what the tests prove.
+unsafe impl Sync for Market {}
+
+const MADE: usize = 1;
+const TAKEN: usize = 2;
+
+impl Market {
+    fn new(words: usize, batches: usize) -> Arc<Market> {
+        Arc::new(Market {
+            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            objects: (0..batches).map(|_| UnsafeCell::new(0)).collect(),
+        })
+    }
+
+    /// Fills batch `n` and puts it in; says whether there was room.
+    fn put(&self, n: usize) -> bool {
+        // SAFETY: batch `n` is put by one thread, which owns it until the depot has it.
+        self.objects[n].with_mut(|o| unsafe { *o = MADE });
+        depot::put(
+            &self.words,
+            Batch {
+                head: ((n + 1) * 16) as *mut u8,
+                count: n as u32 + 1,
+            },
+        )
+    }
+
+    /// Takes a batch, which must be whole, filled by its putter and taken by nobody before.
+    fn take(&self) -> Option<usize> {
+        let batch = depot::take(&self.words)?;
+        let n = batch.head as usize / 16 - 1;
+        assert_eq!(batch.count as usize, n + 1, "address and count of different batches");
+        // SAFETY: the depot has given the batch to this thread alone.
+        self.objects[n].with_mut(|o| unsafe {
+            assert_eq!(*o, MADE, "taken twice, or before it was filled");
+            *o = TAKEN;
+        });
+        Some(n)
+    }
+
+    /// What is still inside, when no other thread is left.
+    fn drain(&self) -> Vec<usize> {
+        std::iter::from_fn(|| self.take()).collect()
+    }
+}
+
+/// Two threads put, one takes: every batch that found room is delivered exactly once, the others are still their
+/// putters'.
+#[test]
+fn two_put_and_one_takes() {
+    explore(Some(4), || {
+        let market = Market::new(2, 2);
+        let putters: Vec<_> = (0..2)
+            .map(|n| {
+                let market = market.clone();
+                thread::spawn(move || market.put(n))
+            })
+            .collect();
+        let mut got: Vec<usize> = (0..2).filter_map(|_| market.take()).collect();
+        let put: Vec<bool> = putters.into_iter().map(|t| t.join().unwrap()).collect();
+        assert_eq!(put, [true, true], "two words hold two batches");
+        got.extend(market.drain());
+        got.sort_unstable();
+        assert_eq!(got, [0, 1]);
+    });
+}
+
+/// One word, two batches: the depot never holds more than it may, and refuses nothing without cause.
+#[test]
+fn one_word_holds_one_batch() {
+    explore(None, || {
+        let market = Market::new(1, 2);
+        let other = {
+            let market = market.clone();
+            thread::spawn(move || market.put(1))
+        };
+        let mine = market.put(0);
+        let theirs = other.join().unwrap();
+        assert!(mine != theirs, "one batch has room, and only one");
+        assert_eq!(market.drain(), [usize::from(theirs)]);
+    });
+}
+
+/// Two threads want the same batch: one gets it.
+#[test]
+fn two_take_and_one_gets() {
+    explore(None, || {
+        let market = Market::new(2, 1);
+        assert!(market.put(0));
+        let other = {
+            let market = market.clone();
+            thread::spawn(move || market.take())
+        };
+        let mine = market.take();
+        let theirs = other.join().unwrap();
+        assert!(mine.is_some() != theirs.is_some(), "{mine:?} and {theirs:?}");
+    });
+}
+
+/// A word that is emptied and filled again while somebody looks at it still gives whole batches to one taker each: the
+/// place where an ABA fault would show. A batch taken is put again under the same address.
+#[test]
+fn batches_go_around() {
+    explore(Some(3), || {
+        let market = Market::new(1, 2);
+        assert!(market.put(0));
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let market = market.clone();
+                thread::spawn(move || {
+                    let Some(n) = market.take() else { return Vec::new() };
+                    if market.put(n) { Vec::new() } else { std::vec![n] }
+                })
+            })
+            .collect();
+        let mine = market.put(1);
+        let mut owned: Vec<usize> = if mine { Vec::new() } else { std::vec![1] };
+        for other in others {
+            owned.extend(other.join().unwrap());
+        }
+        owned.extend(market.drain());
+        owned.sort_unstable();
+        assert_eq!(owned, [0, 1], "each batch has exactly one owner in the end");
+    });
+}

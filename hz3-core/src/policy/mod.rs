@@ -1,0 +1,15 @@
+//! What the generator decides: the classes, the numbers that events and the heap read, and what page tags look like.
+
+mod class;
+mod naming;
+mod numbers;
+mod shape;
+mod space;
+mod tag;
+
+pub use class::Class;
+pub use naming::Naming;
+pub use numbers::{Body, Foreign, Policy};
+pub use shape::Shape;
+pub use space::{Space, no_table, tag_bytes, tag_of};
+pub use tag::Tag;

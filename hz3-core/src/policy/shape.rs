@@ -1,0 +1,42 @@
+//! What the heap has to know of a variant.
+
+use super::class::Class;
+use super::naming::Naming;
+use super::numbers::Policy;
+use super::space::Space;
+use super::tag::Tag;
+use crate::sync::{AtomicPtr, AtomicUsize};
+
+/// The numbers of one variant, its classes, and its page tags.
+///
+/// # Safety
+/// The implementor (the generator) promises: `classes` has `CLASSES` rows by rising size; `ARENA_PAGES` pages of tags and
+/// the arena fit the reservation that `POLICY` asks for; the words are used by this variant alone.
+pub unsafe trait Shape: Sized + 'static {
+    /// Page tags.
+    type Tag: Tag;
+    /// What the tag table covers.
+    type Space: Space;
+    /// Whose a freed object is, hence how a tag names its pool.
+    type Route: Naming;
+
+    /// The variant's name.
+    const NAME: &'static str;
+    /// Pages of the arena as configured; the bound that `free` compares with.
+    const ARENA_PAGES: usize;
+    /// Classes.
+    const CLASSES: usize;
+    /// Owners of runs; 1 where they belong to nobody in particular.
+    const SHARDS: usize;
+    /// Bits of a tag below the owner's.
+    const BIN_BITS: u32;
+    /// What events and the heap read.
+    const POLICY: Policy;
+
+    /// The class table.
+    fn classes() -> &'static [Class];
+    /// The word that holds the arena's base.
+    fn arena_base() -> &'static AtomicUsize;
+    /// The word that holds the flat tag table's address; only read where tags cover the whole address space.
+    fn flat_table() -> &'static AtomicPtr<u32>;
+}

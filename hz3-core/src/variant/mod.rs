@@ -1,0 +1,71 @@
+//! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
+
+mod choice;
+mod stats;
+
+pub use choice::{Above, Miss, Operations, Prefetch, Route};
+pub use stats::{Counter, KINDS, Kind, Stats};
+
+use crate::list::Slot;
+use crate::policy::{Body, Shape};
+use crate::statics::Shared;
+use crate::statics::block::ThreadBlock;
+use crate::statics::layout::Layout;
+
+/// One generated allocator.
+///
+/// # Safety
+/// The implementor (the generator) promises: `fine` answers every size `0..=FINE_MAX` and `coarse` every size up to
+/// `LARGEST` with the slot offset of a class that holds it; slot offsets are `(class + 1) * size_of::<Slot>()` and lie in
+/// the thread block's bank; the last of `classes` is of `LARGEST` bytes; the statics are used by this variant alone; `slot`
+/// and `thread` point into this thread's block, which is zero when the thread starts.
+pub unsafe trait Variant: Shape<Route: Route> + Operations {
+    /// Prefetching in `malloc`.
+    type Prefetch: Prefetch;
+    /// Sizes above `FINE_MAX`.
+    type Above: Above;
+    /// Whether events are counted.
+    type Stats: Stats;
+    /// This variant's statics.
+    type Shared: Shared;
+    /// This variant's thread block.
+    type Thread: ThreadBlock;
+
+    /// The resolved config.
+    const CONFIG: &'static core::ffi::CStr;
+    /// The name, for C.
+    const NAME_C: &'static core::ffi::CStr;
+    /// Largest size of the fine table, bytes.
+    const FINE_MAX: usize;
+    /// Largest size of any class, bytes.
+    const LARGEST: usize;
+    /// log2 of the coarse table's granule.
+    const COARSE_SHIFT: u32;
+    /// What a thread keeps outside of its block; follows from `Route`.
+    const BODY: Body;
+    /// Whether its `malloc` is the whole process's, that of the C library included.
+    const INTERPOSES: bool;
+
+    /// Slot offset of size class `[granule]`, granules of 16 bytes.
+    ///
+    /// `granule <= FINE_MAX / 16`.
+    unsafe fn fine(granule: usize) -> usize;
+    /// Slot offset from the coarse table.
+    ///
+    /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
+    unsafe fn coarse(index: usize) -> usize;
+    /// One counter for each kind of event; empty where events are not counted.
+    fn counters() -> &'static [Counter];
+    /// Where everything lies, for a reader outside of the process.
+    fn layout() -> &'static Layout;
+    /// The statics.
+    fn shared() -> &'static Self::Shared;
+    /// This thread's slot at a byte offset of its own row.
+    fn slot(offset: usize) -> *mut Slot;
+    /// This thread's slot at a byte offset of its bank of all rows; the same where there is one row.
+    fn bank_slot(offset: usize) -> *mut Slot;
+    /// The bank of threads that have none: zeroes that nobody writes. Null where banks are inside of blocks.
+    fn trap() -> *mut Slot;
+    /// This thread's block.
+    fn thread() -> *mut Self::Thread;
+}

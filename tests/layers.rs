@@ -1,0 +1,182 @@
+//! Layers look only down: what the modules of each crate name, held to the order that is written here once and that
+//! `docs/hacking.md` draws.
+
+#[path = "layers/scan.rs"]
+mod scan;
+
+use scan::Crate;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A crate and its rooms, the modules of its root, from above to below. Those of one layer do not know each other. The root
+/// itself knows all of them, and none knows the root but for what it passes on.
+struct Order {
+    krate: &'static str,
+    root: &'static str,
+    layers: &'static str,
+}
+
+const ORDERS: &[Order] = &[Order {
+    krate: "hz3-core",
+    root: "src/lib.rs",
+    layers: "abi > hot > event > variant > statics > heap > list, tls > policy > sync > os, text",
+}];
+
+/// The crates themselves, likewise.
+const CRATES: &str = "hz3, hz3-cli, hz3-preload, hz3-tests > hz3-lab, hz3-macros > hz3-project > hz3-config, hz3-core";
+
+fn home() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The number of a name's layer, from above. None if it has no place.
+fn layer(layers: &str, name: &str) -> Option<usize> {
+    layers
+        .split('>')
+        .position(|layer| layer.split(',').any(|other| other.trim() == name))
+}
+
+/// Everything that looks up or aside in a crate, as `file:line: …`.
+fn faults(krate: &Crate, layers: &str) -> Vec<String> {
+    let mut out = BTreeSet::new();
+    for room in &krate.rooms {
+        if layer(layers, room).is_none() {
+            out.insert(format!("`{room}` has no place in the order `{layers}`"));
+        }
+    }
+    for seen in &krate.uses {
+        if seen.krate != "crate" || seen.from.is_empty() {
+            continue;
+        }
+        let place = format!("{}:{}", seen.file.display(), seen.line);
+        let Some(to) = krate.room(&seen.name) else {
+            out.insert(format!(
+                "{place}: `{}` is nothing that the crate's root names",
+                seen.name
+            ));
+            continue;
+        };
+        if to == seen.from || layer(layers, to) > layer(layers, &seen.from) {
+            continue;
+        }
+        let from = &seen.from;
+        out.insert(format!(
+            "{place}: `{from}` uses `{to}`, which is not below it: {layers}"
+        ));
+    }
+    out.into_iter().collect()
+}
+
+fn sources(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut out = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            out.insert(path);
+        }
+    }
+    out
+}
+
+#[test]
+fn rooms_look_only_down() {
+    let mut all = Vec::new();
+    for order in ORDERS {
+        let folder = home().join(order.krate);
+        let krate = Crate::read(&folder.join(order.root));
+        all.extend(faults(&krate, order.layers));
+        let unread: Vec<_> = sources(&folder.join("src")).difference(&krate.files).cloned().collect();
+        all.extend(unread.iter().map(|file| format!("{}: no module", file.display())));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn crates_look_only_down() {
+    let mut all = Vec::new();
+    for name in CRATES.split(['>', ',']).map(str::trim) {
+        let src = home().join(if name == "hz3" { "." } else { name }).join("src");
+        for root in ["lib.rs", "main.rs"].map(|root| src.join(root)) {
+            let uses = if root.exists() {
+                Crate::read(&root).uses
+            } else {
+                Vec::new()
+            };
+            for seen in uses {
+                let to = seen.krate.replace('_', "-");
+                if layer(CRATES, &to).is_some_and(|to| Some(to) <= layer(CRATES, name)) {
+                    let place = format!("{}:{}", seen.file.display(), seen.line);
+                    all.push(format!(
+                        "{place}: `{name}` uses `{to}`, which is not below it: {CRATES}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// What the documentation draws is what is checked.
+#[test]
+fn the_documentation_draws_the_order() {
+    let text = std::fs::read_to_string(home().join("docs/hacking.md")).expect("docs/hacking.md");
+    for order in ORDERS {
+        let row = format!("| `{}` | `{}` |", order.krate, order.layers);
+        assert!(text.contains(&row), "docs/hacking.md, \"Layers\": no row\n{row}");
+    }
+    assert!(text.contains(CRATES), "docs/hacking.md, \"Layers\": no line\n{CRATES}");
+}
+
+const LAYERS: &str = "top > middle, beside > bottom";
+const ROOMS: &[&str] = &["top", "middle", "beside", "bottom"];
+
+fn found(room: &str, source: &str) -> Vec<String> {
+    faults(&Crate::planted(room, ROOMS, source), LAYERS)
+}
+
+#[test]
+fn a_look_up_is_found_in_every_form() {
+    for (line, source) in [
+        (1, "use crate::top;"),
+        (2, "// first\nuse crate::top::Thing;"),
+        (1, "use crate::{bottom::a, top::{self, b}};"),
+        (1, "pub(crate) use super::top::Thing;"),
+        (1, "fn f() { crate::top::g::<u8>() }"),
+        (2, "mod inner {\n    use super::super::top::Thing;\n}"),
+        (
+            3,
+            "/* crate::bottom\n \"*/\nstatic A: [super::top::T; 2] = [b\"\\\"\", r#\"\"\"#];",
+        ),
+        (1, "macro_rules! m { () => { $crate::top::f() } }"),
+        (1, "type A = &'static crate::top::T;"),
+        (1, "const C: char = '\"'; use crate::beside::f; const D: char = '\\'';"),
+    ] {
+        let faults = found("middle", source);
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&format!("planted.rs:{line}: `middle` uses ")),
+            "{source}\n{faults:?}"
+        );
+    }
+}
+
+#[test]
+fn what_looks_down_is_no_fault() {
+    for source in [
+        "use crate::bottom::{a, b}; use super::bottom; use self::top::a; mod inner { use super::top::x; }",
+        "// use crate::top;\n/// [`crate::top`]\n/* use crate::top; /* */ use crate::top; */",
+        "const A: &str = \"use crate::top;\"; const B: &str = r#\"crate::top::x \" crate::top::y\"#;",
+        "use other::top::x; use std::fmt; use crate::middle::x;",
+    ] {
+        assert_eq!(found("middle", source), Vec::<String>::new(), "{source}");
+    }
+}
+
+#[test]
+fn a_name_that_leads_nowhere_is_told() {
+    assert_eq!(
+        found("middle", "use crate::Thing;"),
+        ["planted.rs:1: `Thing` is nothing that the crate's root names"]
+    );
+}
