@@ -1,4 +1,4 @@
-//! The `hz3` command, run as `cargo hz3 …`.
+//! The `cargo hz3` command.
 //!
 //! One file per command under `commands/`; a new command is one variant of [`commands::Command`] and one module.
 #![forbid(unsafe_code)]
@@ -15,8 +15,9 @@ mod step;
 mod style;
 mod tables;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hz3_project::{Code, Error};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Build, look at, prove and measure malloc variants.
@@ -29,9 +30,23 @@ struct Arguments {
     command: commands::Command,
 }
 
+/// The command line as one word, as shells and manual pages know it.
+fn as_one_word() -> clap::Command {
+    Arguments::command().name("cargo-hz3")
+}
+
+/// The words of the command line. Cargo starts an installed `cargo-hz3` with its own word before the command.
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "hz3") {
+        words.remove(1);
+    }
+    words
+}
+
 /// Reads the command line. What clap has to say instead of running a command is said by it, with its exit code.
 fn arguments() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|said| {
+    Arguments::try_parse_from(words()).map_err(|said| {
         let (printed, code) = (said.print(), said.exit_code());
         let lost = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
         ExitCode::from(match u8::try_from(code) {

@@ -115,7 +115,7 @@ fn hostile_traces_are_refused_with_their_place() {
 
 /// `hz3 arguments…` with an output of its own: the exit code and what stands on stderr.
 fn with_output(sandbox: &Sandbox, arguments: &[&str], output: Stdio) -> (Option<i32>, String) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_hz3"))
+    let ended = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
         .args(arguments)
         .current_dir(sandbox.path())
         .stdout(output)
@@ -167,7 +167,7 @@ fn a_full_output_is_told_and_is_no_success() {
         );
     }
     // Nor may a full stderr be what ends it.
-    let ended = Command::new(env!("CARGO_BIN_EXE_hz3"))
+    let ended = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
         .args(["explain", "none"])
         .current_dir(sandbox.path())
         .stderr(full())

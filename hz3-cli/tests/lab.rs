@@ -201,7 +201,7 @@ impl Copy {
     /// Ctrl-C before a row had its first look: exit code 130, and nothing is kept.
     #[track_caller]
     fn interrupted(&self) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hz3"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
             .args(["compare", "glibc", "mine", "--time-budget", "10m", "--", "sleep", "0.3"])
             .current_dir(self.path())
             .stdout(Stdio::piped())

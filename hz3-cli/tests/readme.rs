@@ -223,7 +223,7 @@ impl Copy {
         let shim = bin.join("cargo");
         let text = format!(
             "#!/bin/sh\nif [ \"$1\" = hz3 ]; then shift; exec '{}' \"$@\"; fi\nexec '{cargo}' \"$@\"\n",
-            env!("CARGO_BIN_EXE_hz3")
+            env!("CARGO_BIN_EXE_cargo-hz3")
         );
         std::fs::write(&shim, text).expect("the shim");
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 #[derive(clap::Args)]
 #[command(after_help = "All configs are checked before the first is built. The library of a variant is target/hz3/libhz3_<name>.so.")]
 pub struct Arguments {
-    /// Configs: names of files in configs/, or paths
-    #[arg(value_name = "NAME|FILE", required_unless_present = "all")]
+    /// Configs: names of files in configs/, or paths; `default` if none is named
+    #[arg(value_name = "NAME|FILE")]
     names: Vec<String>,
     /// Every config in configs/
     #[arg(long, conflicts_with = "names")]
@@ -54,7 +54,11 @@ pub fn quietly(names: &[String]) -> Outcome {
 
 fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     let project = Project::find()?;
-    let plans = configs::load_all(&project, &arguments.names)?;
+    let names = match arguments.names.is_empty() && !arguments.all {
+        true => &vec!["default".to_owned()],
+        false => &arguments.names,
+    };
+    let plans = configs::load_all(&project, names)?;
     for plan in &plans {
         configs::report_refuted(plan);
         configs::report_notes(plan, |note| note.about == hz3_config::notes::FLAT);
@@ -65,7 +69,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     std::fs::create_dir_all(folder).on("create", folder)?;
     let lock = Lock::take(folder)?;
     plans.iter().try_for_each(|plan| claim(&project, plan))?;
-    let bar = progress(plans.len());
+    let bar = progress(&plans);
     let mut built: Vec<Library> = Vec::new();
     let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
     for plan in &plans {
@@ -97,13 +101,24 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     if failed { Err(Failure::silent(Code::Failed)) } else { Ok(()) }
 }
 
-/// A bar on terminals, nothing elsewhere and for a single variant.
-fn progress(steps: usize) -> ProgressBar {
-    if steps < 2 {
-        return ProgressBar::hidden();
+/// What is being built, and for how long: at once, and always. A bar on terminals, a line elsewhere.
+fn progress(plans: &[Plan]) -> ProgressBar {
+    let bar = ProgressBar::new(plans.len() as u64);
+    let template = match plans {
+        [plan] => {
+            bar.set_message(plan.name.clone());
+            "building {msg}  {elapsed}"
+        }
+        _ => "{bar:24} {pos}/{len}  {msg}  {elapsed}",
+    };
+    if bar.is_hidden() {
+        match plans {
+            [plan] => eprintln!("building {}", plan.name),
+            _ => eprintln!("building {} variants", plans.len()),
+        }
+        return bar;
     }
-    let bar = ProgressBar::new(steps as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len}  {msg}  {elapsed}") {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));

@@ -69,6 +69,10 @@ commands! {
     Trace => trace,
     /// Run recorded traces under any allocator
     Replay => replay,
+    /// Print what a shell needs to complete commands and options
+    Completions => completions,
+    /// Write the help of all commands as manual pages
+    Man => man,
 }
 
 /// Prints `value` as JSON, for people to read as well.

@@ -31,7 +31,7 @@ impl Ended {
 
 /// `hz3 arguments…` in `folder`.
 pub fn hz3(folder: &Path, arguments: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_hz3"))
+    let output = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
         .args(arguments)
         .current_dir(folder)
         .env_remove("LD_PRELOAD")
