@@ -1,7 +1,7 @@
 //! Configs, loaded and compared.
 
 use crate::style;
-use hz3_config::notes::Note;
+use hz3_config::remarks::Remark;
 use hz3_config::{Diagnostics, Plan};
 use hz3_project::{Code, Error, Outcome, Place, name};
 use std::collections::BTreeMap;
@@ -188,10 +188,10 @@ pub fn report_refuted(plan: &Plan) {
     }
 }
 
-/// Says on stderr what is worth knowing about a config: those notes that `wanted` takes.
-pub fn report_notes(plan: &Plan, wanted: impl Fn(&Note) -> bool) {
-    for note in hz3_config::notes::of(plan).iter().filter(|note| wanted(note)) {
-        eprintln!("{}: `{}`: {}", style::note("note"), plan.name, note.text);
+/// Says on stderr what is worth knowing about a config: those remarks that `wanted` takes.
+pub fn report_remarks(plan: &Plan, wanted: impl Fn(&Remark) -> bool) {
+    for remark in hz3_config::remarks::of(plan).iter().filter(|remark| wanted(remark)) {
+        eprintln!("{}: `{}`: {}", style::note("remark"), plan.name, remark.text);
     }
 }
 

@@ -59,7 +59,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "tag_table_bytes": cost.metadata.tag_table_bytes,
             "tag_bytes_per_segment": cost.metadata.tag_bytes_per_segment,
         },
-        "notes": hz3_config::notes::of(plan),
+        "remarks": hz3_config::remarks::of(plan),
         "arena": { "bytes": plan.arena.size, "base": plan.arena.base },
     })
 }

@@ -5,7 +5,7 @@ mod common;
 use common::{Sandbox, hz3, root};
 
 /// What is worth knowing about the sandbox's `default`.
-const NOTE: &str = "note: `default`: 4 of 72 classes save no memory: an object of the next larger class takes no more of its \
+const REMARK: &str = "remark: `default`: 4 of 72 classes save no memory: an object of the next larger class takes no more of its \
                     run. They have 480, 960, 1920, 3840 bytes\n";
 
 #[test]
@@ -20,15 +20,15 @@ fn classes_that_save_nothing_and_flat_tables_are_told() {
         .collect();
     assert_eq!(marked, ["480", "960", "1920", "3840"]);
     assert!(
-        ended.out.contains("Notes\n4 of 72 classes save no memory"),
+        ended.out.contains("Remarks\n4 of 72 classes save no memory"),
         "{}",
         ended.out
     );
     let json = sandbox.hz3(&["explain", "default", "--format", "json"]).with(0).json();
     let marked = json["classes"].as_array().expect("classes").iter();
     assert_eq!(marked.filter(|class| class["saves_nothing"] == true).count(), 4);
-    assert_eq!(json["notes"][0]["about"], "classes-save-nothing");
-    assert!(!sandbox.hz3(&["explain", "wide"]).with(0).out.contains("Notes"));
+    assert_eq!(json["remarks"][0]["about"], "classes-save-nothing");
+    assert!(!sandbox.hz3(&["explain", "wide"]).with(0).out.contains("Remarks"));
 
     sandbox.write(
         "configs/level.toml",
@@ -37,7 +37,7 @@ fn classes_that_save_nothing_and_flat_tables_are_told() {
     let flat = "`tag.space = \"flat\"` needs 64 GiB of address space for its table";
     let ended = sandbox.hz3(&["check", "level"]).with(0);
     assert!(
-        ended.err.starts_with(&format!("note: `level`: {flat}")),
+        ended.err.starts_with(&format!("remark: `level`: {flat}")),
         "{}",
         ended.err
     );
@@ -46,14 +46,14 @@ fn classes_that_save_nothing_and_flat_tables_are_told() {
             .hz3(&["explain", "level"])
             .with(0)
             .out
-            .contains(&format!("Notes\n{flat}"))
+            .contains(&format!("Remarks\n{flat}"))
     );
     let json = sandbox.hz3(&["check", "level", "--format", "json"]).with(0).json();
-    assert_eq!(json["configs"][0]["notes"][0]["about"], "flat-address-space");
+    assert_eq!(json["configs"][0]["remarks"][0]["about"], "flat-address-space");
     // It is told before anything is built, which this sandbox cannot do.
     let ended = sandbox.hz3(&["build", "level", "default"]);
     assert!(
-        ended.err.starts_with(&format!("note: `level`: {flat}")),
+        ended.err.starts_with(&format!("remark: `level`: {flat}")),
         "{}",
         ended.err
     );
@@ -71,7 +71,7 @@ fn check_says_what_is_well() {
         .filter_map(|l| l.split_whitespace().next())
         .collect();
     assert_eq!(names, ["default", "wide"]);
-    assert_eq!(ended.err, NOTE);
+    assert_eq!(ended.err, REMARK);
     assert!(!ended.out.contains('\x1b'), "no colour outside of a terminal");
 }
 
@@ -133,7 +133,7 @@ fn check_reports_identical_configs() {
     );
     let ended = sandbox.hz3(&["check"]).with(1);
     let warning = "warning: `twin` and `wide` are one allocator: their tables and code are identical\n";
-    assert_eq!(ended.err, format!("{NOTE}{warning}"));
+    assert_eq!(ended.err, format!("{REMARK}{warning}"));
     sandbox.hz3(&["check", "--allow-identical"]).with(0);
 }
 

@@ -5,7 +5,7 @@
 //! what a plan costs before anything is built.
 //!
 //! Layers, each knowing only those above it in this list: `knob` (what can be said, declared once), `chain` (a file
-//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`notes`], [`schema`] and
+//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`remarks`], [`schema`] and
 //! [`emit`]. Beside them, for everybody: [`mod@file`] (files that a user names), [`suggest`] (what to type next) and
 //! [`mod@soname`] (names for linkers).
 
@@ -19,10 +19,10 @@ pub mod emit;
 pub mod file;
 mod hash;
 mod knob;
-pub mod notes;
 pub mod plan;
 pub mod preset;
 mod recognise;
+pub mod remarks;
 mod resolve;
 pub mod schema;
 pub mod soname;

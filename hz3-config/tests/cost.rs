@@ -140,7 +140,11 @@ fn classes_that_save_nothing_are_told() {
             assert_eq!(row.saves_nothing, without <= with, "{} {}", plan.name, class.size);
             idle += u32::from(row.saves_nothing);
         }
-        let about = |word: &str| hz3_config::notes::of(&plan).into_iter().find(|note| note.about == word);
+        let about = |word: &str| {
+            hz3_config::remarks::of(&plan)
+                .into_iter()
+                .find(|remark| remark.about == word)
+        };
         let note = about("classes-save-nothing");
         let start = format!("{idle} of {} classes save", plan.classes.len());
         assert_eq!(note.is_some(), idle > 0, "{}", plan.name);

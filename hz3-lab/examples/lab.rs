@@ -28,7 +28,7 @@ fn main() -> hz3_lab::Result<()> {
     let clients = Clients::build(&place, |name| eprintln!("building {name}"))?;
     let rows = rows::select(&rows.split(',').map(Into::into).collect::<Vec<_>>())?;
     let mut libraries = Allocator::find_all(&place, libraries)?;
-    let plan = compare::Plan {
+    let schedule = compare::Schedule {
         base: libraries.remove(0),
         null: usize::from(libraries.is_empty()),
         others: libraries,
@@ -44,7 +44,7 @@ fn main() -> hz3_lab::Result<()> {
         commit: None,
         command: words.clone(),
     };
-    let record = compare::run(&plan, &clients, &mut Stderr)?;
+    let record = compare::run(&schedule, &clients, &mut Stderr)?;
     print!("{}", table::text(&record));
     Ok(())
 }

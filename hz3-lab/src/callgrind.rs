@@ -1,4 +1,4 @@
-//! Exact instruction totals of a short run, by valgrind's callgrind.
+//! Exact instruction totals of a short execution, by valgrind's callgrind.
 
 use crate::{Error, Result, child};
 use hz3_project::Allocator;

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What one run gave.
+/// What one execution gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The judged value in the metric's base unit (ns/op, ms, bytes).
@@ -60,7 +60,7 @@ struct Said {
     rss_end: u64,
 }
 
-/// A name for a file of this run: of this process, and of this call, since tests run on threads.
+/// A name for a file of this process and of this call, since tests run on threads.
 pub(crate) fn scratch(clients: &Clients, what: &str) -> PathBuf {
     static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let k = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -94,7 +94,7 @@ pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// The end of a file, as much as the last lines of a run may be.
+/// The end of a file: as much as the last lines of a process may be.
 fn tail(path: &Path) -> Vec<u8> {
     const MOST: u64 = 4096;
     let mut bytes = Vec::new();

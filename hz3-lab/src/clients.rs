@@ -110,7 +110,7 @@ impl Clients {
     pub fn tracer(&self) -> PathBuf {
         self.folder.join("libtracer.so")
     }
-    /// The folder: scripts are here, and reports of single runs.
+    /// The folder: scripts are here, and reports of single executions.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -1,11 +1,11 @@
-//! How a run ended badly, in words: exit code or signal, and the last lines that it wrote.
+//! How a process ended badly, in words: exit code or signal, and the last lines that it wrote.
 
 /// Lines that are repeated at most.
 const LINES: usize = 3;
 /// Characters of a line that are repeated at most.
 const WIDTH: usize = 160;
 
-/// `exit code 3`, `killed by signal 11 (SIGSEGV)`; and what a run wrote last, if it wrote something.
+/// `exit code 3`, `killed by signal 11 (SIGSEGV)`; and what a process wrote last, if it wrote something.
 pub fn words(exit: i32, signal: i32, written: &[u8]) -> String {
     let how = match (signal, exit) {
         (0, exit) => format!("exit code {exit}"),

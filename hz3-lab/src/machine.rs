@@ -19,7 +19,7 @@ pub struct Machine {
     pub overcommit: String,
     /// C library.
     pub libc: String,
-    /// Load average over one minute when the run began.
+    /// Load average over one minute when the comparison began.
     pub load: f64,
 }
 

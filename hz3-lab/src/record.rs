@@ -50,7 +50,7 @@ pub struct Settings {
     pub budget: f64,
     /// First seed.
     pub seed: u64,
-    /// Whether the full sizes were run.
+    /// Whether the full sizes were measured.
     pub full: bool,
 }
 
@@ -136,9 +136,9 @@ pub struct Cell {
     pub live_peak: Option<u64>,
     /// Failed allocations, all blocks.
     pub failures: u64,
-    /// Resident bytes over time in a run of its own: microseconds, bytes.
+    /// Resident bytes over time in an execution of its own: microseconds, bytes.
     pub series: Vec<[u64; 2]>,
-    /// Instructions of a short run under callgrind.
+    /// Instructions of a short execution under callgrind.
     pub instructions: Option<u64>,
     /// Why there are no figures, if there are none.
     pub problem: Option<String>,
@@ -165,7 +165,7 @@ pub struct Outcome {
     pub judged_hi: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
-    /// The smallest change in percent that this run could have told from nothing; none if there were too few blocks.
+    /// The smallest change in percent that this comparison could have told from nothing; none if there were too few blocks.
     pub smallest_percent: Option<f64>,
     /// True if the effect is surely smaller than the margin: undecided for good.
     pub negligible: bool,

@@ -1,7 +1,7 @@
 //! A whole comparison, with libraries whose difference is known: forwarders to the C library, one of which wastes time.
 
 use hz3_lab::clients::Clients;
-use hz3_lab::compare::{self, Plan, Watch};
+use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
 use hz3_project::{Allocator, Kind, Place};
@@ -58,10 +58,10 @@ impl Lab {
             path: Some(path),
         }
     }
-    fn plan(&self, base: Allocator, others: Vec<Allocator>) -> Plan {
+    fn schedule(&self, base: Allocator, others: Vec<Allocator>) -> Schedule {
         let mut job = Job::of(ROWS.iter().find(|r| r.name == "small").unwrap(), &self.clients, false).unwrap();
         job.command.extend(["--steps".into(), "300000".into()]);
-        Plan {
+        Schedule {
             base,
             others,
             jobs: vec![job],
@@ -97,7 +97,7 @@ impl Watch for Quiet {
     }
     fn progress(&mut self, share: f64, _: &str) {
         assert!((0.0..=1.0).contains(&share));
-        // A machine that is busy for a moment makes the rest look no longer, as what a run costs is not learnt anew.
+        // A machine that is busy for a moment makes the rest look no longer, as what a sample costs is not learnt anew.
         assert!(share >= self.share, "the bar goes back from {} to {share}", self.share);
         self.share = share;
         self.steps += 1;
@@ -113,7 +113,7 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
     let (fast, slow) = (lab.forwarder("fast", 0), lab.forwarder("slow", 120));
     for (base, other, want) in [(&fast, &slow, Verdict::NoGo), (&slow, &fast, Verdict::Go)] {
         let record = compare::run(
-            &lab.plan(base.clone(), vec![other.clone()]),
+            &lab.schedule(base.clone(), vec![other.clone()]),
             &lab.clients,
             &mut Quiet::default(),
         )
@@ -152,16 +152,16 @@ fn the_same_allocator_twice_is_refused() {
     let lab = Lab::new("same");
     let a = lab.forwarder("a", 3);
     let b = lab.forwarder("b", 3);
-    let e = compare::run(&lab.plan(a.clone(), vec![b]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    let e = compare::run(&lab.schedule(a.clone(), vec![b]), &lab.clients, &mut Quiet::default()).unwrap_err();
     assert!(e.message.starts_with("a and b are the same allocator"), "{e}");
     let e = compare::run(
-        &lab.plan(a.clone(), vec![a.clone()]),
+        &lab.schedule(a.clone(), vec![a.clone()]),
         &lab.clients,
         &mut Quiet::default(),
     )
     .unwrap_err();
     assert!(e.message.starts_with("'a' is named twice"), "{e}");
-    let e = compare::run(&lab.plan(a, vec![]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    let e = compare::run(&lab.schedule(a, vec![]), &lab.clients, &mut Quiet::default()).unwrap_err();
     assert!(e.message.starts_with("nothing to compare"), "{e}");
 }
 
@@ -172,8 +172,8 @@ fn what_was_measured_before_a_stop_is_kept() {
         stop_after: Some(15),
         ..Quiet::default()
     };
-    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
-    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    let schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let record = compare::run(&schedule, &lab.clients, &mut watch).unwrap();
     assert!(record.interrupted);
     let row = &record.rows[0];
     let blocks = row.cells[0].values.len();
@@ -188,7 +188,7 @@ fn what_was_measured_before_a_stop_is_kept() {
     assert_eq!(back.rows[0].cells[0], record.rows[0].cells[0]);
 }
 
-/// Ends badly in the run with seed 5004, which is the fourth block's.
+/// Ends badly in the process with seed 5004, which is the fourth block's.
 const FOURTH: &str = r#"
 #include <fcntl.h>
 #include <signal.h>
@@ -212,8 +212,8 @@ __attribute__((constructor)) static void look(void) {
 fn a_failing_run_is_named_with_its_seed_its_ending_and_its_last_lines() {
     let lab = Lab::new("fails");
     let mut watch = Quiet::default();
-    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.library("b", 1, FOURTH)]);
-    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    let schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.library("b", 1, FOURTH)]);
+    let record = compare::run(&schedule, &lab.clients, &mut watch).unwrap();
     let problem = record.rows[0].cells[1].problem.clone().unwrap();
     assert!(
         problem.starts_with("block 4, seed 5004: ")
@@ -234,14 +234,14 @@ fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
         "__attribute__((constructor)) static void end(void) { __builtin_trap(); }\n",
     );
     let e = compare::run(
-        &lab.plan(base, vec![lab.forwarder("b", 1)]),
+        &lab.schedule(base, vec![lab.forwarder("b", 1)]),
         &lab.clients,
         &mut Quiet::default(),
     )
     .unwrap_err();
     assert_eq!(e.code, hz3_project::Code::Failed);
     assert!(
-        e.message.starts_with("a runs on none of the rows: ") && e.message.contains("SIGILL"),
+        e.message.starts_with("a works on none of the rows: ") && e.message.contains("SIGILL"),
         "{e}"
     );
 }
@@ -253,8 +253,8 @@ fn a_stop_in_the_pilot_is_no_failure_of_the_machine() {
         stop_after: Some(1),
         ..Quiet::default()
     };
-    let plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
-    let e = compare::run(&plan, &lab.clients, &mut watch).unwrap_err();
+    let schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let e = compare::run(&schedule, &lab.clients, &mut watch).unwrap_err();
     assert_eq!(e.code, hz3_project::Code::Stopped, "{e}");
 }
 
@@ -272,14 +272,14 @@ fn a_client_of_several_threads_has_no_share_of_its_own() {
 #[test]
 fn a_budget_too_short_leaves_rows_out_by_name() {
     let lab = Lab::new("budget");
-    let mut plan = lab.plan(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
-    let mut second = plan.jobs[0].clone();
+    let mut schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
+    let mut second = schedule.jobs[0].clone();
     second.name = "another".into();
     second.command.extend(["--steps".into(), "30000000".into()]);
-    plan.jobs.push(second);
-    plan.budget = Duration::from_secs(12);
+    schedule.jobs.push(second);
+    schedule.budget = Duration::from_secs(12);
     let mut watch = Quiet::default();
-    let record = compare::run(&plan, &lab.clients, &mut watch).unwrap();
+    let record = compare::run(&schedule, &lab.clients, &mut watch).unwrap();
     assert!(
         watch.said.iter().any(|s| s.contains("no time for another")),
         "{:?}",

@@ -1,4 +1,4 @@
-//! `bench`: the rows, and single runs of them. A single run is a figure without a verdict: `compare` judges.
+//! `bench`: the rows, and single samples of them. A single sample is a figure without a verdict: `compare` judges.
 
 use super::Format;
 use crate::fresh::Fresh;
@@ -34,7 +34,7 @@ pub struct Arguments {
     format: Format,
 }
 
-/// One run of one row under one library.
+/// One sample of one row under one contender.
 #[derive(serde::Serialize)]
 pub struct Run {
     row: String,
@@ -107,7 +107,7 @@ pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> R
     })
 }
 
-/// Shows runs.
+/// Shows samples.
 pub fn print(runs: &[Run], format: Format) -> Outcome {
     if format == Format::Json {
         return super::print_json(&runs);

@@ -61,7 +61,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     let plans = configs::load_all(&project, names)?;
     for plan in &plans {
         configs::report_refuted(plan);
-        configs::report_notes(plan, |note| note.about == hz3_config::notes::FLAT);
+        configs::report_remarks(plan, |remark| remark.about == hz3_config::remarks::FLAT);
     }
     let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
 

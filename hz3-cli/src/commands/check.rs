@@ -6,7 +6,7 @@ use hz3_project::{Code, Error, Outcome};
 use hz3_project::Place;
 use crate::style;
 use hz3_config::Plan;
-use hz3_config::notes::{self, Note};
+use hz3_config::remarks::{self, Remark};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ struct Row<'a> {
     classes: Option<usize>,
     largest_bytes: Option<u32>,
     refuted: Option<&'a str>,
-    notes: Vec<Note>,
+    remarks: Vec<Remark>,
     errors: Vec<Wrong<'a>>,
 }
 
@@ -69,7 +69,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     for plan in &plans {
         configs::report_refuted(plan);
-        configs::report_notes(plan, |_| true);
+        configs::report_remarks(plan, |_| true);
     }
     let identical = configs::report_identical(&plans);
     configs::bad(loaded.len() - plans.len(), loaded.len())?;
@@ -138,7 +138,7 @@ fn row(one: &Loaded) -> Row<'_> {
         classes: plan.map(|plan| plan.classes.len()),
         largest_bytes: plan.map(Plan::largest),
         refuted: plan.and_then(|plan| plan.refuted.as_deref()),
-        notes: plan.map(notes::of).unwrap_or_default(),
+        remarks: plan.map(remarks::of).unwrap_or_default(),
         errors,
     }
 }

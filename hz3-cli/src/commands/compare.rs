@@ -3,7 +3,7 @@
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
-use hz3_lab::compare::{self, Plan, Watch};
+use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::commit::Commit;
 use hz3_lab::ledger::{Ledger, Shelf};
 use hz3_lab::record::Record;
@@ -61,7 +61,7 @@ pub struct Arguments {
     /// First seed of the clients
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Add instruction totals of a short run under callgrind
+    /// Add instruction totals of a short execution under callgrind
     #[arg(long)]
     instructions: bool,
     /// Add the base once more, or so many times: nothing must be found
@@ -121,7 +121,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// Takes over Ctrl-C: the first ends the run with what it has, the second ends the program.
+    /// Takes over Ctrl-C: the first ends the comparison with what it has, the second ends the program.
     pub fn new() -> Result<Self, Error> {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
@@ -237,7 +237,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         ledger.open(shelf)?;
     }
     let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
-    let plan = Plan {
+    let schedule = Schedule {
         base,
         others,
         jobs: jobs(&arguments, &place, &clients)?,
@@ -255,7 +255,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         command: std::env::args().skip(1).collect(),
     };
     let mut bar = Bar::new()?;
-    let result = compare::run(&plan, &clients, &mut bar);
+    let result = compare::run(&schedule, &clients, &mut bar);
     bar.finish();
     let record = result?;
     if arguments.json {
@@ -301,7 +301,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     Ok(())
 }
 
-/// What of ours did not run where it should: the base, variants and files, by row. A peer's failure is its own affair, and
+/// What of ours did not work where it should: the base, variants and files, by row. A peer's failure is its own affair, and
 /// a row for which there was no time did not fail.
 fn failures(record: &Record) -> Vec<String> {
     let mut failed = Vec::new();

@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Rounds of traffic before the first call that counts
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     warm: u32,
-    /// Calls of one kind in a row: 1 alternates malloc and free
+    /// Equal calls one after another: 1 alternates malloc and free
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     burst: u32,
     /// Objects of the size that stay alive meanwhile

@@ -124,7 +124,7 @@ fn keys(a: &Plan, b: &Plan) -> Result<Vec<Pair>, Error> {
     Ok(pairs(&flat(a)?, &flat(b)?))
 }
 
-/// Rows of the class tables, by size: ids and slot offsets shift with every row before and say nothing.
+/// Lines of the class tables, by size: ids and slot offsets shift with every line before and say nothing.
 fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
     let rows = |plan: &Plan| -> BTreeMap<u32, String> {
         plan.classes

@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     memory(&plan, &cost, arguments.threads);
     section("Policies");
     policies(&plan);
-    notes(&plan);
+    remarks(&plan);
     configs::report_refuted(&plan);
     Ok(())
 }
@@ -215,7 +215,7 @@ fn outside(plan: &Plan, cost: &Cost) -> String {
     match plan.ownership.mode {
         Ownership::Adopt => "nothing".to_owned(),
         Ownership::OwnerBank => format!(
-            "{bytes} B: {} rows of {} slots of {SLOT_BYTES} B, and spares; untouched rows are not backed",
+            "{bytes} B: {} slot arrays of {} slots of {SLOT_BYTES} B, and spares; untouched ones are not backed",
             plan.ownership.shards,
             plan.classes.len() + 1
         ),
@@ -227,14 +227,14 @@ fn base(base: u64) -> String {
     if base == 0 { "where the kernel likes".to_owned() } else { format!("at {base:#x} if that is free") }
 }
 
-fn notes(plan: &Plan) {
-    let notes = hz3_config::notes::of(plan);
-    if notes.is_empty() {
+fn remarks(plan: &Plan) {
+    let remarks = hz3_config::remarks::of(plan);
+    if remarks.is_empty() {
         return;
     }
-    section("Notes");
-    for note in notes {
-        println!("{}", note.text);
+    section("Remarks");
+    for remark in remarks {
+        println!("{}", remark.text);
     }
 }
 

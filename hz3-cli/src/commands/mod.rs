@@ -41,7 +41,7 @@ commands! {
     Check => check,
     /// Show the tables that a config gives, and what they cost
     Explain => explain,
-    /// Compare two variants: keys, table rows, bytes, instructions
+    /// Compare two variants: keys, lines of the tables, bytes, instructions
     Diff => diff,
     /// Run a program under a variant
     Run => run,
@@ -57,9 +57,9 @@ commands! {
     Schema => schema,
     /// Count the instructions of malloc, free & co, exactly
     Count => count,
-    /// Compare variants and peers: paired runs, intervals, a verdict for each row
+    /// Compare variants and peers: measured in pairs, with intervals and a verdict for each row
     Compare => compare,
-    /// List the workloads, or run some of them once
+    /// List the rows, or measure some of them once
     Bench => bench,
     /// Show what was compared before; mark a config as refuted
     Ledger => ledger,

@@ -1,4 +1,4 @@
-//! `replay`: runs recorded traces under any allocator, once each. `compare --trace` judges.
+//! `replay`: replays recorded traces under any allocator, once each. `compare --trace` judges.
 
 use super::Format;
 use super::bench::{Run, print, single};

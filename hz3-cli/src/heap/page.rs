@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Pages a row of a segment's picture.
+/// Pages of a line of a segment's picture.
 const COLUMNS_OF_PAGES: u16 = 128;
 /// Pixels of a cell.
 const CELL: u16 = 8;
@@ -208,7 +208,7 @@ fn picture(out: &mut String, s: &Snapshot, segment: &Segment) {
     );
 }
 
-/// A rectangle for each row that a span has pages in, as one path.
+/// A rectangle for each line that a span has pages in, as one path.
 fn outline(span: &Span) -> String {
     let mut path = String::new();
     let (mut at, end) = (span.first, span.first.saturating_add(span.pages));

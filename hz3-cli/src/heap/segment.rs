@@ -52,7 +52,7 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
-    /// What kind of free page this is; None if it is in use.
+    /// Which sort of free page this is; None if it is in use.
     fn free(&self, page: u64) -> Option<Use> {
         let n = self.numbers;
         if self.block.bit(n.segment_out, page) {

@@ -58,7 +58,7 @@ pub fn state_name(state: FreeState) -> &'static str {
     }
 }
 
-/// What a cell shows; of several kinds that have equally many pages, the one that stands first here.
+/// What a cell shows; of several sorts that have equally many pages, the one that stands first here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Shade {
     Band(usize),

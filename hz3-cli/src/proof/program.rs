@@ -1,4 +1,4 @@
-//! What a program's file says about interposition, before it is run.
+//! What a program's file says about interposition, before it is started.
 
 use hz3_project::library::{Library, NotLibrary};
 use std::ffi::{OsStr, OsString};

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a run showed.
+/// What an execution of the program showed.
 #[derive(Debug)]
 pub struct Trial {
     /// The programs of all processes that the dynamic linker started; a process may execute several.

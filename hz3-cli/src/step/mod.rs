@@ -25,7 +25,7 @@ pub struct Request {
     pub calls: u32,
     /// Rounds of unobserved traffic before.
     pub warm: u32,
-    /// Calls of the same kind in a row.
+    /// Equal calls one after another.
     pub burst: u32,
     /// Objects of the size that stay alive meanwhile.
     pub live: u32,

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// What to compare, and how long.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct Schedule {
     /// The base.
     pub base: Allocator,
     /// What is compared with it.
@@ -60,11 +60,11 @@ pub trait Watch {
 const SELF: &str = "(again)";
 
 /// Runs a comparison. What was measured is returned even if it was cut short.
-pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Record> {
-    let mut contenders = vec![plan.base.clone()];
-    contenders.extend(plan.others.iter().cloned());
+pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> Result<Record> {
+    let mut contenders = vec![schedule.base.clone()];
+    contenders.extend(schedule.others.iter().cloned());
     let snapshot = Snapshot::of(clients, &mut contenders)?;
-    for n in 1..=plan.null {
+    for n in 1..=schedule.null {
         let label = if n == 1 {
             SELF.to_string()
         } else {
@@ -85,18 +85,18 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         watch.say(&format!("warning: {w}"));
     }
     let when = utc_now();
-    let rows = plan
+    let rows = schedule
         .jobs
         .iter()
         .map(|job| row_record(job, clients, &contenders))
         .collect();
-    let mut runner = Runner::new(plan, clients, watch, contenders, rows);
+    let mut runner = Runner::new(schedule, clients, watch, contenders, rows);
     runner.pilot()?;
     runner.estimate();
     runner.null_phase();
     runner.blocks();
     runner.last_look();
-    if plan.instructions {
+    if schedule.instructions {
         runner.instructions();
     }
     let interrupted = runner.watch.stop();
@@ -107,7 +107,7 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         .map(|l| {
             // The base's other selves are the base.
             let label = if l.label.starts_with(SELF) {
-                &plan.base.label
+                &schedule.base.label
             } else {
                 &l.label
             };
@@ -120,7 +120,7 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         let mut h = DefaultHasher::new();
         (
             &when,
-            &plan.command,
+            &schedule.command,
             rows.first().map(|r: &RowRecord| format!("{:?}", r.cells)),
         )
             .hash(&mut h);
@@ -135,16 +135,16 @@ pub fn run<W: Watch>(plan: &Plan, clients: &Clients, watch: &mut W) -> Result<Re
         ),
         when,
         tool: env!("CARGO_PKG_VERSION").into(),
-        command: plan.command.clone(),
-        commit: plan.commit.clone(),
+        command: schedule.command.clone(),
+        commit: schedule.commit.clone(),
         machine,
         settings: Settings {
             alpha: Looks::ALPHA,
             looks: Looks::COUNTS.to_vec(),
-            margin: plan.margin,
-            budget: plan.budget.as_secs_f64(),
-            seed: plan.seed,
-            full: plan.full,
+            margin: schedule.margin,
+            budget: schedule.budget.as_secs_f64(),
+            seed: schedule.seed,
+            full: schedule.full,
         },
         libraries,
         rows,

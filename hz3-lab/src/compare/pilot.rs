@@ -1,4 +1,4 @@
-//! What comes before the first block: proof, one run of each contender, and what the whole will take.
+//! What comes before the first block: proof, one sample of each contender, and what the whole will take.
 
 use super::runner::{ALONE, Runner};
 use super::{Watch, minutes};
@@ -6,7 +6,7 @@ use crate::{Error, Result, prove, stats::Looks};
 
 impl<W: Watch> Runner<'_, W> {
     /// Proves each override, then runs each once: warms the caches, finds what does not run at all, and learns what a
-    /// run costs. Resident bytes over time are recorded here, where the clock does not matter.
+    /// sample costs. Resident bytes over time are recorded here, where the clock does not matter.
     pub(super) fn pilot(&mut self) -> Result<()> {
         let mut proven: Vec<(String, usize)> = Vec::new();
         for row in 0..self.jobs.len() {
@@ -30,7 +30,7 @@ impl<W: Watch> Runner<'_, W> {
         }
         if self.rows.iter().all(|r| r.cells[0].problem.is_some()) {
             return Err(Error::failed(format!(
-                "{} runs on none of the rows: {}",
+                "{} works on none of the rows: {}",
                 self.contenders[0].label,
                 self.rows[0].cells[0].problem.as_deref().unwrap_or("no reason is known")
             )));
@@ -52,10 +52,10 @@ impl<W: Watch> Runner<'_, W> {
         }
         let every_ms = if job.repeat > 1 { 0 } else { 5 };
         let s = self
-            .sample(row, who, self.plan.seed, every_ms)
-            .map_err(|e| format!("pilot run, seed {}: {}", self.plan.seed, e.message))?;
+            .sample(row, who, self.schedule.seed, every_ms)
+            .map_err(|e| format!("pilot, seed {}: {}", self.schedule.seed, e.message))?;
         if s.wrong > 0 {
-            return Err(format!("pilot run, seed {}: {}", self.plan.seed, s.wrongness()));
+            return Err(format!("pilot, seed {}: {}", self.schedule.seed, s.wrongness()));
         }
         self.cost[row][who] = s.wall + 0.004;
         self.rows[row].cells[who].series = thin(&s.series);
@@ -67,7 +67,7 @@ impl<W: Watch> Runner<'_, W> {
         if self.jobs[row].client || self.jobs[row].script || self.jobs[row].repeat > 1 {
             return;
         }
-        if let Ok(s) = self.sample(row, 0, self.plan.seed, 0) {
+        if let Ok(s) = self.sample(row, 0, self.schedule.seed, 0) {
             self.jobs[row].repeat = (0.1 / s.wall.max(1e-4)).ceil().clamp(1.0, 100.0) as u32;
         }
     }
@@ -96,7 +96,7 @@ impl<W: Watch> Runner<'_, W> {
                 .iter()
                 .map(|r| (self.block_cost(*r) + self.cost[*r][0]) * more)
                 .sum::<f64>();
-        let budget = self.plan.budget.as_secs_f64();
+        let budget = self.schedule.budget.as_secs_f64();
         self.watch.say(&format!(
             "{} row{}, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
             open.len(),

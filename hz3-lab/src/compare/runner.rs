@@ -1,6 +1,6 @@
 //! The phases that measure: the base against itself, blocks, looks.
 
-use super::{Plan, Watch};
+use super::{Schedule, Watch};
 use crate::{
     Result, child,
     child::Sample,
@@ -28,7 +28,7 @@ enum Turn {
 
 /// A comparison under way.
 pub(super) struct Runner<'a, W: Watch> {
-    pub(super) plan: &'a Plan,
+    pub(super) schedule: &'a Schedule,
     pub(super) jobs: Vec<Job>,
     pub(super) clients: &'a Clients,
     pub(super) watch: &'a mut W,
@@ -36,7 +36,7 @@ pub(super) struct Runner<'a, W: Watch> {
     pub(super) start: Instant,
     pub(super) contenders: Vec<Allocator>,
     pub(super) rows: Vec<RowRecord>,
-    /// Seconds of one run, by row and contender.
+    /// Seconds of one execution, by row and contender.
     pub(super) cost: Vec<Vec<f64>>,
     pub(super) done: Vec<bool>,
     /// The empty allocator.
@@ -46,21 +46,21 @@ pub(super) struct Runner<'a, W: Watch> {
 impl<'a, W: Watch> Runner<'a, W> {
     /// Nothing measured yet.
     pub(super) fn new(
-        plan: &'a Plan,
+        schedule: &'a Schedule,
         clients: &'a Clients,
         watch: &'a mut W,
         contenders: Vec<Allocator>,
         rows: Vec<RowRecord>,
     ) -> Self {
         Self {
-            plan,
-            jobs: plan.jobs.clone(),
+            schedule,
+            jobs: schedule.jobs.clone(),
             clients,
             watch,
-            rng: Rng(plan.seed ^ 0x6c61_6221),
+            rng: Rng(schedule.seed ^ 0x6c61_6221),
             start: Instant::now(),
-            cost: vec![vec![0.0; contenders.len()]; plan.jobs.len()],
-            done: vec![false; plan.jobs.len()],
+            cost: vec![vec![0.0; contenders.len()]; schedule.jobs.len()],
+            done: vec![false; schedule.jobs.len()],
             empty: Allocator {
                 label: "empty".into(),
                 kind: Kind::File,
@@ -81,8 +81,8 @@ impl<'a, W: Watch> Runner<'a, W> {
         )
     }
 
-    /// Whether the user has had enough. It is asked where a run failed: Ctrl-C reaches the run as well as this program, and
-    /// perhaps the run first.
+    /// Whether the user has had enough. It is asked where a process failed: Ctrl-C reaches the process as well as this program, and
+    /// perhaps the process first.
     pub(super) fn stopped(&self) -> bool {
         if !self.watch.stop() {
             std::thread::sleep(Duration::from_millis(100));
@@ -107,14 +107,14 @@ impl<'a, W: Watch> Runner<'a, W> {
     }
 
     fn over(&self) -> bool {
-        self.watch.stop() || self.start.elapsed() >= self.plan.budget
+        self.watch.stop() || self.start.elapsed() >= self.schedule.budget
     }
 
-    /// How much of the time is over that the run takes at most: until the budget is used up, or until every row that is still
+    /// How much of the time is over that the comparison takes at most: until the budget is used up, or until every row that is still
     /// open has had its last block, if that is sooner. It never goes back, as rows only leave.
     pub(super) fn share(&self) -> f64 {
         let elapsed = self.start.elapsed().as_secs_f64();
-        let left = (self.plan.budget.as_secs_f64() - elapsed).max(0.0);
+        let left = (self.schedule.budget.as_secs_f64() - elapsed).max(0.0);
         let work = |row: usize| {
             let blocks = Looks::COUNTS[Looks::MOST - 1].saturating_sub(self.rows[row].cells[0].values.len());
             let floor = Looks::COUNTS[0].saturating_sub(self.rows[row].null.len());
@@ -146,7 +146,7 @@ impl<'a, W: Watch> Runner<'a, W> {
                     self.rows[row].name
                 );
                 self.watch.progress(self.share(), &text);
-                let seed = self.plan.seed + 1000 + round as u64;
+                let seed = self.schedule.seed + 1000 + round as u64;
                 let pair = || -> Result<[f64; 2], String> {
                     let first = self.sound(row, 0, seed)?;
                     Ok([first.value, self.sound(row, 0, seed)?.value])
@@ -189,7 +189,7 @@ impl<'a, W: Watch> Runner<'a, W> {
         }
     }
 
-    /// One run that must be right; the error says which it was.
+    /// One sample that must be right; the error says which it was.
     fn sound(&self, row: usize, who: usize, seed: u64) -> Result<Sample, String> {
         match self.sample(row, who, seed, 0) {
             Ok(s) if s.wrong > 0 => Err(format!("seed {seed}: {}", s.wrongness())),
@@ -202,7 +202,7 @@ impl<'a, W: Watch> Runner<'a, W> {
     /// on, the base runs a second time in each block: those pairs sharpen the floor as the intervals get sharper. In the
     /// first blocks the client runs alone, too, so that its share is of the same minutes as what it is a share of.
     fn block(&mut self, row: usize, round: usize) {
-        let seed = self.plan.seed + 5000 + round as u64;
+        let seed = self.schedule.seed + 5000 + round as u64;
         let mut order: Vec<Turn> = (0..self.contenders.len())
             .filter(|w| self.alive(row, *w) && !self.decided(row, *w))
             .map(Turn::Contender)
@@ -280,7 +280,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             if cell.result.is_some_and(|o| o.verdict != Verdict::Undecided) {
                 continue;
             }
-            let now = Outcome::of(cell, base, r.floor, self.plan.margin);
+            let now = Outcome::of(cell, base, r.floor, self.schedule.margin);
             settled &= now.verdict != Verdict::Undecided || now.negligible;
             cell.result = Some(now);
         }
@@ -323,7 +323,12 @@ impl<'a, W: Watch> Runner<'a, W> {
                         self.rows[row].name, self.contenders[who].label
                     ),
                 );
-                match crate::callgrind::total(&command, &self.contenders[who], self.clients.folder(), self.plan.seed) {
+                match crate::callgrind::total(
+                    &command,
+                    &self.contenders[who],
+                    self.clients.folder(),
+                    self.schedule.seed,
+                ) {
                     Ok(n) => self.rows[row].cells[who].instructions = Some(n),
                     Err(e) => self.watch.say(&format!(
                         "{}: no instruction count for {}: {e}",

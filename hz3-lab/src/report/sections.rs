@@ -47,7 +47,7 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
             out,
             &svg,
             &format!(
-                "Instructions of a whole short run under callgrind, the client's own included. From {path}.rows[*].cells[*].instructions."
+                "Instructions of a whole short execution under callgrind, the client's own included. From {path}.rows[*].cells[*].instructions."
             ),
         );
     }
@@ -236,7 +236,9 @@ fn memory(out: &mut String, r: &Record, path: &str) {
         panels(out, drawings.into_iter());
         caption(
             out,
-            &format!("Resident bytes, read every 5 ms in a run of its own. From {path}.rows[*].cells[*].series."),
+            &format!(
+                "Resident bytes, read every 5 ms in an execution of its own. From {path}.rows[*].cells[*].series."
+            ),
         );
     }
 }
@@ -253,7 +255,7 @@ fn configs_section(out: &mut String, r: &Record) {
         figure(
             out,
             &svg,
-            "Computed from the tables of the configs that the libraries carry; nothing measured.",
+            "Computed from the tables of the configs that the contenders carry; nothing measured.",
         );
     }
     let (names, rows) = configs::differences(r);
@@ -344,7 +346,7 @@ fn environment(out: &mut String, r: &Record) {
         if !l.hash.is_empty() {
             let _ = write!(
                 what,
-                ", config {}, plan {}, sources {}, generator {}",
+                ", config {}, code hash {}, sources {}, generator {}",
                 l.hash, l.code_hash, l.sources, l.version
             );
         }

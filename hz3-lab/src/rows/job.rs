@@ -27,7 +27,7 @@ pub struct Job {
     pub repeat: u32,
     /// Whether the client's own share can be had from the empty allocator.
     pub empty: bool,
-    /// The command of a short run under callgrind.
+    /// The command of a short execution under callgrind.
     pub count: Option<Vec<String>>,
 }
 
@@ -132,7 +132,7 @@ impl Job {
     pub fn trace(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<Self> {
         if trace.events.is_empty() {
             return Err(Error::bad_input(format!(
-                "the trace {name} has no events: there is nothing to run again"
+                "the trace {name} has no events: there is nothing to replay"
             )));
         }
         let flat = prepared(name, trace, clients)?;
@@ -179,7 +179,7 @@ impl Job {
 }
 
 /// The prepared file of a trace. Its name has a hash of what is in it: of two traces with one name neither takes the
-/// other's file away, and another run of the same trace, now or later, takes the same.
+/// other's file away, and whoever replays the same trace, now or later, takes the same.
 fn prepared(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<PathBuf> {
     let bytes = crate::trace::flat(trace);
     let mut hasher = DefaultHasher::new();

@@ -72,11 +72,11 @@ pub struct Row {
     pub quick: &'static [&'static str],
     /// Arguments of the full size, as the literature has it.
     pub full: &'static [&'static str],
-    /// Arguments for a short run under callgrind; empty where that makes no sense.
+    /// Arguments for a short execution under callgrind; empty where that makes no sense.
     pub count: &'static [&'static str],
     /// What is judged.
     pub metric: Metric,
-    /// Runs of the command a sample (start-up is too short to be measured once).
+    /// How often a sample runs the command (start-up is too short to be measured once).
     pub repeat: u32,
     /// Whether the client's own share can be had from the empty allocator: not of several threads, which wait for each
     /// other, so that their shares do not add up.

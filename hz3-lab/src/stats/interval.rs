@@ -190,10 +190,10 @@ mod tests {
         );
     }
 
-    /// One sample of a kind of noise.
+    /// One sample of a sort of noise.
     type Draw = fn(&mut Rng) -> f64;
 
-    /// Samples whose median is 0, from kinds of noise that have little in common.
+    /// Samples whose median is 0, from sorts of noise that have little in common.
     const NOISE: [(&str, Draw); 6] = [
         ("normal", normal),
         ("flat", |r| r.unit() - 0.5),

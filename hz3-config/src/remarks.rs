@@ -1,32 +1,32 @@
-//! What is worth knowing about a sound config: notes, which are no faults.
+//! What is worth knowing about a sound config: remarks, which are no faults.
 
 use serde::Serialize;
 
 use crate::cost::Cost;
 use crate::plan::{Plan, TagSpace};
 
-/// One note.
+/// One remark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Note {
+pub struct Remark {
     /// What it is about, as one word for programs.
     pub about: &'static str,
-    /// The note, as sentences without a full stop at the end.
+    /// The remark, as sentences without a full stop at the end.
     pub text: String,
 }
 
-/// [`Note::about`] of a tag table over the whole address space: who builds such a library should know what it needs.
+/// [`Remark::about`] of a tag table over the whole address space: who builds such a library should know what it needs.
 pub const FLAT: &str = "flat-address-space";
-/// Sizes that a note names at most.
+/// Sizes that a remark names at most.
 const NAMED: usize = 6;
 
-/// All notes about a plan, always in the same order.
-pub fn of(plan: &Plan) -> Vec<Note> {
+/// All remarks about a plan, always in the same order.
+pub fn of(plan: &Plan) -> Vec<Remark> {
     let cost = Cost::of(plan);
     [idle_classes(&cost), flat(plan, &cost)].into_iter().flatten().collect()
 }
 
 /// Classes that save nothing.
-fn idle_classes(cost: &Cost) -> Option<Note> {
+fn idle_classes(cost: &Cost) -> Option<Remark> {
     let idle: Vec<u32> = cost
         .classes
         .iter()
@@ -46,7 +46,7 @@ fn idle_classes(cost: &Cost) -> Option<Note> {
     } else {
         ("save", "They have")
     };
-    Some(Note {
+    Some(Remark {
         about: "classes-save-nothing",
         text: format!(
             "{count} of {all} classes {save} no memory: an object of the next larger class takes no more of its run. {are} {} bytes",
@@ -56,8 +56,8 @@ fn idle_classes(cost: &Cost) -> Option<Note> {
 }
 
 /// A table over the whole address space.
-fn flat(plan: &Plan, cost: &Cost) -> Option<Note> {
-    (plan.tag.space == TagSpace::Flat).then(|| Note {
+fn flat(plan: &Plan, cost: &Cost) -> Option<Remark> {
+    (plan.tag.space == TagSpace::Flat).then(|| Remark {
         about: FLAT,
         text: format!(
             "`tag.space = \"flat\"` needs {} GiB of address space for its table. Where that much is not to be had (`ulimit -v`, \
