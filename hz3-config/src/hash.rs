@@ -1,7 +1,25 @@
 //! The hash of configs and sources: FNV-1a over 64 bits, chosen because it is fully specified in two constants and can never
 //! change with a dependency.
 
-use crate::plan::ConfigHash;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A 64-bit hash, shown as 16 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConfigHash(pub u64);
+
+impl fmt::Display for ConfigHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for ConfigHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// A hash in the making.
 pub(crate) struct Fnv(u64);

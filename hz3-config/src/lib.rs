@@ -4,10 +4,19 @@
 //! gives a [`Plan`]: plain numbers, from which code is generated and which everybody else reads. [`cost::Cost`] says
 //! what a plan costs before anything is built.
 //!
-//! Layers, each knowing only those above it in this list: `knob` (what can be said, declared once), `chain` (a file
-//! and its parents), `check` (every rule, and every derived number), [`plan`], then [`cost`], [`remarks`], [`schema`] and
-//! [`emit`]. Beside them, for everybody: [`mod@file`] (files that a user names), [`suggest`] (what to type next) and
-//! [`mod@soname`] (names for linkers).
+//! Layers. A module names only modules of the rows below its own; modules of one row do not name each other.
+//!
+//! | layer | modules | what they are |
+//! |---|---|---|
+//! | 8 | this file | [`load`]: all of it in order |
+//! | 7 | [`schema`], [`emit`], [`remarks`], [`sources`] | what is made of the declarations, of a plan, of the sources |
+//! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
+//! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |
+//! | 4 | `knob` | what can be said, declared once, and its parser |
+//! | 3 | `diagnostic` | what is wrong, with its place |
+//! | 2 | `source`, [`preset`], [`cost`] | texts and places in them; the configs that hz3 ships; what a plan costs |
+//! | 1 | [`plan`] | every number that code is generated from |
+//! | 0 | [`mod@file`], [`suggest`], [`mod@soname`], `hash` | files that a user names; what to type next; names for linkers; hashes |
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +30,8 @@ mod hash;
 mod knob;
 pub mod plan;
 pub mod preset;
+#[cfg(test)]
+mod reach;
 mod recognise;
 pub mod remarks;
 mod resolve;

@@ -1,8 +1,7 @@
 //! The sources that a variant's library is built from, as one hash: who built it writes the hash into the library's note,
 //! and whoever wants to rely on the library asks whether the sources still have it.
 
-use crate::hash::Fnv;
-use crate::plan::ConfigHash;
+use crate::hash::{ConfigHash, Fnv};
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,9 @@ pub use memory::{
 
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+
+pub use crate::hash::ConfigHash;
 
 /// Bytes of a page, the granule of page tags.
 pub const PAGE: u32 = 4096;
@@ -100,22 +102,6 @@ impl Plan {
     /// Bytes of the largest class; larger requests are served in whole pages.
     pub fn largest(&self) -> u32 {
         self.classes.last().map_or(0, |class| class.size)
-    }
-}
-
-/// A 64-bit hash, shown as 16 hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConfigHash(pub u64);
-
-impl std::fmt::Display for ConfigHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl Serialize for ConfigHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 
