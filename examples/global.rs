@@ -3,7 +3,6 @@
 //! It counts words in many threads, which allocate strings, hand them to each other and end, and then asks its allocator
 //! what that took. `cargo run --release --example global -- 16` runs it with 16 threads.
 
-use hz3::core::{Shape, Shared, Variant};
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -51,8 +50,12 @@ fn main() {
     for (word, n) in count(threads, 1000) {
         println!("{n:8} {word}");
     }
-    let segments = Alloc::shared().heap().locked(|heap| heap.segments);
-    println!("{}: {threads} threads, {segments} segments of 2 MiB", Alloc::NAME);
+    let now = hz3::stats::<Alloc>();
+    println!(
+        "{threads} threads: {} segments of 2 MiB, {} bytes in use",
+        now.segments,
+        now.live()
+    );
 }
 
 #[cfg(test)]
@@ -70,9 +73,8 @@ mod tests {
 
     #[test]
     fn the_allocator_is_the_one_of_the_config() {
-        let boxed = Box::new([1u8; 100]);
-        // SAFETY: a live object.
-        let usable = unsafe { hz3::core::abi::object::usable::<Alloc>(boxed.as_ptr().cast_mut()) };
-        assert_eq!((Alloc::NAME, usable), ("global", 112));
+        let mut buffer = [0; 16 << 10];
+        let text = hz3::stats_json::<Alloc>(&mut buffer);
+        assert!(text.starts_with("{\"name\":\"global\","), "{text}");
     }
 }

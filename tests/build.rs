@@ -17,10 +17,15 @@ struct Crate {
 
 impl Crate {
     fn new(name: &'static str, source: &str) -> Crate {
+        Self::with(name, "hz3", source)
+    }
+
+    /// One in which this crate has another name.
+    fn with(name: &'static str, hz3: &str, source: &str) -> Crate {
         let folder = hz3_tests::place::scratch(name);
         let root = common::root();
         let manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\nhz3 = {{ path = {:?} }}\n\n[workspace]\n",
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{hz3} = {{ package = \"hz3\", path = {:?} }}\n\n[workspace]\n",
             root.display().to_string()
         );
         let this = Crate { folder, name };
@@ -135,6 +140,47 @@ fn main() {}
     assert_eq!(
         errors.iter().filter(|e| e.contains("no/such/file.toml")).count(),
         1,
+        "{errors:#?}"
+    );
+}
+
+/// Under another name, without a TOML, and with presets: what a crate that depends on this one may do.
+#[test]
+fn the_crate_may_have_another_name() {
+    let source = r#"
+malloc::variant!(pub Small = "hz3:compact");
+malloc::variant!(pub Chosen = env "HZ3_CONFIG" or "hz3:flat");
+malloc::variant!(Own = "own.toml");
+
+#[global_allocator]
+static GLOBAL: malloc::Hz3 = malloc::Hz3;
+
+fn name<A: malloc::Allocator>() -> String {
+    let mut buffer = [0; 16 << 10];
+    let text = malloc::stats_json::<A>(&mut buffer);
+    text.split('"').nth(3).unwrap().to_owned()
+}
+
+fn main() {
+    let names = [name::<malloc::Hz3>(), name::<Small>(), name::<Chosen>(), name::<Own>()];
+    let live = malloc::stats::<malloc::Hz3>().live();
+    println!("{} {}", names.join(" "), live > 0);
+}
+"#;
+    let krate = Crate::with("hz3-renamed", "malloc", source);
+    let own = "name = \"own\"\ndescription = \"A config of a test\"\nextends = \"hz3:compact\"\n";
+    krate.write("own.toml", own);
+    assert_eq!(krate.run(None), "default compact flat own true");
+    assert_eq!(krate.run(Some("hz3:late")), "default compact late own true");
+    krate.write("own.toml", &own.replace("hz3:compact", "hz3:compcat"));
+    let errors = krate.errors(None);
+    let told = |text: &str| {
+        errors
+            .iter()
+            .any(|e| e.contains("there is no preset `compcat`") && e.contains(text))
+    };
+    assert!(
+        told("own.toml:3:11") && told("did you mean \"hz3:compact\"?"),
         "{errors:#?}"
     );
 }

@@ -1,11 +1,14 @@
-//! `variant!`: from a TOML to an allocator, at build time. The generator is `hz3_config::emit`; this is its shell.
+//! What `hz3::variant!` expands to: from a TOML to an allocator, at build time. The generator is `hz3_config::emit`; this is
+//! its shell.
+//!
+//! This crate is a part of `hz3`, which hands it the path to itself. Use it through `hz3`.
 #![forbid(unsafe_code)]
 
-use hz3_config::emit;
-use proc_macro2::{Literal, TokenStream};
+use hz3_config::{emit, preset};
+use proc_macro2::{Literal, TokenStream, TokenTree};
 use quote::quote;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, LitStr, Token, Visibility};
 
@@ -14,8 +17,10 @@ mod word {
     syn::custom_keyword!(or);
 }
 
-/// `pub Name = "configs/x.toml"`, with attributes in front, or `pub Name = env "VARIABLE" or "configs/x.toml"`.
+/// `$crate; pub Name = "configs/x.toml"`, with attributes in front, or `$crate; pub Name = env "VARIABLE" or "configs/x.toml"`.
 struct Input {
+    /// `hz3`, whatever the user's crate calls it.
+    hz3: TokenTree,
     attributes: Vec<Attribute>,
     visibility: Visibility,
     name: Ident,
@@ -25,6 +30,8 @@ struct Input {
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let hz3 = input.parse()?;
+        input.parse::<Token![;]>()?;
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let name = input.parse()?;
@@ -40,6 +47,7 @@ impl Parse for Input {
         let path = input.parse()?;
         let _: Option<Token![;]> = input.parse()?;
         Ok(Input {
+            hz3,
             attributes,
             visibility,
             name,
@@ -50,11 +58,29 @@ impl Parse for Input {
 }
 
 impl Input {
-    /// The config's path: what the variable says, if there is one and it says something, else the text.
-    fn path(&self) -> PathBuf {
+    /// The config: what the variable says, if there is one and it says something, else the text. A path is relative to the
+    /// folder of the crate; `hz3:NAME` is a preset.
+    fn config(&self) -> PathBuf {
         let said = self.variable.as_ref().and_then(|v| std::env::var_os(v.value()));
-        said.filter(|path| !path.is_empty())
-            .map_or_else(|| self.path.value().into(), PathBuf::from)
+        let named = said
+            .filter(|path| !path.is_empty())
+            .map_or_else(|| self.path.value().into(), PathBuf::from);
+        if preset::named(&named).is_some() {
+            return named;
+        }
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+        Path::new(&folder).join(named)
+    }
+
+    /// A number that no other variant of the program has: where it stands, and in which crate of which version.
+    fn unique(&self) -> u64 {
+        let mut place = DefaultHasher::new();
+        for variable in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_CRATE_NAME"] {
+            std::env::var_os(variable).hash(&mut place);
+        }
+        let here = self.name.span().unwrap();
+        (here.file(), here.line(), here.column(), self.name.to_string()).hash(&mut place);
+        place.finish()
     }
 
     /// What makes the compiler note that the expansion depends on the variable: a look at it from inside of a macro is
@@ -67,37 +93,20 @@ impl Input {
     }
 }
 
-/// Defines an allocator: `variant!(pub Name = "configs/x.toml");`
-///
-/// The path is relative to the folder of the crate's `Cargo.toml`. `Name` becomes a unit struct that implements
-/// `GlobalAlloc` (and `hz3::core::Variant`); every error of the config is a compile error with file, line, column and
-/// help. A change of the TOML or of any of its parents builds the crate again.
-///
-/// `variant!(pub Name = env "HZ3_CONFIG" or "configs/x.toml");` takes the path from that environment variable of the
-/// build, if it is set and not empty. A change of the variable builds the crate again, too.
+/// See `hz3::variant!`.
+#[doc(hidden)]
 #[proc_macro]
 pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as Input);
-    let here = input.name.span().unwrap();
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_default();
-    let mut place = DefaultHasher::new();
-    (
-        std::env::var("CARGO_PKG_NAME").ok(),
-        std::env::var("CARGO_CRATE_NAME").ok(),
-    )
-        .hash(&mut place);
-    (here.file(), here.line(), here.column(), input.name.to_string()).hash(&mut place);
-    match hz3_config::load(&folder.join(input.path())) {
+    match hz3_config::load(&input.config()) {
         Ok(plan) => {
-            let (attributes, visibility) = (&input.attributes, &input.visibility);
+            let (attributes, visibility, hz3) = (&input.attributes, &input.visibility, &input.hz3);
             let site = emit::Site {
                 attributes: quote!(#(#attributes)*),
                 visibility: quote!(#visibility),
                 name: input.name.clone(),
-                core: quote!(::hz3::core),
-                unique: place.finish(),
+                core: quote!(#hz3::core),
+                unique: input.unique(),
                 interposes: false,
             };
             let (code, tracked) = (emit::variant(&plan, &site), input.tracked());
