@@ -106,11 +106,9 @@ fn hot_paths_are_what_they_were() {
     let mut faults = Vec::new();
     for name in place::config_names() {
         let (code, _) = code(&name);
-        let functions = ["malloc".to_owned(), "free".to_owned()]
-            .into_iter()
-            .chain(code.coarse());
+        let functions = ["malloc", "free"].into_iter().chain(code.coarse());
         let text = functions
-            .map(|function| code.listing(&function))
+            .map(|function| code.listing(function))
             .collect::<Vec<_>>()
             .join("\n");
         faults.extend(blessed::compare(&format!("tests/snapshots/{name}.txt"), &text, "asm").err());
@@ -126,7 +124,7 @@ fn hot_paths_call_nothing() {
             is_hot(&code, &name, function);
         }
         if let Some(coarse) = code.coarse() {
-            is_hot(&code, &name, &coarse);
+            is_hot(&code, &name, coarse);
         }
         assert!(
             !library.imports.iter().any(|symbol| symbol == "__tls_get_addr"),
@@ -162,7 +160,7 @@ fn every_malloc_is_within_the_budget() {
                 instructions: MALLOC_COARSE.instructions + prefetch - 2,
                 branches: MALLOC_COARSE.branches - 1,
             };
-            within(&code, &name, &coarse, &straight(&code, &coarse), &budget);
+            within(&code, &name, coarse, &straight(&code, coarse), &budget);
         }
     }
 }
@@ -171,7 +169,7 @@ fn every_malloc_is_within_the_budget() {
 fn libraries_are_small_and_cannot_panic() {
     for name in place::config_names() {
         let (code, library) = code(&name);
-        let panics: Vec<String> = code.symbols().filter(|symbol| symbol.contains("panic")).collect();
+        let panics: Vec<&str> = code.symbols().filter(|symbol| symbol.contains("panic")).collect();
         assert!(panics.is_empty(), "{name}: {panics:?}");
         assert!(library.file_bytes <= FILE_BYTES, "{name}: {} bytes", library.file_bytes);
         let told = hz3_config::cost::Cost::of(&common::plan(&format!("configs/{name}.toml"))).tls_bytes;

@@ -1,56 +1,43 @@
-//! Builds the clients with the C compiler that the `cc` crate finds, once per source and flags.
+//! The clients of the lab, and the inputs of the rows that run real programs.
 
 use crate::{Error, Result};
-use hz3_config::file;
 use hz3_project::Place;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use hz3_project::clients::{self, Client, Shape};
 use std::path::{Path, PathBuf};
 
 /// Header that all clients share.
 const HEADER: &str = include_str!("../clients/lab.h");
 
-/// What a source becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Shape {
-    /// A program.
-    Program,
-    /// A small program without shared libraries, if the machine has the static C library.
-    Static,
-    /// A library to preload.
-    Library,
-}
-
-/// One C source.
-struct Source {
-    name: &'static str,
-    text: &'static str,
-    shape: Shape,
-}
-
-macro_rules! source {
-    ($name:literal, $shape:ident) => {
-        Source {
-            name: $name,
-            text: include_str!(concat!("../clients/", $name, ".c")),
+macro_rules! client {
+    ($file:literal, $source:literal, $shape:ident) => {
+        Client {
+            name: $file,
+            text: include_str!(concat!("../clients/", $source, ".c")),
+            headers: &[("lab.h", HEADER)],
+            cpp: false,
             shape: Shape::$shape,
+            flags: FLAGS,
         }
+    };
+    ($name:literal) => {
+        client!($name, $name, Program)
     };
 }
 
-/// Every source of the lab.
-const SOURCES: &[Source] = &[
-    source!("random", Program),
-    source!("ring", Program),
-    source!("prodcons", Program),
-    source!("threads", Program),
-    source!("big", Program),
-    source!("scratch", Program),
-    source!("phase", Program),
-    source!("families", Program),
-    source!("replay", Program),
-    source!("time", Static),
-    source!("empty", Library),
-    source!("tracer", Library),
+/// Every client of the lab.
+const CLIENTS: &[Client] = &[
+    client!("random"),
+    client!("ring"),
+    client!("prodcons"),
+    client!("threads"),
+    client!("big"),
+    client!("scratch"),
+    client!("phase"),
+    client!("families"),
+    client!("replay"),
+    client!("time", "time", Static),
+    client!("libempty.so", "empty", Library),
+    client!("libtracer.so", "tracer", Library),
 ];
 
 /// Scripts and inputs of the rows that run real programs.
@@ -71,25 +58,13 @@ pub struct Clients {
 impl Clients {
     /// Builds what is not there yet. `note` hears which source is being built.
     pub fn build(place: &Place, mut note: impl FnMut(&str)) -> Result<Self> {
-        let compiler = compiler()?;
         let folder = place.clients().to_owned();
-        let write = |path: &Path, text: &str| {
-            if std::fs::read_to_string(path).is_ok_and(|old| old == text) {
-                return Ok(());
-            }
-            file::replace(path, text.as_bytes())
-                .map_err(|why| Error::unfit(format!("cannot write {}: {why}", path.display())))
-        };
-        let src = folder.join("src");
-        std::fs::create_dir_all(&src).map_err(|e| Error::unfit(format!("{}: {e}", src.display())))?;
-        write(&src.join("lab.h"), HEADER)?;
+        std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
         for (name, text) in FILES {
-            write(&folder.join(name), text)?;
+            clients::provide(&folder.join(name), text.as_bytes())?;
         }
-        for source in SOURCES {
-            let c = src.join(format!("{}.c", source.name));
-            write(&c, source.text)?;
-            build_one(&compiler, source, &c, &folder, &mut note)?;
+        for client in CLIENTS {
+            client.build(&folder, &mut note)?;
         }
         Ok(Self { folder })
     }
@@ -131,75 +106,3 @@ const FLAGS: &[&str] = &[
     "-fno-builtin-realloc",
     "-fno-builtin-aligned_alloc",
 ];
-
-fn compiler() -> Result<cc::Tool> {
-    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let mut build = cc::Build::new();
-    build
-        .target(&triple)
-        .host(&triple)
-        .opt_level(2)
-        .cargo_metadata(false)
-        .cargo_warnings(false)
-        .no_default_flags(true);
-    build.try_get_compiler().map_err(|e| {
-        Error::unfit(format!(
-            "no C compiler: {e}. Install one (apt install gcc libc6-dev) or set CC"
-        ))
-    })
-}
-
-fn build_one(compiler: &cc::Tool, source: &Source, c: &Path, folder: &Path, note: &mut impl FnMut(&str)) -> Result<()> {
-    let out = match source.shape {
-        Shape::Library => folder.join(format!("lib{}.so", source.name)),
-        _ => folder.join(source.name),
-    };
-    let mut hasher = DefaultHasher::new();
-    (
-        compiler.path(),
-        compiler.args(),
-        FLAGS,
-        source.text,
-        HEADER,
-        source.shape,
-    )
-        .hash(&mut hasher);
-    let stamp = format!("{:016x}\n", hasher.finish());
-    let stamp_file = folder.join(format!("{}.stamp", source.name));
-    if out.is_file() && std::fs::read_to_string(&stamp_file).is_ok_and(|s| s == stamp) {
-        return Ok(());
-    }
-    note(source.name);
-    // Built beside and moved into place, so that a build that was cut short, or a second one at the same time, leaves
-    // no half file.
-    let fresh = folder.join(format!(".{}.{}", source.name, std::process::id()));
-    let attempt = |extra: &[&str]| -> Result<std::process::Output> {
-        compiler
-            .to_command()
-            .args(FLAGS)
-            .args(extra)
-            .arg("-o")
-            .arg(&fresh)
-            .arg(c)
-            .arg("-ldl")
-            .output()
-            .map_err(|e| Error::unfit(format!("{}: {e}", compiler.path().display())))
-    };
-    let mut result = match source.shape {
-        Shape::Program => attempt(&[])?,
-        Shape::Static => attempt(&["-static"])?,
-        Shape::Library => attempt(&["-shared", "-fPIC"])?,
-    };
-    if source.shape == Shape::Static && !result.status.success() {
-        result = attempt(&[])?;
-    }
-    if !result.status.success() {
-        return Err(Error::unfit(format!(
-            "{} does not compile:\n{}",
-            c.display(),
-            String::from_utf8_lossy(&result.stderr)
-        )));
-    }
-    std::fs::rename(&fresh, &out).map_err(|e| Error::unfit(format!("{}: {e}", out.display())))?;
-    std::fs::write(&stamp_file, stamp).map_err(|e| Error::unfit(format!("{}: {e}", stamp_file.display())))
-}

@@ -1,9 +1,7 @@
 //! The hot paths of a library as text, for people to lay side by side.
 
-use crate::{Error, Result};
-use hz3_config::file;
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Formatter, IntelFormatter, OpKind};
-use object::{Object, ObjectSection, ObjectSymbol};
+use crate::Result;
+use hz3_project::code::{self, FlowControl, Image};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -21,38 +19,21 @@ pub struct HotPath {
 /// Instructions shown at most.
 const MOST: usize = 48;
 
-/// `malloc` and `free` of a library; nothing on machines whose code cannot be decoded here.
+/// `malloc` and `free` of a library; an error on machines whose code cannot be decoded here.
 pub fn hot_paths(path: &Path) -> Result<Vec<HotPath>> {
-    let bytes = file::read(path, file::DATA).map_err(|why| Error::bad_input(format!("{}: {why}", path.display())))?;
-    let file = object::File::parse(&*bytes).map_err(|e| Error::bad_input(format!("{}: {e}", path.display())))?;
-    if file.architecture() != object::Architecture::X86_64 {
-        return Ok(Vec::new());
-    }
-    let text: Vec<(u64, &[u8])> = file
-        .sections()
-        .filter(|s| s.kind() == object::SectionKind::Text)
-        .filter_map(|s| Some((s.address(), s.data().ok()?)))
-        .collect();
-    let code = |at: u64| {
-        text.iter()
-            .find_map(|(base, data)| data.get(usize::try_from(at.checked_sub(*base)?).ok()?..))
-            .unwrap_or(&[])
-    };
+    let image = Image::read(path)?;
     let mut out = Vec::new();
     for name in ["malloc", "free"] {
-        let Some(symbol) = file
-            .dynamic_symbols()
-            .find(|s| s.is_definition() && s.name() == Ok(name))
-        else {
+        let Some(mut at) = image.address(name) else {
             continue;
         };
-        let (mut at, mut size) = (symbol.address(), symbol.size());
+        let mut size = image.at(at).map_or(0, |(_, size)| size);
         // A shim of one jump: the function is where it leads.
-        let first = Decoder::with_ip(64, code(at), at, DecoderOptions::NONE).iter().next();
+        let first = code::decode(at, image.code(at)).next();
         if let Some(i) = first.filter(|i| i.flow_control() == FlowControl::UnconditionalBranch) {
             (at, size) = (i.near_branch_target(), 0);
         }
-        out.push(function(name, at, size, code(at)));
+        out.push(function(name, at, size, image.code(at)));
     }
     Ok(out)
 }
@@ -60,38 +41,24 @@ pub fn hot_paths(path: &Path) -> Result<Vec<HotPath>> {
 /// Decodes to the end of the symbol, or, if its size is unknown, to the first instruction after which nothing of it can
 /// follow: a return or jump behind every branch target seen so far.
 fn function(name: &str, at: u64, size: u64, code: &[u8]) -> HotPath {
-    let mut formatter = IntelFormatter::new();
-    formatter.options_mut().set_space_after_operand_separator(true);
     let mut lines = Vec::new();
     let mut furthest = at;
     let mut cut = true;
-    for i in &mut Decoder::with_ip(64, code, at, DecoderOptions::NONE) {
+    let inside = |target: u64| target >= at && (size == 0 || target < at + size) && target < at + 4096;
+    for i in code::decode(at, code) {
         if lines.len() == MOST || i.is_invalid() {
             break;
         }
-        let mut text = String::new();
-        if i.op_count() == 1 && matches!(i.op0_kind(), OpKind::NearBranch64) {
-            let target = i.near_branch_target();
-            formatter.format_mnemonic(&i, &mut text);
-            let inside = target >= at && (size == 0 || target < at + size) && target < at + 4096;
-            text += &if inside {
-                format!(" +{:x}", target - at)
-            } else {
-                " (elsewhere)".to_string()
-            };
-            if inside && i.flow_control() == FlowControl::ConditionalBranch {
-                furthest = furthest.max(target);
-            }
-        } else if i.is_ip_rel_memory_operand() {
-            formatter.format(&i, &mut text);
-            // The address differs from build to build; that it is a constant's or a global's does not.
-            if let (Some(a), Some(b)) = (text.find('['), text.find(']')) {
-                text.replace_range(a + 1..b, "rip + …");
-            }
-        } else {
-            formatter.format(&i, &mut text);
-        }
+        let target = |to: u64| match inside(to) {
+            true => format!("+{:x}", to - at),
+            false => "(elsewhere)".to_owned(),
+        };
+        // The address differs from build to build; that it is a constant's or a global's does not.
+        let text = code::text(&i, target, |_| "rip + …".to_owned());
         lines.push(format!("{:>4x}  {text}", i.ip() - at));
+        if i.flow_control() == FlowControl::ConditionalBranch && inside(i.near_branch_target()) {
+            furthest = furthest.max(i.near_branch_target());
+        }
         let last = matches!(
             i.flow_control(),
             FlowControl::Return | FlowControl::UnconditionalBranch | FlowControl::IndirectBranch
@@ -112,7 +79,6 @@ fn function(name: &str, at: u64, size: u64, code: &[u8]) -> HotPath {
         cut,
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,11 +2,9 @@
 
 use crate::{Error, Result};
 use hz3_project::library::note;
-use hz3_project::{Note, file};
-use iced_x86::{Decoder, DecoderOptions, OpKind, Register};
+use hz3_project::{Note, code, file, hash};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// A library's identity.
@@ -22,8 +20,6 @@ pub struct Identity {
     pub sha256: String,
     /// Bytes of the file.
     pub bytes: u64,
-    /// The build id, if it has one.
-    pub build_id: String,
 }
 
 impl Identity {
@@ -37,30 +33,26 @@ impl Identity {
         let file = ElfFile64::<Endianness>::parse(bytes)
             .map_err(|e| Error::bad_input(format!("{}: not an ELF file: {e}", path.display())))?;
         let section = |name: &str| {
-            file.section_by_name(name)
-                .and_then(|s| s.data().ok().map(|d| (s.address(), d)))
+            let section = file.section_by_name(name);
+            section.and_then(|s| Some((s.address(), s.data().ok()?)))
         };
-        let text = section(".text")
-            .map(|(at, d)| code_hash(at, d, file.architecture()))
-            .unwrap_or_default();
-        let mut data = DefaultHasher::new();
-        for name in [".rodata", ".data.rel.ro", ".data"] {
-            section(name).map(|(_, d)| d).hash(&mut data);
-        }
+        let text = section(".text").map_or(0, |(at, bytes)| match file.architecture() {
+            object::Architecture::X86_64 => code::hash(at, bytes),
+            _ => hash::of(bytes),
+        });
+        let data = [".rodata", ".data.rel.ro", ".data"]
+            .iter()
+            .fold(hash::START, |all, name| {
+                let bytes = section(name).map_or(&[][..], |(_, bytes)| bytes);
+                // Each says where it ends, so that no two sets of sections read alike.
+                hash::add(hash::add(all, &(bytes.len() as u64).to_le_bytes()), bytes)
+            });
         Ok(Self {
             note: note::find(&file),
             text: format!("{text:016x}"),
-            data: format!("{:016x}", data.finish()),
+            data: format!("{data:016x}"),
             sha256: crate::sha256::of(bytes),
             bytes: bytes.len() as u64,
-            build_id: file
-                .build_id()
-                .ok()
-                .flatten()
-                .unwrap_or_default()
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect(),
         })
     }
 
@@ -73,55 +65,5 @@ impl Identity {
             (None, None) => self.text == other.text && self.data == other.data,
             _ => false,
         }
-    }
-}
-
-/// Hash of instructions without the addresses that a linker fills in.
-fn code_hash(at: u64, code: &[u8], arch: object::Architecture) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    if arch != object::Architecture::X86_64 {
-        code.hash(&mut hasher);
-        return hasher.finish();
-    }
-    for i in &mut Decoder::with_ip(64, code, at, DecoderOptions::NONE) {
-        i.code().hash(&mut hasher);
-        for k in 0..i.op_count() {
-            let kind = i.op_kind(k);
-            kind.hash(&mut hasher);
-            match kind {
-                OpKind::Register => i.op_register(k).hash(&mut hasher),
-                OpKind::Memory => {
-                    (
-                        i.memory_base(),
-                        i.memory_index(),
-                        i.memory_index_scale(),
-                        i.segment_prefix(),
-                    )
-                        .hash(&mut hasher);
-                    if i.memory_base() != Register::RIP {
-                        i.memory_displacement64().hash(&mut hasher);
-                    }
-                }
-                OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => {}
-                _ => i.immediate(k).hash(&mut hasher),
-            }
-        }
-    }
-    hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moved_code_is_the_same_code() {
-        // mov rax, [rip+disp]; jz +3; ret   with two displacements and two bases
-        let a = [0x48, 0x8b, 0x05, 0x10, 0, 0, 0, 0x74, 0x03, 0xc3];
-        let b = [0x48, 0x8b, 0x05, 0x90, 1, 0, 0, 0x74, 0x07, 0xc3];
-        let c = [0x48, 0x8b, 0x0d, 0x10, 0, 0, 0, 0x74, 0x03, 0xc3];
-        let h = |code: &[u8], at| code_hash(at, code, object::Architecture::X86_64);
-        assert_eq!(h(&a, 0x1000), h(&b, 0x2000));
-        assert_ne!(h(&a, 0x1000), h(&c, 0x1000));
     }
 }

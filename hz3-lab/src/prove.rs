@@ -2,33 +2,24 @@
 //! library, and the loader says nothing: no proof, no number.
 
 use crate::{Error, Result, child, clients::Clients, ending, rows::Job};
-use hz3_project::Allocator;
+use hz3_project::library::abi;
+use hz3_project::{Allocator, bindings, file};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Functions of which each must come from the library.
-const MUST: &[&str] = &["malloc", "free", "calloc", "realloc"];
-
 /// Proves it for one job, or says why not.
 pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     if job.client {
-        by_client(clients, job, library)
+        by_client(job, library)
     } else {
         by_loader(clients, job, library)
     }
 }
 
-fn same_file(a: &str, b: &Path) -> bool {
-    match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
-}
-
 /// The client itself looks up where each function comes from.
-fn by_client(_clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
+fn by_client(job: &Job, library: &Allocator) -> Result<()> {
     let mut command = child::clean(&job.command[0]);
     if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
@@ -51,11 +42,11 @@ fn by_client(_clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
             )
         ))
     })?;
-    for name in MUST {
+    for name in abi::CORE {
         let from = found.get(*name).and_then(|v| v.as_str()).unwrap_or("");
         let right = match &library.path {
-            Some(path) => same_file(from, path),
-            None => from.contains("libc.so") || from.contains("libc-"),
+            Some(path) => file::same(Path::new(from), path),
+            None => bindings::is_libc(from),
         };
         if !right {
             return Err(Error::failed(format!(
@@ -86,7 +77,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     command
         .args(&job.command[1..])
         .env("LD_DEBUG", "bindings")
-        .env("LD_DEBUG_OUTPUT", folder.join("b"));
+        .env("LD_DEBUG_OUTPUT", folder.join("record"));
     if job.script {
         command.env("HZ3_PRELOAD", path).env("HZ3_PROVE", "1");
     } else if let Some(path) = &library.path {
@@ -111,31 +102,10 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     )))
 }
 
-/// Whether some process bound `malloc` or a sibling to the library: `binding file X [0] to Y [0]: normal symbol 'malloc'`.
+/// Whether some process bound `malloc` or a sibling to the library.
 fn bound(folder: &Path, library: &Path) -> bool {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return false;
-    };
-    entries.flatten().any(|entry| {
-        let Ok(bytes) = std::fs::read(entry.path()) else {
-            return false;
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        // Every process binds many names: look at each file once.
-        let mut same: BTreeMap<String, bool> = BTreeMap::new();
-        let mut is = |file: &str| *same.entry(file.into()).or_insert_with(|| same_file(file, library));
-        text.lines().any(|line| {
-            let Some((_, rest)) = line.split_once("binding file ") else {
-                return false;
-            };
-            let Some((from, rest)) = rest.split_once(" to ") else {
-                return false;
-            };
-            let Some((to, symbol)) = rest.split_once(": ") else {
-                return false;
-            };
-            let file = |s: &str| s.rsplit_once(" [").map_or(s.to_string(), |(f, _)| f.to_string());
-            MUST.iter().any(|m| symbol.contains(&format!("`{m}'"))) && is(&file(to)) && !is(&file(from))
-        })
-    })
+    bindings::records(folder, Some(library))
+        .iter()
+        .flat_map(|image| image.bound.values().flatten())
+        .any(|(_, to)| file::same(Path::new(to), library))
 }

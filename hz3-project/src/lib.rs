@@ -2,11 +2,15 @@
 //! a name stands for, what a library says of itself, and how a command ends.
 //!
 //! Layers, each knowing only those above it in this list: [`error`], [`hash`], [`file`](mod@file), [`place`] (the project's
-//! root and folders), [`library`] (an ELF file and its note), [`current`] (whether a library is what its config says now),
-//! [`peers`] and [`name`] (what a word stands for).
+//! root and folders), [`library`] (an ELF file and its note), [`code`] (its instructions), [`bindings`] (what the dynamic
+//! linker says it bound), [`clients`] (C programs), [`current`] (whether a library is what its config says now), [`peers`] and
+//! [`name`] (what a word stands for).
 
 #![forbid(unsafe_code)]
 
+pub mod bindings;
+pub mod clients;
+pub mod code;
 pub mod current;
 pub mod error;
 pub mod file;

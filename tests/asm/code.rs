@@ -1,22 +1,14 @@
-//! The machine code of a library's functions, read from its file.
+//! The ways through the functions of a variant's library, read from its file.
 
-use iced_x86::{
-    Code as Mnemonic, Decoder, DecoderOptions, FlowControl, Formatter, Instruction, IntelFormatter, OpKind,
-};
-use object::{Object, ObjectSection, ObjectSymbol};
+use hz3_project::code::{self, FlowControl, Image, Instruction, Traits};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A library's code and names.
+/// A library's functions.
 pub struct Code {
-    /// Executable sections: address and bytes.
-    sections: Vec<(u64, Vec<u8>)>,
-    /// All sections by address: end and name.
-    places: BTreeMap<u64, (u64, String)>,
-    /// Functions and data by address: length and readable name. Of several names of one place the shortest.
-    names: BTreeMap<u64, (u64, String)>,
-    /// Functions that are asked for by name: the exported ones, and what `malloc` jumps to.
-    known: BTreeMap<String, u64>,
+    image: Image,
+    /// The function that `malloc` goes on in above the fine table. C++ has a second copy of it, under the same name.
+    coarse: Option<(String, u64)>,
 }
 
 /// One way through a function, from its start to its end or to another function.
@@ -46,82 +38,40 @@ pub enum Steps {
 impl Code {
     /// Reads a library.
     pub fn read(path: &std::path::Path) -> Result<Code, String> {
-        let data = std::fs::read(path).map_err(|e| e.to_string())?;
-        let file = object::File::parse(&*data).map_err(|e| e.to_string())?;
-        let (mut sections, mut places) = (Vec::new(), BTreeMap::new());
-        for section in file.sections().filter(|s| s.address() != 0) {
-            let name = section.name().unwrap_or_default().to_owned();
-            places.insert(section.address(), (section.address() + section.size(), name));
-            if section.kind() == object::SectionKind::Text {
-                sections.push((section.address(), section.data().map_err(|e| e.to_string())?.to_vec()));
-            }
-        }
-        let (mut names, mut known) = (BTreeMap::<u64, (u64, String)>::new(), BTreeMap::new());
-        for symbol in file.symbols().chain(file.dynamic_symbols()) {
-            if symbol.is_undefined() || symbol.address() == 0 {
-                continue;
-            }
-            let name = readable(symbol.name().unwrap_or_default());
-            if symbol.is_global() {
-                known.insert(name.clone(), symbol.address());
-            }
-            let entry = names.entry(symbol.address()).or_insert((symbol.size(), name.clone()));
-            // A second name that the linker gave has no length.
-            entry.0 = entry.0.max(symbol.size());
-            if (name.len(), &name) < (entry.1.len(), &entry.1) {
-                entry.1 = name;
-            }
-        }
-        let mut code = Code {
-            sections,
-            places,
-            names,
-            known,
-        };
-        // C++ has a second copy of what lies above the fine table, under the same name.
-        for i in code.function("malloc")? {
-            if let Some((_, name)) = code.names.get(&i.near_branch_target()) {
-                code.known.insert(name.clone(), i.near_branch_target());
-            }
-        }
+        let image = Image::read(path).map_err(|e| e.message)?;
+        let mut code = Code { image, coarse: None };
+        code.coarse = code
+            .function("malloc")?
+            .iter()
+            .map(Instruction::near_branch_target)
+            .filter_map(|to| Some((code.image.at(to)?.0.to_owned(), to)))
+            .find(|(name, _)| name.ends_with("hot::malloc::coarse"));
         Ok(code)
     }
 
     /// Names of everything in the file, readable.
-    pub fn symbols(&self) -> impl Iterator<Item = String> {
-        self.names.values().map(|(_, name)| name.clone())
+    pub fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.image.names()
     }
 
     /// The function that `malloc` goes on in above the fine table, if there is one of its own.
-    pub fn coarse(&self) -> Option<String> {
-        self.known
-            .keys()
-            .find(|name| name.ends_with("hot::malloc::coarse"))
-            .cloned()
+    pub fn coarse(&self) -> Option<&str> {
+        self.coarse.as_ref().map(|(name, _)| name.as_str())
     }
 
     /// A function's instructions.
     fn function(&self, name: &str) -> Result<Vec<Instruction>, String> {
-        let of_name = || {
-            self.names
-                .iter()
-                .find(|(_, (_, n))| n == name)
-                .map(|(address, _)| *address)
-        };
-        let address = self.known.get(name).copied().or_else(of_name);
-        let address = address.ok_or_else(|| format!("no function `{name}`"))?;
-        let length = self.names[&address].0 as usize;
-        let (start, bytes) = self
-            .sections
-            .iter()
-            .find(|(start, bytes)| (*start..*start + bytes.len() as u64).contains(&address))
-            .ok_or_else(|| format!("`{name}` is no code"))?;
-        let from = (address - start) as usize;
-        let code = bytes
-            .get(from..from + length)
+        let coarse = self.coarse.as_ref().filter(|(own, _)| own == name).map(|(_, at)| *at);
+        let address = coarse
+            .or_else(|| self.image.address(name))
+            .ok_or_else(|| format!("no function `{name}`"))?;
+        let length = self.image.at(address).map_or(0, |(_, length)| length as usize);
+        let code = self
+            .image
+            .code(address)
+            .get(..length)
             .ok_or_else(|| format!("`{name}` is cut short"))?;
-        let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-        let all: Vec<Instruction> = decoder.iter().collect();
+        let all: Vec<Instruction> = code::decode(address, code).collect();
         match all.iter().find(|i| i.is_invalid()) {
             Some(bad) => Err(format!("`{name}` has no instruction at {:#x}", bad.ip())),
             None => Ok(all),
@@ -132,20 +82,20 @@ impl Code {
     pub fn steps(&self, name: &str) -> Result<Vec<Steps>, String> {
         let all = self.function(name)?;
         let start = all.first().map_or(0, |i| i.ip());
+        let back = |i: &Instruction| {
+            let jumps = matches!(
+                i.flow_control(),
+                FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
+            );
+            jumps && (start..=i.ip()).contains(&i.near_branch_target())
+        };
         Ok(all
             .iter()
-            .map(|i| {
-                let target = i.near_branch_target();
-                match i.flow_control() {
-                    FlowControl::Call | FlowControl::IndirectCall => Steps::Call,
-                    FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
-                        if (start..=i.ip()).contains(&target) =>
-                    {
-                        Steps::Back
-                    }
-                    _ if i.has_lock_prefix() || i.code() == Mnemonic::Xchg_rm64_r64 => Steps::Lock,
-                    _ => Steps::Plain,
-                }
+            .map(|i| match Traits::of(i) {
+                traits if traits.call => Steps::Call,
+                _ if back(i) => Steps::Back,
+                traits if traits.locked => Steps::Lock,
+                _ => Steps::Plain,
             })
             .collect())
     }
@@ -210,63 +160,15 @@ impl Code {
         labels.sort_unstable();
         labels.dedup();
         let label = |address: u64| labels.iter().position(|a| *a == address).map(|n| format!(".{n}"));
-        let mut formatter = IntelFormatter::new();
-        formatter.options_mut().set_rip_relative_addresses(true);
-        formatter.options_mut().set_space_after_operand_separator(true);
-        formatter.options_mut().set_show_branch_size(false);
+        let name_at = |address: u64| self.image.name_at(address);
         let mut text = format!("{name}: {} instructions\n", all.len());
         for i in &all {
             if let Some(here) = label(i.ip()) {
                 let _ = writeln!(text, "{here}:");
             }
-            let mut line = String::new();
-            if i.op_count() == 1 && i.op0_kind() == OpKind::NearBranch64 {
-                let target = i.near_branch_target();
-                let to = label(target).unwrap_or_else(|| self.name_at(target));
-                let _ = write!(line, "{} {to}", format!("{:?}", i.mnemonic()).to_lowercase());
-            } else {
-                formatter.format(i, &mut line);
-                if i.is_ip_rel_memory_operand() {
-                    let target = i.ip_rel_memory_address();
-                    if let (Some(from), Some(to)) = (line.find("[rip"), line.find(']')) {
-                        line.replace_range(from..=to, &format!("[{}]", self.name_at(target)));
-                    }
-                }
-            }
+            let line = code::text(i, |to| label(to).unwrap_or_else(|| name_at(to)), name_at);
             let _ = writeln!(text, "    {line}");
         }
         text
-    }
-
-    /// The name of what lies at an address: a symbol, or a section if there is none. An offset within a symbol is told,
-    /// one within a section is not: it moves whenever anything else does.
-    fn name_at(&self, address: u64) -> String {
-        if let Some((start, (length, name))) = self.names.range(..=address).next_back()
-            && address < start + (*length).max(1)
-        {
-            let offset = address - start;
-            return if offset == 0 {
-                name.clone()
-            } else {
-                format!("{name}+{offset:#x}")
-            };
-        }
-        let place = self
-            .places
-            .range(..=address)
-            .next_back()
-            .filter(|(_, (end, _))| address < *end);
-        place.map_or_else(|| "?".to_owned(), |(_, (_, name))| name.clone())
-    }
-}
-
-/// A name as the source has it, without the compiler's hash and suffixes.
-fn readable(symbol: &str) -> String {
-    let plain = symbol.split(".llvm.").next().unwrap_or(symbol);
-    let text = format!("{:#}", rustc_demangle::demangle(plain));
-    // A static that was split into parts has a number behind its name.
-    match text.rsplit_once('.') {
-        Some((name, number)) if number.bytes().all(|c| c.is_ascii_digit()) => name.to_owned(),
-        _ => text,
     }
 }

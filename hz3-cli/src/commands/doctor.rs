@@ -2,10 +2,10 @@
 
 use super::Format;
 use crate::fresh::Fresh;
-use crate::proof::bindings::Verdict;
 use crate::proof::program::{self, Obstacle, Program};
 use crate::proof::trial::{self, Trial};
 use crate::style;
+use hz3_project::bindings::Verdict;
 use hz3_project::{Code, Error, Library, Outcome, Place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,10 +1,9 @@
 //! A run of the program under the library, with the dynamic linker's record switched on.
 
-use super::bindings::{self, Image};
+use hz3_project::bindings::{self, Image};
 use hz3_project::{Error, OnPath};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -99,7 +98,7 @@ pub fn run(command: &[OsString], library: Option<&Path>, limit: Duration) -> Res
     let status = wait(&mut child, limit)?;
     let stderr = std::fs::read(&stderr).unwrap_or_default();
     Ok(Trial {
-        images: records(folder.path(), library),
+        images: bindings::records(folder.path(), library),
         status,
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
     })
@@ -126,22 +125,4 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, Error>
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// All records in the folder, by process id.
-fn records(folder: &Path, library: Option<&Path>) -> Vec<Image> {
-    let mut by_process = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name
-            .to_str()
-            .and_then(|n| n.strip_prefix("record.")?.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        if let Ok(bytes) = std::fs::read(entry.path()) {
-            by_process.insert(pid, bindings::parse(&String::from_utf8_lossy(&bytes), library));
-        }
-    }
-    by_process.into_values().flatten().collect()
 }

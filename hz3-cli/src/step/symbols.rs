@@ -1,6 +1,7 @@
 //! Names of functions in a stepped process, from the symbol tables of the files that it maps.
 
 use super::maps::Mapping;
+use hz3_project::code::readable;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSegment, ObjectSymbol};
 
@@ -36,7 +37,7 @@ impl Symbols {
         let first = self.functions.partition_point(|f| f.0 < *start);
         let names = &self.functions[first..after];
         let name = names.iter().find(|f| !f.2.starts_with('_')).unwrap_or(&names[0]);
-        (address < *end || start == end).then(|| format!("{:#}", rustc_demangle::demangle(&name.2)))
+        (address < *end || start == end).then(|| readable(&name.2))
     }
 
     /// `function` or `function+offset`.

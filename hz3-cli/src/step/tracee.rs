@@ -3,6 +3,7 @@
 use super::decode::Code;
 use super::symbols::Symbols;
 use super::{Call, Op, Request, Series, Session, maps};
+use hz3_project::code::Traits;
 use hz3_project::{Allocator, Code as Exit, Error};
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -223,7 +224,8 @@ impl Tracee {
         let mut call = Call::default();
         while !(regs.rip == back && regs.rsp == stack + 8) {
             let at = regs.rip;
-            let decoded = code.at(at).map_err(unreadable)?;
+            let instruction = code.at(at).map_err(unreadable)?;
+            let decoded = Traits::of(&instruction);
             call.path.push(at);
             call.branches += u32::from(decoded.conditional);
             call.calls += u32::from(decoded.call);
@@ -234,7 +236,7 @@ impl Tracee {
             }
             if decoded.repeats {
                 // A step is one repetition; thousands of them are left to run freely.
-                self.run_to(decoded.next, code).map_err(unreadable)??;
+                self.run_to(instruction.next_ip(), code).map_err(unreadable)??;
             } else {
                 self.step()?;
             }

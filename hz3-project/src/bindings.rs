@@ -1,7 +1,7 @@
 //! The dynamic linker's own record (`LD_DEBUG=bindings,libs`): who got whose malloc.
 
-use hz3_project::file;
-use hz3_project::library::abi;
+use crate::file;
+use crate::library::abi;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -100,6 +100,19 @@ fn binding(line: &str) -> Option<(&'static str, &str, &str)> {
     let function = abi::CORE.iter().find(|name| **name == symbol)?;
     let file = |text: &'_ str| text.rsplit_once(" [").map_or(text.len(), |(file, _)| file.len());
     Some((function, &from[..file(from)], &to[..file(to)]))
+}
+
+/// The programs of every process that left a record in the folder, by process id: `LD_DEBUG_OUTPUT` was `<folder>/record`.
+pub fn records(folder: &Path, library: Option<&Path>) -> Vec<Image> {
+    let mut by_process = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = |name: &str| name.strip_prefix("record.")?.parse::<u32>().ok();
+        if let (Some(pid), Ok(bytes)) = (name.to_str().and_then(process), std::fs::read(entry.path())) {
+            by_process.insert(pid, parse(&String::from_utf8_lossy(&bytes), library));
+        }
+    }
+    by_process.into_values().flatten().collect()
 }
 
 #[cfg(test)]
