@@ -1,4 +1,4 @@
-//! Generates the variant that `HZ3_CONFIG` names (`configs/default.toml` if it is not set), and its ELF note.
+//! Generates the variant that `HZ3_CONFIG` names (the preset `default` if it is not set), and its ELF note.
 
 use hz3_config::plan::Tls;
 use hz3_config::{emit, sources};
@@ -21,8 +21,10 @@ const REPLACEABLE: [&str; 8] = [
 fn main() {
     println!("cargo::rerun-if-env-changed=HZ3_CONFIG");
     let here = PathBuf::from(var("CARGO_MANIFEST_DIR"));
-    let config = std::env::var_os("HZ3_CONFIG").map_or_else(|| here.join("../configs/default.toml"), PathBuf::from);
-    println!("cargo::rerun-if-changed={}", config.display());
+    let config = std::env::var_os("HZ3_CONFIG").map_or_else(|| "hz3:default".into(), PathBuf::from);
+    if hz3_config::preset::named(&config).is_none() {
+        println!("cargo::rerun-if-changed={}", config.display());
+    }
     let plan = match hz3_config::load(&config) {
         Ok(plan) => plan,
         Err(diagnostics) => {
