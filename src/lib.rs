@@ -14,8 +14,8 @@
 //! [`variant!`] makes another one, from a preset (`hz3:compact` wants the least memory) or from a TOML of your own. [`stats`]
 //! and [`stats_json`] say where memory is, and [`trim`] gives back what is not in use.
 //!
-//! The allocator is Rust alone, so no C compiler is needed; it is `no_std`, depends on `libc`, and does not panic. It runs on
-//! Linux on x86-64 with pages of 4 KiB. For aarch64 it compiles, and was never run there.
+//! The allocator is Rust alone: no C is compiled. It is `no_std`, depends on `libc`, and does not panic. It runs on Linux on
+//! x86-64 with pages of 4 KiB. For aarch64 it compiles, and was never run there.
 #![no_std]
 
 use ::core::alloc::GlobalAlloc;
