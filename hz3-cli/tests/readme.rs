@@ -98,7 +98,10 @@ fn assert_alias(root: &Path) {
     let text = std::fs::read_to_string(root.join(".cargo/config.toml")).expect("the alias");
     let config: toml::Table = text.parse().expect("TOML");
     let alias = config["alias"]["hz3"].as_str().expect("an alias");
-    assert!(alias.starts_with("run ") && alias.contains("--bin cargo-hz3"), "{alias}");
+    assert!(
+        alias.starts_with("run ") && alias.contains("--bin cargo-hz3"),
+        "{alias}"
+    );
 }
 
 /// The steps of a page, in order.
