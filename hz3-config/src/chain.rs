@@ -235,7 +235,7 @@ pub(crate) fn value_of(kind: &Kind, text: &str) -> Value {
     });
     match value {
         Some(value) => value,
-        None => unreachable!("{text} is not a value of its kind"),
+        None => unreachable!("{text} is not a value of its type"),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn block_bytes(plan: &Plan) -> u64 {
     }
 }
 
-/// Bytes that a thread maps outside of its block: the bank with one row for each owner and the spares, or the ring.
+/// Bytes that a thread maps outside of its block: the bank with one slot array for each owner and the spares, or the ring.
 pub fn body_bytes(plan: &Plan) -> u64 {
     match plan.ownership.mode {
         Ownership::Adopt => 0,

@@ -4,7 +4,7 @@
 //! gives a [`Plan`]: plain numbers, from which code is generated and which everybody else reads. [`cost::Cost`] says
 //! what a plan costs before anything is built.
 //!
-//! Layers. A module names only modules of the rows below its own; modules of one row do not name each other.
+//! Layers. A module names only modules of the lines below its own; modules of one line do not name each other.
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|

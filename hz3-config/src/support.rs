@@ -1,6 +1,6 @@
 //! What the language can say but this version cannot do.
 //!
-//! One row a knob: its only working value and what is missing. A row is deleted when its machinery arrives; nothing
+//! One line a knob: its only working value and what is missing. A line is deleted when its machinery arrives; nothing
 //! else changes. Everything not listed here works.
 
 use crate::diagnostic::Sink;
@@ -20,12 +20,12 @@ const fn row(path: Path, works: &'static [&'static str], what: &'static str) -> 
     Missing { path, works, what }
 }
 
-/// The rows, by group and key.
+/// The lines, by group and key.
 pub(crate) static MISSING: &[Missing] = &[
     row(("arena", "page"), &["\"4KiB\""], "another page size"),
     row(("arena", "segment"), &["\"2MiB\""], "another segment size"),
     row(("bins", "count"), &["\"both\""], "another way of counting"),
-    row(("bins", "layout"), &["\"slots\""], "another bank layout"),
+    row(("bins", "layout"), &["\"slots\""], "another layout of slots"),
     row(("bins", "order"), &["\"size\""], "another order of slots"),
     row(("build", "optimize"), &["\"speed\""], "optimization for size"),
     row(("central", "guard"), &["\"lock\""], "a lock-free central"),
@@ -47,7 +47,7 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];
 
-/// The row of a knob, if it has one.
+/// The line of a knob, if it has one.
 pub(crate) fn missing(path: Path) -> Option<&'static Missing> {
     MISSING.iter().find(|row| row.path == path)
 }

@@ -156,7 +156,7 @@ fn classes_that_save_nothing_are_told() {
             "hz3-fast" => assert_eq!((idle, plan.classes.len()), (73, 136)),
             "flat" => assert!(
                 about("flat-address-space")
-                    .expect("a note")
+                    .expect("a remark")
                     .text
                     .contains("needs 64 GiB")
             ),

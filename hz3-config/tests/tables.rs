@@ -139,7 +139,7 @@ fn faults(plan: &Plan) -> Vec<String> {
     let full = bank * u64::from(plan.cache.magazines);
     let slow = plan.classes.iter().any(|class| class.batch_first < class.batch);
     let bound = if slow { full.min(plan.cache.thread_bytes) } else { full };
-    // What a thread holds of other owners' objects: a row for each, or a ring of the largest ones.
+    // What a thread holds of other owners' objects: a slot array for each, or a ring of the largest ones.
     let owners = u64::from(plan.ownership.shards);
     let mut remote = 0;
     if plan.ownership.mode == Ownership::OwnerBank {
@@ -256,7 +256,7 @@ fn every_fine_table_meets_its_coarse_table() {
     assert_eq!((coarse.shift, coarse.table.len()), (9, 64));
 }
 
-/// Whole rows, so that a change of a shipped table shows in review.
+/// Whole lines, so that a change of a shipped table shows in review.
 #[test]
 fn the_ancestors_classes_are_what_they_were() {
     let plans = shipped();

@@ -45,7 +45,7 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
         }
         let pages = match (row, band) {
             (Some(row), _) if row.value.value * u64::from(PAGE) < u64::from(size) => {
-                // A row is told once, for its largest class.
+                // An entry is told once, for its largest class.
                 too_short.insert(row.value.at, (size, row.value.value));
                 continue;
             }

@@ -95,7 +95,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
             #block_items
 
-            // In a section of its own kind: the statics below are zero and take no room in the file, this is not.
+            // In a section of its own sort: the statics below are zero and take no room in the file, this is not.
             static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
             static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
@@ -154,13 +154,13 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
                 #[inline(always)]
                 unsafe fn fine(granule: usize) -> usize {
-                    // SAFETY: the caller's contract: the granule is in the table.
+                    // SAFETY: `Variant::fine` asks for `granule <= FINE_MAX / 16`, and the table has `FINE_MAX / 16 + 1` entries.
                     usize::from(unsafe { *FINE.get_unchecked(granule) })
                 }
 
                 #[inline(always)]
                 unsafe fn coarse(index: usize) -> usize {
-                    // SAFETY: the caller's contract: the index is in the table.
+                    // SAFETY: `Variant::coarse` asks for `index <= (LARGEST - 1) >> COARSE_SHIFT`: the table's last entry.
                     usize::from(unsafe { *COARSE.get_unchecked(index) })
                 }
 
@@ -189,25 +189,26 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             unsafe impl ::core::alloc::GlobalAlloc for #name {
                 #[inline]
                 unsafe fn alloc(&self, layout: ::core::alloc::Layout) -> *mut u8 {
-                    // SAFETY: the caller's contract.
+                    // SAFETY: an allocation asks nothing of its caller; that the size is not 0 is more than it needs.
                     unsafe { #core::abi::global::alloc::<#name>(layout) }
                 }
 
                 #[inline]
                 unsafe fn dealloc(&self, p: *mut u8, _: ::core::alloc::Layout) {
-                    // SAFETY: the caller's contract.
+                    // SAFETY: `GlobalAlloc::dealloc` asks that `p` is an object of this allocator that nobody uses any more.
                     unsafe { #core::abi::global::dealloc::<#name>(p) }
                 }
 
                 #[inline]
                 unsafe fn alloc_zeroed(&self, layout: ::core::alloc::Layout) -> *mut u8 {
-                    // SAFETY: the caller's contract.
+                    // SAFETY: an allocation asks nothing of its caller; that the size is not 0 is more than it needs.
                     unsafe { #core::abi::global::alloc_zeroed::<#name>(layout) }
                 }
 
                 #[inline]
                 unsafe fn realloc(&self, p: *mut u8, layout: ::core::alloc::Layout, n: usize) -> *mut u8 {
-                    // SAFETY: the caller's contract.
+                    // SAFETY: `GlobalAlloc::realloc` asks that `p` is an object of this allocator, given for `layout`,
+                    // and that `n` is not 0.
                     unsafe { #core::abi::global::realloc::<#name>(p, layout, n) }
                 }
             }

@@ -5,7 +5,7 @@ use crate::plan::{Ownership, Plan, SLOT_BYTES, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
-/// The macros of the core that read a block: for an address in it, and for an address in one of its rows.
+/// The macros of the core that read a block: for an address in it, and for an address in one of its slot arrays.
 fn accessors(plan: &Plan) -> (Ident, Ident) {
     let (address, row) = match plan.build.tls {
         Tls::InitialExec => ("__tls_address", "__tls_row"),

@@ -59,7 +59,7 @@ pub(crate) enum Kind {
     Percent,
     /// A number of bytes: bounds included, a multiple of the third.
     Bytes(u64, u64, u64),
-    /// A word that stands for "not set", or the other kind.
+    /// A word that stands for "not set", or the other type.
     Or(&'static str, &'static Kind),
     /// One of some words.
     Choice(&'static [Word]),
@@ -124,7 +124,7 @@ pub(crate) enum StepForm {
 /// A value for classes between two sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RangeRow {
-    /// The whole row.
+    /// The whole entry.
     pub at: Option<At>,
     /// Smallest size, in bytes.
     pub from: Located<u64>,
@@ -175,7 +175,7 @@ pub(crate) struct Setting<T> {
 
 /// What a typed knob is made from.
 pub(crate) trait FromValue: Sized {
-    /// The typed form; `None` only if the table declares a type that its kind cannot give.
+    /// The typed form; `None` only if the table declares a Rust type that its TOML type cannot give.
     fn from_value(value: &Value) -> Option<Self>;
 }
 

@@ -1,6 +1,6 @@
 //! The knobs: the one place where a key of the language is declared.
 //!
-//! A row is `/// doc`, then `key: type = kind, "default as TOML";`. An empty default means that there is none.
+//! A line is `/// doc`, then `key: Rust type = TOML type, "default as TOML";`. An empty default means that there is none.
 
 use super::words::{
     COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PLACEMENT_ORDER, PREFETCH, RELIEF, STATS_LEVEL, SUB4K, Sub4k,
@@ -62,14 +62,14 @@ macro_rules! knobs {
     };
 }
 
-/// Types one value. Every knob has an entry, and a unit test types every kind, so neither panic can happen for a
+/// Types one value. Every knob has an entry, and a unit test types every TOML type, so neither panic can happen for a
 /// config that a user writes.
 fn setting<T: FromValue>(merged: &Merged, path: Path) -> Setting<T> {
     let Some(Entry { value, at, ok, .. }) = merged.get(&path) else {
         unreachable!("{path:?} has no entry");
     };
     let Some(value) = T::from_value(value) else {
-        unreachable!("{path:?} has a type that its kind does not give");
+        unreachable!("{path:?} has a Rust type that its TOML type does not give");
     };
     Setting {
         value,
@@ -172,7 +172,7 @@ knobs! {
         batch: u64 = Kind::Int(1, 4096), "32";
         /// When a thread hands over.
         flush: Named = Kind::Choice(&[
-            Word { name: "full", doc: "when a row or the ring is full" },
+            Word { name: "full", doc: "when a slot array or the ring is full" },
             Word { name: "before-pages", doc: "also before it takes new pages" },
         ]), "\"full\"";
         /// How a flush groups entries.
@@ -329,7 +329,7 @@ knobs! {
     [hardening: Hardening] {
         /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
         foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"";
-        /// Detect a block that is freed twice in a row.
+        /// Detect an object that is freed twice, one free right after the other.
         double_free: bool = Kind::Bool, "false";
         /// Encode the links in free objects.
         encode_links: bool = Kind::Bool, "false";

@@ -52,7 +52,7 @@ words! {
     }
     Ownership, OWNERSHIP: {
         "adopt" => Adopt: "the freeing thread's, always",
-        "owner-bank" => OwnerBank: "its owner's, through a dense bank row for each owner",
+        "owner-bank" => OwnerBank: "its owner's, through a bank with one slot array for each owner",
         "owner-ring" => OwnerRing: "its owner's, through a bounded ring that is flushed sorted by owner",
     }
     Commit, COMMIT: {
@@ -84,7 +84,7 @@ words! {
     }
     StatsLevel, STATS_LEVEL: {
         "off" => Off: "only what the heap knows anyway",
-        "events" => Events: "every event, by kind and class",
+        "events" => Events: "every event, by name and class",
     }
     Tls, TLS: {
         "initial-exec" => InitialExec: "at a fixed distance from the thread pointer; the library has to be there when the program starts",

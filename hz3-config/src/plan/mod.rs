@@ -217,7 +217,7 @@ pub struct OwnershipPlan {
 pub enum Ownership {
     /// The freeing thread's.
     Adopt,
-    /// Its owner's, through a dense bank row per owner.
+    /// Its owner's, through a bank with one slot array for each owner.
     OwnerBank,
     /// Its owner's, through a bounded ring.
     OwnerRing,
@@ -274,7 +274,7 @@ pub struct DepotPlan {
 pub struct HardeningPlan {
     /// What a pointer that is not ours does in `free`.
     pub foreign: Foreign,
-    /// Detect a block freed twice in a row.
+    /// Detect an object that is freed twice, one free right after the other.
     pub double_free: bool,
     /// Encode the links in free objects.
     pub encode_links: bool,
@@ -307,7 +307,7 @@ pub struct StatsPlan {
 pub enum StatsLevel {
     /// Only what the heap knows anyway.
     Off,
-    /// Every event, by kind and class.
+    /// Every event, by name and class.
     Events,
 }
 

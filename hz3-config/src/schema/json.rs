@@ -92,7 +92,7 @@ fn key(group: &Group, knob: &Knob) -> Json {
     schema
 }
 
-/// One value of a kind, as TOML says it.
+/// One value of a type, as TOML says it.
 fn only(kind: &Kind, text: &str) -> Json {
     match value_of(kind, text) {
         Value::Bytes(bytes) => {

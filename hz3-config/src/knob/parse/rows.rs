@@ -80,7 +80,7 @@ impl Reader<'_> {
         let at = self.at(item.span());
         let (Some(from), Some(to), Some(value)) = (table.get("from"), table.get("to"), table.get(key)) else {
             if sound {
-                let message = format!("a row of `{name}` needs `from`, `to` and `{key}`");
+                let message = format!("an entry of `{name}` needs `from`, `to` and `{key}`");
                 self.sink.error(at, message, "", format!("write {form}"));
             }
             return None;

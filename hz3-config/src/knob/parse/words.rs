@@ -7,7 +7,7 @@ use crate::knob::{GROUPS, Kind, Knob, Path};
 /// What a number of bytes looks like.
 pub(super) const BYTES: &str = "a number of bytes (an integer, or a string such as \"64KiB\")";
 
-/// What a kind wants, with its article.
+/// What a type wants, with its article.
 pub(super) fn expected(kind: &Kind) -> String {
     match kind {
         Kind::Text => "a line of text".into(),
