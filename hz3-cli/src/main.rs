@@ -10,6 +10,7 @@ mod commands;
 mod configs;
 mod fresh;
 mod heap;
+mod install;
 mod proof;
 mod step;
 mod style;

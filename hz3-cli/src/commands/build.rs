@@ -34,22 +34,60 @@ pub struct Arguments {
     locked: bool,
 }
 
+/// What cargo is asked to make of a variant.
+#[derive(Clone, Copy)]
+enum Product {
+    /// The library.
+    Library,
+    /// The static archive, with all that rustc puts into one.
+    Archive,
+}
+
+impl Product {
+    fn crate_type(self) -> &'static str {
+        match self {
+            Product::Library => "cdylib",
+            Product::Archive => "staticlib",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Product::Library => "libhz3_preload.so",
+            Product::Archive => "libhz3_preload.a",
+        }
+    }
+}
+
 /// Runs `build`.
 pub fn run(arguments: Arguments) -> Outcome {
     every(&arguments, |line| println!("{line}"))
 }
 
+impl Arguments {
+    /// Those of another command that needs variants.
+    fn of(names: &[String]) -> Arguments {
+        Arguments {
+            names: names.to_vec(),
+            all: false,
+            // Whoever uses them says whether that matters.
+            allow_identical: true,
+            offline: false,
+            locked: false,
+        }
+    }
+}
+
 /// Builds variants for another command, whose stdout is its own.
 pub fn quietly(names: &[String]) -> Outcome {
-    let arguments = Arguments {
-        names: names.to_vec(),
-        all: false,
-        // Whoever uses them says whether that matters.
-        allow_identical: true,
-        offline: false,
-        locked: false,
-    };
-    every(&arguments, |line| eprintln!("built {line}"))
+    every(&Arguments::of(names), |line| eprintln!("built {line}"))
+}
+
+/// Has rustc make the static archive of a variant, and `work` do something with it while no other build can replace it.
+pub fn archive<T>(project: &Project, plan: &Plan, work: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
+    let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
+    let _lock = Lock::take(project.libraries())?;
+    work(&cargo(project, &plan.name, config, Product::Archive, &Arguments::of(&[]))?)
 }
 
 fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
@@ -174,7 +212,7 @@ fn remember(project: &Project, name: &str, config: &Path) -> Outcome {
 /// Builds one variant, checks the library and puts it in its place.
 fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Library, Failure> {
     let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
-    let made = cargo(project, &plan.name, config, arguments)?;
+    let made = cargo(project, &plan.name, config, Product::Library, arguments)?;
     let library = Library::read(&made)?;
     verify(project, plan, &library)?;
     let place = project.library(&plan.name);
@@ -195,12 +233,19 @@ fn discard_unless<T>(result: Result<T, Failure>, file: &Path) -> Result<T, Failu
     result
 }
 
-fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) -> Result<PathBuf, Failure> {
+fn cargo(
+    project: &Project,
+    name: &str,
+    config: &Path,
+    product: Product,
+    arguments: &Arguments,
+) -> Result<PathBuf, Failure> {
     let target = project.root.join("target").join("hz3-build");
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(&project.root)
-        .args(["build", "--quiet", "-p", "hz3-preload", "--profile", "variant", "--target-dir"])
+        .args(["rustc", "--quiet", "-p", "hz3-preload", "--profile", "variant"])
+        .args(["--crate-type", product.crate_type(), "--target-dir"])
         .arg(&target)
         .env("HZ3_CONFIG", config)
         .env("CARGO_TERM_COLOR", if style::stderr_colour() { "always" } else { "never" });
@@ -215,7 +260,7 @@ fn cargo(project: &Project, name: &str, config: &Path, arguments: &Arguments) ->
             .help("install Rust, or set CARGO to the path of cargo")
     })?;
     if output.status.success() {
-        return Ok(target.join("variant").join("libhz3_preload.so"));
+        return Ok(target.join("variant").join(product.file()));
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(Failure::failed(format!("cannot build `{name}`:\n{}", said.trim_end())))

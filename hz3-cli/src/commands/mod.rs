@@ -51,6 +51,10 @@ commands! {
     Inspect => inspect,
     /// Draw which pages of a running process hold what
     Heap => heap,
+    /// Put a variant where C and C++ programs find it: library, archive, header, pkg-config, CMake
+    Install => install,
+    /// Take an installed variant out again
+    Uninstall => uninstall,
     /// Write a config that extends another
     New => new,
     /// Print the JSON schema of the config language

@@ -7,11 +7,28 @@
 //!
 //! The functions of the C++ library are looked for when they are needed, from the caller's point of view
 //! ([`function_near`]): a C program may load a plugin in C++ at any time, and its library with it, and close both again. Where
-//! there is none, nobody could catch an exception: the process ends with a message.
+//! there is none, nobody could catch an exception: the process ends with a message. In a program that is linked statically,
+//! where nobody can look for a name, they are those that were linked into it.
 
-use crate::os::{die, symbols::function_near};
-use core::ffi::{c_int, c_void};
+use crate::os::{die, glibc::weak, symbols::function_near};
+use core::ffi::{CStr, c_int, c_void};
 use core::mem::transmute;
+
+/// The function of this name that is nearest, or else the one that was linked into this object.
+macro_rules! function {
+    ($name:literal, $near:expr) => {
+        match CStr::from_bytes_with_nul(concat!($name, "\0").as_bytes()) {
+            Ok(name) => function_near(name, $near),
+            Err(_) => None,
+        }
+        .or_else(|| {
+            fn linked() -> usize {
+                weak!($name) as usize
+            }
+            Some(linked()).filter(|address| *address != 0)
+        })
+    };
+}
 
 /// What an exception of any language begins with (Itanium C++ ABI).
 #[repr(C)]
@@ -23,7 +40,7 @@ pub struct Exception {
 
 /// The address of the new-handler that is installed; 0 if there is none. `asking` is an address in the caller's code.
 pub extern "C" fn new_handler(asking: usize) -> usize {
-    match function_near(c"_ZSt15get_new_handlerv", asking) {
+    match function!("_ZSt15get_new_handlerv", asking) {
         // SAFETY: the function's type in every C++ library that has it; it throws nothing.
         Some(get) => unsafe { transmute::<usize, extern "C" fn() -> usize>(get)() },
         None => 0,
@@ -32,7 +49,7 @@ pub extern "C" fn new_handler(asking: usize) -> usize {
 
 /// The address of the function that throws `std::bad_alloc`.
 pub extern "C" fn thrower(asking: usize) -> usize {
-    function_near(c"_ZSt17__throw_bad_allocv", asking).unwrap_or_else(|| {
+    function!("_ZSt17__throw_bad_allocv", asking).unwrap_or_else(|| {
         die(b"operator new: out of memory, and no C++ library is loaded that could throw std::bad_alloc")
     })
 }
@@ -50,7 +67,7 @@ pub unsafe extern "C" fn personality(
     type Personality = unsafe extern "C" fn(c_int, c_int, u64, *mut Exception, *mut c_void) -> c_int;
     // SAFETY: the unwinder passes an exception and what belongs to it; the types are the ABI's.
     unsafe {
-        match function_near(c"__gxx_personality_v0", (*exception).cleanup) {
+        match function!("__gxx_personality_v0", (*exception).cleanup) {
             Some(found) => transmute::<usize, Personality>(found)(version, actions, class, exception, context),
             None => CONTINUE_UNWIND,
         }
@@ -62,10 +79,7 @@ pub unsafe extern "C" fn caught(exception: *mut Exception) {
     // SAFETY: the landing pad passes the exception that it was reached with, once; the types are the ABI's.
     unsafe {
         let near = (*exception).cleanup;
-        let (begin, end) = (
-            function_near(c"__cxa_begin_catch", near),
-            function_near(c"__cxa_end_catch", near),
-        );
+        let (begin, end) = (function!("__cxa_begin_catch", near), function!("__cxa_end_catch", near));
         if let (Some(begin), Some(end)) = (begin, end) {
             transmute::<usize, unsafe extern "C" fn(*mut Exception) -> *mut c_void>(begin)(exception);
             transmute::<usize, unsafe extern "C" fn()>(end)();

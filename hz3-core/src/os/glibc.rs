@@ -33,6 +33,8 @@ macro_rules! weak {
     }};
 }
 
+pub(crate) use weak;
+
 /// Whether the process has one thread as far as the C library knows; false where it does not tell. glibc goes by the same
 /// byte when it decides whether `fork` takes locks.
 pub fn single_threaded() -> bool {

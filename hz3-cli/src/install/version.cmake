@@ -1,0 +1,19 @@
+set(PACKAGE_VERSION "@VERSION@")
+
+string(REGEX MATCH "^[0-9]+\\.[0-9]+" _hz3_has "${PACKAGE_VERSION}")
+string(REGEX MATCH "^[0-9]+\\.[0-9]+" _hz3_wants "${PACKAGE_FIND_VERSION}.0")
+
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
+# Before 1.0 a new minor version may break what was built on the one before.
+if(_hz3_has VERSION_EQUAL _hz3_wants AND PACKAGE_VERSION VERSION_GREATER_EQUAL PACKAGE_FIND_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+else()
+  set(PACKAGE_VERSION_COMPATIBLE FALSE)
+endif()
+# There are no 32-bit libraries.
+if(CMAKE_SIZEOF_VOID_P AND NOT CMAKE_SIZEOF_VOID_P EQUAL 8)
+  set(PACKAGE_VERSION "${PACKAGE_VERSION} (64 bits)")
+  set(PACKAGE_VERSION_UNSUITABLE TRUE)
+endif()
