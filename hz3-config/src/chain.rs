@@ -146,7 +146,7 @@ fn find_parent(child: &Source, named: &str) -> Result<Source, (String, String)> 
     }
 }
 
-/// What may help whoever names a parent that cannot be read: the nearest name, or those that there are.
+/// What may help whoever names a parent that cannot be read: the nearest name, or all existing ones.
 fn help_for(named: &str, wanted: &Path, child: &Path) -> String {
     let beside = known_configs(wanted, child).unwrap_or_default();
     match nearest(named, beside.iter().map(String::as_str)).or_else(|| preset::near(named)) {

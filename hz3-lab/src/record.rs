@@ -250,7 +250,7 @@ impl Record {
 }
 
 impl RowRecord {
-    /// The client's own share from the pairs that there are.
+    /// The client's own share from the existing pairs.
     pub fn set_client_share(&mut self) {
         let ratios: Vec<f64> = self.alone.iter().map(|[base, alone]| alone / base).collect();
         let share = stats::median(&ratios) * self.cells[0].value();

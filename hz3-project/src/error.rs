@@ -75,7 +75,7 @@ impl Error {
         self
     }
 
-    /// Adds the word that was probably meant, or else all that there are.
+    /// Adds the word that was probably meant, or else all existing ones.
     #[must_use]
     pub fn guess<'a>(self, word: &str, known: impl Iterator<Item = &'a str> + Clone) -> Self {
         if let Some(near) = hz3_config::suggest::nearest(word, known.clone()) {

@@ -78,7 +78,7 @@ pub struct Arguments {
     gate: bool,
     #[command(flatten)]
     fresh: Fresh,
-    /// Keep the record in ledger/, which is part of the place, instead of this checkout's own in target/
+    /// Keep the record in ledger/, which is part of the project, instead of this checkout's own in target/
     #[arg(long)]
     share: bool,
     /// Keep nothing in the ledger

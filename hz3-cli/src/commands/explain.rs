@@ -106,8 +106,8 @@ fn classes(plan: &Plan, cost: &Cost) {
     style::print_table(&table);
     println!(
         "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first:\n\
-         objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: batches that\n\
-         wait there at most; borrow: larger classes that serve before the heap grows; slot: byte offset in a thread's bank;\n\
+         objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: most\n\
+         batches that wait there; borrow: larger classes that serve before the heap grows; slot: byte offset in a slot array;\n\
          =: saves no memory, as an object of the next larger class takes no more of its run"
     );
 }

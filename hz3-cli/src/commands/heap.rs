@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Print what was read and its sums as JSON
     #[arg(long)]
     json: bool,
-    /// Pages a cell of the picture on the terminal; by default as few as give a picture that is not too long
+    /// Pages of one cell of the picture on the terminal; by default as few as keep the picture short
     #[arg(long, value_name = "PAGES", value_parser = clap::value_parser!(u64).range(1..=64))]
     zoom: Option<u64>,
     /// Where a program has several variants, the one to draw

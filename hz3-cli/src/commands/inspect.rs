@@ -33,7 +33,7 @@ enum Format {
     Toml,
 }
 
-/// How the library stands to the file of its name in `configs/`.
+/// How the library relates to the file of its name in `configs/`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Origin {

@@ -103,7 +103,7 @@ fn day(text: &str) -> Result<String, String> {
     Err("a day is written 2026-01-31, and must exist".to_owned())
 }
 
-/// Days of a month; none of a month that there is not.
+/// Days of a month; none of a month that does not exist.
 fn days(year: u32, month: u32) -> u32 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,

@@ -30,7 +30,7 @@ pub struct Arguments {
     /// What the trace says it is, instead of the command line
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
-    /// Do not record: show a trace that there is
+    /// Do not record: show an existing trace
     #[arg(long, value_name = "FILE", conflicts_with_all = ["command", "of"])]
     show: Option<PathBuf>,
     /// Output of the summary

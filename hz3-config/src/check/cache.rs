@@ -115,7 +115,7 @@ fn shards(settings: &Settings) -> u64 {
     }
 }
 
-/// Bytes of other owners' objects that a thread holds at most before it hands them over.
+/// A thread holds at most so many bytes of other owners' objects before it hands them over.
 fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
     match settings.ownership.mode.value {
         Ownership::Adopt => 0,
@@ -128,7 +128,7 @@ fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
     }
 }
 
-/// What a thread keeps at most; `None` if something was reported.
+/// The most that a thread keeps; `None` if something was reported.
 pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) -> Option<CachePlan> {
     let group = &settings.cache;
     let magazines = group.magazines.value;
@@ -150,7 +150,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
         let message = format!(
             "`cache.thread_bytes` is {thread_bytes}{origin}, but the first batches alone may hold {first} bytes"
         );
-        let help = format!("set `cache.thread_bytes` to {first} at least, or make `cache.first_bytes` smaller");
+        let help = format!("set `cache.thread_bytes` to at least {first}, or make `cache.first_bytes` smaller");
         sink.error(group.thread_bytes.at.or(asked), message, "", help);
         return None;
     }
@@ -161,7 +161,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
             let message = format!(
                 "`cache.thread_floor` is {thread_floor}{origin}, but a thread may only hold {thread_bytes} bytes"
             );
-            let help = format!("set it to {thread_bytes} at most, or to \"auto\", or raise `cache.thread_bytes`");
+            let help = format!("set it to at most {thread_bytes}, or to \"auto\", or raise `cache.thread_bytes`");
             sink.error(group.thread_floor.at.or(group.thread_bytes.at), message, "", help);
             return None;
         }
@@ -170,7 +170,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
                 "`cache.thread_floor` is {thread_floor}{origin}, but the first batches alone may hold {first} bytes"
             );
             let help = format!(
-                "set `cache.thread_floor` to {first} at least, or to \"auto\", or make `cache.first_bytes` smaller"
+                "set `cache.thread_floor` to at least {first}, or to \"auto\", or make `cache.first_bytes` smaller"
             );
             sink.error(group.thread_floor.at.or(asked), message, "", help);
             return None;

@@ -137,7 +137,7 @@ fn linear(sizes: &mut Vec<u64>, to: Located<u64>, step: Located<u64>, sink: &mut
 
 /// Classes at `2^k × (1 + i / n)`.
 ///
-/// Rounded up to 1/64 of `2^k`, and to 16 bytes at least, so that sizes keep alignment and the coarse lookup stays
+/// Rounded up to 1/64 of `2^k`, and to at least 16 bytes, so that sizes keep alignment and the coarse lookup stays
 /// small whatever `n` is; for a power of two up to 64 nothing is rounded but the smallest. The step's end is a class
 /// even if the sequence does not meet it.
 fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, sink: &mut Sink) {

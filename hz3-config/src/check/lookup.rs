@@ -5,7 +5,7 @@ use crate::diagnostic::Sink;
 use crate::knob::Settings;
 use crate::plan::{ClassId, CoarseLookup, GRANULE, LookupPlan};
 
-/// What `"auto"` gives at most, in bytes of size.
+/// The most that `"auto"` gives, in bytes of size.
 const AUTO_FINE_MAX: u32 = 32 << 10;
 /// Bytes of both tables that no variant may exceed: half of a common L1 data cache.
 const TABLES_MAX: usize = 16 << 10;

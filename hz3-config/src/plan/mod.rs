@@ -131,7 +131,7 @@ pub struct ClassPlan {
     pub batch: u32,
     /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
     pub batch_first: u32,
-    /// Objects that one trip to the runs carves at most.
+    /// One trip to the runs carves at most so many objects.
     pub batch_carve: u32,
     /// How many of the next larger classes may serve before the heap grows.
     pub borrow: u32,
@@ -259,7 +259,7 @@ impl CachePlan {
 /// What waits between threads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DepotPlan {
-    /// Batches that a class's depot holds at most, by class id.
+    /// A class's depot holds at most so many batches; by class id.
     pub batches: Vec<u32>,
     /// Slots of each depot array: the maximum of `batches`, at least 1.
     pub slots: u32,

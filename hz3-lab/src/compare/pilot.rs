@@ -98,7 +98,7 @@ impl<W: Watch> Runner<'_, W> {
                 .sum::<f64>();
         let budget = self.schedule.budget.as_secs_f64();
         self.watch.say(&format!(
-            "{} row{}, {} contenders: {} if every row is clear at the first look, {} at most; the budget is {}",
+            "{} row{}, {} contenders: {} if every row is clear at the first look, at most {}; the budget is {}",
             open.len(),
             if open.len() == 1 { "" } else { "s" },
             self.contenders.len(),

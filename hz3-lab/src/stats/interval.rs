@@ -78,7 +78,7 @@ fn order(n: usize, level: f64) -> Option<(usize, f64)> {
     Some((k, 0.0))
 }
 
-/// The signed-rank interval that misses the centre of a symmetric distribution with probability `alpha` at most;
+/// The signed-rank interval that misses the centre of a symmetric distribution with a probability of at most `alpha`;
 /// everything, if there are too few samples for that.
 pub fn exact(samples: &[f64], alpha: f64) -> Interval {
     let n = samples.len();

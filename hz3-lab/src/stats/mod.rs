@@ -40,9 +40,9 @@ impl Looks {
     /// Blocks after which a row is looked at. The first is the least number for which the exact interval exists at
     /// `ALPHA / MOST`.
     pub const COUNTS: [usize; 5] = [9, 13, 18, 26, 40];
-    /// Blocks at most.
+    /// The most blocks that there may be.
     pub const LAST: usize = Self::COUNTS[Self::COUNTS.len() - 1];
-    /// Looks at most.
+    /// The most looks that there may be.
     pub const MOST: usize = Self::COUNTS.len();
     /// What one look may err.
     pub fn alpha() -> f64 {
@@ -232,7 +232,7 @@ pub(super) mod tests {
             let judged = |_: &u32| run_row(&mut rng, 1.0, floor) != Verdict::Undecided;
             (0..rows).filter(judged).count()
         };
-        // Without the floor the bound must hold by the exact intervals alone: 80 expected at most, and the standard
+        // Without the floor the bound must hold by the exact intervals alone: at most 80 expected, and the standard
         // error of that is 9.
         let bare = wrong(4000, false);
         assert!(bare <= 98, "{bare} of 4000 rows judged without a floor");
