@@ -16,11 +16,18 @@ struct Order {
     layers: &'static str,
 }
 
-const ORDERS: &[Order] = &[Order {
-    krate: "hz3-core",
-    root: "src/lib.rs",
-    layers: "abi > hot > event > variant > statics > heap > list, tls > policy > sync > os, text",
-}];
+const ORDERS: &[Order] = &[
+    Order {
+        krate: "hz3-core",
+        root: "src/lib.rs",
+        layers: "abi > hot > event > variant > statics > heap > list, tls > policy > sync > os, text",
+    },
+    Order {
+        krate: "hz3-config",
+        root: "src/lib.rs",
+        layers: "load > schema, emit, remarks, sources > check > chain, support, resolve, recognise > knob > diagnostic > source, preset, cost > plan > file, suggest, soname, hash",
+    },
+];
 
 /// The crates themselves, likewise.
 const CRATES: &str = "hz3, hz3-cli, hz3-preload, hz3-tests > hz3-lab, hz3-macros > hz3-project > hz3-config, hz3-core";
@@ -127,6 +134,22 @@ fn the_documentation_draws_the_order() {
         assert!(text.contains(&row), "docs/hacking.md, \"Layers\": no row\n{row}");
     }
     assert!(text.contains(CRATES), "docs/hacking.md, \"Layers\": no line\n{CRATES}");
+}
+
+/// The crate that says what each of its layers is says it of those that are checked.
+#[test]
+fn the_table_of_hz3_config_draws_the_order() {
+    let text = std::fs::read_to_string(home().join("hz3-config/src/lib.rs")).expect("hz3-config");
+    let rows = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | ")?.split(" | ").nth(1));
+    let bare = |modules: &str| modules.replace(['[', ']', '`'], "").replace("mod@", "");
+    let drawn: Vec<String> = rows.filter(|modules| modules.contains('`')).map(bare).collect();
+    let order = ORDERS
+        .iter()
+        .find(|order| order.krate == "hz3-config")
+        .expect("it is checked");
+    assert_eq!(drawn.join(" > "), order.layers);
 }
 
 const LAYERS: &str = "top > middle, beside > bottom";

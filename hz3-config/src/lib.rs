@@ -8,7 +8,7 @@
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|
-//! | 8 | this file | [`load`]: all of it in order |
+//! | 8 | `load` | [`load`] and [`load_str`]: from a text to a plan, all of it in order |
 //! | 7 | [`schema`], [`emit`], [`remarks`], [`sources`] | what is made of the declarations, of a plan, of the sources |
 //! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
 //! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |
@@ -28,10 +28,9 @@ pub mod emit;
 pub mod file;
 mod hash;
 mod knob;
+mod load;
 pub mod plan;
 pub mod preset;
-#[cfg(test)]
-mod reach;
 mod recognise;
 pub mod remarks;
 mod resolve;
@@ -43,50 +42,6 @@ pub mod suggest;
 mod support;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use load::{load, load_str};
 pub use plan::Plan;
 pub use recognise::is_config;
-
-use std::path::Path;
-
-use chain::Chain;
-use diagnostic::Sink;
-
-/// Reads a config, a file or `hz3:NAME` for a preset, and its parents, checks them and derives the plan.
-///
-/// Paths in diagnostics follow from `path` as it is given.
-///
-/// # Errors
-///
-/// All faults of all files of the chain, unless one of them is not TOML or is missing: then only what can be said of
-/// each file alone.
-pub fn load(path: &Path) -> Result<Plan, Diagnostics> {
-    let mut sink = Sink::default();
-    let chain = chain::load(path, &mut sink)?;
-    finish(&chain, sink)
-}
-
-/// The same for a text that is not on disk. Its parents are looked for in the folder of `name_of_file`, whose stem
-/// must be the variant's name.
-///
-/// # Errors
-///
-/// As [`load`].
-pub fn load_str(name_of_file: &Path, text: &str) -> Result<Plan, Diagnostics> {
-    let mut sink = Sink::default();
-    let chain = chain::follow(chain::of_file(name_of_file, text.to_owned()), &mut sink);
-    finish(&chain, sink)
-}
-
-fn finish(chain: &Chain, mut sink: Sink) -> Result<Plan, Diagnostics> {
-    let plan = check::plan(chain, &mut sink);
-    match (sink.finish(&chain.sources), plan) {
-        (None, Some(plan)) => Ok(plan),
-        (Some(faults), _) => Err(faults),
-        // A check that gives nothing has reported why; this keeps a forgotten report from passing for a plan.
-        (None, None) => {
-            let message = "the config gives no plan, and no check says why".to_owned();
-            let help = Some("this is a fault of hz3: please report it with the config".to_owned());
-            Err(Diagnostics::of_file(&chain.sources[0].shown, message, help))
-        }
-    }
-}

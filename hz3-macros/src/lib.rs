@@ -100,12 +100,12 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as Input);
     match hz3_config::load(&input.config()) {
         Ok(plan) => {
-            let (attributes, visibility, hz3) = (&input.attributes, &input.visibility, &input.hz3);
+            let (attributes, visibility, facade) = (&input.attributes, &input.visibility, &input.hz3);
             let site = emit::Site {
                 attributes: quote!(#(#attributes)*),
                 visibility: quote!(#visibility),
                 name: input.name.clone(),
-                core: quote!(#hz3::core),
+                core: quote!(#facade::core),
                 unique: input.unique(),
                 interposes: false,
             };

@@ -17,7 +17,7 @@ const AROUND: &[&str] = &[
 
 fn hash(text: &str) -> Option<u64> {
     let text = format!("name = \"x\"\ndescription = \"d\"\n{text}");
-    let plan = crate::load_str(Path::new("x.toml"), &text).ok()?;
+    let plan = super::load_str(Path::new("x.toml"), &text).ok()?;
     Some(plan.code_hash.0)
 }
 
