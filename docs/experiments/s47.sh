@@ -1,17 +1,17 @@
 #!/bin/sh
-# Reproduces the figures of S47.md: RUNS runs (20) of the row s47 with STEPS steps a thread (1000000; the full row has
-# 5000000) under each of the configs that are named, or all of them. One line a run, then one line a config.
+# Reproduces the figures of S47.md: TRIALS trials (20) of the row s47 with STEPS steps a thread (1000000; the full row has
+# 5000000) under each of the configs that are named, or all of them. One line a trial, then one line a config.
 #
 #     docs/experiments/s47.sh [CONFIG[-free]...]
 #
-# With MOST (bytes, a multiple of 8 MiB) no run has more live bytes than that, and the arena of each config is 1.25 times as
-# large: exactly 1.25 times the run's own peak if it gets there. CONFIG-free is the config with an arena of 64 GiB; where both
-# are named, the last lines give the ratio of their times, run by run.
+# With MOST (bytes, a multiple of 8 MiB) no trial has more live bytes than that, and the arena of each config is 1.25 times as
+# large: exactly 1.25 times the trial's own peak if it gets there. CONFIG-free is the config with an arena of 64 GiB; where both
+# are named, the last lines give the ratio of their times, trial by trial.
 #
 # Needs a C compiler. Writes to target/s47/ only.
 set -eu
 cd "$(dirname "$0")/../.."
-runs=${RUNS:-20} steps=${STEPS:-1000000} most=${MOST:-0}
+trials=${TRIALS:-20} steps=${STEPS:-1000000} most=${MOST:-0}
 [ $# -gt 0 ] || set -- s47-unlimited s47-relief s47-bank s47-ring s47-tight s47-none s47-system
 out=target/s47
 mkdir -p "$out"
@@ -27,8 +27,8 @@ for name in "$@"; do
     HZ3_CONFIG=$PWD/$out/$name-told.toml cargo build -q -p hz3-preload --profile variant --target-dir target/hz3-build
     cp target/hz3-build/variant/libhz3_preload.so "$out/$name.so"
 done
-: >"$out/runs.txt"
-for seed in $(seq 1 "$runs"); do
+: >"$out/trials.txt"
+for seed in $(seq 1 "$trials"); do
     for name in "$@"; do # In turn, so that what else the machine does meets all alike.
         LD_PRELOAD=$PWD/$out/$name.so "$out/ring" --threads 32 --ws 400 --remote 50 --min 16 --max 32768 \
             --mode classic --queue 65536 --steps "$steps" --most "$most" --seed "$seed" >"$out/client.json" 2>"$out/report.json"
@@ -41,7 +41,7 @@ for seed in $(seq 1 "$runs"); do
                 printf ' %s=%s' "$key" "$(grep -o "\"$key\":[0-9]*" "$out/report.json" | head -n 1 | cut -d: -f2)"
             done
             echo
-        } | tee -a "$out/runs.txt"
+        } | tee -a "$out/trials.txt"
     done
 done
 awk '{
@@ -52,7 +52,7 @@ awk '{
     time[$1, $2] = v["seconds"]; if ($2 > last) last = $2
     seconds[$1] += v["seconds"]; epochs[$1] += v["epochs"]; larger[$1] += v["larger"]
 } END {
-    for (k in n) printf "%-14s %d runs, %d with failures, %d failed; live <= %.2f GB; arena / live <= %.3f; %.1f s a run; %d epochs, %d from larger classes\n", \
+    for (k in n) printf "%-14s %d trials, %d with failures, %d failed; live <= %.2f GB; arena / live <= %.3f; %.1f s a trial; %d epochs, %d from larger classes\n", \
         k, n[k], bad[k], failed[k], most[k] / 1e9, ratio[k], seconds[k] / n[k], epochs[k], larger[k]
     for (k in n) if (k "-free" in n) {
         m = 0; sum = 0; squares = 0
@@ -62,4 +62,4 @@ awk '{
         error = m > 1 ? sqrt((squares - sum * sum / m) / (m - 1) / m) : 0
         printf "%-14s %.3f of the time without a limit, %d pairs, standard error %.3f\n", k, exp(sum / m), m, error
     }
-}' "$out/runs.txt" | sort
+}' "$out/trials.txt" | sort
