@@ -10,7 +10,7 @@ mod common;
 
 use code::{Code, Path, Steps};
 use common::blessed;
-use hz3_tests::{Allocator, place};
+use hz3_tests::{Allocator, place::PLACE};
 
 /// Instructions of a call that finds an object at hand or room for it, `ret` included, and conditional branches on the
 /// way.
@@ -104,7 +104,7 @@ fn is_hot(code: &Code, name: &str, function: &str) {
 #[test]
 fn hot_paths_are_what_they_were() {
     let mut faults = Vec::new();
-    for name in place::config_names() {
+    for name in PLACE.config_names() {
         let (code, _) = code(&name);
         let functions = ["malloc", "free"].into_iter().chain(code.coarse());
         let text = functions
@@ -118,7 +118,7 @@ fn hot_paths_are_what_they_were() {
 
 #[test]
 fn hot_paths_call_nothing() {
-    for name in place::config_names() {
+    for name in PLACE.config_names() {
         let (code, library) = code(&name);
         for function in ["malloc", "free"] {
             is_hot(&code, &name, function);
@@ -143,7 +143,7 @@ fn default_is_within_its_budget() {
 /// Every variant's `malloc` is one straight piece: a config changes tables or selects a type.
 #[test]
 fn every_malloc_is_within_the_budget() {
-    for name in place::config_names() {
+    for name in PLACE.config_names() {
         let (code, _) = code(&name);
         // Prefetching costs the one instruction that it is.
         let prefetch =
@@ -167,7 +167,7 @@ fn every_malloc_is_within_the_budget() {
 
 #[test]
 fn libraries_are_small_and_cannot_panic() {
-    for name in place::config_names() {
+    for name in PLACE.config_names() {
         let (code, library) = code(&name);
         let panics: Vec<&str> = code.symbols().filter(|symbol| symbol.contains("panic")).collect();
         assert!(panics.is_empty(), "{name}: {panics:?}");

@@ -46,7 +46,7 @@ impl Crate {
         cargo
             .args(arguments)
             .args(["--offline", "--target-dir"])
-            .arg(hz3_tests::place::TARGET.join("hz3-scratch-build"))
+            .arg(hz3_tests::place::target().join("hz3-scratch-build"))
             .current_dir(&self.folder)
             .env_remove("HZ3_CONFIG")
             .env_remove("LD_PRELOAD");
@@ -73,7 +73,7 @@ impl Crate {
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {err}", self.name);
         let file = format!("debug/lib{}.so", self.name.replace('-', "_"));
-        hz3_tests::place::TARGET.join("hz3-scratch-build").join(file)
+        hz3_tests::place::target().join("hz3-scratch-build").join(file)
     }
 
     /// The compiler's errors, whole.

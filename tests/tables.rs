@@ -205,7 +205,7 @@ shipped::all!(proofs);
 #[test]
 fn every_shipped_config_is_proven_here() {
     let mut list = String::new();
-    for name in hz3_tests::place::config_names() {
+    for name in hz3_tests::place::PLACE.config_names() {
         let camel: String = name
             .split('-')
             .map(|word| word[..1].to_ascii_uppercase() + &word[1..])

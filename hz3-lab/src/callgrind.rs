@@ -1,14 +1,14 @@
 //! Exact instruction totals of a short execution, by valgrind's callgrind.
 
-use crate::{Error, Result, child};
-use hz3_project::Allocator;
+use crate::{Error, Result};
+use hz3_project::{Allocator, program};
 use std::path::Path;
 use std::process::Stdio;
 
 /// Instructions that the command executed in all, under a library.
 pub fn total(command: &[String], library: &Allocator, folder: &Path, seed: u64) -> Result<u64> {
     let out = folder.join(format!(".callgrind.{}", std::process::id()));
-    let mut run = child::clean("valgrind");
+    let mut run = program::clean("valgrind");
     run.arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg("--trace-children=no");

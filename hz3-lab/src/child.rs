@@ -1,12 +1,12 @@
 //! One fresh process and what it cost.
 
 use crate::{Error, Result, clients::Clients, ending, rows::Job};
-use hz3_project::Allocator;
+use hz3_project::{Allocator, peers, program};
 use serde::Deserialize;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// What one execution gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,33 +67,6 @@ pub(crate) fn scratch(clients: &Clients, what: &str) -> PathBuf {
     clients.folder().join(format!(".{what}.{}.{k}", std::process::id()))
 }
 
-/// Whether a program can be started.
-pub fn on_path(program: &str) -> bool {
-    if program.contains('/') {
-        return PathBuf::from(program).is_file();
-    }
-    std::env::var_os("PATH").is_some_and(|p| std::env::split_paths(&p).any(|d| d.join(program).is_file()))
-}
-
-/// A command without what could tip the scales: no preload, no loader debugging, no allocator options from outside.
-pub fn clean(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
-    for (key, _) in std::env::vars_os() {
-        let name = key.to_string_lossy();
-        if name.starts_with("LD_")
-            || name.starts_with("MALLOC_")
-            || name.starts_with("MIMALLOC_")
-            || name.starts_with("TCMALLOC_")
-            || name.starts_with("HZ3_")
-            || name == "GLIBC_TUNABLES"
-            || name == "MALLOC_CONF"
-        {
-            command.env_remove(&key);
-        }
-    }
-    command
-}
-
 /// The end of a file: as much as the last lines of a process may be.
 fn tail(path: &Path) -> Vec<u8> {
     const MOST: u64 = 4096;
@@ -110,14 +83,10 @@ fn tail(path: &Path) -> Vec<u8> {
 /// clock); `seed` goes to the client.
 pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64, sample_ms: u32) -> Result<Sample> {
     let report = scratch(clients, "report");
-    let mut command = clean(clients.timer());
+    let mut command = program::clean(clients.timer());
     command.arg(&report);
     // A script's program may be linked with another malloc: there, the C library must be put first as well.
-    let libc = if job.script {
-        hz3_project::peers::libc_file()
-    } else {
-        None
-    };
+    let libc = if job.script { peers::libc_file() } else { None };
     if let Some(path) = library.and_then(|l| l.path.as_ref()).or(libc.as_ref()) {
         if job.script {
             command.env("HZ3_PRELOAD", path);

@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_change_of_the_work_tree_is_told() {
-        if !crate::child::on_path("git") {
+        if hz3_project::program::find("git").is_none() {
             return;
         }
         let root = std::env::temp_dir().join(format!("hz3-commit-{}", std::process::id()));

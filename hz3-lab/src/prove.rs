@@ -3,7 +3,7 @@
 
 use crate::{Error, Result, child, clients::Clients, ending, rows::Job};
 use hz3_project::library::abi;
-use hz3_project::{Allocator, bindings, file};
+use hz3_project::{Allocator, bindings, file, program};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
 
 /// The client itself looks up where each function comes from.
 fn by_client(job: &Job, library: &Allocator) -> Result<()> {
-    let mut command = child::clean(&job.command[0]);
+    let mut command = program::clean(&job.command[0]);
     if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
     }
@@ -73,7 +73,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     let folder = child::scratch(clients, "bindings");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
-    let mut command = child::clean(&job.command[0]);
+    let mut command = program::clean(&job.command[0]);
     command
         .args(&job.command[1..])
         .env("LD_DEBUG", "bindings")

@@ -1,7 +1,7 @@
 //! What every tool of hz3 stands on: the command line, the lab and the tests have one answer each to where things are, what
 //! a name stands for, what a library says of itself, and how a command ends.
 //!
-//! Layers, each knowing only those above it in this list: [`error`], [`hash`], [`file`](mod@file), [`place`] (the project's
+//! Layers, each knowing only those above it in this list: [`error`], [`hash`], [`program`], [`file`](mod@file), [`place`] (the project's
 //! root and folders), [`library`] (an ELF file and its note), [`code`] (its instructions), [`bindings`] (what the dynamic
 //! linker says it bound), [`clients`] (C programs), [`current`] (whether a library is what its config says now), [`peers`] and
 //! [`name`] (what a word stands for).
@@ -19,6 +19,7 @@ pub mod library;
 pub mod name;
 pub mod peers;
 pub mod place;
+pub mod program;
 
 pub use error::{Code, Error, OnPath, Outcome, Result};
 pub use library::{Library, Note};

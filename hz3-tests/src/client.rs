@@ -1,9 +1,13 @@
 //! C and C++ clients, compiled when they are first asked for.
 
-use crate::place;
+use crate::place::{self, PLACE};
+use hz3_project::clients::{Client, Shape};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
+
+/// Without built-in knowledge of malloc, or the compiler removes what is to be tested.
+const FLAGS: [&str; 7] = ["-O1", "-g", "-Wall", "-Wextra", "-fno-builtin", "-fPIC", "-pthread"];
 
 /// The executable (or for a name that ends in `_plugin`, the library) of `clients/<name>.c` or `.cc`.
 ///
@@ -17,57 +21,28 @@ pub fn build(name: &str) -> Result<PathBuf, String> {
 }
 
 fn provide(name: &str) -> Result<PathBuf, String> {
-    let cpp = place::source(&format!("clients/{name}.cc"));
-    let (source, is_cpp) = if cpp.is_file() {
-        (cpp, true)
-    } else {
-        (place::source(&format!("clients/{name}.c")), false)
+    let read = |file: String| {
+        let path = place::source("clients").join(file);
+        std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))
     };
-    let headers = ["client.h", "plugin.h"].map(|file| place::source(&format!("clients/{file}")));
-    let folder = place::clients();
-    std::fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-    let output = folder.join(name);
-    let made = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
-    let younger = |file: &PathBuf| made(&output) > made(file);
-    if output.is_file() && younger(&source) && headers.iter().all(younger) {
-        return Ok(output);
+    let cpp = place::source(&format!("clients/{name}.cc")).is_file();
+    let text = read(format!("{name}.{}", if cpp { "cc" } else { "c" }))?;
+    let headers = ["client.h", "plugin.h"].map(|header| (header, read(header.to_owned())));
+    let mut texts = Vec::new();
+    for (header, text) in &headers {
+        texts.push((*header, text.as_deref().map_err(Clone::clone)?));
     }
-    compile(&source, is_cpp, name.ends_with("_plugin"), &output)?;
-    Ok(output)
-}
-
-/// Without built-in knowledge of malloc, or the compiler removes what is to be tested.
-fn compile(source: &Path, is_cpp: bool, shared: bool, output: &Path) -> Result<(), String> {
-    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let mut build = cc::Build::new();
-    build
-        .cpp(is_cpp)
-        .target(&triple)
-        .host(&triple)
-        .out_dir(place::clients())
-        .opt_level(1)
-        .debug(true)
-        .cargo_metadata(false)
-        .std(if is_cpp { "gnu++17" } else { "gnu11" })
-        .flag("-fno-builtin")
-        .flag("-pthread");
-    if shared {
-        build.flag("-shared");
-    }
-    let compiler = build
-        .try_get_compiler()
-        .map_err(|e| format!("no compiler for {}: {e}", source.display()))?;
-    let draft = output.with_extension("new");
-    let mut command = compiler.to_command();
-    command.arg("-o").arg(&draft).arg(source).arg("-ldl");
-    let result = command
-        .output()
-        .map_err(|e| format!("{}: {e}", compiler.path().display()))?;
-    if !result.status.success() {
-        return Err(format!(
-            "{command:?} failed:\n{}",
-            String::from_utf8_lossy(&result.stderr)
-        ));
-    }
-    std::fs::rename(&draft, output).map_err(|e| format!("cannot make {}: {e}", output.display()))
+    let client = Client {
+        name,
+        text: &text,
+        headers: &texts,
+        cpp,
+        shape: if name.ends_with("_plugin") {
+            Shape::Library
+        } else {
+            Shape::Program
+        },
+        flags: &[&[if cpp { "-std=gnu++17" } else { "-std=gnu11" }], &FLAGS[..]].concat(),
+    };
+    client.build(PLACE.clients(), |_| ()).map_err(|e| e.message)
 }

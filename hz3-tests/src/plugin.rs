@@ -2,7 +2,7 @@
 //!
 //! A crate in the build folder, without network: it shares this project's lock file, and its own build results.
 
-use crate::place;
+use crate::place::{self, PLACE};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,18 +24,18 @@ pub fn build(name: &str, parent: &str, more: &str) -> Result<PathBuf, String> {
 }
 
 fn provide(name: &str, parent: &str, more: &str) -> Result<PathBuf, String> {
-    let folder = place::TARGET.join("hz3-plugins");
+    let folder = place::target().join("hz3-plugins");
     let (config, library) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.so")));
     let text = format!(
         "name = \"{name}\"\ndescription = \"Of a plugin\"\nextends = {:?}\n{more}\n",
-        place::config(parent).display().to_string()
+        PLACE.config_file(parent).display().to_string()
     );
     write(&config, &text)?;
     write(&folder.join("Cargo.toml"), &manifest())?;
     let copy = |from: PathBuf, to: PathBuf| {
         std::fs::copy(&from, &to).map_err(|e| format!("cannot copy {} to {}: {e}", from.display(), to.display()))
     };
-    copy(place::ROOT.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    copy(PLACE.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let source = std::fs::read_to_string(place::source("plugin/lib.rs")).map_err(|e| format!("plugin/lib.rs: {e}"))?;
     write(&folder.join("src/lib.rs"), &source)?;
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -61,7 +61,7 @@ fn manifest() -> String {
     format!(
         "[package]\nname = \"plugin\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n\
          [dependencies]\nhz3 = {{ path = {:?} }}\n\n[workspace]\n",
-        place::ROOT.display().to_string()
+        PLACE.root.display().to_string()
     )
 }
 

@@ -1,7 +1,7 @@
 //! Allocators: a variant of hz3, which is built when it is first asked for, or the C library's own.
 
 use crate::library::Library;
-use crate::place;
+use crate::place::{self, PLACE};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -73,11 +73,11 @@ impl Allocator {
 }
 
 fn provide(name: &str) -> Result<Variant, String> {
-    let config = place::config(name);
+    let config = PLACE.config_file(name);
     let plan = hz3_config::load(&config).map_err(|e| e.to_string())?;
     let (hash, path) = (
         plan.hash.to_string(),
-        place::libraries().join(format!("libhz3_{name}.so")),
+        PLACE.libraries().join(format!("libhz3_{name}.so")),
     );
     if let Some(library) = fresh(&path, &plan.sources, &hash) {
         return Ok(Variant {
@@ -112,10 +112,10 @@ fn provide(name: &str) -> Result<Variant, String> {
 /// The library at `path`, if it was made from this config and nothing that it depends on is younger.
 fn fresh(path: &Path, sources: &[PathBuf], hash: &str) -> Option<Library> {
     let made = modified(path)?;
-    let mut inputs = vec![place::ROOT.join("Cargo.toml"), place::ROOT.join("Cargo.lock")];
+    let mut inputs = vec![PLACE.root.join("Cargo.toml"), PLACE.root.join("Cargo.lock")];
     inputs.extend_from_slice(sources);
     for name in CRATES {
-        let dir = place::ROOT.join(name);
+        let dir = PLACE.root.join(name);
         inputs.extend([dir.join("Cargo.toml"), dir.join("build.rs")]);
         files_below(&dir.join("src"), &mut inputs);
     }
@@ -144,7 +144,7 @@ fn files_below(dir: &Path, files: &mut Vec<PathBuf>) {
 
 /// The command line's own build command.
 fn build(config: &Path, path: &Path) -> Result<Library, String> {
-    let folder = place::TARGET.join("hz3-build");
+    let folder = place::target().join("hz3-build");
     let started = SystemTime::now();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
@@ -158,7 +158,7 @@ fn build(config: &Path, path: &Path) -> Result<Library, String> {
             "--target-dir",
         ])
         .arg(&folder)
-        .current_dir(&*place::ROOT)
+        .current_dir(&PLACE.root)
         .env("HZ3_CONFIG", config)
         .env_remove("LD_PRELOAD")
         .output()
@@ -171,7 +171,7 @@ fn build(config: &Path, path: &Path) -> Result<Library, String> {
         ));
     }
     let say = |what: &str, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());
-    std::fs::create_dir_all(place::libraries()).map_err(|e| say("make the folder of", e))?;
+    std::fs::create_dir_all(PLACE.libraries()).map_err(|e| say("make the folder of", e))?;
     // In one step, as a process may have the old one mapped; dated at the start, as sources may have changed since.
     let draft = path.with_extension("so.new");
     std::fs::copy(folder.join("variant/libhz3_preload.so"), &draft).map_err(|e| say("copy cargo's output to", e))?;

@@ -10,7 +10,7 @@ use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, Metric};
 use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
-use hz3_project::{Allocator, Code, Error, Kind, Outcome, Place, peers::PEERS};
+use hz3_project::{Allocator, Code, Error, Kind, Outcome, Place, peers::PEERS, program};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -185,7 +185,7 @@ fn libraries(place: &Place, arguments: &Arguments) -> Result<(Allocator, Vec<All
 /// The rows as jobs, with the user's options for clients.
 fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<Job>, Error> {
     if !arguments.command.is_empty() {
-        if !hz3_lab::child::on_path(&arguments.command[0]) {
+        if program::find(&arguments.command[0]).is_none() {
             return Err(Error::bad_input(format!("{}: no such program", arguments.command[0])));
         }
         let metric = if arguments.wall { Metric::WallMs } else { Metric::CpuMs };

@@ -67,7 +67,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let allocator = arguments.fresh.find(&place, &arguments.allocator)?;
     let library = allocator.path.as_deref();
     let name = arguments.command[0].to_string_lossy().into_owned();
-    let path = program::find(&arguments.command[0]).ok_or_else(|| Error::bad_input(format!("no program `{name}`")))?;
+    let path = hz3_project::program::find(&arguments.command[0]).ok_or_else(|| Error::bad_input(format!("no program `{name}`")))?;
     let programs = program::chain(&path);
     let limit = Duration::from_secs(arguments.seconds);
     // No need to start what no dynamic linker of ours will see.

@@ -5,7 +5,7 @@ use crate::style;
 use hz3_config::suggest;
 use hz3_lab::clients::Clients;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
-use hz3_project::{Code, Error, Outcome, Place, file, place::stems};
+use hz3_project::{Code, Error, Outcome, Place, file, place::stems, program};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `trace`.
@@ -91,7 +91,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     file::writable(&arguments.output)?;
     let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
     let folder = tempfile::tempdir()?;
-    let status = hz3_lab::child::clean(&arguments.command[0])
+    let status = program::clean(&arguments.command[0])
         .args(&arguments.command[1..])
         .env("LD_PRELOAD", clients.tracer())
         .env("HZ3_TRACE_DIR", folder.path())

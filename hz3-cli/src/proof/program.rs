@@ -1,6 +1,7 @@
 //! What a program's file says about interposition, before it is started.
 
 use hz3_project::library::{Library, NotLibrary};
+use hz3_project::program;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -85,21 +86,6 @@ impl std::fmt::Display for Obstacle {
     }
 }
 
-/// The file that `command` stands for, as execvp looks it up.
-pub fn find(command: &OsStr) -> Option<PathBuf> {
-    if command.as_bytes().contains(&b'/') {
-        let path = PathBuf::from(command);
-        return path.exists().then_some(path);
-    }
-    let executable = |path: &PathBuf| {
-        path.metadata()
-            .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-    };
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|dir| dir.join(command))
-        .find(executable)
-}
-
 /// The program at `path`, after its interpreter and the interpreter's if it is a script.
 pub fn chain(path: &Path) -> Vec<Program> {
     let mut programs = Vec::new();
@@ -138,7 +124,7 @@ fn interpreter(rest_of_file: &[u8]) -> Option<PathBuf> {
         return Some(first);
     }
     let program = words.find(|w| !w.starts_with(b"-") && !w.contains(&b'='))?;
-    find(OsStr::from_bytes(program))
+    program::find(OsStr::from_bytes(program))
 }
 
 fn obstacles(path: &Path, bytes: &[u8]) -> Vec<Obstacle> {
@@ -223,7 +209,7 @@ mod tests {
     fn interpreters() {
         assert_eq!(interpreter(b"/bin/sh -e\nmore"), Some(PathBuf::from("/bin/sh")));
         assert_eq!(interpreter(b" /bin/sh\n"), Some(PathBuf::from("/bin/sh")));
-        assert_eq!(interpreter(b"/usr/bin/env -S A=1 sh -x\n"), find(OsStr::new("sh")));
+        assert_eq!(interpreter(b"/usr/bin/env -S A=1 sh -x\n"), program::find("sh"));
         assert_eq!(interpreter(b"\n"), None);
     }
 

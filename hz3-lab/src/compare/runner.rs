@@ -9,7 +9,7 @@ use crate::{
     rows::Job,
     stats::{self, Looks, Rng, Verdict},
 };
-use hz3_project::{Allocator, Kind};
+use hz3_project::{Allocator, Kind, program};
 use std::time::{Duration, Instant};
 
 /// Blocks in which the client also runs alone, on the empty allocator.
@@ -300,7 +300,7 @@ impl<'a, W: Watch> Runner<'a, W> {
     }
 
     pub(super) fn instructions(&mut self) {
-        if !child::on_path("valgrind") {
+        if program::find("valgrind").is_none() {
             self.watch
                 .say("no instruction counts: valgrind is not installed (apt install valgrind)");
             return;

@@ -3,6 +3,7 @@
 use super::{Metric, Program, ROWS, Row, select};
 use crate::{Error, Result, clients::Clients};
 use hz3_config::{file, suggest};
+use hz3_project::program;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
@@ -79,7 +80,7 @@ impl Job {
                 false,
             ),
         };
-        if !client && !crate::child::on_path(&command[0]) {
+        if !client && program::find(&command[0]).is_none() {
             return Err(Error::unfit(format!(
                 "row {}: {} is not installed",
                 row.name, command[0]

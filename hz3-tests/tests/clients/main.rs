@@ -12,7 +12,10 @@ mod preload;
 
 use cases::{CASES, Case, Scope};
 use hz3_config::plan::{OnFull, TagSpace};
-use hz3_tests::{Allocator, Outcome, Run, client, place};
+use hz3_tests::{
+    Allocator, Outcome, Run, client,
+    place::{self, PLACE},
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -41,14 +44,14 @@ const NAMED: [&str; 4] = ["default", "compact", "s22-round4k", "s23-sub4k"];
 
 /// The configs, those first that stand for many.
 fn in_order() -> Vec<String> {
-    let mut names = place::config_names();
+    let mut names = PLACE.config_names();
     names.sort_by_key(|name| !NAMED.contains(&name.as_str()));
     names
 }
 
 /// Bytes of a config's arena, if nothing lies beyond it.
 fn hard_end(name: &str) -> u64 {
-    hz3_config::load(&place::config(name))
+    hz3_config::load(&PLACE.config_file(name))
         .ok()
         .filter(|plan| plan.arena.on_full == OnFull::Fail)
         .map_or(u64::MAX, |plan| plan.arena.size)
@@ -58,7 +61,7 @@ fn hard_end(name: &str) -> u64 {
 /// the others the short ones.
 fn shape(name: &str) -> String {
     // A faulty config is reported by the tests that build it.
-    hz3_config::load(&place::config(name)).map_or_else(
+    hz3_config::load(&PLACE.config_file(name)).map_or_else(
         |_| name.to_owned(),
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.arena);
@@ -120,7 +123,7 @@ fn is_flat(allocator: &Allocator) -> Result<bool, Failed> {
     let Allocator::Variant(variant) = allocator else {
         return Ok(false);
     };
-    let plan = hz3_config::load(&place::config(&variant.name)).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
     Ok(plan.tag.space == TagSpace::Flat)
 }
 

@@ -1,6 +1,6 @@
 //! What is hz3's own in a library: its functions, its note, its exports.
 
-use hz3_tests::{Allocator, Run, client, place};
+use hz3_tests::{Allocator, Run, client, place::PLACE};
 use libtest_mimic::{Failed, Trial};
 
 pub fn trials(name: &str) -> Vec<Trial> {
@@ -21,7 +21,7 @@ fn api(allocator: &Allocator) -> Result<(), Failed> {
             .map(str::to_owned)
             .ok_or_else(|| format!("no `{key}`"))
     };
-    let plan = hz3_config::load(&place::config(allocator.name())).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&PLACE.config_file(allocator.name())).map_err(|e| e.to_string())?;
     equal("hz3_name()", &text("name")?, allocator.name())?;
     equal("hz3_config()", text("config")?.trim(), plan.resolved.trim())?;
     if text("version")?.is_empty() {
@@ -32,7 +32,7 @@ fn api(allocator: &Allocator) -> Result<(), Failed> {
         return Err("the statistics are empty".into());
     }
     // The config that a library says it has makes the same library.
-    let file = place::config(allocator.name());
+    let file = PLACE.config_file(allocator.name());
     let again = hz3_config::load_str(&file, &text("config")?).map_err(|e| e.to_string())?;
     equal(
         "the resolved config's code hash",
