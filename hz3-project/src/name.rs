@@ -85,6 +85,7 @@ impl Named {
         if let Some(peer) = peers::named(word) {
             return Ok(Self::Peer(peer));
         }
+        no_preset(word)?;
         let names = place.config_names();
         let known = names
             .iter()
@@ -172,6 +173,7 @@ pub fn config(place: &Place, given: &str) -> Result<PathBuf> {
     if let Some((_, path)) = listed(place, given) {
         return Ok(path);
     }
+    no_preset(given)?;
     let (unknown, names) = match place.is_project() {
         true => (
             format!("no config named `{given}` in {}", place.shown(&place.configs())),
@@ -183,6 +185,14 @@ pub fn config(place: &Place, given: &str) -> Result<PathBuf> {
         ),
     };
     Err(Error::bad_input(unknown).guess(given, names.iter().map(String::as_str)))
+}
+
+/// Refuses `hz3:NAME`, which [`listed`] did not find, with the preset that was probably meant.
+fn no_preset(word: &str) -> Result<()> {
+    match preset::named(Path::new(word)) {
+        Some(name) => Err(Error::bad_input(format!("there is no preset `{name}`")).help(preset::help(name))),
+        None => Ok(()),
+    }
 }
 
 /// Name and path of a config that a word without a path names: one of the project, or a preset, `hz3:NAME`.
@@ -241,6 +251,10 @@ mod tests {
             Named::File("me".into(), own.clone())
         );
         assert!(matches!(find(given).unwrap(), Named::File(_, path) if path == own));
+        for word in ["compact", "hz3:compact"] {
+            let preset = Named::Variant("compact".into(), Some("hz3:compact".into()));
+            assert_eq!(find(word).unwrap(), preset);
+        }
         let file = folder.path().join("other.toml");
         std::fs::write(&file, "name = \"other\"\n").unwrap();
         let file = file.canonicalize().unwrap();
@@ -253,6 +267,11 @@ mod tests {
                 "minee",
                 "`minee` is no config, no known malloc and no path",
                 Some("did you mean `mine`?"),
+            ),
+            (
+                "hz3:compcat",
+                "there is no preset `compcat`",
+                Some("did you mean \"hz3:compact\"?"),
             ),
             ("./missing.so", "cannot read ./missing.so: no such file", None),
             ("missing.toml", "cannot read missing.toml: no such file", None),

@@ -12,9 +12,14 @@ const HEAD: &str = "\
 <!-- Made from the declarations in `hz3-config/src/knob/table.rs`. Do not edit: bless it with
      `HZ3_UPDATE=1 cargo test -p hz3-config --test schema`. -->
 
-One TOML file is one variant. Every key has a default; `name` and `description` must be written. Unknown keys are
-errors, and so are keys that have no effect given the others, unless they are inherited and a nearer file switched off
-what they belong to. A file may extend another (`extends`) and then holds only what differs.
+One TOML file is one variant. `name` and `description` must be written. Every other key has a default, and the defaults are the
+allocator `default`: a config of a name and a description *is* `default`. [decisions.md](decisions.md) says why they are what
+they are.
+
+A file may extend another, or a preset, and then holds only what differs from it: see `extends`.
+
+Unknown keys are errors. So are keys that have no effect given the others, unless they are inherited and a nearer file switched
+off what they belong to.
 
 Sizes are integers of bytes, or strings with a unit: `4096`, `\"4KiB\"`, `\"64GiB\"` (B, KiB, MiB, GiB, TiB; 1 KiB is
 1024 bytes).
