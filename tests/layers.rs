@@ -25,12 +25,12 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-config",
         root: "src/lib.rs",
-        layers: "load > schema, emit, remarks, sources > check > chain, support, resolve, recognise > knob > diagnostic > source, preset, cost > plan > file, suggest, soname, hash",
+        layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > knob > diagnostic > source, preset, cost > plan > file, suggest, soname, hash",
     },
 ];
 
 /// The crates themselves, likewise.
-const CRATES: &str = "hz3, hz3-cli, hz3-preload, hz3-tests > hz3-lab, hz3-macros > hz3-project > hz3-config, hz3-core";
+const CRATES: &str = "hz3-cli, hz3-preload, hz3-tests > hz3, hz3-lab > hz3-macros, hz3-project > hz3-config, hz3-core";
 
 fn home() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

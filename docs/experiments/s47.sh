@@ -24,8 +24,8 @@ for name in "$@"; do
         *-free) printf '\n[arena]\nsize = "64GiB"\n' ;;
         *) [ "$most" -eq 0 ] || printf '\n[arena]\nsize = %s\n' $((most / 4 * 5)) ;;
     esac >>"$out/$name-told.toml"
-    HZ3_CONFIG=$PWD/$out/$name-told.toml cargo build -q -p hz3-preload --profile variant --target-dir target/hz3-build
-    cp target/hz3-build/variant/libhz3_preload.so "$out/$name.so"
+    cargo hz3 build "$out/$name-told.toml"
+    cp "target/hz3/libhz3_$name-told.so" "$out/$name.so"
 done
 : >"$out/trials.txt"
 for seed in $(seq 1 "$trials"); do

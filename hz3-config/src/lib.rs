@@ -9,7 +9,7 @@
 //! | layer | modules | what they are |
 //! |---|---|---|
 //! | 8 | `load` | [`load`] and [`load_str`]: from a text to a plan, all of it in order |
-//! | 7 | [`schema`], [`emit`], [`remarks`], [`sources`] | what is made of the declarations, of a plan, of the sources |
+//! | 7 | [`schema`], [`emit`], [`remarks`] | what is made of the declarations and of a plan |
 //! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
 //! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |
 //! | 4 | `knob` | what can be said, declared once, and its parser |
@@ -37,7 +37,6 @@ mod resolve;
 pub mod schema;
 pub mod soname;
 mod source;
-pub mod sources;
 pub mod suggest;
 mod support;
 

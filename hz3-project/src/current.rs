@@ -2,7 +2,7 @@
 //! name asks here, so that all of them answer the same.
 
 use crate::library::{Library, Note};
-use crate::place::own_sources;
+use crate::sources::Sources;
 use crate::{Error, Place, Result};
 use hz3_config::{Plan, preset, suggest};
 use std::path::{Path, PathBuf};
@@ -24,20 +24,13 @@ pub enum State {
     Gone,
 }
 
-/// The hash that the sources of hz3 have now.
+/// The hash of what the library of this plan would be made of now.
 ///
 /// # Errors
 ///
-/// If they cannot be read.
-pub fn sources(place: &Place) -> Result<String> {
-    // Beside a user's project, the sources are those that this program was made from.
-    let root = match place.is_checkout() {
-        true => &place.root,
-        false => own_sources(),
-    };
-    hz3_config::sources::hash(root)
-        .map(|hash| hash.to_string())
-        .map_err(|e| Error::unfit(format!("the sources of hz3 in {} cannot be read: {e}", root.display())))
+/// If the sources of a checkout cannot be read.
+pub fn sources(place: &Place, plan: &Plan) -> Result<String> {
+    Ok(Sources::of(place)?.hash(plan).to_string())
 }
 
 /// The state of the variant `name`, whose config is this.
@@ -69,7 +62,7 @@ pub fn of_note(place: &Place, note: &Note, config: Option<&Path>) -> Result<Stat
     match hz3_config::load(config) {
         Err(_) => Ok(State::Broken(config.to_owned())),
         Ok(plan) if plan.code_hash.to_string() != note.code_hash => Ok(State::Config(config.to_owned())),
-        Ok(_) if sources(place)? == note.sources => Ok(State::Current),
+        Ok(plan) if sources(place, &plan)? == note.sources => Ok(State::Current),
         Ok(_) => Ok(State::Sources),
     }
 }
@@ -85,7 +78,7 @@ pub fn library(place: &Place, plan: &Plan) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let current = match Library::read(&path)?.note {
-        Some(note) => note.code_hash == plan.code_hash.to_string() && note.sources == sources(place)?,
+        Some(note) => note.code_hash == plan.code_hash.to_string() && note.sources == sources(place, plan)?,
         None => false,
     };
     Ok(current.then_some(path))
@@ -138,7 +131,7 @@ mod tests {
             name: "x".into(),
             hash: plan.hash.to_string(),
             code_hash: plan.code_hash.to_string(),
-            sources: sources(&place).unwrap(),
+            sources: sources(&place, &plan).unwrap(),
             ..Note::default()
         };
         (folder, place, note)

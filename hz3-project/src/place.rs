@@ -1,8 +1,9 @@
 //! Where things are: the project's root, its configs, and what is built and measured there.
 //!
-//! One rule for the root: `$HZ3_ROOT`; or the nearest folder, from the current one upwards, whose `configs/` holds a config
-//! of hz3; or there is no project, and the current folder only stands in for one. What is made again at will never lands in
-//! a user's folder: a checkout of hz3 has its `target/`, every other root a folder of its own below the user's caches.
+//! One rule for the root: `$HZ3_ROOT`; or the nearest folder, from the current one upwards, that is a checkout of hz3 or whose
+//! `configs/` holds a config of it; or there is no project, and the current folder only stands in for one. What is made again
+//! at will never lands in a user's folder: a checkout has its `target/`, every other root a folder of its own below the user's
+//! caches.
 
 use crate::{Error, Result};
 use hz3_config::file;
@@ -41,7 +42,10 @@ impl Place {
             };
         }
         let here = std::env::current_dir().map_err(|e| Error::unfit(format!("the current folder: {e}")))?;
-        match here.ancestors().find(|folder| has_configs(folder)) {
+        match here
+            .ancestors()
+            .find(|folder| is_checkout(folder) || has_configs(folder))
+        {
             Some(root) => Self::at(root.to_owned()),
             None => Ok(Self {
                 project: false,

@@ -1,21 +1,19 @@
 //! `build`: one library per variant.
 
 use crate::configs;
-use hz3_project::library::{Library, Note, abi};
-use hz3_project::{Code, Error as Failure, OnPath, Outcome, Place as Project, current, file};
 use crate::style;
 use hz3_config::{Plan, suggest};
 use indicatif::{ProgressBar, ProgressStyle};
+use hz3_project::build::{self, Builder, Options, Shape};
+use hz3_project::{Code, Error as Failure, Library, Outcome, Place as Project};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
-#[command(after_help = "All configs are checked before the first is built. The library of a variant is target/hz3/libhz3_<name>.so.")]
+#[command(after_help = "All configs are checked before the first is built. The library of a variant is libhz3_<name>.so in
+target/hz3/ of a checkout, and in a folder of $XDG_CACHE_HOME/hz3/ for every other project.")]
 pub struct Arguments {
     /// Configs: names of files in configs/, or paths; `default` if none is named
     #[arg(value_name = "NAME|FILE")]
@@ -29,34 +27,9 @@ pub struct Arguments {
     /// Tell cargo to use no network
     #[arg(long)]
     offline: bool,
-    /// Tell cargo to keep Cargo.lock as it is
-    #[arg(long)]
+    /// What it says is always so: versions are those of hz3's own lock file
+    #[arg(long, hide = true)]
     locked: bool,
-}
-
-/// What cargo is asked to make of a variant.
-#[derive(Clone, Copy)]
-enum Product {
-    /// The library.
-    Library,
-    /// The static archive, with all that rustc puts into one.
-    Archive,
-}
-
-impl Product {
-    fn crate_type(self) -> &'static str {
-        match self {
-            Product::Library => "cdylib",
-            Product::Archive => "staticlib",
-        }
-    }
-
-    fn file(self) -> &'static str {
-        match self {
-            Product::Library => "libhz3_preload.so",
-            Product::Archive => "libhz3_preload.a",
-        }
-    }
 }
 
 /// Runs `build`.
@@ -85,9 +58,16 @@ pub fn quietly(names: &[String]) -> Outcome {
 
 /// Has rustc make the static archive of a variant, and `work` do something with it while no other build can replace it.
 pub fn archive<T>(project: &Project, plan: &Plan, work: impl FnOnce(&Path) -> Result<T, Failure>) -> Result<T, Failure> {
-    let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
-    let _lock = Lock::take(project.libraries())?;
-    work(&cargo(project, &plan.name, config, Product::Archive, &Arguments::of(&[]))?)
+    let builder = open(project, false)?;
+    work(&builder.compile(plan, Shape::Archive)?)
+}
+
+fn open(project: &Project, offline: bool) -> Result<Builder<'_>, Failure> {
+    let options = Options {
+        offline,
+        colour: style::stderr_colour(),
+    };
+    Builder::open(project, options, || eprintln!("waiting for another build to end"))
 }
 
 fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
@@ -103,9 +83,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     }
     let mut failed = configs::report_identical(&plans) && !arguments.allow_identical;
 
-    let folder = project.libraries();
-    std::fs::create_dir_all(folder).on("create", folder)?;
-    let lock = Lock::take(folder)?;
+    let builder = open(&project, arguments.offline)?;
     plans.iter().try_for_each(|plan| claim(&project, plan))?;
     let bar = progress(&plans);
     let mut built: Vec<Library> = Vec::new();
@@ -113,7 +91,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
     for plan in &plans {
         bar.set_message(plan.name.clone());
         let start = Instant::now();
-        match build(&project, plan, arguments) {
+        match builder.library(plan) {
             Ok(library) => {
                 let line = format!(
                     "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
@@ -134,7 +112,7 @@ fn every(arguments: &Arguments, say: impl Fn(&str)) -> Outcome {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    drop(lock);
+    drop(builder);
     failed |= report_same_code(&built) && !arguments.allow_identical;
     if failed { Err(Failure::silent(Code::Failed)) } else { Ok(()) }
 }
@@ -165,9 +143,11 @@ fn progress(plans: &[Plan]) -> ProgressBar {
 
 /// Refuses to write over the library of another config: a name stands for one.
 fn claim(project: &Project, plan: &Plan) -> Outcome {
-    let Some(own) = plan.sources.first().and_then(|path| path.canonicalize().ok()) else {
+    let Some(config) = plan.sources.first() else {
         return Ok(());
     };
+    // A preset is no file, and so another one than any file.
+    let own = config.canonicalize().unwrap_or_else(|_| config.clone());
     let (name, library) = (&plan.name, project.library(&plan.name));
     let refuse = |other: &Path, help: String| {
         let message = format!(
@@ -180,10 +160,10 @@ fn claim(project: &Project, plan: &Plan) -> Outcome {
     };
     let is_another = |path: &Path| path.canonicalize().is_ok_and(|path| path != own);
     let listed = project.configs().join(format!("{name}.toml"));
-    if is_another(&listed) {
+    if project.is_project() && is_another(&listed) {
         return refuse(&listed, "give the config another name: its file's, and `name` in it".to_owned());
     }
-    let before = origin(project, name).filter(|path| library.is_file() && is_another(path));
+    let before = build::origin(project, name).filter(|path| library.is_file() && is_another(path));
     match before {
         Some(before) => refuse(
             &before,
@@ -193,106 +173,6 @@ fn claim(project: &Project, plan: &Plan) -> Outcome {
             ),
         ),
         None => Ok(()),
-    }
-}
-
-/// The config that the library of this name was made from.
-fn origin(project: &Project, name: &str) -> Option<PathBuf> {
-    let bytes = std::fs::read(project.origin(name)).ok()?;
-    Some(project.root.join(OsStr::from_bytes(bytes.trim_ascii_end())))
-}
-
-/// Remembers it, in a form that survives when the project is moved.
-fn remember(project: &Project, name: &str, config: &Path) -> Outcome {
-    let config = config.strip_prefix(&project.root).unwrap_or(config);
-    let line = [config.as_os_str().as_bytes(), b"\n"].concat();
-    file::write(&project.origin(name), &line)
-}
-
-/// Builds one variant, checks the library and puts it in its place.
-fn build(project: &Project, plan: &Plan, arguments: &Arguments) -> Result<Library, Failure> {
-    let config = plan.sources.first().ok_or_else(|| Failure::failed("a plan without a config"))?;
-    let made = cargo(project, &plan.name, config, Product::Library, arguments)?;
-    let library = Library::read(&made)?;
-    verify(project, plan, &library)?;
-    let place = project.library(&plan.name);
-    // Programs may be running on the old file: it is replaced, never written to.
-    let new = place.with_extension(format!("so.{}", std::process::id()));
-    discard_unless(std::fs::copy(&made, &new).on("write", &new), &new)?;
-    let moved = std::fs::rename(&new, &place).on("write", &place);
-    discard_unless(moved, &new)?;
-    remember(project, &plan.name, config)?;
-    Ok(Library { path: place, ..library })
-}
-
-/// Removes a file if what was done to it failed.
-fn discard_unless<T>(result: Result<T, Failure>, file: &Path) -> Result<T, Failure> {
-    if result.is_err() {
-        let _ = std::fs::remove_file(file);
-    }
-    result
-}
-
-fn cargo(
-    project: &Project,
-    name: &str,
-    config: &Path,
-    product: Product,
-    arguments: &Arguments,
-) -> Result<PathBuf, Failure> {
-    let target = project.root.join("target").join("hz3-build");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(&project.root)
-        .args(["rustc", "--quiet", "-p", "hz3-preload", "--profile", "variant"])
-        .args(["--crate-type", product.crate_type(), "--target-dir"])
-        .arg(&target)
-        .env("HZ3_CONFIG", config)
-        .env("CARGO_TERM_COLOR", if style::stderr_colour() { "always" } else { "never" });
-    if arguments.offline {
-        command.arg("--offline");
-    }
-    if arguments.locked {
-        command.arg("--locked");
-    }
-    let output = command.output().map_err(|e| {
-        Failure::unfit(format!("cannot start {}: {e}", command.get_program().to_string_lossy()))
-            .help("install Rust, or set CARGO to the path of cargo")
-    })?;
-    if output.status.success() {
-        return Ok(target.join("variant").join(product.file()));
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::failed(format!("cannot build `{name}`:\n{}", said.trim_end())))
-}
-
-/// A library that is not what its config says is worse than none.
-fn verify(project: &Project, plan: &Plan, library: &Library) -> Outcome {
-    let sources = current::sources(project)?;
-    let fault = |what: String| Err(Failure::failed(format!("the library of `{}` is not usable: {what}", plan.name)));
-    let (missing, surplus) = abi::faults(&library.exports);
-    if !missing.is_empty() {
-        return fault(format!("it does not export {}", missing.join(", ")));
-    }
-    if !surplus.is_empty() {
-        return fault(format!("it exports what is not its business: {}", surplus.join(", ")));
-    }
-    let soname = hz3_config::soname::soname(&plan.name);
-    if library.soname.as_deref() != Some(&soname) {
-        return fault(format!("its SONAME is {}, not {soname}", library.soname.as_deref().unwrap_or("missing")));
-    }
-    let hash = plan.hash.to_string();
-    match &library.note {
-        None => fault("it has no note".to_owned()),
-        Some(note) if note.sources != sources => fault(
-            "hz3's sources were changed while it was built, or cargo did not see that they were: build it again, or after \
-             `cargo clean --target-dir target/hz3-build`"
-                .to_owned(),
-        ),
-        Some(Note { hash: found, name, .. }) if *found != hash || *name != plan.name => {
-            fault(format!("its note names config {name} {found}, not {} {hash}", plan.name))
-        }
-        Some(_) => Ok(()),
     }
 }
 
@@ -314,23 +194,4 @@ fn report_same_code(libraries: &[Library]) -> bool {
         any = true;
     }
     any
-}
-
-/// Held while cargo writes and its result is copied: two builds at once must not take each other's library.
-struct Lock(#[expect(dead_code, reason = "unlocks when dropped")] nix::fcntl::Flock<std::fs::File>);
-
-impl Lock {
-    fn take(folder: &Path) -> Result<Lock, Failure> {
-        let path = folder.join(".build.lock");
-        let file = std::fs::File::create(&path).on("create", &path)?;
-        let file = match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(Lock(lock)),
-            Err((file, _)) => file,
-        };
-        eprintln!("waiting for another build to end");
-        match nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusive) {
-            Ok(lock) => Ok(Lock(lock)),
-            Err((_, e)) => Err(Failure::failed(format!("cannot lock {}: {e}", path.display()))),
-        }
-    }
 }

@@ -35,7 +35,7 @@ macro_rules! commands {
 }
 
 commands! {
-    /// Build variants into target/hz3/
+    /// Build variants: a library of each
     Build => build,
     /// Check configs: every error of every file at once
     Check => check,

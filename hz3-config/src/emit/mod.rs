@@ -4,6 +4,7 @@
 //! assertions for what it takes for granted, and one `include_bytes!` for each file that was read, so that a change of
 //! any of them builds again.
 
+pub mod library;
 mod life;
 pub mod note;
 mod tables;

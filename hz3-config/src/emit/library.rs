@@ -1,0 +1,156 @@
+//! A variant as a library of its own: the Rust that `hz3-preload` includes, and what its linker is told.
+
+use super::{Site, note, variant};
+use crate::hash::{ConfigHash, Fnv};
+use crate::plan::{Plan, Tls};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote;
+
+/// Functions of C++ that other forms are defined by: a program may replace them.
+const REPLACEABLE: [&str; 8] = [
+    "_Znwm",
+    "_Znam",
+    "_ZnwmSt11align_val_t",
+    "_ZnamSt11align_val_t",
+    "_ZdlPv",
+    "_ZdaPv",
+    "_ZdlPvSt11align_val_t",
+    "_ZdaPvSt11align_val_t",
+];
+
+/// What was generated for the library of one variant.
+pub struct Library {
+    code: TokenStream,
+    /// What the linker is told, one argument each, beside the file of [`dynamic_list`].
+    pub linker: Vec<String>,
+}
+
+impl Library {
+    /// Generates it.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            code: code(plan),
+            linker: linker(plan),
+        }
+    }
+
+    /// The Rust code, with the library's note: which `version` of hz3 made it, from `sources` of this hash.
+    pub fn text(&self, plan: &Plan, version: &str, sources: ConfigHash) -> String {
+        let note = note::bytes(plan, version, sources);
+        let length = note.len();
+        let note = Literal::byte_string(&note);
+        let code = &self.code;
+        let all = quote! {
+            #code
+
+            #[used]
+            #[unsafe(link_section = ".note.hz3")]
+            static NOTE: Note<#length> = Note(*#note);
+        };
+        all.to_string()
+    }
+}
+
+/// The text of the file that the linker is to get as `--dynamic-list`. Forms of `operator new` that derive from these call
+/// them as the dynamic linker binds them, to the program's own if it has some. All other calls within the library stay
+/// within it.
+pub fn dynamic_list() -> String {
+    format!("{{ {}; }};\n", REPLACEABLE.join("; "))
+}
+
+/// The hash of all that a variant's library is made of: `files` by their names and bytes, and what the generator writes.
+/// What the config says to people is no part of it.
+pub fn sources<'a>(plan: &Plan, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> ConfigHash {
+    let mut hash = Fnv::new();
+    // Each part says where it ends, so that no two sets of files read alike.
+    let mut add = |name: &str, bytes: &[u8]| {
+        hash.add(name.as_bytes());
+        hash.add(&[0]);
+        hash.add(&(bytes.len() as u64).to_le_bytes());
+        hash.add(bytes);
+    };
+    for (name, bytes) in files {
+        add(name, bytes);
+    }
+    let sober = Plan {
+        resolved: String::new(),
+        ..plan.clone()
+    };
+    let generated = Library::of(&sober);
+    add("code", generated.code.to_string().as_bytes());
+    add("linker", generated.linker.join("\n").as_bytes());
+    hash.finish()
+}
+
+fn code(plan: &Plan) -> TokenStream {
+    // Who writes the code anew for each build needs nobody to watch the config's files.
+    let plan = Plan {
+        sources: Vec::new(),
+        ..plan.clone()
+    };
+    let site = Site {
+        attributes: quote!(#[doc = "The variant of this library."]),
+        visibility: quote!(pub),
+        name: Ident::new("Preload", Span::call_site()),
+        core: quote!(::hz3_core),
+        unique: plan.hash.0,
+        interposes: true,
+    };
+    variant(&plan, &site)
+}
+
+fn linker(plan: &Plan) -> Vec<String> {
+    let own = REPLACEABLE
+        .iter()
+        .map(|name| format!("--defsym=__hz3_own{name}={name}"));
+    let soname = format!("-soname,{}", crate::soname::soname(&plan.name));
+    // Its fork handlers are to be the first that anybody registers.
+    let always = [&soname, "-z,defs", "-z,initfirst", "-Bsymbolic-functions"].map(str::to_owned);
+    let never_unloaded = (plan.build.tls == Tls::InitialExec).then(|| "-z,nodelete".to_owned());
+    own.chain(always).chain(never_unloaded).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn plan(rest: &str) -> Plan {
+        let text = format!("name = \"x\"\ndescription = \"d\"\n{rest}");
+        crate::load_str(Path::new("x.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn any_change_of_a_file_or_of_the_code_changes_the_hash() {
+        let of = |rest: &str, files: &[(&str, &str)]| {
+            sources(&plan(rest), files.iter().map(|(name, text)| (*name, text.as_bytes()))).0
+        };
+        let first = of("", &[("a", "1")]);
+        assert_eq!(of("", &[("a", "1")]), first);
+        assert_eq!(of("hypothesis = \"h\"\n# prose\n", &[("a", "1")]), first);
+        let others = [
+            of("", &[("a", "2")]),
+            of("", &[("b", "1")]),
+            of("", &[("a", "1"), ("b", "")]),
+            of("", &[("a", ""), ("1", "")]),
+            of("[cache]\nmagazines = 2\n", &[("a", "1")]),
+            of("[build]\ntls = \"dynamic\"\n", &[("a", "1")]),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert_ne!(*other, first, "{n}");
+            assert!(!others[..n].contains(other), "{n}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_never_unloaded_says_so() {
+        let says = |rest: &str| {
+            Library::of(&plan(rest))
+                .linker
+                .iter()
+                .any(|argument| argument == "-z,nodelete")
+        };
+        assert!(says(""));
+        assert!(!says("[build]\ntls = \"dynamic\"\n"));
+    }
+}
