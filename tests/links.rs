@@ -58,6 +58,33 @@ fn the_index_names_every_page() {
     assert!(missing.is_empty(), "docs/README.md does not name {missing:?}");
 }
 
+/// Source files that pages speak of, by the end of their path.
+#[test]
+fn every_source_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources: Vec<String> = files(root, &["rs"])
+        .iter()
+        .map(|file| format!("/{}", file.display()))
+        .collect();
+    let mut missing = Vec::new();
+    for (page, text) in files(root, &["md"]).into_iter().map(read) {
+        // What changed once is told in the words of that time.
+        if page.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        for (line, content) in prose(&text) {
+            for word in content.split('`').skip(1).step_by(2) {
+                let named =
+                    word.ends_with(".rs") && word.chars().all(|c| c.is_ascii_alphanumeric() || "/_-.".contains(c));
+                if named && !sources.iter().any(|source| source.ends_with(&format!("/{word}"))) {
+                    missing.push(format!("{}:{line}: {word}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "\n{}", missing.join("\n"));
+}
+
 /// Pages that code and configs speak of.
 #[test]
 fn every_page_that_is_mentioned_exists() {

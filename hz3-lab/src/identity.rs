@@ -28,7 +28,7 @@ impl Identity {
         Self::of_bytes(path, &file::read(path, hz3_config::file::DATA)?)
     }
 
-    /// Of a library that was read; `path` is for messages.
+    /// The identity of a library whose bytes were read; `path` is for messages.
     pub fn of_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         let file = ElfFile64::<Endianness>::parse(bytes)
             .map_err(|e| Error::bad_input(format!("{}: not an ELF file: {e}", path.display())))?;

@@ -80,7 +80,7 @@ impl Machine {
             .unwrap_or(0.0)
     }
 
-    /// Whether times of the two may be compared: all but the load is equal, memory to a sixteenth.
+    /// Whether times of the two machines may be compared: all but the load is equal, and memory to a sixteenth.
     pub fn same(&self, other: &Self) -> bool {
         self.fingerprint() == other.fingerprint()
     }
@@ -98,7 +98,7 @@ impl Machine {
         )
     }
 
-    /// What a reader should be told, if anything: another program takes a core's share.
+    /// A warning for the reader, if another program takes a core's share.
     pub fn warning(&self) -> Option<String> {
         (self.load > 0.5 * self.cores as f64).then(|| {
             format!("load is {:.2} on {} cores: others are at work here. Pairing cancels much of it; intervals will be wide", self.load, self.cores)

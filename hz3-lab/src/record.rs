@@ -59,7 +59,7 @@ pub struct Settings {
 pub struct Contender {
     /// What tables call it.
     pub label: String,
-    /// What it is.
+    /// Its kind: variant, peer, file or glibc.
     pub kind: Kind,
     /// File name, without its folder.
     pub file: String,
@@ -267,7 +267,7 @@ impl RowRecord {
         })
     }
 
-    /// Takes a row of form 1 to today's.
+    /// Turns a row of form 1 into one of today's form.
     fn renew(&mut self) {
         // The share of several threads counted how they waited for each other.
         if self.command.first().is_some_and(|c| c == "ring") {

@@ -11,7 +11,7 @@ pub use svg::escape;
 
 const STYLE: &str = include_str!("style.css");
 
-/// Bytes that a page may have: what mail and issue trackers still take.
+/// The most bytes that a page may have: what mail and issue trackers still take.
 pub const LIMIT: usize = 2 << 20;
 
 /// The page. Series are thinned out if it would become too large.
@@ -82,8 +82,8 @@ fn render(records: &[Record]) -> String {
     out
 }
 
-/// JSON as it may stand inside of a script element, and read as the same JSON. Not only `</script` ends there what it
-/// should not: after `<!--` and `<script` a browser looks for another end than the one that comes. So no `<` is left.
+/// JSON that may stand inside of a script element, and that is read as the same JSON. Not only `</script` ends the element
+/// too early: after `<!--` and `<script` a browser looks for another end than the one that comes. So no `<` is left.
 fn embedded(json: &str) -> String {
     json.replace('<', "\\u003c")
 }

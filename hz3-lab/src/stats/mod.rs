@@ -44,7 +44,7 @@ impl Looks {
     pub const LAST: usize = Self::COUNTS[Self::COUNTS.len() - 1];
     /// The most looks that there may be.
     pub const MOST: usize = Self::COUNTS.len();
-    /// What one look may err.
+    /// The probability with which one look may err.
     pub fn alpha() -> f64 {
         Self::ALPHA / Self::MOST as f64
     }

@@ -1,18 +1,18 @@
 //! The compact file: about two bytes an event.
 //!
 //! ```text
-//! "hz3t1\n"  command "\n"  dropped "\n"  events "\n"  then the events, each a byte: bits 0-2 kind, bits 3-7 a small number
-//! kind 0  thread of the following events: the small number, or 31 and a varint
-//! kind 1  malloc: size / 8 if that is whole and below 31, else 31 and the size as a varint
-//! kind 2  free: objects made since this one was, or 31 and a varint
-//! kind 3  realloc: the same for the old object, then the size as a varint
-//! kind 4  calloc: as malloc
-//! kind 5  aligned: log2 of the alignment, then the size as a varint
+//! "hz3t1\n"  command "\n"  dropped "\n"  events "\n"  then the events, each a byte: bits 0-2 type, bits 3-7 a small number
+//! type 0  thread of the following events: the small number, or 31 and a varint
+//! type 1  malloc: size / 8 if that is whole and below 31, else 31 and the size as a varint
+//! type 2  free: objects made since this one was, or 31 and a varint
+//! type 3  realloc: the same for the old object, then the size as a varint
+//! type 4  calloc: as malloc
+//! type 5  aligned: log2 of the alignment, then the size as a varint
 //! ```
 //! A varint has seven bits a byte, low ones first, the top bit set on all bytes but the last.
 //!
-//! A trace is a file from anywhere: what could not have been recorded is refused with its place, so that who runs or sums
-//! up a trace can rely on the bounds of [`Call`], and on every object being made before it goes, and going once.
+//! A trace is a file from anywhere: what could not have been recorded is refused with its place, so that whoever replays it or sums
+//! it up can rely on the bounds of [`Call`], and on every object being made before it goes, and going once.
 
 use super::{Call, Event, Trace};
 use crate::{Error, Result};
