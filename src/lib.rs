@@ -156,6 +156,8 @@ pub fn trim<A: Allocator>() -> usize {
 /// The examples of the texts are compiled, too.
 #[cfg(doctest)]
 mod texts {
+    #[doc = include_str!("README.md")]
+    struct Own;
     #[doc = include_str!("../README.md")]
     struct Readme;
     #[doc = include_str!("../docs/rust.md")]

@@ -82,6 +82,12 @@ fn the_counts_of_default_are_those_of_its_machine_code() {
         count("free")
     );
     assert!(text.contains(&sentence), "the README does not say: {sentence}");
+    let short = std::fs::read_to_string(root().join("src/README.md")).expect("the crate's README");
+    let both = format!("`malloc` and `free` take {} instructions each", count("malloc"));
+    assert!(
+        count("malloc") != count("free") || short.contains(&both),
+        "src/README.md does not say: {both}"
+    );
     let block = format!(
         "A thread's block of `default` has {} bytes",
         cost::block_bytes(&plan("configs/default.toml"))
@@ -95,7 +101,10 @@ fn every_way_to_default_leads_to_the_same_allocator() {
     let file = plan("configs/default.toml");
     let config = |config: &std::ffi::CStr| config.to_str().expect("text").to_owned();
     assert_eq!(config(hz3::Hz3::CONFIG), file.resolved);
-    assert!(readme().contains("static GLOBAL: hz3::Hz3 = hz3::Hz3;"));
+    let of_the_crate = std::fs::read_to_string(root().join("src/README.md")).expect("the crate's README");
+    for text in [readme(), of_the_crate] {
+        assert!(text.contains("static GLOBAL: hz3::Hz3 = hz3::Hz3;"));
+    }
     let preset = hz3_config::load(std::path::Path::new("hz3:default")).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!((preset.hash, preset.code_hash), (file.hash, file.code_hash));
 }
