@@ -117,7 +117,7 @@ fn grow_beside_hoarders<V: Variant + GlobalAlloc + Sync>(v: &V, budget: u64) -> 
 
 #[test]
 fn caches_give_way_to_the_budget() {
-    let budget = common::plan("tests/fixtures/budget.toml").pressure.budget_bytes;
+    let budget = common::plan("tests/fixtures/budget.toml").policy.pressure.budget as u64;
     let [within, beyond] = grow_beside_hoarders(&Budget, budget);
     let (epochs, answers) = (relief::<Budget>("epochs"), relief::<Budget>("answers"));
     println!("{within} and {beyond} bytes beyond the budget; {epochs} epochs, {answers} answers");

@@ -90,13 +90,13 @@ fn hoards<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
         assert!(t.magazines > 0, "{file}: nobody keeps anything");
         let bound = plan.depot.bytes_bound;
         assert!(t.depots <= bound, "{file}: depots hold {}, more than {bound}", t.depots);
-        let bound = plan.purge.dirty_bytes;
+        let bound = plan.policy.purge.dirty as u64;
         assert!(
             t.pages_dirty <= bound,
             "{file}: {} free bytes are backed, more than {bound}",
             t.pages_dirty
         );
-        let bound = plan.large.cache_bytes;
+        let bound = plan.policy.large.cache as u64;
         assert!(
             t.huge_dirty <= bound,
             "{file}: huge objects keep {}, more than {bound}",
@@ -124,7 +124,7 @@ fn fill<V: GlobalAlloc>(v: &V, size: usize) -> Vec<Object> {
 /// Bytes of objects of `size` that the whole arena holds: no headers, no tails of runs.
 fn room(plan: &Plan, size: usize) -> usize {
     let class = plan.class_for(size as u64).expect("a class");
-    let pages = (plan.arena.size / SEGMENT) as usize * SEGMENT_USABLE_PAGES as usize;
+    let pages = plan.policy.arena.size / SEGMENT as usize * SEGMENT_USABLE_PAGES as usize;
     let tail = f64::from(class.tail_waste) / f64::from(class.run_pages * PAGE);
     ((pages * PAGE as usize) as f64 * (1.0 - tail)) as usize
 }
@@ -162,7 +162,7 @@ fn sleepers<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
         let (got, most) = (all.len() * size, room(&plan, size));
         // What a thread keeps may lie scattered: each object may hold one run open.
         let class = plan.class_for(size as u64).expect("a class");
-        let batches = THREADS as u64 * u64::from(plan.cache.magazines * class.batch);
+        let batches = THREADS as u64 * u64::from(plan.policy.cache.magazines * class.batch);
         let kept = plan.cache.bytes_bound(THREADS as u64).min(batches * 4096);
         let least = most.saturating_sub(kept as usize + (2 << 20));
         assert!(
@@ -176,7 +176,7 @@ fn sleepers<V: Variant + GlobalAlloc + Sync>(v: &V, file: &str) {
     });
     // Whatever was in pieces is whole again.
     settle::<V>();
-    let half = plan.arena.size as usize / 2;
+    let half = plan.policy.arena.size / 2;
     let whole = make(v, half).unwrap_or_else(|| panic!("{file}: no {half} bytes in an empty arena"));
     drop_it(v, whole);
 }

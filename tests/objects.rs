@@ -110,7 +110,7 @@ impl<V: Variant + GlobalAlloc> World<V> {
                     }
                 };
                 if p.is_null() {
-                    return assert!(!V::POLICY.grow_outside, "no memory for {layout:?}");
+                    return assert!(!V::POLICY.grows_outside(), "no memory for {layout:?}");
                 }
                 // SAFETY: a new object of that length.
                 let contents = unsafe { std::slice::from_raw_parts(p, bytes) };
@@ -123,7 +123,7 @@ impl<V: Variant + GlobalAlloc> World<V> {
                 // SAFETY: the object is out, and the model is who has it.
                 let p = unsafe { self.allocator.realloc(object.p, object.layout, bytes) };
                 if p.is_null() {
-                    assert!(!V::POLICY.grow_outside, "no memory for {bytes} bytes");
+                    assert!(!V::POLICY.grows_outside(), "no memory for {bytes} bytes");
                     return self.objects.push(object);
                 }
                 let kept = object.layout.size().min(bytes);

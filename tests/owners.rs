@@ -69,7 +69,7 @@ fn runs<V: Variant>(first: usize) -> u64 {
 /// Most bytes that a thread keeps for owners without threads: a page of each class or one object, and a ring.
 fn kept(plan: &Plan) -> u64 {
     let classes = plan.classes.iter().map(|class| u64::from(class.size.max(PAGE)));
-    let ring = u64::from(plan.ownership.ring) * plan.classes.last().map_or(0, |class| u64::from(class.size));
+    let ring = u64::from(plan.policy.ownership.ring) * plan.classes.last().map_or(0, |class| u64::from(class.size));
     (u64::from(plan.ownership.shards) - 1) * classes.sum::<u64>() + ring
 }
 

@@ -151,7 +151,7 @@ fn case<V: Variant>(ops: &[Op]) {
                     )
                 };
                 assert!(batch.count <= want);
-                assert!(batch.count > 0 || !V::POLICY.grow_outside, "no memory");
+                assert!(batch.count > 0 || !V::POLICY.grows_outside(), "no memory");
                 while batch.count > 0 {
                     // SAFETY: the batch holds an object.
                     let p = unsafe { batch.pop() };
@@ -178,7 +178,7 @@ fn case<V: Variant>(ops: &[Op]) {
     for &pool in &pools {
         let census = shared.centrals()[pool].census();
         assert!(
-            census.runs <= V::POLICY.empty_runs && census.runs == census.empty,
+            census.runs <= V::POLICY.depot.empty_runs && census.runs == census.empty,
             "{census:?}"
         );
         shared.centrals()[pool].release_empty::<V>(shared.heap(), &V::classes()[pool % V::CLASSES]);
@@ -212,7 +212,7 @@ fn audit<V: Variant>(model: &Model, pools: &[usize]) {
             own.len() + census.empty as usize,
             "runs with something out, and empty ones"
         );
-        assert!(census.empty <= V::POLICY.empty_runs);
+        assert!(census.empty <= V::POLICY.depot.empty_runs);
         runs += census.runs as usize;
     }
     let pages_used = V::shared().heap().locked(|h| {

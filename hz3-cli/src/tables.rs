@@ -60,7 +60,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "tag_bytes_per_segment": cost.metadata.tag_bytes_per_segment,
         },
         "remarks": hz3_config::remarks::of(plan),
-        "arena": { "bytes": plan.arena.size, "base": plan.arena.base },
+        "arena": { "bytes": plan.policy.arena.size, "base": plan.policy.arena.base },
     })
 }
 

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::plan::{
-    CachePlan, ClassPlan, FLAT_PAGES, LookupPlan, Ownership, PAGE, Plan, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
+    ClassPlan, FLAT_PAGES, LookupPlan, PAGE, Plan, Room, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale,
     TagSpace,
 };
 
@@ -14,12 +14,6 @@ pub const CACHE_LINE: u64 = 64;
 
 /// Bytes of a thread block that belong to no class: its state, its links and its own addresses.
 pub const THREAD_META_BYTES: u64 = 96;
-
-/// Bytes of an entry of a ring: an object and its tag.
-pub const RING_ENTRY_BYTES: u64 = 16;
-
-/// Bytes that a class's second magazine takes in a thread block: a batch in one word.
-pub const SPARE_BYTES: u64 = 8;
 
 /// Bytes of thread-local storage that a variant with this many classes takes: a slot and a spare for every class and
 /// for the trap, then [`THREAD_META_BYTES`], in whole cache lines.
@@ -32,21 +26,21 @@ pub const fn thread_block_bytes(classes: usize) -> u64 {
 /// Bytes of thread-local storage of a plan's thread block. With a bank outside of the block only three addresses and the
 /// state are inside.
 pub fn block_bytes(plan: &Plan) -> u64 {
-    match plan.ownership.mode {
-        Ownership::OwnerBank => (24 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE),
-        Ownership::Adopt | Ownership::OwnerRing => thread_block_bytes(plan.classes.len()),
+    if plan.ownership.mode.has_bank() {
+        (24 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE)
+    } else {
+        thread_block_bytes(plan.classes.len())
     }
 }
 
-/// Bytes that a thread maps outside of its block: the bank with one slot array for each owner and the spares, or the ring.
-pub fn body_bytes(plan: &Plan) -> u64 {
-    match plan.ownership.mode {
-        Ownership::Adopt => 0,
-        Ownership::OwnerBank => {
-            (u64::from(plan.ownership.shards) << plan.tag.bin_bits) + (plan.classes.len() as u64 + 1) * SPARE_BYTES
-        }
-        Ownership::OwnerRing => u64::from(plan.ownership.ring) * RING_ENTRY_BYTES,
-    }
+/// What a thread has outside of its block.
+pub fn room(plan: &Plan) -> Room {
+    plan.ownership.mode.room(Scale {
+        shards: u64::from(plan.ownership.shards),
+        slots: plan.classes.len() as u64 + 1,
+        bin_bits: plan.tag.bin_bits,
+        ring: u64::from(plan.policy.ownership.ring),
+    })
 }
 
 /// The cost of one variant.
@@ -58,7 +52,7 @@ pub struct Cost {
     pub lookup: LookupCost,
     /// Bytes of thread-local storage: see [`thread_block_bytes`].
     pub tls_bytes: u64,
-    /// Bytes that a thread maps outside of its block when it starts: see [`body_bytes`].
+    /// Bytes that a thread maps outside of its block when it starts: see [`room`].
     pub thread_body_bytes: u64,
     /// Cache lines that the thread block takes.
     pub tls_lines: u64,
@@ -156,7 +150,9 @@ impl Cost {
             .zip(smallest)
             .zip(&plan.depot.batches)
             .zip(saves_nothing(&plan.classes))
-            .map(|(((class, smallest), batches), idle)| class_cost(class, smallest, *batches, idle, &plan.cache))
+            .map(|(((class, smallest), batches), idle)| {
+                class_cost(class, smallest, *batches, idle, plan.policy.cache.magazines)
+            })
             .collect();
         let largest = plan.classes.last().map_or(0, |class| class.size);
         let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
@@ -165,12 +161,12 @@ impl Cost {
             lookup: lookup_cost(&plan.lookup),
             tls_bytes,
             tls_lines: tls_bytes.div_ceil(CACHE_LINE),
-            thread_body_bytes: body_bytes(plan),
+            thread_body_bytes: room(plan).bytes,
             thread_cache_bytes: plan.cache.bytes_bound(1),
             thread_floor_bytes: plan.cache.full_bytes.min(plan.cache.thread_floor) + plan.cache.remote_bytes,
             depot_bytes: plan.depot.bytes_bound,
             empty_run_bytes: u64::from(plan.ownership.shards)
-                * u64::from(plan.depot.empty_runs)
+                * u64::from(plan.policy.depot.empty_runs)
                 * plan.classes.iter().map(run_bytes).sum::<u64>(),
             metadata: metadata_cost(plan),
             waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
@@ -192,7 +188,7 @@ fn saves_nothing(classes: &[ClassPlan]) -> impl Iterator<Item = bool> {
     })
 }
 
-fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: bool, cache: &CachePlan) -> ClassCost {
+fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: bool, magazines: u32) -> ClassCost {
     let run_bytes = f64::from(class.run_pages * PAGE);
     let average_waste = f64::from(class.size - smallest) / 2.0;
     let batch_bytes = u64::from(class.batch) * u64::from(class.size);
@@ -211,7 +207,7 @@ fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: boo
         batch: class.batch,
         batch_bytes,
         runs_per_batch: f64::from(class.batch) / f64::from(class.objects),
-        thread_bytes: u64::from(cache.magazines) * batch_bytes,
+        thread_bytes: u64::from(magazines) * batch_bytes,
         depot_bytes: u64::from(batches) * batch_bytes,
     }
 }
@@ -249,7 +245,7 @@ fn metadata_cost(plan: &Plan) -> MetadataCost {
     let header = u64::from(SEGMENT_HEADER_PAGES) * u64::from(PAGE);
     let tag_bytes = u64::from(plan.tag.width / 8);
     let pages = match plan.tag.space {
-        TagSpace::Arena => plan.arena.size / u64::from(PAGE),
+        TagSpace::Arena => plan.policy.arena.size as u64 / u64::from(PAGE),
         TagSpace::Flat => FLAT_PAGES,
     };
     MetadataCost {

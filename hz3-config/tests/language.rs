@@ -53,15 +53,15 @@ fn a_resolved_text_says_everything_once_and_sorted() {
 fn defaults_are_what_the_design_says() {
     let plan = plan("");
     assert_eq!(plan.ownership.mode, Ownership::Adopt);
-    assert_eq!((plan.ownership.shards, plan.ownership.ring), (1, 0));
+    assert_eq!((plan.ownership.shards, plan.policy.ownership.ring), (1, 0));
     assert_eq!((plan.tag.width, plan.tag.dst_bits, plan.tag.bin_bits), (16, 0, 11));
     assert_eq!(plan.tag.order, TagOrder::BinDst);
-    assert_eq!((plan.arena.size, plan.arena.base), (64 << 30, 0));
-    assert_eq!((plan.arena.on_full, plan.arena.thp), (OnFull::System, Thp::System));
-    assert_eq!((plan.large.cache_bytes, plan.purge.dirty_bytes), (192 << 20, 64 << 20));
-    assert_eq!(plan.cache.magazines, 1);
-    assert_eq!(plan.depot.empty_runs, 1);
-    assert_eq!(plan.hardening.foreign, Foreign::Libc);
+    let policy = &plan.policy;
+    assert_eq!((policy.arena.size, policy.arena.base), (64 << 30, 0));
+    assert_eq!((policy.arena.on_full, policy.arena.thp), (OnFull::System, Thp::System));
+    assert_eq!((policy.large.cache, policy.purge.dirty), (192 << 20, 64 << 20));
+    assert_eq!((policy.cache.magazines, policy.depot.empty_runs), (1, 1));
+    assert_eq!(policy.hardening.foreign, Foreign::Libc);
     assert_eq!(plan.hot.prefetch, Prefetch::Off);
     assert_eq!(plan.largest(), 32768);
 }
@@ -123,7 +123,7 @@ fn everything_that_works_can_be_said() {
         batches_max = 1
         "#,
     );
-    assert_eq!(plan.arena.base, 0x2000_0000_0000);
+    assert_eq!(plan.policy.arena.base, 0x2000_0000_0000);
     assert_eq!((plan.tag.width, plan.tag.bin_bits), (32, 24));
     assert_eq!((plan.depot.slots, plan.depot.bytes_bound), (1, 0));
     assert_eq!(plan.refuted.as_deref(), Some("It does not"));

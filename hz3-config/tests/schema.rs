@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::{compare, configs_in};
-use hz3_config::schema::{json_schema, reference_markdown};
+use hz3_config::schema::{json_schema, policy_rust, reference_markdown};
 
 #[test]
 fn the_json_schema_is_current() {
@@ -22,9 +22,17 @@ fn the_reference_is_current() {
 }
 
 #[test]
+fn what_the_core_knows_of_the_knobs_is_current() {
+    if let Some(difference) = compare(Path::new("../hz3-core/src/policy/knobs.rs"), &policy_rust()) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
 fn the_documents_are_deterministic() {
     assert_eq!(json_schema(), json_schema());
     assert_eq!(reference_markdown(), reference_markdown());
+    assert_eq!(policy_rust(), policy_rust());
 }
 
 /// Whether a schema allows a value: the keywords that ours uses, no more. One that is not known here fails.

@@ -136,7 +136,7 @@ fn faults(plan: &Plan) -> Vec<String> {
         plan.classes.first().is_some_and(|class| class.size == 16),
         "the first class is not 16",
     );
-    let full = bank * u64::from(plan.cache.magazines);
+    let full = bank * u64::from(plan.policy.cache.magazines);
     let slow = plan.classes.iter().any(|class| class.batch_first < class.batch);
     let bound = if slow { full.min(plan.cache.thread_bytes) } else { full };
     // What a thread holds of other owners' objects: a slot array for each, or a ring of the largest ones.
@@ -144,12 +144,12 @@ fn faults(plan: &Plan) -> Vec<String> {
     let mut remote = 0;
     if plan.ownership.mode == Ownership::OwnerBank {
         for class in &plan.classes {
-            let kept = class.batch.min(plan.ownership.remote_batch);
+            let kept = class.batch.min(plan.policy.remote.batch);
             remote += (owners - 1) * u64::from(kept) * u64::from(class.size);
         }
     }
     if plan.ownership.mode == Ownership::OwnerRing {
-        remote = u64::from(plan.ownership.ring)
+        remote = u64::from(plan.policy.ownership.ring)
             * plan
                 .classes
                 .iter()

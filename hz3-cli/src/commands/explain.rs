@@ -7,8 +7,8 @@ use crate::configs;
 use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
-use hz3_config::cost::{Cost, RING_ENTRY_BYTES};
-use hz3_config::plan::{Ownership, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+use hz3_config::cost::Cost;
+use hz3_config::plan::{PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
 
 /// Arguments of `explain`.
 #[derive(clap::Args)]
@@ -173,7 +173,7 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
     let all = threads_bytes.saturating_add(cost.depot_bytes).saturating_add(cost.empty_run_bytes);
     style::print_fields(&[
         ("thread-local storage", local(plan, cost)),
-        ("mapped with a thread", outside(plan, cost)),
+        ("mapped with a thread", outside(plan)),
         ("free objects", thread),
         ("", format!("all depots at most {} B ({})", cost.depot_bytes, roughly(cost.depot_bytes))),
         ("", format!("empty runs in central at most {} B ({})", cost.empty_run_bytes, roughly(cost.empty_run_bytes))),
@@ -195,35 +195,28 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
                 cost.metadata.tag_bytes_per_segment
             ),
         ),
-        ("arena", format!("{} reserved, {}", bytes(plan.arena.size), base(plan.arena.base))),
+        ("arena", format!("{} reserved, {}", bytes(plan.policy.arena.size as u64), base(plan.policy.arena.base))),
     ]);
 }
 
 /// What a thread has in its block.
 fn local(plan: &Plan, cost: &Cost) -> String {
     let (bytes, lines, slots) = (cost.tls_bytes, cost.tls_lines, plan.classes.len() + 1);
-    let inside = match plan.ownership.mode {
-        Ownership::Adopt | Ownership::OwnerRing => format!("{slots} slots of {SLOT_BYTES} B among them"),
-        Ownership::OwnerBank => "its slots are outside".to_owned(),
+    let inside = if plan.ownership.mode.has_bank() {
+        "its slots are outside".to_owned()
+    } else {
+        format!("{slots} slots of {SLOT_BYTES} B among them")
     };
     format!("{bytes} B a thread in {lines} cache lines ({inside})")
 }
 
 /// What a thread has outside of its block.
-fn outside(plan: &Plan, cost: &Cost) -> String {
-    let (bytes, ring) = (cost.thread_body_bytes, plan.ownership.ring);
-    match plan.ownership.mode {
-        Ownership::Adopt => "nothing".to_owned(),
-        Ownership::OwnerBank => format!(
-            "{bytes} B: {} slot arrays of {} slots of {SLOT_BYTES} B, and spares; untouched ones are not backed",
-            plan.ownership.shards,
-            plan.classes.len() + 1
-        ),
-        Ownership::OwnerRing => format!("{bytes} B: a ring of {ring} entries of {RING_ENTRY_BYTES} B"),
-    }
+fn outside(plan: &Plan) -> String {
+    let room = hz3_config::cost::room(plan);
+    if room.bytes == 0 { room.holds } else { format!("{} B: {}", room.bytes, room.holds) }
 }
 
-fn base(base: u64) -> String {
+fn base(base: usize) -> String {
     if base == 0 { "where the kernel likes".to_owned() } else { format!("at {base:#x} if that is free") }
 }
 

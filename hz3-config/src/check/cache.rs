@@ -1,9 +1,9 @@
 //! Batches, and how many of them a thread and a depot hold.
 
-use super::{narrow, overrides};
+use super::{narrow, overrides, owners};
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings};
-use crate::plan::{CachePlan, ClassPlan, DepotPlan, Ownership};
+use crate::plan::{CachePlan, ClassPlan, DepotPlan};
 
 /// Objects of a class's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,30 +102,20 @@ pub(super) fn depot(
     Some(DepotPlan {
         batches: held,
         slots,
-        empty_runs: narrow(group.empty_runs.value),
-        bytes_bound: bytes_bound * shards(settings),
+        bytes_bound: bytes_bound * owners(settings),
     })
-}
-
-/// Owners of runs.
-fn shards(settings: &Settings) -> u64 {
-    match settings.ownership.mode.value {
-        Ownership::Adopt => 1,
-        Ownership::OwnerBank | Ownership::OwnerRing => settings.ownership.shards.value,
-    }
 }
 
 /// A thread holds at most so many bytes of other owners' objects before it hands them over.
 fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
-    match settings.ownership.mode.value {
-        Ownership::Adopt => 0,
-        Ownership::OwnerBank => {
-            let kept = |class: &ClassPlan| u64::from(class.batch).min(settings.remote.batch.value);
-            let row: u64 = classes.iter().map(|class| kept(class) * u64::from(class.size)).sum();
-            row * (shards(settings) - 1)
-        }
-        Ownership::OwnerRing => settings.ownership.ring.value * classes.last().map_or(0, |class| u64::from(class.size)),
-    }
+    let (group, batch) = (&settings.ownership, settings.remote.batch.value);
+    let sizes = classes
+        .iter()
+        .map(|class| (u64::from(class.size), u64::from(class.batch)));
+    group
+        .mode
+        .value
+        .remote_bytes(owners(settings), batch, group.ring.value, sizes)
 }
 
 /// The most that a thread keeps; `None` if something was reported.
@@ -183,7 +173,6 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
         (full, full)
     };
     Some(CachePlan {
-        magazines: narrow(magazines),
         thread_bytes,
         thread_floor,
         full_bytes: full,

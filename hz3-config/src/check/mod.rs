@@ -17,8 +17,7 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
-    ArenaPlan, BuildPlan, ClassId, ClassPlan, ConfigHash, HardeningPlan, HotPlan, LargePlan, Ownership, OwnershipPlan,
-    PlacementPlan, Plan, PressurePlan, PurgePlan, Relief, SLOT_BYTES, StatsPlan,
+    BuildPlan, ClassId, ClassPlan, ConfigHash, HotPlan, OwnershipPlan, Plan, Policy, SLOT_BYTES, StatsPlan,
 };
 use crate::source::Source;
 use crate::{hash, resolve, support};
@@ -67,42 +66,8 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         })
         .collect();
     let cache = cache::plan(&settings, &classes, sink)?;
+    let shards = narrow(owners(&settings));
     let s = settings;
-    let shards = if s.ownership.mode.value == Ownership::Adopt {
-        1
-    } else {
-        s.ownership.shards.value
-    };
-    let ring = if s.ownership.mode.value == Ownership::OwnerRing {
-        s.ownership.ring.value
-    } else {
-        0
-    };
-    let remote_batch = if s.ownership.mode.value == Ownership::OwnerBank {
-        s.remote.batch.value
-    } else {
-        0
-    };
-    let quarantine_events = if s.placement.quarantine.value {
-        s.placement.quarantine_events.value
-    } else {
-        0
-    };
-    let relief = if s.pressure.enabled.value {
-        s.pressure.relief.value
-    } else {
-        Relief::All
-    };
-    let (budget, reclaim) = if s.pressure.enabled.value {
-        (s.pressure.budget.value, s.pressure.reclaim.value)
-    } else {
-        (0, 0)
-    };
-    let max_age_ms = if s.large.cache.value > 0 {
-        s.large.max_age_ms.value
-    } else {
-        0
-    };
     let resolved = resolve::text(&relevant);
     let mut plan = Plan {
         name: s.top.name.value?,
@@ -118,51 +83,18 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         tag: tag?,
         ownership: OwnershipPlan {
             mode: s.ownership.mode.value,
-            shards: narrow(shards),
-            ring: narrow(ring),
-            remote_batch: narrow(remote_batch),
+            shards,
         },
         cache,
         depot: depot?,
-        arena: ArenaPlan {
-            size: s.arena.size.value,
-            base: s.arena.base.value.unwrap_or(0),
-            commit: s.arena.commit.value,
-            on_full: s.arena.on_full.value,
-            thp: s.arena.thp.value,
-        },
-        large: LargePlan {
-            cache_bytes: s.large.cache.value,
-            max_age_ms,
-        },
-        placement: PlacementPlan {
-            order: s.placement.order.value,
-            quarantine_events: narrow(quarantine_events),
-            pack_tries: narrow(s.placement.pack_tries.value),
-        },
-        purge: PurgePlan {
-            dirty_bytes: s.purge.dirty.value,
-            delay_ms: s.purge.delay_ms.value,
-            at_thread_exit: s.purge.at_thread_exit.value,
-            helper: s.purge.idle.value.0 == "helper",
-        },
-        pressure: PressurePlan {
-            enabled: s.pressure.enabled.value,
-            budget_bytes: budget,
-            reclaim_bytes: reclaim,
-            relief,
-        },
-        hardening: HardeningPlan {
-            foreign: s.hardening.foreign.value,
-            double_free: s.hardening.double_free.value,
-            encode_links: s.hardening.encode_links.value,
-        },
+        policy: Policy::new(&merged, &unused),
         stats: StatsPlan {
             level: s.stats.level.value,
             exit_report: s.stats.exit_report.value,
         },
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,
+            encode_links: s.hardening.encode_links.value,
         },
         build: BuildPlan { tls: s.build.tls.value },
     };
@@ -195,22 +127,21 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         ownership,
         cache,
         depot,
-        arena,
-        large,
-        placement,
-        purge,
-        pressure,
-        hardening,
+        policy,
         stats,
         hot,
         build,
     } = plan;
     let tables = (classes, lookup, tag, cache, depot);
-    let policies = (
-        ownership, arena, large, placement, purge, pressure, hardening, stats, hot, build,
-    );
+    let policies = (ownership, policy, stats, hot, build);
     // Fields come out in the order of their declaration.
     hash::of(&serde_json::to_string(&(tables, policies)).unwrap_or_default())
+}
+
+/// Owners of runs.
+fn owners(settings: &Settings) -> u64 {
+    let group = &settings.ownership;
+    group.mode.value.owners(group.shards.value)
 }
 
 /// A number whose knob's range keeps it far below the limit.

@@ -1,9 +1,9 @@
 //! What fits into a page tag.
 
-use super::narrow;
+use super::{narrow, owners};
 use crate::diagnostic::Sink;
 use crate::knob::Settings;
-use crate::plan::{Ownership, SLOT_BYTES, TagPlan};
+use crate::plan::{SLOT_BYTES, TagPlan};
 
 /// The tag's fields; `None` if something was reported or not understood.
 pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Option<TagPlan> {
@@ -24,15 +24,8 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
         let message = format!("`tag.bin_bits = {bin_bits}` is too few: {calculation}");
         sink.error(group.bin_bits.at, message, "", format!("write {needed} or \"auto\""));
     }
-    let shards = match settings.ownership.mode.value {
-        Ownership::Adopt => 1,
-        Ownership::OwnerBank | Ownership::OwnerRing => settings.ownership.shards.value,
-    };
-    // In a ring variant owners are numbered from 1 on: owner 0 is a thread that has not started.
-    let last_owner = match settings.ownership.mode.value {
-        Ownership::OwnerRing => shards,
-        Ownership::Adopt | Ownership::OwnerBank => shards - 1,
-    };
+    let shards = owners(settings);
+    let last_owner = settings.ownership.mode.value.first_owner() + shards - 1;
     let dst_needed = u64::from(u64::BITS - last_owner.leading_zeros());
     let dst_bits = group.dst_bits.value.unwrap_or(dst_needed);
     if dst_bits < dst_needed {

@@ -7,12 +7,11 @@
 pub mod library;
 mod life;
 pub mod note;
+mod policy;
 mod tables;
 mod thread;
 
-use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, PlacementOrder, Plan, Prefetch, Relief, StatsLevel, TagSpace, Thp, Tls,
-};
+use crate::plan::{Ownership, Plan, Prefetch, StatsLevel, TagSpace, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -44,7 +43,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         interposes,
     } = site;
     let tables = tables::tables(plan, core);
-    let policy = policy(plan, core);
+    let (policy, growth) = (policy::policy(plan, core), policy::growth(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
     let stays = *interposes && plan.build.tls == Tls::InitialExec;
     let life = life::life(stays, name, core);
@@ -55,10 +54,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let bin_bits = plan.tag.bin_bits;
     let block = Block::new(plan, core, *unique);
     let (block_items, block_functions) = (&block.items, &block.functions);
-    let (route, body) = match plan.ownership.mode {
-        Ownership::Adopt => (quote!(Adopt), quote!(None)),
-        Ownership::OwnerBank => (quote!(OwnerBank), quote!(Rows)),
-        Ownership::OwnerRing => (quote!(OwnerRing), quote!(Ring)),
+    let route = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
+    let body = match plan.ownership.mode {
+        Ownership::Adopt => quote!(None),
+        Ownership::OwnerBank => quote!(Rows),
+        Ownership::OwnerRing => quote!(Ring),
     };
     let space = match plan.tag.space {
         TagSpace::Arena => quote!(ArenaSpace),
@@ -80,7 +80,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     };
     let fine_max = plan.lookup.fine_max as usize;
     let largest = plan.classes.last().map_or(0, |c| c.size as usize);
-    let arena_pages = (plan.arena.size / u64::from(crate::plan::PAGE)) as usize;
+    let arena_pages = plan.policy.arena.size / crate::plan::PAGE as usize;
     let variant_name = &plan.name;
     let name_c = c_string(&plan.name);
     let config_c = c_string(&plan.resolved);
@@ -152,6 +152,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const COARSE_SHIFT: u32 = #coarse_shift;
                 const BODY: #core::Body = #core::Body::#body;
                 const INTERPOSES: bool = #interposes;
+                const GROWTH: usize = #growth;
 
                 #[inline(always)]
                 unsafe fn fine(granule: usize) -> usize {
@@ -239,73 +240,4 @@ fn c_string(text: &str) -> Literal {
     // A checked plan has no NUL in its texts; should one slip through, it ends the text.
     let clean: Vec<u8> = text.bytes().take_while(|b| *b != 0).collect();
     Literal::c_string(&std::ffi::CString::new(clean).unwrap_or_default())
-}
-
-fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
-    let arena_bytes = plan.arena.size as usize;
-    let arena_base = plan.arena.base as usize;
-    let commit_whole = plan.arena.commit == Commit::Whole;
-    let grow_outside = plan.arena.on_full == OnFull::System;
-    let thp_never = plan.arena.thp == Thp::Never;
-    let thp_large = plan.arena.thp == Thp::Large;
-    let thp_always = plan.arena.thp == Thp::Always;
-    let magazines = plan.cache.magazines;
-    let (remote_batch, ring) = (plan.ownership.remote_batch, plan.ownership.ring);
-    let first: u64 = plan
-        .classes
-        .iter()
-        .map(|c| u64::from(c.batch_first) * u64::from(c.size))
-        .sum();
-    let growth = plan.cache.thread_bytes.saturating_sub(first * u64::from(magazines)) as usize;
-    let (thread_bytes, thread_floor) = (plan.cache.thread_bytes as usize, plan.cache.thread_floor as usize);
-    let empty_runs = plan.depot.empty_runs;
-    let large_age = plan.large.max_age_ms;
-    let large_cache = plan.large.cache_bytes as usize;
-    let dirty_bytes = plan.purge.dirty_bytes as usize;
-    let purge_delay = plan.purge.delay_ms;
-    let purge_at_exit = plan.purge.at_thread_exit;
-    let purge_helper = plan.purge.helper;
-    let pressure = plan.pressure.enabled;
-    let budget = plan.pressure.budget_bytes as usize;
-    let reclaim = plan.pressure.reclaim_bytes as usize;
-    let relief_segment = plan.pressure.relief == Relief::Segment;
-    let lowest = plan.placement.order == PlacementOrder::Lowest;
-    let (pack_tries, quarantine_events) = (plan.placement.pack_tries, plan.placement.quarantine_events);
-    let foreign = match plan.hardening.foreign {
-        Foreign::Libc => quote!(Libc),
-        Foreign::Abort => quote!(Abort),
-        Foreign::Ignore => quote!(Ignore),
-    };
-    quote! {
-        #core::Policy {
-            arena_bytes: #arena_bytes,
-            arena_base: #arena_base,
-            commit_whole: #commit_whole,
-            grow_outside: #grow_outside,
-            thp_never: #thp_never,
-            thp_large: #thp_large,
-            thp_always: #thp_always,
-            magazines: #magazines,
-            remote_batch: #remote_batch,
-            ring: #ring,
-            growth: #growth,
-            thread_bytes: #thread_bytes,
-            thread_floor: #thread_floor,
-            empty_runs: #empty_runs,
-            large_cache: #large_cache,
-            large_age: #large_age,
-            dirty_bytes: #dirty_bytes,
-            purge_delay: #purge_delay,
-            purge_at_exit: #purge_at_exit,
-            purge_helper: #purge_helper,
-            pressure: #pressure,
-            budget: #budget,
-            reclaim: #reclaim,
-            relief_segment: #relief_segment,
-            lowest: #lowest,
-            pack_tries: #pack_tries,
-            quarantine_events: #quarantine_events,
-            foreign: #core::Foreign::#foreign,
-        }
-    }
 }

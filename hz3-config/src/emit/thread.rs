@@ -1,7 +1,7 @@
 //! The thread block: its type, its symbol, and how its slots are found.
 
 use crate::cost::block_bytes;
-use crate::plan::{Ownership, Plan, SLOT_BYTES, Tls};
+use crate::plan::{Plan, SLOT_BYTES, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
@@ -28,7 +28,7 @@ pub(super) struct Block {
 impl Block {
     pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64) -> Block {
         let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
-        if plan.ownership.mode == Ownership::OwnerBank {
+        if plan.ownership.mode.has_bank() {
             Self::with_rows(plan, core, &symbol)
         } else {
             Self::with_slots(plan, core, &symbol)

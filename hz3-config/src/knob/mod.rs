@@ -1,17 +1,26 @@
 //! Knobs: what a config may say.
 //!
 //! Each knob is declared once, in [`table`]: name, type, range, default and one sentence. The parser, the typed
-//! [`Settings`], the JSON schema and the reference are all made from that declaration.
+//! [`Settings`], what events read ([`policy`]), the JSON schema and the reference are all made from that declaration.
 
+mod declare;
+mod event;
+mod ownership;
 mod parse;
 mod show;
 mod table;
 mod words;
 
+pub(crate) use event::EventType;
+pub use ownership::{Ownership, Room, Scale};
 pub(crate) use parse::Reader;
 pub(crate) use show::{bytes, show};
+pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
+pub use words::{
+    Commit, Foreign, Idle, OnFull, PlacementOrder, Prefetch, Relief, StatsLevel, TagOrder, TagSpace, Thp, Tls,
+};
 
 use std::collections::BTreeMap;
 
@@ -25,6 +34,8 @@ pub(crate) const TOP: &str = "top";
 pub(crate) struct Group {
     /// The table's name; [`TOP`] for the keys above all tables.
     pub name: &'static str,
+    /// The name of its type in Rust.
+    pub title: &'static str,
     /// What the table is about; sentences, with the line ends of the source.
     pub doc: &'static str,
     /// Its knobs, in the order of the reference.
@@ -42,6 +53,8 @@ pub(crate) struct Knob {
     pub kind: Kind,
     /// The default as TOML; empty when there is none.
     pub default: &'static str,
+    /// The type that events read it as, if they do.
+    pub event: &'static [EventType],
 }
 
 /// What values a knob takes.

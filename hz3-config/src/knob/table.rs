@@ -1,16 +1,18 @@
 //! The knobs: the one place where a key of the language is declared.
 //!
-//! A line is `/// doc`, then `key: Rust type = TOML type, "default as TOML";`. An empty default means that there is none.
+//! A line is `/// doc`, then `key: Rust type = TOML type, "default as TOML";`. An empty default means that there is none. What
+//! events read goes on with `=> Rust type`: then the core's `Policy` has the value, of that type, under the same name.
 
+use super::Kind;
+use super::declare::knobs;
+use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
-    COMMIT, FOREIGN, Named, ON_FULL, OWNERSHIP, PLACEMENT_ORDER, PREFETCH, RELIEF, STATS_LEVEL, SUB4K, Sub4k,
-    TAG_ORDER, TAG_SPACE, THP, TLS,
+    COMMIT, Commit, FOREIGN, Foreign, IDLE, Idle, Named, ON_FULL, OnFull, PLACEMENT_ORDER, PREFETCH, PlacementOrder,
+    Prefetch, RELIEF, Relief, STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_ORDER, TAG_SPACE, THP, TLS, TagOrder,
+    TagSpace, Thp, Tls,
 };
-use super::{Entry, FromValue, Group, Kind, Knob, Merged, Path, RangeRow, Setting, Step, Word};
-use crate::plan::{
-    Commit, Foreign, OnFull, Ownership, PlacementOrder, Prefetch, Relief, SEGMENT, SEGMENT_USABLE_PAGES, StatsLevel,
-    TagOrder, TagSpace, Thp, Tls,
-};
+use super::{RangeRow, Step, Word};
+use crate::agreed::{SEGMENT, SEGMENT_USABLE_PAGES};
 use crate::source::Located;
 
 const KIB: u64 = 1 << 10;
@@ -18,65 +20,6 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 const RUN_PAGES: u64 = SEGMENT_USABLE_PAGES as u64;
-
-macro_rules! knobs {
-    ($(
-        $(#[doc = $group_doc:literal])+
-        [$group:ident: $Group:ident] {
-            $( $(#[doc = $doc:literal])+ $key:ident: $type:ty = $kind:expr, $default:literal; )+
-        }
-    )+) => {
-        /// Every group, in the order of the reference; the first holds the keys above all tables.
-        pub(crate) static GROUPS: &[Group] = &[$(Group {
-            name: stringify!($group),
-            doc: concat!($($group_doc, "\n"),+),
-            knobs: &[$(Knob {
-                key: stringify!($key),
-                doc: concat!($($doc, "\n"),+),
-                kind: $kind,
-                default: $default,
-            }),+],
-        }),+];
-
-        $(
-            $(#[doc = $group_doc])+
-            // Knobs whose machinery does not exist yet are parsed and checked, but nothing asks for their values.
-            #[allow(dead_code)]
-            #[derive(Debug, Clone)]
-            pub(crate) struct $Group { $( $(#[doc = $doc])+ pub $key: Setting<$type>, )+ }
-        )+
-
-        /// All knobs, typed.
-        #[allow(dead_code)]
-        #[derive(Debug, Clone)]
-        pub(crate) struct Settings { $( $(#[doc = $group_doc])+ pub $group: $Group, )+ }
-
-        impl Settings {
-            /// Types the merged values.
-            pub fn new(merged: &Merged) -> Self {
-                Settings { $( $group: $Group { $(
-                    $key: setting(merged, (stringify!($group), stringify!($key))),
-                )+ }, )+ }
-            }
-        }
-    };
-}
-
-/// Types one value. Every knob has an entry, and a unit test types every TOML type, so neither panic can happen for a
-/// config that a user writes.
-fn setting<T: FromValue>(merged: &Merged, path: Path) -> Setting<T> {
-    let Some(Entry { value, at, ok, .. }) = merged.get(&path) else {
-        unreachable!("{path:?} has no entry");
-    };
-    let Some(value) = T::from_value(value) else {
-        unreachable!("{path:?} has a Rust type that its TOML type does not give");
-    };
-    Setting {
-        value,
-        at: *at,
-        ok: *ok,
-    }
-}
 
 knobs! {
     /// Who the variant is.
@@ -163,13 +106,13 @@ knobs! {
         /// Owners of runs, in the owner modes.
         shards: u64 = Kind::Int(1, 64), "8";
         /// Entries of a thread's ring, in `owner-ring`.
-        ring: u64 = Kind::Int(16, 4096), "256";
+        ring: u64 = Kind::Int(16, 4096), "256" => u32;
     }
 
     /// Frees into other owners' runs, in the owner modes.
     [remote: Remote] {
         /// Objects that a thread keeps for another owner and class before it hands them over, in `owner-bank`.
-        batch: u64 = Kind::Int(1, 4096), "32";
+        batch: u64 = Kind::Int(1, 4096), "32" => u32;
         /// When a thread hands over.
         flush: Named = Kind::Choice(&[
             Word { name: "full", doc: "when a slot array or the ring is full" },
@@ -206,7 +149,7 @@ knobs! {
     /// What a thread keeps: magazines, each a batch of objects.
     [cache: Cache] {
         /// Magazines of a class: 1 (current) or 2 (current and spare).
-        magazines: u64 = Kind::Int(1, 2), "1";
+        magazines: u64 = Kind::Int(1, 2), "1" => u32;
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
         batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"128KiB\"";
         /// Fewest objects of a batch.
@@ -218,10 +161,10 @@ knobs! {
         /// Wanted bytes of the first batch under slow start; it has at least one object.
         first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
         /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
-        thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"";
+        thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"" => usize;
         /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
         /// `"auto"` is all of `thread_bytes`: then they do not share.
-        thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"";
+        thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"" => usize;
         /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
@@ -237,7 +180,7 @@ knobs! {
         /// Most batches of a class.
         batches_max: u64 = Kind::Int(1, 256), "16";
         /// Empty runs that each class keeps before it gives pages back.
-        empty_runs: u64 = Kind::Int(0, 1024), "1";
+        empty_runs: u64 = Kind::Int(0, 1024), "1" => u32;
     }
 
     /// Runs that still have free objects, for each class.
@@ -254,43 +197,43 @@ knobs! {
     /// Address space.
     [arena: Arena] {
         /// Bytes of address space. Only what is used is mapped. Where the kernel grants no free range, one is reserved; if that is refused, half is tried, and so on.
-        size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"";
+        size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"" => usize;
         /// Bytes of a segment: a power of two.
         segment: u64 = Kind::Bytes(256 * KIB, 32 * MIB, 256 * KIB), "\"2MiB\"";
         /// Bytes of a page: a power of two.
         page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
         /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
-        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 47, SEGMENT)), "\"kernel\"";
+        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 47, SEGMENT)), "\"kernel\"" => usize;
         /// How reserved memory becomes usable.
-        commit: Commit = Kind::Choice(COMMIT), "\"segment\"";
+        commit: Commit = Kind::Choice(COMMIT), "\"segment\"" => Commit;
         /// What follows when the arena is used up.
-        on_full: OnFull = Kind::Choice(ON_FULL), "\"system\"";
+        on_full: OnFull = Kind::Choice(ON_FULL), "\"system\"" => OnFull;
         /// Huge pages.
-        thp: Thp = Kind::Choice(THP), "\"system\"";
+        thp: Thp = Kind::Choice(THP), "\"system\"" => Thp;
     }
 
     /// Objects above the largest class.
     [large: Large] {
         /// Bytes of freed large objects that are kept with their pages.
-        cache: u64 = Kind::Bytes(0, TIB, 1), "\"192MiB\"";
+        cache: u64 = Kind::Bytes(0, TIB, 1), "\"192MiB\"" => usize;
         /// How much larger, in percent of the request, a kept object may be to serve it.
         fit_percent: f64 = Kind::Percent, "25.0";
         /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
-        max_age_ms: u64 = Kind::Int(0, 3_600_000), "1000";
+        max_age_ms: u64 = Kind::Int(0, 3_600_000), "1000" => u64;
     }
 
     /// Where runs and large objects are placed. A hole is a range of free pages.
     [placement: Placement] {
         /// Which of several segments with room gives its pages.
-        order: PlacementOrder = Kind::Choice(PLACEMENT_ORDER), "\"fullest\"";
+        order: PlacementOrder = Kind::Choice(PLACEMENT_ORDER), "\"fullest\"" => PlacementOrder;
         /// When a request found no memory, leave the segment with the fewest pages in use alone, so that it may become free.
         /// A request that finds room nowhere else is served from it all the same.
         quarantine: bool = Kind::Bool, "false";
         /// Requests for pages after which a quarantine ends, unless the segment is wholly free before.
-        quarantine_events: u64 = Kind::Int(1, 1 << 20), "1024";
+        quarantine_events: u64 = Kind::Int(1, 1 << 20), "1024" => u32;
         /// Segments that a search looks at for the tightest hole, those with the shortest longest hole first.
         /// Of equally tight ones `order` decides; with 0, `order` alone.
-        pack_tries: u64 = Kind::Int(0, 1024), "0";
+        pack_tries: u64 = Kind::Int(0, 1024), "0" => u32;
         /// Before the heap grows by a segment, take an object of a class that is at most so much larger, in percent, if one is
         /// at hand. 0 never does.
         borrow_percent: f64 = Kind::Percent, "33.0";
@@ -301,34 +244,31 @@ knobs! {
     /// When free pages go back to the kernel.
     [purge: Purge] {
         /// Bytes that are free but still backed before the page heap purges.
-        dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"";
+        dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"" => usize;
         /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
-        delay_ms: u64 = Kind::Int(0, 3_600_000), "1000";
+        delay_ms: u64 = Kind::Int(0, 3_600_000), "1000" => u64;
         /// Whether a thread that exits purges.
-        at_thread_exit: bool = Kind::Bool, "false";
+        at_thread_exit: bool = Kind::Bool, "false" => bool;
         /// Who purges when no thread has events.
-        idle: Named = Kind::Choice(&[
-            Word { name: "off", doc: "nobody" },
-            Word { name: "helper", doc: "a thread of the allocator's own, which ends when there was nothing to purge for three delays" },
-        ]), "\"off\"";
+        idle: Idle = Kind::Choice(IDLE), "\"off\"" => Idle;
     }
 
     /// What happens when memory runs short.
     [pressure: Pressure] {
         /// Raise an epoch that makes every thread give back its caches at its next event.
-        enabled: bool = Kind::Bool, "true";
+        enabled: bool = Kind::Bool, "true" => bool;
         /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
-        budget: u64 = Kind::Bytes(0, TIB, 1), "0";
+        budget: u64 = Kind::Bytes(0, TIB, 1), "0" => usize;
         /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
-        reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"";
+        reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"" => usize;
         /// What caches give back.
-        relief: Relief = Kind::Choice(RELIEF), "\"all\"";
+        relief: Relief = Kind::Choice(RELIEF), "\"all\"" => Relief;
     }
 
     /// Checks that cost something.
     [hardening: Hardening] {
         /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
-        foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"";
+        foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"" => Foreign;
         /// Detect an object that is freed twice, one free right after the other.
         double_free: bool = Kind::Bool, "false";
         /// Encode the links in free objects.

@@ -3,10 +3,11 @@
 //! A [`Plan`] is plain data. It is the only thing that the generator, the build scripts, the command line and the
 //! tests read; nobody looks at the TOML a second time.
 
-mod memory;
-
-pub use memory::{
-    ArenaPlan, Commit, LargePlan, OnFull, PlacementOrder, PlacementPlan, PressurePlan, PurgePlan, Relief, Thp,
+pub use crate::agreed::*;
+pub use crate::knob::policy::{self, Policy};
+pub use crate::knob::{
+    Commit, Foreign, Idle, OnFull, Ownership, PlacementOrder, Prefetch, Relief, Room, Scale, StatsLevel, TagOrder,
+    TagSpace, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -14,21 +15,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use crate::hash::ConfigHash;
-
-/// Bytes of a page, the granule of page tags.
-pub const PAGE: u32 = 4096;
-/// The smallest size and the granule of every class size, in bytes: `max_align_t` on the supported targets.
-pub const GRANULE: u32 = 16;
-/// Bytes of a segment.
-pub const SEGMENT: u64 = 2 << 20;
-/// Pages at a segment's base that hold its header (bitmaps and run descriptors).
-pub const SEGMENT_HEADER_PAGES: u32 = 5;
-/// Pages of a segment that can hold objects.
-pub const SEGMENT_USABLE_PAGES: u32 = (SEGMENT / PAGE as u64) as u32 - SEGMENT_HEADER_PAGES;
-/// Pages of the 47 bits of address space that a flat tag table covers.
-pub const FLAT_PAGES: u64 = 1 << 35;
-/// Bytes of one slot `{ head, room, cap }` of a bank: the unit of direct slot offsets.
-pub const SLOT_BYTES: u32 = 16;
 
 /// Everything that one variant is, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,18 +48,8 @@ pub struct Plan {
     pub cache: CachePlan,
     /// What waits between threads.
     pub depot: DepotPlan,
-    /// Address space.
-    pub arena: ArenaPlan,
-    /// Objects above the largest class.
-    pub large: LargePlan,
-    /// Where runs and large objects are placed.
-    pub placement: PlacementPlan,
-    /// When free pages go back to the kernel.
-    pub purge: PurgePlan,
-    /// What happens when memory runs short.
-    pub pressure: PressurePlan,
-    /// Checks that cost something.
-    pub hardening: HardeningPlan,
+    /// What events read, by the names of the keys: the core's `Policy`.
+    pub policy: Policy,
     /// What is counted.
     pub stats: StatsPlan,
     /// Hot-path shape that changes no table.
@@ -178,26 +154,6 @@ pub struct TagPlan {
     pub space: TagSpace,
 }
 
-/// Order of the fields of a tag, low to high.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TagOrder {
-    /// Bin in the low bits.
-    BinDst,
-    /// Owner shard in the low bits.
-    DstBin,
-}
-
-/// What the tag table covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TagSpace {
-    /// The arena: `free` checks the range first.
-    Arena,
-    /// The whole 47-bit address space: no range check.
-    Flat,
-}
-
 /// Whose a freed object is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnershipPlan {
@@ -205,29 +161,11 @@ pub struct OwnershipPlan {
     pub mode: Ownership,
     /// Owners of runs; 1 under `adopt`.
     pub shards: u32,
-    /// Entries of the remote ring (`owner-ring` only).
-    pub ring: u32,
-    /// Objects that a thread keeps for another owner before it hands them over (`owner-bank` only).
-    pub remote_batch: u32,
-}
-
-/// The three answers to "whose is a freed object?".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ownership {
-    /// The freeing thread's.
-    Adopt,
-    /// Its owner's, through a bank with one slot array for each owner.
-    OwnerBank,
-    /// Its owner's, through a bounded ring.
-    OwnerRing,
 }
 
 /// What a thread keeps.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CachePlan {
-    /// Magazines a bin: 1 (current only) or 2 (current and spare).
-    pub magazines: u32,
     /// Bytes that its magazines may hold together before they stop growing, if no other thread has caches.
     pub thread_bytes: u64,
     /// Bytes that they may hold however many threads there are. Between the two a thread's share is `thread_bytes` divided
@@ -263,33 +201,8 @@ pub struct DepotPlan {
     pub batches: Vec<u32>,
     /// Slots of each depot array: the maximum of `batches`, at least 1.
     pub slots: u32,
-    /// Completely empty runs that central keeps for each class before giving pages back.
-    pub empty_runs: u32,
     /// Upper bound of the bytes in all depots together.
     pub bytes_bound: u64,
-}
-
-/// Checks that cost something.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct HardeningPlan {
-    /// What a pointer that is not ours does in `free`.
-    pub foreign: Foreign,
-    /// Detect an object that is freed twice, one free right after the other.
-    pub double_free: bool,
-    /// Encode the links in free objects.
-    pub encode_links: bool,
-}
-
-/// What `free` does with a pointer that is not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Foreign {
-    /// Hand it to the C library's own `free`.
-    Libc,
-    /// Abort with a message.
-    Abort,
-    /// Leave it alone (it leaks).
-    Ignore,
 }
 
 /// What is counted.
@@ -301,31 +214,13 @@ pub struct StatsPlan {
     pub exit_report: bool,
 }
 
-/// How much is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StatsLevel {
-    /// Only what the heap knows anyway.
-    Off,
-    /// Every event, by name and class.
-    Events,
-}
-
 /// Hot-path shape that changes no table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HotPlan {
     /// What `malloc` prefetches.
     pub prefetch: Prefetch,
-}
-
-/// What `malloc` prefetches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Prefetch {
-    /// Nothing.
-    Off,
-    /// The next object of the list.
-    Next,
+    /// Whether the links in free objects are encoded.
+    pub encode_links: bool,
 }
 
 /// How the library is compiled.
@@ -333,15 +228,4 @@ pub enum Prefetch {
 pub struct BuildPlan {
     /// How a thread finds its block.
     pub tls: Tls,
-}
-
-/// How a thread finds its block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tls {
-    /// At a fixed distance from the thread pointer: the library has to be there when the program starts, or to fit what the
-    /// C library set aside.
-    InitialExec,
-    /// By a TLS descriptor, a call of the C library's: the library can be loaded late and unloaded.
-    Dynamic,
 }

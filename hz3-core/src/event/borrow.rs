@@ -74,7 +74,7 @@ unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
         if let Some(mut batch) = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))) {
             let p = batch.pop();
             let fits = batch.count <= u32::from((*V::slot((id + 1) * size_of::<Slot>())).cap);
-            if V::POLICY.magazines > 1 && fits {
+            if V::POLICY.cache.magazines > 1 && fits {
                 // The spare is empty, or the magazines would have had one. It keeps no more than this thread's budget allows.
                 *V::Thread::spares(V::thread()).add(id + 1) = BatchWord::pack(batch);
                 list::keep_order();

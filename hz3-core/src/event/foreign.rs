@@ -4,8 +4,8 @@ use crate::heap::Place;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
 use crate::os::{self, Malloc};
-use crate::policy::Foreign;
 use crate::policy::Naming;
+use crate::policy::knobs::Foreign;
 use crate::statics::Shared;
 use crate::text::Text;
 use crate::variant::Route;
@@ -30,7 +30,7 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, (*run).pool as usize),
             Some(what) => {
                 heap.give_large(&V::POLICY, p, what);
-                if V::POLICY.purge_helper {
+                if V::POLICY.has_helper() {
                     super::helper::look::<V>();
                 }
             }
@@ -66,11 +66,11 @@ enum Fate {
 fn fate<V: Variant>(called: Called, p: *mut u8) -> Fate {
     // Ours is aligned to 16 like the C library's; whoever serves the process that we are linked into may do with less.
     let align = if V::INTERPOSES { 16 } else { 8 };
-    if V::POLICY.foreign == Foreign::Ignore {
+    if V::POLICY.hardening.foreign == Foreign::Ignore {
         return Fate::Nothing;
     }
     let place = V::shared().heap().place(p);
-    match V::POLICY.foreign {
+    match V::POLICY.hardening.foreign {
         Foreign::Libc if place == Place::Elsewhere && (p as usize).is_multiple_of(align) => {
             let malloc = if V::INTERPOSES {
                 Malloc::of_c_library()

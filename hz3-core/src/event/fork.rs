@@ -33,7 +33,7 @@ fn keeps<V: Variant>() -> bool {
 
 /// Takes all locks.
 pub unsafe extern "C" fn prepare<V: Variant>() {
-    if V::POLICY.purge_helper {
+    if V::POLICY.has_helper() {
         V::shared().helper().gate.close();
     }
     if glibc::single_threaded() {
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
 
 /// Releases them.
 pub unsafe extern "C" fn parent<V: Variant>() {
-    if V::POLICY.purge_helper {
+    if V::POLICY.has_helper() {
         V::shared().helper().gate.open();
     }
     if !keeps::<V>() {
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn parent<V: Variant>() {
 
 /// Makes them anew, and takes back what vanished threads had.
 pub unsafe extern "C" fn child<V: Variant>() {
-    if V::POLICY.purge_helper {
+    if V::POLICY.has_helper() {
         let helper = V::shared().helper();
         if helper.forget() {
             // Whoever next gives pages to the kernel sees to those that it had; here the heap may be in use.

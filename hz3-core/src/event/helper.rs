@@ -88,7 +88,7 @@ fn wake<V: Variant>(helper: &'static Helper, stage: u32) {
 
 /// Ends the helper if it is there, and waits until it has ended.
 pub fn dismiss<V: Variant>() {
-    if !V::POLICY.purge_helper {
+    if !V::POLICY.has_helper() {
         return;
     }
     let helper = V::shared().helper();
@@ -112,7 +112,7 @@ pub fn dismiss<V: Variant>() {
 ///
 /// No other thread is in the variant's code, and none enters it any more.
 pub unsafe fn remove<V: Variant>() {
-    if !V::POLICY.purge_helper {
+    if !V::POLICY.has_helper() {
         return;
     }
     dismiss::<V>();
@@ -154,7 +154,7 @@ extern "C" fn run<V: Variant>() -> ! {
     let (helper, heap) = (V::shared().helper(), V::shared().heap());
     let way = Stepping(helper);
     let pause = |n: u64| if n > 0 { n } else { PAUSE };
-    let (delay, age) = (pause(V::POLICY.purge_delay), pause(V::POLICY.large_age));
+    let (delay, age) = (pause(V::POLICY.purge.delay_ms), pause(V::POLICY.large.max_age_ms));
     let shorter = delay.min(age);
     let mut idle = 0;
     while !helper.nap(shorter as u32) {

@@ -46,13 +46,13 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
 /// What the first attempt did not find. Caches are given back only where that may help.
 unsafe fn further<V: Variant>(n: usize, attempt: impl Fn(Reach) -> Option<Fresh>) -> Option<Fresh> {
     let fits = V::shared().heap().arena_may_hold(n);
-    if !fits && !V::POLICY.grow_outside {
+    if !fits && !V::POLICY.grows_outside() {
         return None;
     }
     // What is more than all memory the kernel refuses, whatever it gets back from us.
     let hopeless = n > os::most_memory();
     if !fits || hopeless {
-        let found = attempt(if V::POLICY.grow_outside {
+        let found = attempt(if V::POLICY.grows_outside() {
             Reach::System
         } else {
             Reach::Arena

@@ -58,8 +58,8 @@ pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
 
 /// Bytes of a lone thread's budget that are other threads' shares now.
 fn lent<V: Variant>() -> usize {
-    let (alone, floor) = (V::POLICY.thread_bytes, V::POLICY.thread_floor);
-    if floor == alone {
+    let (alone, floor) = (V::POLICY.cache.thread_bytes, V::POLICY.cache.thread_floor);
+    if floor == 0 || floor == alone {
         return 0;
     }
     let share = alone / V::shared().threads().running().max(1);
@@ -68,7 +68,7 @@ fn lent<V: Variant>() -> usize {
 
 /// Bytes that one object more in a class's magazines may hold.
 fn price<V: Variant>(row: &Class) -> usize {
-    row.size as usize * V::POLICY.magazines as usize
+    row.size as usize * V::POLICY.cache.magazines as usize
 }
 
 /// Moves the hand on by one class, and shrinks that class's magazines if they lie idle or are much longer than `mine`.

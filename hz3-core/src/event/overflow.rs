@@ -69,7 +69,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         };
         (*slot).head = ptr::null_mut();
         list::keep_order();
-        if V::POLICY.magazines > 1 {
+        if V::POLICY.cache.magazines > 1 {
             // The list that was filled just now stays; the older one goes.
             let spare = V::Thread::spares(V::thread()).add(id + 1);
             let older = (*spare).unpack();

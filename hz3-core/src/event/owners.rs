@@ -24,7 +24,13 @@ pub fn lives<V: Variant>(pool: usize) -> bool {
 pub unsafe fn to_runs<V: Variant>(pool: usize, head: *mut u8) {
     // Asked under the lock of the pool, which the owner's last thread takes later to release what is empty: so either it
     // finds a run that was kept, or none is.
-    let keep = || if lives::<V>(pool) { V::POLICY.empty_runs } else { 0 };
+    let keep = || {
+        if lives::<V>(pool) {
+            V::POLICY.depot.empty_runs
+        } else {
+            0
+        }
+    };
     // SAFETY: the caller's contract.
     unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES), head, keep) }
 }

@@ -47,9 +47,9 @@ pub(super) const NO_COUNT: Reliefs = Reliefs {
 
 /// How far a first attempt may go.
 pub const fn first<V: Variant>() -> Reach {
-    if V::POLICY.budget > 0 {
+    if V::POLICY.pressure.budget > 0 {
         Reach::Budget
-    } else if V::POLICY.pressure || !V::POLICY.grow_outside {
+    } else if V::POLICY.pressure.enabled || !V::POLICY.grows_outside() {
         Reach::Arena
     } else {
         Reach::System
@@ -62,8 +62,8 @@ pub const fn first<V: Variant>() -> Reach {
 pub unsafe fn pulse<V: Variant>() -> bool {
     // SAFETY: an event of this thread.
     unsafe { super::owners::notice::<V>() };
-    let time = V::POLICY.purge_delay > 0 || V::POLICY.large_age > 0 || V::POLICY.purge_helper;
-    if !V::POLICY.pressure && !time {
+    let time = V::POLICY.purge.delay_ms > 0 || V::POLICY.large.max_age_ms > 0 || V::POLICY.has_helper();
+    if !V::POLICY.pressure.enabled && !time {
         return false;
     }
     // SAFETY: the block is this thread's.
@@ -75,7 +75,7 @@ pub unsafe fn pulse<V: Variant>() -> bool {
                 age::<V>();
             }
         }
-        V::POLICY.pressure && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
+        V::POLICY.pressure.enabled && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
     }
 }
 
@@ -103,7 +103,7 @@ unsafe fn answer<V: Variant>() -> bool {
 #[inline(never)]
 fn age<V: Variant>() {
     let heap = V::shared().heap();
-    let (now, delay, age) = (os::now_ms(), V::POLICY.purge_delay, V::POLICY.large_age);
+    let (now, delay, age) = (os::now_ms(), V::POLICY.purge.delay_ms, V::POLICY.large.max_age_ms);
     let shorter = if delay == 0 || age > 0 && age < delay {
         age
     } else {
@@ -117,11 +117,11 @@ fn age<V: Variant>() {
         if age > 0 {
             heap.purge_huge(Some(now.saturating_sub(age) as u32));
         }
-        if V::POLICY.purge_helper {
+        if V::POLICY.has_helper() {
             super::helper::check::<V>();
         }
     }
-    if V::POLICY.purge_helper {
+    if V::POLICY.has_helper() {
         super::helper::look::<V>();
     }
 }
@@ -129,7 +129,7 @@ fn age<V: Variant>() {
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.
 pub unsafe fn ask<V: Variant>() {
     let pressure = &V::shared().heap().pressure;
-    if V::POLICY.pressure && pressure.raise(os::now_ms(), Ask::Everything, 0) {
+    if V::POLICY.pressure.enabled && pressure.raise(os::now_ms(), Ask::Everything, 0) {
         // SAFETY: the block is this thread's.
         unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
     }
@@ -166,18 +166,18 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
     let now = os::now_ms();
     let futile = pressure.is_futile(now, bytes);
     // Where the request may go further, nobody gives up caches again that were given up in vain a moment ago.
-    if !futile || !policy.grow_outside {
+    if !futile || !policy.grows_outside() {
         // SAFETY: an event of this thread.
         let mut found = unsafe { make_room::<V>(futile, attempt) };
         let mut ask = Ask::Segment;
-        if !found || !policy.relief_segment {
+        if !found || !policy.relieves_by_segment() {
             ask = Ask::Everything;
             // SAFETY: as above.
             unsafe { relief::counted::<V>(ask, Reliefs { runs: 1, ..NO_COUNT }) };
             found = attempt(first::<V>());
         }
-        let short = !found || heap.locked(|h| h.free_pages) * os::PAGE < policy.reclaim;
-        if policy.pressure && short && pressure.raise(now, ask, bytes) && ask == Ask::Everything {
+        let short = !found || heap.locked(|h| h.free_pages) * os::PAGE < policy.pressure.reclaim;
+        if policy.pressure.enabled && short && pressure.raise(now, ask, bytes) && ask == Ask::Everything {
             // SAFETY: the block is this thread's, which has just done what the epoch asks for.
             unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
         }
@@ -192,17 +192,17 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             return true;
         }
     }
-    if policy.budget > 0 && attempt(Reach::Arena) || policy.grow_outside && attempt(Reach::System) {
+    if policy.pressure.budget > 0 && attempt(Reach::Arena) || policy.grows_outside() && attempt(Reach::System) {
         pressure.futile(now, bytes);
         return true;
     }
-    if policy.grow_outside && futile {
+    if policy.grows_outside() && futile {
         // Beyond the arena there is nothing either. Others are not asked again so soon; what this thread has is given up.
         // SAFETY: an event of this thread.
         unsafe { relief::counted::<V>(Ask::Everything, Reliefs { runs: 1, ..NO_COUNT }) };
         return attempt(Reach::System);
     }
-    if policy.pressure && !policy.grow_outside && !futile && wait::<V>(attempt) {
+    if policy.pressure.enabled && !policy.grows_outside() && !futile && wait::<V>(attempt) {
         pressure.eased();
         return true;
     }
@@ -213,11 +213,11 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
 /// In a shortage in which a moment ago nobody had anything, that would only take time.
 unsafe fn make_room<V: Variant>(futile: bool, attempt: Attempt<'_>) -> bool {
     let (heap, policy) = (V::shared().heap(), &V::POLICY);
-    if futile || policy.quarantine_events == 0 && !policy.relief_segment {
+    if futile || policy.placement.quarantine_events == 0 && !policy.relieves_by_segment() {
         return false;
     }
     let quarantines = u64::from(heap.locked(|h| h.choose_drained(policy)));
-    if !policy.relief_segment {
+    if !policy.relieves_by_segment() {
         heap.pressure.count(Reliefs {
             quarantines,
             ..NO_COUNT

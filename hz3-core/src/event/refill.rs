@@ -69,7 +69,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
 unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
     // SAFETY: the spare is this thread's; the depot hands each batch to one taker.
     unsafe {
-        if V::POLICY.magazines > 1 {
+        if V::POLICY.cache.magazines > 1 {
             let spare = V::Thread::spares(V::thread()).add(id + 1);
             let batch = (*spare).unpack();
             if batch.count > 0 {

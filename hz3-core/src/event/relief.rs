@@ -215,7 +215,7 @@ pub unsafe fn counted<V: Variant>(ask: Ask, also: Reliefs) {
     let (before, segment) = heap.locked(|h| (h.free_pages, h.drain.segment));
     // SAFETY: an event of this thread.
     let object_bytes = unsafe {
-        if V::POLICY.relief_segment && ask == Ask::Segment {
+        if V::POLICY.relieves_by_segment() && ask == Ask::Segment {
             drain::<V>(segment)
         } else {
             relieve::<V>()

@@ -65,7 +65,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
 fn row_length<V: Variant>(pool: usize) -> u16 {
     // SAFETY: the remainder is a class id.
     let row = unsafe { class::<V>(pool % V::CLASSES) };
-    let full = row.batch.min(V::POLICY.remote_batch as u16).max(1);
+    let full = row.batch.min(V::POLICY.remote.batch as u16).max(1);
     if owners::lives::<V>(pool) {
         full
     } else {
@@ -141,7 +141,7 @@ pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
         *(*meta).ring.add(used as usize) = Entry { p, tag };
         list::keep_order();
         (*meta).ring_used = used + 1;
-        if used + 1 == V::POLICY.ring {
+        if used + 1 == V::POLICY.ownership.ring {
             flush_ring::<V>();
             pressure::pulse::<V>();
         }

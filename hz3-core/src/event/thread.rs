@@ -66,7 +66,7 @@ pub unsafe fn start<V: Variant>() {
             Body::Rows => V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)),
         }
         let bank = V::slot(0);
-        (*meta).growth = V::POLICY.growth;
+        (*meta).growth = V::GROWTH;
         (*meta).desertions = threads.owners.desertions();
         (*meta).epoch = V::shared().heap().pressure.epoch();
         (*meta).spares = V::Thread::spares(block);
@@ -86,7 +86,7 @@ pub unsafe fn start<V: Variant>() {
 fn body_bytes<V: Variant>() -> usize {
     match V::BODY {
         Body::None => 0,
-        Body::Ring => V::POLICY.ring as usize * size_of::<Entry>(),
+        Body::Ring => V::POLICY.ownership.ring as usize * size_of::<Entry>(),
         Body::Rows => (V::SHARDS << V::BIN_BITS) + (V::CLASSES + 1) * size_of::<BatchWord>(),
     }
 }
@@ -176,10 +176,10 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
         if deserted && V::SHARDS > 1 {
             owners::clear::<V>((*meta).shard as usize);
         }
-        if V::POLICY.purge_at_exit {
+        if V::POLICY.purge.at_thread_exit {
             V::shared().heap().purge_to(&V::POLICY, 0);
         }
-        if V::POLICY.purge_helper {
+        if V::POLICY.has_helper() {
             helper::look::<V>();
         }
     }
@@ -211,7 +211,7 @@ pub unsafe fn flush<V: Variant>() {
         for id in 0..V::CLASSES {
             magazine::empty::<V>(id, 0);
         }
-        (*meta).growth = V::POLICY.growth;
+        (*meta).growth = V::GROWTH;
         match V::BODY {
             Body::None => {}
             Body::Ring => remote::flush_ring::<V>(),

@@ -108,7 +108,7 @@ impl Central {
     /// The objects of the list are the caller's and of this class.
     pub unsafe fn give<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8) {
         // SAFETY: the caller's contract.
-        unsafe { self.give_keeping::<S>(heap, class, head, || S::POLICY.empty_runs) }
+        unsafe { self.give_keeping::<S>(heap, class, head, || S::POLICY.depot.empty_runs) }
     }
 
     /// As [`give`](Self::give); `keep` says how many empty runs may stay. It is called while the lock is held.
@@ -137,9 +137,12 @@ impl Central {
             let Some(batch) = depot::take(words) else { return false };
             // SAFETY: both locks are held; a depot hands each batch to one taker, who gives it back.
             unsafe {
-                self.take_back::<S>(class, batch.head, S::POLICY.empty_runs, |segment, span, touched| {
-                    h.give(segment, span, touched, now)
-                })
+                self.take_back::<S>(
+                    class,
+                    batch.head,
+                    S::POLICY.depot.empty_runs,
+                    |segment, span, touched| h.give(segment, span, touched, now),
+                )
             };
             true
         });

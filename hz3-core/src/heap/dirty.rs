@@ -106,7 +106,7 @@ impl PageHeap {
 
     /// Pages that are free and backed beyond what is worth keeping at the time `now`.
     pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {
-        let keep = self.worth.reckon(policy.dirty_bytes / PAGE, now, policy.window());
+        let keep = self.worth.reckon(policy.purge.dirty / PAGE, now, policy.window());
         self.dirty_pages.saturating_sub(keep)
     }
 

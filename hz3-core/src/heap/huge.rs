@@ -14,7 +14,7 @@ impl PageHeap {
     /// If not, they are held to be given to the kernel.
     pub(super) fn keeps(&mut self, policy: &Policy, bytes: usize) -> bool {
         let now = os::now_ms();
-        let keep = self.huge_worth.reckon(policy.large_cache, now, policy.huge_window());
+        let keep = self.huge_worth.reckon(policy.large.cache, now, policy.huge_window());
         let fits = self.huge_dirty + bytes <= keep;
         if !fits {
             self.huge_worth.gave(bytes, now, policy.huge_window());

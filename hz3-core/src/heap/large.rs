@@ -12,6 +12,7 @@ use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, Waiting, Way};
 use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
+use crate::policy::knobs::Thp;
 use core::ptr;
 
 /// Pages above which an object is huge.
@@ -76,7 +77,7 @@ impl Heap {
     fn huge(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
         let segments = (pages * PAGE).div_ceil(SEGMENT);
         let taken = self.locked(|h| {
-            if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.budget {
+            if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.pressure.budget {
                 return None;
             }
             let mut found = h.arena.take(policy, pages, align);
@@ -88,13 +89,13 @@ impl Heap {
             Some((h.arena.address(first), dirty == 0))
         });
         if let Some((p, clean)) = taken {
-            if policy.thp_large {
+            if policy.arena.thp == Thp::Large {
                 // SAFETY: the object is ours.
                 unsafe { os::advise(p, pages * PAGE, os::HugePages::Wanted) };
             }
             return Fresh { p, clean };
         }
-        if !policy.grow_outside || reach != Reach::System {
+        if !policy.grows_outside() || reach != Reach::System {
             return Fresh::NONE;
         }
         let bytes = segments * SEGMENT;
@@ -223,7 +224,11 @@ impl Heap {
 
     /// The time at which huge objects are freed, where that matters.
     pub(super) fn stamp(policy: &Policy) -> u32 {
-        if policy.large_age > 0 { os::now_ms() as u32 } else { 0 }
+        if policy.large.max_age_ms > 0 {
+            os::now_ms() as u32
+        } else {
+            0
+        }
     }
 
     /// Gives the pages of freed huge objects back to the kernel: all, or those left alone since `before`. Returns the

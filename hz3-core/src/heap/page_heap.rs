@@ -15,6 +15,7 @@ use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
 use super::worth::Worth;
 use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
+use crate::policy::knobs::Thp;
 use core::ptr;
 
 /// Pages that are opened at once, at least: 64 KiB.
@@ -208,9 +209,9 @@ impl PageHeap {
         };
         let opened = self.segments * PAGES - self.unopened;
         let ahead = self.free_pages.saturating_sub(self.unopened + self.dirty_pages);
-        let more = match policy.thp_always {
-            true => PAGES,
-            false => (opened / AHEAD).saturating_sub(ahead),
+        let more = match policy.arena.thp {
+            Thp::Always => PAGES,
+            Thp::System | Thp::Never | Thp::Large => (opened / AHEAD).saturating_sub(ahead),
         };
         let generous = (end + more).next_multiple_of(OPEN_STEP).min(PAGES);
         let Some(to) = [generous, end]
@@ -277,7 +278,7 @@ impl PageHeap {
     pub(super) fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
         match reach {
             Reach::Held | Reach::Segments => return false,
-            Reach::Budget if self.taken() + SEGMENT > policy.budget => return false,
+            Reach::Budget if self.taken() + SEGMENT > policy.pressure.budget => return false,
             Reach::Budget | Reach::Arena | Reach::System => {}
         }
         if let Some((index, dirty)) = self.arena.take(policy, HEADER_PAGES, SEGMENT) {
@@ -297,7 +298,7 @@ impl PageHeap {
             self.open_segment(segment, false, opened, dirty == 0);
             return true;
         }
-        if !policy.grow_outside || reach != Reach::System {
+        if !policy.grows_outside() || reach != Reach::System {
             return false;
         }
         let p = os::map_aligned(SEGMENT, SEGMENT, Access::ReadWrite);

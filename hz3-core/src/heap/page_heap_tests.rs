@@ -4,6 +4,7 @@ use super::*;
 use crate::heap::Heap;
 use crate::heap::large::Large;
 use crate::heap::reservation::tags;
+use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
 use crate::sync::AtomicUsize;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -84,13 +85,22 @@ impl World {
     }
 
     fn placing((lowest, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> World {
-        // SAFETY: a policy is numbers, flags and an enum whose first variant is 0.
-        let mut policy: Policy = unsafe { core::mem::zeroed() };
-        policy.arena_bytes = ARENA * SEGMENT;
-        policy.grow_outside = grow_outside;
-        policy.large_cache = large_cache;
-        policy.dirty_bytes = 300 * PAGE;
-        (policy.lowest, policy.pack_tries, policy.quarantine_events) = (lowest, pack_tries, quarantine_events);
+        let mut policy = Policy::default();
+        policy.arena.size = ARENA * SEGMENT;
+        if !grow_outside {
+            policy.arena.on_full = OnFull::Fail;
+        }
+        policy.large.cache = large_cache;
+        policy.purge.dirty = 300 * PAGE;
+        policy.placement = Placement {
+            order: if lowest {
+                PlacementOrder::Lowest
+            } else {
+                PlacementOrder::Fullest
+            },
+            quarantine_events,
+            pack_tries,
+        };
         let heap = Heap::new();
         let base = AtomicUsize::new(0);
         heap.locked(|h| h.arena.reserve(&policy, tags(&policy), &base));
@@ -171,7 +181,7 @@ impl World {
                 let align = PAGE << align;
                 let fresh = self.heap.large(&self.policy, Reach::System, pages * PAGE, align);
                 if fresh.p.is_null() {
-                    assert!(!self.policy.grow_outside, "there is memory outside of the arena");
+                    assert!(!self.policy.grows_outside(), "there is memory outside of the arena");
                     return;
                 }
                 assert!((fresh.p as usize).is_multiple_of(align));
@@ -223,7 +233,7 @@ impl World {
                 self.heap.locked(|h| h.retire_free());
             }
             Op::Drain if self.heap.locked(|h| h.choose_drained(&self.policy)) => {
-                self.quarantine = self.policy.quarantine_events;
+                self.quarantine = self.policy.placement.quarantine_events;
             }
             _ => {}
         }

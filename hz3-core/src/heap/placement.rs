@@ -28,6 +28,7 @@ use super::buckets::COMPARED;
 use super::page_heap::{Reach, Taken};
 use super::segment::{Segment, USABLE};
 use crate::policy::Policy;
+use crate::policy::knobs::PlacementOrder;
 use core::ptr;
 
 /// How many segments are compared for the lowest address.
@@ -94,9 +95,13 @@ impl PageHeap {
 
     /// The best place for `len` pages, as the table above says.
     fn best(&self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<(*mut Segment, Fit)> {
-        let packs = policy.pack_tries > 0;
-        let looks = match (packs, policy.lowest) {
-            (true, _) => policy.pack_tries as usize,
+        let (tries, lowest) = (
+            policy.placement.pack_tries as usize,
+            policy.placement.order == PlacementOrder::Lowest,
+        );
+        let packs = tries > 0;
+        let looks = match (packs, lowest) {
+            (true, _) => tries,
             (false, true) => LOWEST,
             (false, false) => COMPARED,
         };
@@ -110,11 +115,7 @@ impl PageHeap {
                 unsafe {
                     if at != spared {
                         looked += 1;
-                        let order = if policy.lowest {
-                            at as usize
-                        } else {
-                            (*at).free_pages as usize
-                        };
+                        let order = if lowest { at as usize } else { (*at).free_pages as usize };
                         // Without packing, a hole has only to be there, and is looked for in better segments only.
                         if (packs || best.is_none_or(|(_, least, ..)| order < least))
                             && let Some(fit) = (*at).free.best_fit(len, align)
@@ -132,7 +133,7 @@ impl PageHeap {
                     at = (*at).next;
                 }
             }
-            let enough = looked >= looks || !packs && !policy.lowest;
+            let enough = looked >= looks || !packs && !lowest;
             if best.is_some() && enough {
                 break;
             }
@@ -184,7 +185,7 @@ impl PageHeap {
             Some((used, segment)) => Drain {
                 segment,
                 used,
-                left: policy.quarantine_events,
+                left: policy.placement.quarantine_events,
             },
             None => Drain::NONE,
         };

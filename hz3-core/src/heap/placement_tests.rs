@@ -57,7 +57,7 @@ impl World {
                     open.push((segment, hole));
                 }
             });
-            let room = h.arena.used() < h.arena.segments() || self.policy.grow_outside;
+            let room = h.arena.used() < h.arena.segments() || self.policy.grows_outside();
             Foreseen {
                 // The alignment of a shorter range is the chance's.
                 served: !open.is_empty() || quarantined || room || align == 1 && shorter,
@@ -77,11 +77,12 @@ impl World {
         };
         let all = before.open.len();
         let tight = before.open.iter().map(|(_, hole)| *hole).min();
-        if self.policy.pack_tries as usize >= all {
+        let (tries, order) = (self.policy.placement.pack_tries as usize, self.policy.placement.order);
+        if tries >= all {
             assert_eq!(Some(hole), tight, "there was a tighter hole");
         }
-        if self.policy.lowest && (self.policy.pack_tries == 0 || self.policy.pack_tries as usize >= all) {
-            let packs = self.policy.pack_tries > 0;
+        if order == PlacementOrder::Lowest && (tries == 0 || tries >= all) {
+            let packs = tries > 0;
             let rivals = before.open.iter().filter(|(_, other)| !packs || *other == hole);
             let lowest = rivals.map(|(segment, _)| *segment).min();
             assert_eq!(Some(taken.segment), lowest, "a lower segment had room as well");

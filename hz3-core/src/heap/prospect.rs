@@ -13,7 +13,7 @@ impl Heap {
     pub fn can_exist(&self, policy: &Policy, bytes: usize, align: usize) -> bool {
         // SAFETY: the page heap exists as long as the process, which has started.
         let arena = unsafe { Arena::size(&raw const (*self.unlocked()).arena) };
-        bytes <= arena || policy.grow_outside && bytes <= ADDRESSES.saturating_sub(align)
+        bytes <= arena || policy.grows_outside() && bytes <= ADDRESSES.saturating_sub(align)
     }
 
     /// Whether an object of so many bytes may find room in the arena when all is given back that nobody uses.

@@ -8,6 +8,7 @@ use super::segment::{LARGE, Run, SEGMENT, Segment};
 use super::{Heap, PageHeap};
 use crate::os::{Moved, PAGE, refuse};
 use crate::policy::Policy;
+use crate::policy::knobs::OnFull;
 use crate::sync::AtomicUsize;
 use std::vec::Vec;
 
@@ -46,12 +47,13 @@ impl Held {
 }
 
 fn policy(grow_outside: bool) -> Policy {
-    // SAFETY: a policy is numbers, flags and an enum whose first variant is 0.
-    let mut policy: Policy = unsafe { core::mem::zeroed() };
-    policy.arena_bytes = 24 * SEGMENT;
-    policy.grow_outside = grow_outside;
-    policy.large_cache = 6 * SEGMENT;
-    policy.dirty_bytes = 300 * PAGE;
+    let mut policy = Policy::default();
+    policy.arena.size = 24 * SEGMENT;
+    if !grow_outside {
+        policy.arena.on_full = OnFull::Fail;
+    }
+    policy.large.cache = 6 * SEGMENT;
+    policy.purge.dirty = 300 * PAGE;
     policy
 }
 

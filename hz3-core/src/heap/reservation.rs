@@ -22,6 +22,7 @@ use super::bitmap::PAGES;
 use super::segment::SEGMENT;
 use crate::os::{self, Access, PAGE, Placed};
 use crate::policy::Policy;
+use crate::policy::knobs::{Commit, Thp};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// The smallest arena worth having, in segments.
@@ -119,18 +120,18 @@ impl Arena {
     /// Leaves everything as it is if not even a small arena can be had: what it lacks comes from outside.
     pub fn reserve(&mut self, policy: &Policy, tags: TagTable, word: &AtomicUsize) {
         self.tags = tags;
-        if !policy.commit_whole && self.claim(policy) || self.reserve_less(policy) {
+        if policy.arena.commit == Commit::Segment && self.claim(policy) || self.reserve_less(policy) {
             word.store(self.base, Ordering::Release);
         }
     }
 
     /// Claims a range of the full size.
     fn claim(&mut self, policy: &Policy) -> bool {
-        let (random, bytes) = (os::random_bits(), policy.arena_bytes);
+        let (random, bytes) = (os::random_bits(), policy.arena.size);
         let entries = (bytes / SEGMENT * 8).next_multiple_of(PAGE);
         let front = entries + self.tags.bytes_below;
         for n in 0..PLACES {
-            let (slot, base) = match policy.arena_base {
+            let (slot, base) = match policy.arena.base {
                 wanted if wanted > front + PAGE && n == 0 => (wanted - front - PAGE, wanted),
                 _ => place(random, n, front, bytes),
             };
@@ -185,13 +186,13 @@ impl Arena {
     /// Reserves a range, halved until the kernel agrees. Where address space is limited it takes a quarter at most, tables
     /// included: libraries, stacks and mappings of the program need the rest.
     fn reserve_less(&mut self, policy: &Policy) -> bool {
-        let mut bytes = policy.arena_bytes;
+        let mut bytes = policy.arena.size;
         if let Some(limit) = os::address_space_limit() {
             bytes = bytes.min((limit / 4).saturating_sub(self.tags.bytes_below)) & !(SEGMENT - 1);
         }
-        let ways = match policy.commit_whole {
-            true => [Access::Uncounted, Access::None],
-            false => [Access::None, Access::Uncounted],
+        let ways = match policy.arena.commit {
+            Commit::Whole => [Access::Uncounted, Access::None],
+            Commit::Segment => [Access::None, Access::Uncounted],
         };
         while bytes >= LEAST * SEGMENT {
             if ways.into_iter().any(|access| self.try_reserve(policy, bytes, access)) {
@@ -205,7 +206,7 @@ impl Arena {
     fn try_reserve(&mut self, policy: &Policy, bytes: usize, access: Access) -> bool {
         let front = (bytes / SEGMENT * 8).next_multiple_of(PAGE) + self.tags.bytes_below;
         let total = front + bytes + SEGMENT;
-        let start = os::map(policy.arena_base.saturating_sub(front), total, access);
+        let start = os::map(policy.arena.base.saturating_sub(front), total, access);
         if start.is_null() {
             return false;
         }
@@ -398,10 +399,10 @@ impl Arena {
 
     /// Huge-page advice for a range that was just opened.
     fn advise(&self, policy: &Policy, from: usize, bytes: usize) {
-        let advice = match (policy.thp_never, policy.thp_always) {
-            (true, _) => os::HugePages::Never,
-            (_, true) => os::HugePages::Wanted,
-            _ => return,
+        let advice = match policy.arena.thp {
+            Thp::Never => os::HugePages::Never,
+            Thp::Always => os::HugePages::Wanted,
+            Thp::System | Thp::Large => return,
         };
         // SAFETY: the range is this arena's.
         unsafe { os::advise(from as *mut u8, bytes, advice) };

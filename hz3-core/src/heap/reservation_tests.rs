@@ -3,16 +3,17 @@
 use super::*;
 use crate::heap::arena::{Entry, Kind};
 use crate::os::refuse;
+use crate::policy::knobs::OnFull;
 
 /// A table below an arena of this policy, of 16-bit tags.
 pub(in crate::heap) fn tags(policy: &Policy) -> TagTable {
-    TagTable::new((policy.arena_bytes / PAGE * 2).next_multiple_of(PAGE), 2, 0)
+    TagTable::new((policy.arena.size / PAGE * 2).next_multiple_of(PAGE), 2, 0)
 }
 
 fn policy(segments: usize) -> Policy {
-    // SAFETY: a policy is numbers, flags and an enum whose first variant is 0.
-    let mut policy: Policy = unsafe { core::mem::zeroed() };
-    policy.arena_bytes = segments * SEGMENT;
+    let mut policy = Policy::default();
+    policy.arena.size = segments * SEGMENT;
+    policy.arena.on_full = OnFull::Fail;
     policy
 }
 
@@ -22,8 +23,8 @@ fn arena(policy: &Policy, hold: Hold) -> Arena {
     arena.tags = tags(policy);
     let done = match hold {
         Hold::Claimed => arena.claim(policy),
-        Hold::Reserved => arena.try_reserve(policy, policy.arena_bytes, Access::None),
-        _ => arena.try_reserve(policy, policy.arena_bytes, Access::Uncounted),
+        Hold::Reserved => arena.try_reserve(policy, policy.arena.size, Access::None),
+        _ => arena.try_reserve(policy, policy.arena.size, Access::Uncounted),
     };
     assert!(done && arena.hold == hold, "{hold:?}");
     arena
@@ -93,7 +94,7 @@ fn what_others_have_mapped_there_is_theirs() {
 fn a_claim_that_meets_something_goes_elsewhere() {
     let mut policy = policy(8);
     let first = arena(&policy, Hold::Claimed);
-    policy.arena_base = first.base;
+    policy.arena.base = first.base;
     let second = arena(&policy, Hold::Claimed);
     assert_ne!(first.base, second.base);
 }

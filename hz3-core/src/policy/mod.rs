@@ -1,6 +1,7 @@
 //! What the generator decides: the classes, the numbers that events and the heap read, and what page tags look like.
 
 mod class;
+pub mod knobs;
 mod naming;
 mod numbers;
 mod shape;
@@ -8,8 +9,9 @@ mod space;
 mod tag;
 
 pub use class::Class;
+pub use knobs::Policy;
 pub use naming::Naming;
-pub use numbers::{Body, Foreign, Policy};
+pub use numbers::Body;
 pub use shape::Shape;
 pub use space::{Space, no_table, tag_bytes, tag_of};
 pub use tag::Tag;

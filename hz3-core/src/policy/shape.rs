@@ -1,8 +1,8 @@
 //! What the heap has to know of a variant.
 
 use super::class::Class;
+use super::knobs::Policy;
 use super::naming::Naming;
-use super::numbers::Policy;
 use super::space::Space;
 use super::tag::Tag;
 use crate::sync::{AtomicPtr, AtomicUsize};

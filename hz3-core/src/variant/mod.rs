@@ -41,6 +41,8 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     const LARGEST: usize;
     /// log2 of the coarse table's granule.
     const COARSE_SHIFT: u32;
+    /// Bytes by which a thread's magazines may grow beyond their first length, all together.
+    const GROWTH: usize;
     /// What a thread keeps outside of its block; follows from `Route`.
     const BODY: Body;
     /// Whether its `malloc` is the whole process's, that of the C library included.

@@ -53,8 +53,8 @@ fn in_order() -> Vec<String> {
 fn hard_end(name: &str) -> u64 {
     hz3_config::load(&PLACE.config_file(name))
         .ok()
-        .filter(|plan| plan.arena.on_full == OnFull::Fail)
-        .map_or(u64::MAX, |plan| plan.arena.size)
+        .filter(|plan| plan.policy.arena.on_full == OnFull::Fail)
+        .map_or(u64::MAX, |plan| plan.policy.arena.size as u64)
 }
 
 /// What a config chooses of code, as against numbers in tables. Of the configs with one shape the first runs all cases,
@@ -64,7 +64,7 @@ fn shape(name: &str) -> String {
     hz3_config::load(&PLACE.config_file(name)).map_or_else(
         |_| name.to_owned(),
         |plan| {
-            let (tag, arena) = (&plan.tag, &plan.arena);
+            let (tag, arena) = (&plan.tag, &plan.policy.arena);
             format!(
                 "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?}",
                 plan.ownership.mode,
@@ -75,7 +75,7 @@ fn shape(name: &str) -> String {
                 plan.stats.level,
                 arena.commit,
                 arena.on_full,
-                plan.pressure.enabled,
+                plan.policy.pressure.enabled,
                 plan.build.tls
             )
         },

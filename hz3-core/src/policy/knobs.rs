@@ -1,0 +1,218 @@
+//! What events read of a config, by the names of its keys: `[purge] delay_ms` is `policy.purge.delay_ms`.
+//!
+//! @generated from the declarations in `hz3-config/src/knob/table.rs`; do not edit. Bless it with
+//! `HZ3_UPDATE=1 cargo test -p hz3-config --test schema`.
+
+/// What events read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Policy {
+    /// Whose a freed object is.
+    pub ownership: OwnershipGroup,
+    /// Frees into other owners' runs, in the owner modes.
+    pub remote: Remote,
+    /// What a thread keeps: magazines, each a batch of objects.
+    pub cache: Cache,
+    /// What waits between threads: whole batches, for each class.
+    pub depot: Depot,
+    /// Address space.
+    pub arena: Arena,
+    /// Objects above the largest class.
+    pub large: Large,
+    /// Where runs and large objects are placed. A hole is a range of free pages.
+    pub placement: Placement,
+    /// When free pages go back to the kernel.
+    pub purge: Purge,
+    /// What happens when memory runs short.
+    pub pressure: Pressure,
+    /// Checks that cost something.
+    pub hardening: Hardening,
+}
+
+/// Whose a freed object is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OwnershipGroup {
+    /// Entries of a thread's ring, in `owner-ring`.
+    /// `0` unless `ownership.mode` is "owner-ring".
+    pub ring: u32,
+}
+
+/// Frees into other owners' runs, in the owner modes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Remote {
+    /// Objects that a thread keeps for another owner and class before it hands them over, in `owner-bank`.
+    /// `0` unless `ownership.mode` is "owner-bank".
+    pub batch: u32,
+}
+
+/// What a thread keeps: magazines, each a batch of objects.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cache {
+    /// Magazines of a class: 1 (current) or 2 (current and spare).
+    pub magazines: u32,
+    /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
+    /// `0` unless `cache.slow_start` is true.
+    pub thread_bytes: usize,
+    /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
+    /// `"auto"` is all of `thread_bytes`: then they do not share.
+    /// "auto" is 0.
+    /// `0` unless `cache.slow_start` is true.
+    pub thread_floor: usize,
+}
+
+/// What waits between threads: whole batches, for each class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Depot {
+    /// Empty runs that each class keeps before it gives pages back.
+    pub empty_runs: u32,
+}
+
+/// Address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Arena {
+    /// Bytes of address space. Only what is used is mapped. Where the kernel grants no free range, one is reserved; if that is refused, half is tried, and so on.
+    pub size: usize,
+    /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
+    /// "kernel" is 0.
+    pub base: usize,
+    /// How reserved memory becomes usable.
+    pub commit: Commit,
+    /// What follows when the arena is used up.
+    pub on_full: OnFull,
+    /// Huge pages.
+    pub thp: Thp,
+}
+
+/// Objects above the largest class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Large {
+    /// Bytes of freed large objects that are kept with their pages.
+    pub cache: usize,
+    /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
+    /// `0` unless `large.cache` is more than 0.
+    pub max_age_ms: u64,
+}
+
+/// Where runs and large objects are placed. A hole is a range of free pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Placement {
+    /// Which of several segments with room gives its pages.
+    pub order: PlacementOrder,
+    /// Requests for pages after which a quarantine ends, unless the segment is wholly free before.
+    /// `0` unless `placement.quarantine` is true.
+    pub quarantine_events: u32,
+    /// Segments that a search looks at for the tightest hole, those with the shortest longest hole first.
+    /// Of equally tight ones `order` decides; with 0, `order` alone.
+    pub pack_tries: u32,
+}
+
+/// When free pages go back to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Purge {
+    /// Bytes that are free but still backed before the page heap purges.
+    pub dirty: usize,
+    /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
+    pub delay_ms: u64,
+    /// Whether a thread that exits purges.
+    pub at_thread_exit: bool,
+    /// Who purges when no thread has events.
+    pub idle: Idle,
+}
+
+/// What happens when memory runs short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pressure {
+    /// Raise an epoch that makes every thread give back its caches at its next event.
+    pub enabled: bool,
+    /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
+    /// `0` unless `pressure.enabled` is true.
+    pub budget: usize,
+    /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
+    /// `0` unless `pressure.enabled` is true.
+    pub reclaim: usize,
+    /// What caches give back.
+    /// `All` unless `pressure.enabled` is true.
+    pub relief: Relief,
+}
+
+/// Checks that cost something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hardening {
+    /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
+    pub foreign: Foreign,
+}
+
+/// How reserved memory becomes usable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Commit {
+    /// Reserved without access and opened segment by segment.
+    #[default]
+    Segment,
+    /// Reserved readable and writable as a whole.
+    Whole,
+}
+
+/// What follows when the arena is used up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFull {
+    /// Further memory is mapped outside of the arena.
+    #[default]
+    System,
+    /// NULL and `ENOMEM`.
+    Fail,
+}
+
+/// Huge pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Thp {
+    /// No advice is given.
+    #[default]
+    System,
+    /// Advised against, for the whole arena.
+    Never,
+    /// Asked for, for objects of a segment or more.
+    Large,
+    /// Asked for, for the whole arena.
+    Always,
+}
+
+/// Which of several segments with room gives its pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PlacementOrder {
+    /// The fullest of up to 8 whose longest hole is the shortest that fits, so that sparse ones drain.
+    #[default]
+    Fullest,
+    /// The one at the lowest address, of up to 64 that have room, those with the shortest holes first.
+    Lowest,
+}
+
+/// Who purges when no thread has events.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Idle {
+    /// Nobody.
+    #[default]
+    Off,
+    /// A thread of the allocator's own, which ends when there was nothing to purge for three delays.
+    Helper,
+}
+
+/// What caches give back when memory is short.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Relief {
+    /// Every cache gives back everything.
+    #[default]
+    All,
+    /// Caches give back what lies in the segment with the fewest pages in use; if a request fails nevertheless, everything.
+    Segment,
+}
+
+/// What is done with a pointer that is not ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Foreign {
+    /// Hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are.
+    #[default]
+    Libc,
+    /// Abort with a message.
+    Abort,
+    /// Leave it alone: `free` leaks it, `realloc` returns null, its size is 0.
+    Ignore,
+}
