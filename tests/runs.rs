@@ -87,7 +87,7 @@ impl Model {
     }
 
     /// The objects of a pool that go back, linked into a list.
-    fn list(&mut self, pool: usize, from: usize, every: usize, reverse: bool) -> *mut u8 {
+    fn list<V: Variant>(&mut self, pool: usize, from: usize, every: usize, reverse: bool) -> *mut u8 {
         let of_pool: Vec<usize> = self
             .out
             .iter()
@@ -112,7 +112,7 @@ impl Model {
                         "{at:#x} was written to"
                     );
                 }
-                list::set_next(p, head);
+                list::set_next::<V>(p, head);
             }
             head = p;
         }
@@ -154,7 +154,7 @@ fn case<V: Variant>(ops: &[Op]) {
                 assert!(batch.count > 0 || !V::POLICY.grows_outside(), "no memory");
                 while batch.count > 0 {
                     // SAFETY: the batch holds an object.
-                    let p = unsafe { batch.pop() };
+                    let p = unsafe { batch.pop::<V>() };
                     model.take::<V>(p, pool);
                 }
                 assert!(batch.head.is_null(), "the list is longer than its count");
@@ -191,7 +191,7 @@ fn case<V: Variant>(ops: &[Op]) {
 }
 
 fn give<V: Variant>(model: &mut Model, pool: usize, from: usize, every: usize, reverse: bool) {
-    let head = model.list(pool, from, every, reverse);
+    let head = model.list::<V>(pool, from, every, reverse);
     // SAFETY: objects of this pool that the model has just let go.
     unsafe { V::shared().centrals()[pool].give::<V>(V::shared().heap(), &V::classes()[pool % V::CLASSES], head) };
 }

@@ -1,9 +1,10 @@
 //! Free objects: the only code that writes into freed memory.
 //!
-//! A free object's first word holds the address of the next one (null ends a list). A [`Batch`] is such a list with its
+//! A free object's first word says which is the next one (null ends a list), in the encoding that the variant chooses. A [`Batch`] is such a list with its
 //! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a [`Slot`] is a list that a thread
 //! takes from and puts to.
 
+use crate::policy::{Link, Shape};
 #[cfg(not(loom))]
 use crate::sync::Ordering;
 use core::ptr;
@@ -12,20 +13,24 @@ use core::sync::atomic::compiler_fence;
 
 /// The object after `p`.
 ///
-/// `p` is a free object in a list that the caller owns.
+/// # Safety
+/// `p` is a free object in a list that the caller owns: of 16 bytes at least, aligned to 16, and its first word was written by
+/// [`set_next`] of the same variant.
 #[inline(always)]
-pub unsafe fn next(p: *mut u8) -> *mut u8 {
-    // SAFETY: a free object is at least 16 bytes, 16-aligned, and its first word was written by `set_next`.
-    unsafe { *p.cast::<*mut u8>() }
+pub unsafe fn next<S: Shape>(p: *mut u8) -> *mut u8 {
+    // SAFETY: the caller's object; nobody else reads or writes it.
+    S::Link::next(p, unsafe { *p.cast::<*mut u8>() })
 }
 
 /// Makes `to` the object after `p`.
 ///
-/// `p` is a free object that the caller owns.
+/// # Safety
+/// `p` is a free object that the caller owns: of 16 bytes at least, and aligned to 16. `to` is null, or a free object that the
+/// caller owns.
 #[inline(always)]
-pub unsafe fn set_next(p: *mut u8, to: *mut u8) {
-    // SAFETY: as in `next`; nobody else reads or writes a free object.
-    unsafe { *p.cast::<*mut u8>() = to }
+pub unsafe fn set_next<S: Shape>(p: *mut u8, to: *mut u8) {
+    // SAFETY: the caller's object; nobody else reads or writes it.
+    unsafe { *p.cast::<*mut u8>() = S::Link::word(p, to) }
 }
 
 /// Keeps the compiler from moving stores across: the child of a fork reads other threads' lists, and must find every
@@ -56,10 +61,10 @@ impl Batch {
     ///
     /// The batch holds at least one object.
     #[inline]
-    pub unsafe fn pop(&mut self) -> *mut u8 {
+    pub unsafe fn pop<S: Shape>(&mut self) -> *mut u8 {
         let p = self.head;
         // SAFETY: `p` is the head of a list that this batch owns.
-        self.head = unsafe { next(p) };
+        self.head = unsafe { next::<S>(p) };
         self.count -= 1;
         p
     }
@@ -68,9 +73,9 @@ impl Batch {
     ///
     /// `p` is a free object of the batch's class that the caller owns and now gives away.
     #[inline]
-    pub unsafe fn push(&mut self, p: *mut u8) {
+    pub unsafe fn push<S: Shape>(&mut self, p: *mut u8) {
         // SAFETY: the caller owns `p`.
-        unsafe { set_next(p, self.head) };
+        unsafe { set_next::<S>(p, self.head) };
         self.head = p;
         self.count += 1;
     }

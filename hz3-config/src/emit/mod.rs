@@ -111,6 +111,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             // SAFETY: the table comes from a checked plan and is asserted above; the words are this expansion's alone.
             unsafe impl #core::Shape for #name {
                 type Tag = #tag;
+                type Link = #core::policy::Plain;
                 type Space = #core::hot::#space;
                 type Route = #core::hot::#route;
 

@@ -72,7 +72,7 @@ unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
         let (pool, row) = (my_pool::<V>(id), class::<V>(id));
         let words = V::shared().depot(pool);
         if let Some(mut batch) = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))) {
-            let p = batch.pop();
+            let p = batch.pop::<V>();
             let fits = batch.count <= u32::from((*V::slot((id + 1) * size_of::<Slot>())).cap);
             if V::POLICY.cache.magazines > 1 && fits {
                 // The spare is empty, or the magazines would have had one. It keeps no more than this thread's budget allows.

@@ -120,7 +120,7 @@ pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
         let slot = V::slot((id + 1) * size_of::<Slot>());
         let p = (*slot).head;
         if !p.is_null() {
-            (*slot).head = list::next(p);
+            (*slot).head = list::next::<V>(p);
             (*slot).room += 1;
             list::keep_order();
             return p;
@@ -130,7 +130,7 @@ pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
         if batch.count == 0 {
             return ptr::null_mut();
         }
-        let p = batch.pop();
+        let p = batch.pop::<V>();
         *spare = BatchWord::pack(batch);
         list::keep_order();
         p
@@ -195,13 +195,13 @@ unsafe fn cut<V: Variant>(id: usize, batch: Batch, keep: u32) -> Batch {
         }
         let mut last = batch.head;
         for _ in 1..keep {
-            last = list::next(last);
+            last = list::next::<V>(last);
         }
         let rest = Batch {
-            head: list::next(last),
+            head: list::next::<V>(last),
             count: batch.count - keep,
         };
-        list::set_next(last, ptr::null_mut());
+        list::set_next::<V>(last, ptr::null_mut());
         surrender::surrender::<V>(my_pool::<V>(id), rest);
         Batch {
             head: batch.head,

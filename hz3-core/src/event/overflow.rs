@@ -57,7 +57,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
             V::Stats::count::<V>(Kind::Grown);
             (*slot).room -= 1;
-            list::set_next(p, (*slot).head);
+            list::set_next::<V>(p, (*slot).head);
             list::keep_order();
             (*slot).head = p;
             return;
@@ -78,7 +78,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             *spare = BatchWord::pack(full);
             full = older;
         }
-        list::set_next(p, ptr::null_mut());
+        list::set_next::<V>(p, ptr::null_mut());
         list::keep_order();
         (*slot).head = p;
         (*slot).room = cap - 1;
@@ -92,7 +92,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
 unsafe fn home<V: Variant>(p: *mut u8, id: usize) {
     // SAFETY: the object is the caller's, and of this thread's pool of the class.
     unsafe {
-        list::set_next(p, ptr::null_mut());
+        list::set_next::<V>(p, ptr::null_mut());
         owners::to_runs::<V>(my_pool::<V>(id), p);
     }
 }

@@ -59,7 +59,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             }
             magazine::grow::<V>(slot, row, cap.saturating_mul(2).min(row.batch));
         }
-        let p = batch.pop();
+        let p = batch.pop::<V>();
         magazine::install::<V>(slot, batch);
         p
     }

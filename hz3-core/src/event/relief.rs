@@ -97,7 +97,7 @@ unsafe fn drain_magazines<V: Variant>(id: usize, segment: *const Segment) -> usi
         let mut second = (*spare).unpack();
         *spare = BatchWord::NONE;
         list::keep_order();
-        let inside = [extract(&mut current, segment), extract(&mut second, segment)];
+        let inside = [extract::<V>(&mut current, segment), extract::<V>(&mut second, segment)];
         (*slot).room = cap - current.count;
         list::keep_order();
         (*slot).head = current.head;
@@ -118,7 +118,7 @@ unsafe fn drain_depot<V: Variant>(pool: usize, segment: *const Segment) -> usize
             let Some(mut batch) = depot::take(slice::from_ref(word)) else {
                 continue;
             };
-            bytes += give::<V>(pool, extract(&mut batch, segment));
+            bytes += give::<V>(pool, extract::<V>(&mut batch, segment));
             if batch.count > 0 {
                 surrender::surrender::<V>(pool, batch);
             }
@@ -130,21 +130,21 @@ unsafe fn drain_depot<V: Variant>(pool: usize, segment: *const Segment) -> usize
 /// Takes those objects out of a batch that lie in the segment. Those that stay keep their order.
 ///
 /// The batch is the caller's.
-unsafe fn extract(batch: &mut Batch, segment: *const Segment) -> Batch {
+unsafe fn extract<V: Variant>(batch: &mut Batch, segment: *const Segment) -> Batch {
     let mut inside = Batch::EMPTY;
     let (mut before, mut p): (*mut u8, *mut u8) = (ptr::null_mut(), batch.head);
     while !p.is_null() {
         // SAFETY: the batch is the caller's, hence its objects and their links.
         unsafe {
-            let following = list::next(p);
+            let following = list::next::<V>(p);
             if ptr::eq(Segment::of(p), segment) {
                 if before.is_null() {
                     batch.head = following;
                 } else {
-                    list::set_next(before, following);
+                    list::set_next::<V>(before, following);
                 }
                 batch.count -= 1;
-                inside.push(p);
+                inside.push::<V>(p);
             } else {
                 before = p;
             }

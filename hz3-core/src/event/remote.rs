@@ -49,7 +49,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         (*slot).cap = row_length::<V>(pool);
         (*slot).head = ptr::null_mut();
         list::keep_order();
-        list::set_next(p, ptr::null_mut());
+        list::set_next::<V>(p, ptr::null_mut());
         list::keep_order();
         (*slot).head = p;
         (*slot).room = u32::from((*slot).cap) - 1;
@@ -77,7 +77,7 @@ fn row_length<V: Variant>(pool: usize) -> u16 {
 unsafe fn alone<V: Variant>(p: *mut u8, owner: usize, id: usize) {
     // SAFETY: the object is the caller's, and of this pool.
     unsafe {
-        list::set_next(p, ptr::null_mut());
+        list::set_next::<V>(p, ptr::null_mut());
         owners::to_runs::<V>(owner * V::CLASSES + id, p);
     }
 }
@@ -190,7 +190,7 @@ pub unsafe fn flush_ring<V: Variant>() {
                 batch = Batch::EMPTY;
             }
             tag = entry.tag;
-            batch.push(entry.p);
+            batch.push::<V>(entry.p);
         }
         if batch.count > 0 {
             send::<V>(tag, batch);

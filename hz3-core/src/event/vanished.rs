@@ -29,7 +29,7 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
                 Body::Ring => {
                     for i in 0..(*at).ring_used as usize {
                         let entry = *(*at).ring.add(i);
-                        list::set_next(entry.p, ptr::null_mut());
+                        list::set_next::<V>(entry.p, ptr::null_mut());
                         let (owner, id) = V::Route::pool::<V>(entry.tag);
                         give::<V>(owner, id, entry.p);
                     }
@@ -66,8 +66,8 @@ unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
     unsafe {
         let most = u32::from(u16::MAX);
         while sound.count < most && (p as usize).is_multiple_of(16) && tag_of::<V>(p) == tag {
-            let following = list::next(p);
-            sound.push(p);
+            let following = list::next::<V>(p);
+            sound.push::<V>(p);
             p = following;
         }
         if sound.count > 0 {

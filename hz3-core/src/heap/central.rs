@@ -92,8 +92,8 @@ impl Central {
                 if Run::live(run) == 0 {
                     runs.empty -= 1;
                 }
-                take_free(run, want, &mut batch);
-                carve(run, class.size as usize, want, &mut batch);
+                take_free::<S>(run, want, &mut batch);
+                carve::<S>(run, class.size as usize, want, &mut batch);
                 if (*run).free == 0 && (*run).carved == (*run).capacity {
                     runs.unlink(run);
                 }
@@ -213,7 +213,7 @@ impl Central {
 }
 
 /// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it.
-unsafe fn take_free(run: *mut Run, want: u32, batch: &mut Batch) {
+unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
     // SAFETY: the run is open and its class's lock held, so its free list is ours.
     unsafe {
         let base: *mut u8 = Segment::of(run.cast()).cast();
@@ -227,15 +227,15 @@ unsafe fn take_free(run: *mut Run, want: u32, batch: &mut Batch) {
         }
         while batch.count < want && (*run).free > 0 {
             let p = base.add((*run).head as usize * 16);
-            (*run).head = ((list::next(p) as usize % SEGMENT) / 16) as u32;
+            (*run).head = ((list::next::<S>(p) as usize % SEGMENT) / 16) as u32;
             (*run).free -= 1;
-            batch.push(p);
+            batch.push::<S>(p);
         }
     }
 }
 
 /// Carves objects that were never handed out; the batch starts with the lowest of them.
-unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
+unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
     // SAFETY: the run is open and its class's lock held; places from `carved` on belong to nobody.
     unsafe {
         let n = (want - batch.count.min(want)).min(u32::from((*run).capacity - (*run).carved)) as usize;
@@ -246,10 +246,10 @@ unsafe fn carve(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
         let mut p = start;
         for _ in 1..n {
             let following = p.add(size);
-            list::set_next(p, following);
+            list::set_next::<S>(p, following);
             p = following;
         }
-        list::set_next(p, batch.head);
+        list::set_next::<S>(p, batch.head);
         batch.head = start;
         batch.count += n as u32;
         (*run).carved += n as u16;
@@ -303,7 +303,7 @@ impl Runs {
             // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
             // lock guards.
             unsafe {
-                let following = list::next(p);
+                let following = list::next::<S>(p);
                 let run = Segment::run_of(p);
                 let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
                 let segment = Segment::of(p);
@@ -312,7 +312,7 @@ impl Runs {
                 } else {
                     segment.cast::<u8>().add((*run).head as usize * 16)
                 };
-                list::set_next(p, behind);
+                list::set_next::<S>(p, behind);
                 (*run).head = ((p as usize % SEGMENT) / 16) as u32;
                 (*run).free += 1;
                 if exhausted {

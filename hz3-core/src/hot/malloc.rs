@@ -50,7 +50,7 @@ unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
         if p.is_null() {
             return M::refill::<V>(n, slot);
         }
-        let next = list::next(p);
+        let next = list::next::<V>(p);
         V::Prefetch::next(next);
         (*slot).head = next;
         (*slot).room = (*slot).room.wrapping_add(1);

@@ -32,10 +32,10 @@ fn opaque(slot: *mut Slot) -> *mut Slot {
 ///
 /// Slot and object are this thread's, and the room was taken.
 #[inline(always)]
-unsafe fn push(slot: *mut Slot, p: *mut u8) {
+unsafe fn push<V: Variant>(slot: *mut Slot, p: *mut u8) {
     // SAFETY: the caller's contract: the list owns the object from now on.
     unsafe {
-        list::set_next(p, (*slot).head);
+        list::set_next::<V>(p, (*slot).head);
         list::keep_order();
         (*slot).head = p;
     }
@@ -67,7 +67,7 @@ impl Route for Adopt {
             if full {
                 return event::overflow::overflow::<V>(p, slot);
             }
-            push(slot, p);
+            push::<V>(slot, p);
         }
     }
 }
@@ -100,7 +100,7 @@ impl Route for OwnerBank {
             // Looked at and changed in memory: a load, a test, a decrement and a store would be two instructions more.
             let slot = opaque(slot);
             (*slot).room -= 1;
-            push(slot, p);
+            push::<V>(slot, p);
         }
     }
 }
@@ -137,7 +137,7 @@ impl Route for OwnerRing {
             if full {
                 return event::overflow::overflow::<V>(p, slot);
             }
-            push(slot, p);
+            push::<V>(slot, p);
         }
     }
 }

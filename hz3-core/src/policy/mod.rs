@@ -2,6 +2,7 @@
 
 mod class;
 pub mod knobs;
+mod link;
 mod naming;
 mod numbers;
 mod shape;
@@ -10,6 +11,7 @@ mod tag;
 
 pub use class::Class;
 pub use knobs::Policy;
+pub use link::{Link, Plain};
 pub use naming::Naming;
 pub use numbers::Body;
 pub use shape::Shape;

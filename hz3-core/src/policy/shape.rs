@@ -2,6 +2,7 @@
 
 use super::class::Class;
 use super::knobs::Policy;
+use super::link::Link;
 use super::naming::Naming;
 use super::space::Space;
 use super::tag::Tag;
@@ -17,6 +18,8 @@ pub unsafe trait Shape: Sized + 'static {
     type Tag: Tag;
     /// What the tag table covers.
     type Space: Space;
+    /// Links in free objects.
+    type Link: Link;
     /// Whose a freed object is, hence how a tag names its pool.
     type Route: Naming;
 
