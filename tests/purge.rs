@@ -54,7 +54,7 @@ fn after_exit<V: Variant + GlobalAlloc + Sync>(v: &'static V) -> (u64, u64) {
 fn a_thread_that_ends_leaves_no_backed_pages() {
     let plan = common::plan("tests/fixtures/exit-purges.toml");
     assert!(
-        plan.policy.purge.dirty / 32 > BYTES as usize,
+        plan.policy.purge.dirty / 32 > BYTES,
         "they would go to the kernel before"
     );
     let (dirty, free) = after_exit(&ExitPurges);

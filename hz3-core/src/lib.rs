@@ -35,6 +35,6 @@ pub mod text;
 pub mod tls;
 pub mod variant;
 
-pub use policy::{Body, Class, Policy, Shape};
+pub use policy::{Class, Policy, Shape};
 pub use statics::{Shared, Statics};
 pub use variant::Variant;

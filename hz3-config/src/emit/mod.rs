@@ -11,7 +11,7 @@ mod policy;
 mod tables;
 mod thread;
 
-use crate::plan::{Ownership, Plan, Prefetch, StatsLevel, TagSpace, Tls};
+use crate::plan::{Plan, Prefetch, StatsLevel, TagSpace, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -54,12 +54,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let bin_bits = plan.tag.bin_bits;
     let block = Block::new(plan, core, *unique);
     let (block_items, block_functions) = (&block.items, &block.functions);
-    let route = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
-    let body = match plan.ownership.mode {
-        Ownership::Adopt => quote!(None),
-        Ownership::OwnerBank => quote!(Rows),
-        Ownership::OwnerRing => quote!(Ring),
-    };
+    let mode = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
     let space = match plan.tag.space {
         TagSpace::Arena => quote!(ArenaSpace),
         TagSpace::Flat => quote!(FlatSpace),
@@ -113,7 +108,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 type Tag = #tag;
                 type Link = #core::policy::Plain;
                 type Space = #core::hot::#space;
-                type Route = #core::hot::#route;
+                type Route = #core::hot::#mode;
 
                 const NAME: &'static str = #variant_name;
                 const ARENA_PAGES: usize = #arena_pages;
@@ -140,6 +135,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
             // SAFETY: as above; the statics and the thread block's symbol are this expansion's alone.
             unsafe impl #core::Variant for #name {
+                type Room = #core::event::remote::#mode;
                 type Prefetch = #core::hot::#prefetch;
                 type Above = #core::hot::#above;
                 type Stats = #core::event::stats::#stats;
@@ -151,7 +147,6 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const FINE_MAX: usize = #fine_max;
                 const LARGEST: usize = #largest;
                 const COARSE_SHIFT: u32 = #coarse_shift;
-                const BODY: #core::Body = #core::Body::#body;
                 const INTERPOSES: bool = #interposes;
                 const GROWTH: usize = #growth;
 

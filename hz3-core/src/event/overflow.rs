@@ -38,7 +38,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
                 thread::start::<V>();
                 return V::free(p);
             }
-            State::Uncached => return home::<V>(p, id),
+            State::Uncached => return owners::one_to_runs::<V>(my_pool::<V>(id), p),
             State::Running => {}
         }
         if pressure::pulse::<V>() {
@@ -51,7 +51,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             // This thread never allocated from the class: the object was handed to it. Were it kept, the next `malloc`
             // would take it, and its cache line might be another thread's for as long as both go on like that.
             magazine::open(slot, row);
-            return home::<V>(p, id);
+            return owners::one_to_runs::<V>(my_pool::<V>(id), p);
         }
         // Magazines grow with their use, or give way.
         if magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
@@ -85,14 +85,5 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if full.count > 0 {
             surrender::surrender::<V>(my_pool::<V>(id), full);
         }
-    }
-}
-
-/// Gives one object back to its run.
-unsafe fn home<V: Variant>(p: *mut u8, id: usize) {
-    // SAFETY: the object is the caller's, and of this thread's pool of the class.
-    unsafe {
-        list::set_next::<V>(p, ptr::null_mut());
-        owners::to_runs::<V>(my_pool::<V>(id), p);
     }
 }

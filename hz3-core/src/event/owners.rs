@@ -6,11 +6,12 @@
 //! left of it are runs with objects of the program's, which a later thread of the owner finds again: owners with the
 //! fewest threads are joined first, and of these the one with the lowest number.
 
-use super::{central, class, remote};
+use super::{central, class, thread};
 use crate::heap::depot;
-use crate::policy::Body;
-use crate::statics::{Shared, ThreadBlock};
-use crate::variant::Variant;
+use crate::list;
+use crate::statics::{Shared, State, ThreadBlock};
+use crate::variant::{Room, Variant};
+use core::ptr;
 
 /// Whether the owner of a pool has threads; where there is one owner, it is all threads'.
 #[inline]
@@ -35,6 +36,18 @@ pub unsafe fn to_runs<V: Variant>(pool: usize, head: *mut u8) {
     unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES), head, keep) }
 }
 
+/// Gives one object back to its run.
+///
+/// # Safety
+/// The object is the caller's and of this pool.
+pub unsafe fn one_to_runs<V: Variant>(pool: usize, p: *mut u8) {
+    // SAFETY: the caller's contract: a list of one.
+    unsafe {
+        list::set_next::<V>(p, ptr::null_mut());
+        to_runs::<V>(pool, p);
+    }
+}
+
 /// An owner has lost its last thread: what waits for it goes back to its runs, and its empty runs to the page heap.
 ///
 /// `owner < V::SHARDS`.
@@ -57,7 +70,7 @@ pub unsafe fn clear<V: Variant>(owner: usize) {
 /// owners goes back to their runs.
 #[inline]
 pub unsafe fn notice<V: Variant>() {
-    if V::BODY == Body::None {
+    if V::Room::bytes::<V>() == 0 {
         return;
     }
     // SAFETY: the block is this thread's.
@@ -66,7 +79,20 @@ pub unsafe fn notice<V: Variant>() {
         let now = V::shared().threads().owners.desertions();
         if (*meta).desertions != now {
             (*meta).desertions = now;
-            remote::forsake::<V>();
+            forsake::<V>();
+        }
+    }
+}
+
+/// # Safety
+/// The block is this thread's.
+#[cold]
+#[inline(never)]
+unsafe fn forsake<V: Variant>() {
+    // SAFETY: the thread is running where it says so.
+    unsafe {
+        if thread::state::<V>() == State::Running {
+            V::Room::forsake::<V>();
         }
     }
 }

@@ -3,17 +3,15 @@
 //! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
 //! object was cached comes free, and no other cache starts anew.
 
-use super::{central, class, magazine, my_pool, owners, remote, surrender, thread};
+use super::{central, class, magazine, my_pool, owners, surrender, thread};
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
 use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::os;
-use crate::policy::Body;
 use crate::statics::ThreadBlock;
 use crate::statics::{Shared, State};
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Room, Stats, Variant};
 use core::{ptr, slice};
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
@@ -61,11 +59,7 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
     // SAFETY: the block is this thread's; class ids and pools are below their numbers.
     unsafe {
         if thread::state::<V>() == State::Running {
-            match V::BODY {
-                Body::None => {}
-                Body::Ring => remote::flush_ring::<V>(),
-                Body::Rows => remote::flush_rows::<V>(|_| true),
-            }
+            V::Room::flush::<V>();
             for id in 0..V::CLASSES {
                 bytes += drain_magazines::<V>(id, segment);
             }

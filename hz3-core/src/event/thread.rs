@@ -1,18 +1,17 @@
 //! A thread's start and its end.
 
-use super::{helper, magazine, owners, remote};
+use super::{helper, magazine, owners};
+use crate::list;
 use crate::list::Slot;
-use crate::list::{self, BatchWord};
 use crate::os::{self, Access};
-use crate::policy::Body;
 use crate::statics::Shared;
 use crate::statics::{Meta, ThreadBlock};
 use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Room, Stats};
 use core::ffi::c_void;
 use core::ptr;
 
-use crate::statics::{Entry, State};
+use crate::statics::State;
 /// Whether this thread may use its caches.
 #[inline]
 pub unsafe fn state<V: Variant>() -> State {
@@ -52,7 +51,7 @@ pub unsafe fn start<V: Variant>() {
         // block, or in it, would stay behind. (`__cxa_thread_atexit_impl` could report the end of a thread without a key,
         // but takes the loader's lock, under which a library's constructor may wait for this thread.)
         let key = match threads.key() {
-            Some(key) if attach_body::<V>() => key,
+            Some(key) if map_room::<V>() => key,
             _ => {
                 (*meta).state = State::Uncached;
                 return;
@@ -60,11 +59,7 @@ pub unsafe fn start<V: Variant>() {
         };
         let shard = threads.link(meta, V::SHARDS);
         (*meta).shard = shard as u32;
-        match V::BODY {
-            Body::None => {}
-            Body::Ring => (*meta).base = (shard + 1) << V::BIN_BITS,
-            Body::Rows => V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)),
-        }
+        V::Room::settle::<V>(block, shard);
         let bank = V::slot(0);
         (*meta).growth = V::GROWTH;
         (*meta).desertions = threads.owners.desertions();
@@ -82,18 +77,12 @@ pub unsafe fn start<V: Variant>() {
     }
 }
 
-/// Bytes of what a thread keeps outside of its block.
-fn body_bytes<V: Variant>() -> usize {
-    match V::BODY {
-        Body::None => 0,
-        Body::Ring => V::POLICY.ownership.ring as usize * size_of::<Entry>(),
-        Body::Rows => (V::SHARDS << V::BIN_BITS) + (V::CLASSES + 1) * size_of::<BatchWord>(),
-    }
-}
-
-/// Maps what this thread keeps outside of its block. False without memory.
-unsafe fn attach_body<V: Variant>() -> bool {
-    let bytes = body_bytes::<V>();
+/// Maps the room of this thread, outside of its block. False without memory.
+///
+/// # Safety
+/// The thread has none.
+unsafe fn map_room<V: Variant>() -> bool {
+    let bytes = V::Room::bytes::<V>();
     if bytes == 0 {
         return true;
     }
@@ -110,14 +99,7 @@ unsafe fn attach_body<V: Variant>() -> bool {
         }
         let meta = V::Thread::meta(block);
         (*meta).body = body;
-        match V::BODY {
-            Body::None => {}
-            Body::Ring => (*meta).ring = body.cast(),
-            Body::Rows => {
-                V::Thread::point(block, body.cast(), body.cast());
-                V::Thread::set_spares(block, body.add(V::SHARDS << V::BIN_BITS).cast());
-            }
-        }
+        V::Room::attach::<V>(block, body);
     }
     true
 }
@@ -169,10 +151,8 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
             magazine::empty::<V>(id, 0);
         }
         let deserted = V::shared().threads().unlink(meta);
-        if V::BODY == Body::Rows {
-            V::Thread::point(V::thread(), V::trap(), V::trap());
-        }
-        detach_body::<V>(meta);
+        V::Room::leave::<V>(V::thread());
+        unmap_room::<V>(meta);
         if deserted && V::SHARDS > 1 {
             owners::clear::<V>((*meta).shard as usize);
         }
@@ -185,10 +165,11 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     }
 }
 
-/// Unmaps what a thread kept outside of its block.
+/// Unmaps the room of a thread.
 ///
-/// The thread's caches are empty and it will not use them again.
-pub(super) unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
+/// # Safety
+/// It is not this thread's, or this thread has left it; the thread's caches are empty and it will not use them again.
+pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
     // SAFETY: the caller's contract.
     unsafe {
         let body = (*meta).body;
@@ -196,8 +177,7 @@ pub(super) unsafe fn detach_body<V: Variant>(meta: *mut Meta) {
             return;
         }
         (*meta).body = ptr::null_mut();
-        (*meta).ring = ptr::null_mut();
-        os::unmap(body, body_bytes::<V>());
+        os::unmap(body, V::Room::bytes::<V>());
     }
 }
 
@@ -212,10 +192,6 @@ pub unsafe fn flush<V: Variant>() {
             magazine::empty::<V>(id, 0);
         }
         (*meta).growth = V::GROWTH;
-        match V::BODY {
-            Body::None => {}
-            Body::Ring => remote::flush_ring::<V>(),
-            Body::Rows => remote::flush_rows::<V>(|_| true),
-        }
+        V::Room::flush::<V>();
     }
 }

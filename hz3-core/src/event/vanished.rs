@@ -1,11 +1,10 @@
 //! What threads had that exist in the parent of a fork only.
 
 use super::owners;
-use crate::list::{self, Batch, Slot};
-use crate::policy::{Body, Naming, tag_of};
+use crate::list::{self, Batch};
+use crate::policy::{Naming, tag_of};
 use crate::statics::Vanished;
-use crate::variant::Variant;
-use core::ptr;
+use crate::variant::{Room, Variant};
 
 /// Takes all that these threads had in their caches and gives it back, after looking at every object: on machines that reorder
 /// stores, the copy of a list may be older than what points to it.
@@ -24,27 +23,9 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
                 give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
                 give::<V>(shard, id, (*(*at).spares.add(id + 1)).unpack().head);
             }
-            match V::BODY {
-                Body::None => {}
-                Body::Ring => {
-                    for i in 0..(*at).ring_used as usize {
-                        let entry = *(*at).ring.add(i);
-                        list::set_next::<V>(entry.p, ptr::null_mut());
-                        let (owner, id) = V::Route::pool::<V>(entry.tag);
-                        give::<V>(owner, id, entry.p);
-                    }
-                }
-                Body::Rows => {
-                    for owner in (0..V::SHARDS).filter(|&owner| owner != shard) {
-                        for id in 0..V::CLASSES {
-                            let slot: *mut Slot = (*at).body.add(V::Route::tag::<V>(owner, id)).cast();
-                            give::<V>(owner, id, (*slot).head);
-                        }
-                    }
-                }
-            }
+            V::Room::take_back::<V>(at, |owner, id, head| give::<V>(owner, id, head));
             let next = (*at).next;
-            super::thread::detach_body::<V>(at);
+            super::thread::unmap_room::<V>(at);
             at = next;
         }
     }

@@ -13,7 +13,6 @@ pub use class::Class;
 pub use knobs::Policy;
 pub use link::{Link, Plain};
 pub use naming::Naming;
-pub use numbers::Body;
 pub use shape::Shape;
 pub use space::{Space, no_table, tag_bytes, tag_of};
 pub use tag::Tag;

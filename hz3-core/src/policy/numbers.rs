@@ -2,17 +2,6 @@
 
 use super::knobs::{Idle, OnFull, PlacementOrder, Policy, Relief};
 
-/// What a thread keeps outside of its block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Body {
-    /// Nothing.
-    None,
-    /// A ring of objects that belong to other owners.
-    Ring,
-    /// Rows of slots, one for each owner, and the spare magazines.
-    Rows,
-}
-
 impl Policy {
     /// Whether memory is mapped outside of the arena when that is used up.
     pub const fn grows_outside(&self) -> bool {

@@ -1,13 +1,15 @@
 //! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
 
 mod choice;
+mod room;
 mod stats;
 
 pub use choice::{Above, Miss, Operations, Prefetch, Route};
+pub use room::Room;
 pub use stats::{Counter, KINDS, Kind, Stats};
 
 use crate::list::Slot;
-use crate::policy::{Body, Shape};
+use crate::policy::Shape;
 use crate::statics::Shared;
 use crate::statics::block::ThreadBlock;
 use crate::statics::layout::Layout;
@@ -20,6 +22,8 @@ use crate::statics::layout::Layout;
 /// the thread block's bank; the last of `classes` is of `LARGEST` bytes; the statics are used by this variant alone; `slot`
 /// and `thread` point into this thread's block, which is zero when the thread starts.
 pub unsafe trait Variant: Shape<Route: Route> + Operations {
+    /// What a thread keeps for other owners; of the same name as its `Route`.
+    type Room: Room;
     /// Prefetching in `malloc`.
     type Prefetch: Prefetch;
     /// Sizes above `FINE_MAX`.
@@ -43,8 +47,6 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     const COARSE_SHIFT: u32;
     /// Bytes by which a thread's magazines may grow beyond their first length, all together.
     const GROWTH: usize;
-    /// What a thread keeps outside of its block; follows from `Route`.
-    const BODY: Body;
     /// Whether its `malloc` is the whole process's, that of the C library included.
     const INTERPOSES: bool;
 

@@ -1,0 +1,41 @@
+//! What a thread keeps for other owners, outside of its block: a room, one type for each mode of ownership. The generator
+//! chooses it together with the route of `free`, which has the same name in [`crate::hot`].
+//!
+//! Whatever leaves a thread goes to the owner's depot, a whole batch with one atomic operation, or, where that is full,
+//! back to its run. Nothing belongs to *the* thread of an owner: any of the threads that share it takes from its depot
+//! and its runs, and if none ever does, runs that become empty still go back to the page heap.
+
+mod adopt;
+mod owner_bank;
+mod owner_ring;
+mod sort;
+
+pub use adopt::Adopt;
+pub use owner_bank::OwnerBank;
+pub use owner_ring::OwnerRing;
+
+use crate::list::Slot;
+use crate::variant::Variant;
+
+// Where hot paths end. A snapshot of a hot path names what it jumps to, so these names stay.
+
+/// Frees `p`, whose slot in the bank has no room: for [`crate::hot::OwnerBank`].
+///
+/// # Safety
+/// `p` is an object of this variant that nobody uses any more; `slot` is the slot that the tag of its page names.
+#[cold]
+#[inline(never)]
+pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    // SAFETY: the caller's contract.
+    unsafe { owner_bank::full_row::<V>(p, slot) }
+}
+
+/// Frees `p`, which is not of this thread's owner: for [`crate::hot::OwnerRing`].
+///
+/// # Safety
+/// `p` is an object of this variant that nobody uses any more; `tag` is that of its page.
+#[inline(never)]
+pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
+    // SAFETY: the caller's contract.
+    unsafe { owner_ring::into_ring::<V>(p, tag) }
+}

@@ -1,0 +1,153 @@
+//! A bank: a row of slots for each owner, the thread's own among them, and its spare magazines behind.
+
+use crate::event::{class, foreign, overflow, owners, pressure, surrender, thread};
+use crate::list::{self, Batch, BatchWord, Slot};
+use crate::os::PAGE;
+use crate::policy::Naming;
+use crate::statics::{Meta, State, ThreadBlock};
+use crate::variant::{Kind, Room, Stats, Variant};
+use core::ptr;
+
+/// Rows of slots and the spares.
+pub struct OwnerBank;
+
+/// Bytes of all rows.
+fn rows<V: Variant>() -> usize {
+    V::SHARDS << V::BIN_BITS
+}
+
+impl Room for OwnerBank {
+    fn bytes<V: Variant>() -> usize {
+        rows::<V>() + (V::CLASSES + 1) * size_of::<BatchWord>()
+    }
+
+    unsafe fn attach<V: Variant>(block: *mut V::Thread, body: *mut u8) {
+        // SAFETY: the caller's block and mapping, which has room for the rows and the spares behind.
+        unsafe {
+            V::Thread::point(block, body.cast(), body.cast());
+            V::Thread::set_spares(block, body.add(rows::<V>()).cast());
+        }
+    }
+
+    unsafe fn settle<V: Variant>(block: *mut V::Thread, shard: usize) {
+        // SAFETY: the caller's block; the row of one of the owners is in its bank.
+        unsafe { V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)) }
+    }
+
+    unsafe fn flush<V: Variant>() {
+        // SAFETY: the caller's contract.
+        unsafe { flush_rows::<V>(|_| true) }
+    }
+
+    unsafe fn forsake<V: Variant>() {
+        // SAFETY: the caller's contract.
+        unsafe { flush_rows::<V>(|owner| !owners::lives::<V>(owner * V::CLASSES)) }
+    }
+
+    unsafe fn leave<V: Variant>(block: *mut V::Thread) {
+        // SAFETY: the caller's block.
+        unsafe { V::Thread::point(block, V::trap(), V::trap()) }
+    }
+
+    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(usize, usize, *mut u8)) {
+        // SAFETY: the caller's contract: the body is the thread's bank, and nobody else's.
+        unsafe {
+            let mine = (*meta).shard as usize;
+            for owner in (0..V::SHARDS).filter(|&owner| owner != mine) {
+                for id in 0..V::CLASSES {
+                    let slot: *const Slot = (*meta).body.add(V::Route::tag::<V>(owner, id)).cast();
+                    give(owner, id, (*slot).head);
+                }
+            }
+        }
+    }
+}
+
+/// Gives away what this thread keeps for those other owners that are `meant`. Their rows start anew with their next use.
+///
+/// # Safety
+/// This thread is running.
+unsafe fn flush_rows<V: Variant>(meant: impl Fn(usize) -> bool) {
+    // SAFETY: rows are this thread's; lists are taken out before they are handed on.
+    unsafe {
+        let mine = thread::shard::<V>();
+        for owner in (0..V::SHARDS).filter(|&owner| owner != mine && meant(owner)) {
+            for id in 0..V::CLASSES {
+                let slot = V::bank_slot(V::Route::tag::<V>(owner, id));
+                let batch = Batch {
+                    head: (*slot).head,
+                    count: u32::from((*slot).cap) - (*slot).room,
+                };
+                if batch.count == 0 {
+                    continue;
+                }
+                (*slot).head = ptr::null_mut();
+                (*slot).cap = 0;
+                (*slot).room = 0;
+                list::keep_order();
+                surrender::surrender::<V>(owner * V::CLASSES + id, batch);
+            }
+        }
+    }
+}
+
+/// See [`super::full_row`].
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    // SAFETY: the slot is this thread's, or the trap of threads that have no bank, which is not written; the object is
+    // the caller's and goes to exactly one place.
+    unsafe {
+        let tag = slot as usize - V::bank_slot(0) as usize;
+        if tag == 0 {
+            return foreign::free::<V>(p);
+        }
+        let (owner, id) = V::Route::pool::<V>(tag);
+        let pool = owner * V::CLASSES + id;
+        match thread::state::<V>() {
+            State::New => {
+                thread::start::<V>();
+                return V::free(p);
+            }
+            State::Uncached => return owners::one_to_runs::<V>(pool, p),
+            State::Running => {}
+        }
+        if owner == thread::shard::<V>() {
+            return overflow::put::<V>(p, slot);
+        }
+        let _timer = V::Stats::time::<V>(Kind::RowFull);
+        owners::notice::<V>();
+        // Rows of other owners are set up by their first use: most threads free for few owners. (The slot is empty where
+        // its row was given away just now.)
+        let full = Batch {
+            head: (*slot).head,
+            count: u32::from((*slot).cap),
+        };
+        (*slot).cap = row_length::<V>(pool);
+        (*slot).head = ptr::null_mut();
+        list::keep_order();
+        list::set_next::<V>(p, ptr::null_mut());
+        list::keep_order();
+        (*slot).head = p;
+        (*slot).room = u32::from((*slot).cap) - 1;
+        if full.count > 0 {
+            surrender::surrender::<V>(pool, full);
+        }
+        pressure::pulse::<V>();
+    }
+}
+
+/// Objects of a pool that a thread of another owner keeps before it hands them over: no more than a page of them if
+/// nobody of the owner's is there to take them.
+fn row_length<V: Variant>(pool: usize) -> u16 {
+    // SAFETY: the remainder is a class id.
+    let row = unsafe { class::<V>(pool % V::CLASSES) };
+    let full = row.batch.min(V::POLICY.remote.batch as u16).max(1);
+    if owners::lives::<V>(pool) {
+        full
+    } else {
+        full.min((PAGE / row.size.max(1) as usize) as u16).max(1)
+    }
+}
