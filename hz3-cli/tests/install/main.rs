@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod deb;
+mod page;
 
 use common::{hz3, root};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -299,6 +301,15 @@ fn main() {
     trials.push(Trial::test(name, idle_with_pkg_config).with_ignored_flag(ignored));
     let (name, ignored) = needs("cmake", &["cmake", "gcc", "g++"]);
     trials.push(Trial::test(name, cmake).with_ignored_flag(ignored));
+    let (name, ignored) = needs("deploy_page", &page::PROGRAMS);
+    trials.push(Trial::test(name, page::typed).with_ignored_flag(ignored));
+    for (name, run) in [
+        ("deb", deb::packages as fn() -> _),
+        ("deb_reproducible", deb::reproducible),
+    ] {
+        let (name, ignored) = needs(name, &deb::PROGRAMS);
+        trials.push(Trial::test(name, run).with_ignored_flag(ignored));
+    }
     libtest_mimic::run(&arguments, trials).exit_if_failed();
     // A static is not dropped at the end.
     let _ = std::fs::remove_dir_all(INSTALLED.folder.path());
