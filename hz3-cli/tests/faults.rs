@@ -102,7 +102,13 @@ fn a_fault_has_one_exit_code_in_every_command_and_every_folder() {
     for folder in [&alone, &strange, &own, &checkout] {
         bench.all(folder, &both, "nonsense-name", 2, "nonsense-name");
         bench.all(folder, &both, "./none.toml", 2, "none.toml");
-        bench.all(folder, ALLOCATORS, "./none.so", 2, "cannot read ./none.so: no such file");
+        bench.all(
+            folder,
+            ALLOCATORS,
+            "./none.so",
+            2,
+            "cannot read ./none.so: no such file",
+        );
         bench.all(folder, ALLOCATORS, "default", 1, "variant `default` is not built");
         bench.hz3(folder, &["inspect", "default"]).with(1);
         bench.hz3(folder, &["inspect", "nonsense-name"]).with(2);
@@ -115,13 +121,25 @@ fn a_fault_has_one_exit_code_in_every_command_and_every_folder() {
         bench.all(folder, ALLOCATORS, "mine", 1, "variant `mine` is not built");
         bench.hz3(folder, &["check"]).with(0);
         // From any folder of the project.
-        bench.all(&folder.join("configs"), ALLOCATORS, "mine", 1, "variant `mine` is not built");
+        bench.all(
+            &folder.join("configs"),
+            ALLOCATORS,
+            "mine",
+            1,
+            "variant `mine` is not built",
+        );
     }
     // A folder of something else's configs is not adopted by any command.
     for folder in [&alone, &strange] {
         bench.all(folder, &both, "service", 2, "service");
         bench.all(folder, &[&["check"]], "", 2, "no config");
-        bench.all(folder, ALLOCATORS, "../own/configs/mine.toml", 1, "variant `mine` is not built");
+        bench.all(
+            folder,
+            ALLOCATORS,
+            "../own/configs/mine.toml",
+            1,
+            "variant `mine` is not built",
+        );
     }
     assert!(!alone.join("configs").exists() && !own.join("target").exists() && !strange.join("target").exists());
 }
@@ -129,7 +147,10 @@ fn a_fault_has_one_exit_code_in_every_command_and_every_folder() {
 #[test]
 fn a_stale_library_is_refused_by_every_command_alike() {
     let bench = Bench::new();
-    let checkout = bench.folder("checkout", &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")]);
+    let checkout = bench.folder(
+        "checkout",
+        &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")],
+    );
     let folder = bench.folder("checkout/target/hz3", &[]);
     // A library that some config of this name once gave.
     let note = "name=mine\\nversion=0\\nsources=0\\nhash=0\\ncode_hash=0\\n\\n";
@@ -141,20 +162,32 @@ fn a_stale_library_is_refused_by_every_command_alike() {
     compile(&folder, "libhz3_mine.so", &source, &["-shared", "-fPIC"]).expect("cc");
     let told = "error: configs/mine.toml was changed since the library of `mine` was built\nhelp: cargo hz3 build mine, or --build here";
     bench.all(&checkout, ALLOCATORS, "mine", 1, told);
-    let json = bench.hz3(&checkout, &["inspect", "mine", "--format", "json"]).with(1).json();
+    let json = bench
+        .hz3(&checkout, &["inspect", "mine", "--format", "json"])
+        .with(1)
+        .json();
     assert!(json["config"]["changed"].is_string(), "{json}");
     // By its path it is what it is.
-    bench.hz3(&checkout, &["run", "target/hz3/libhz3_mine.so", "--", "true"]).with(0);
+    bench
+        .hz3(&checkout, &["run", "target/hz3/libhz3_mine.so", "--", "true"])
+        .with(0);
 }
 
 #[test]
 fn the_root_can_be_told_and_the_target_folder_too() {
     let bench = Bench::new();
-    let checkout = bench.folder("checkout", &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")]);
+    let checkout = bench.folder(
+        "checkout",
+        &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")],
+    );
     let alone = bench.folder("alone", &[]);
     let hz3 = |key: &str, value: &Path, folder: &Path, arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"));
-        command.args(arguments).current_dir(folder).env_remove("HZ3_ROOT").env(key, value);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env_remove("HZ3_ROOT")
+            .env(key, value);
         command.output().expect("hz3 starts")
     };
     let root = |value: &Path| hz3("HZ3_ROOT", value, &alone, &["explain", "mine"]).status.code();

@@ -25,7 +25,7 @@ fn main() -> hz3_lab::Result<()> {
         std::process::exit(2);
     };
     let place = Place::find()?;
-    let clients = Clients::build(&place, |name| eprintln!("building {name}"))?;
+    let clients = Clients::of(&place, |name| eprintln!("building {name}"))?;
     let rows = rows::select(&rows.split(',').map(Into::into).collect::<Vec<_>>())?;
     let mut libraries = Allocator::find_all(&place, libraries)?;
     let schedule = compare::Schedule {

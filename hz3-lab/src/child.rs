@@ -83,7 +83,8 @@ fn tail(path: &Path) -> Vec<u8> {
 /// clock); `seed` goes to the client.
 pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64, sample_ms: u32) -> Result<Sample> {
     let report = scratch(clients, "report");
-    let mut command = program::clean(clients.timer());
+    let timer = clients.timer()?;
+    let mut command = program::clean(&timer);
     command.arg(&report);
     // A script's program may be linked with another malloc: there, the C library must be put first as well.
     let libc = if job.script { peers::libc_file() } else { None };
@@ -113,7 +114,7 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()
-        .map_err(|e| Error::unfit(format!("{}: {e}", clients.timer().display())))?;
+        .map_err(|e| Error::unfit(format!("{}: {e}", timer.display())))?;
     // What a command said on stderr lies in a file: reading it meanwhile would take the command's time.
     let aside = PathBuf::from(format!("{}.err", report.display()));
     let written = if quiet { tail(&aside) } else { out.stderr.clone() };

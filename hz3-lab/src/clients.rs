@@ -2,43 +2,35 @@
 
 use crate::{Error, Result};
 use hz3_project::Place;
-use hz3_project::clients::{self, Client, Shape};
+use hz3_project::clients::{self, Client};
 use std::path::{Path, PathBuf};
 
-/// Header that all clients share.
-const HEADER: &str = include_str!("../clients/lab.h");
+/// What all clients include.
+pub(crate) const HEADERS: &[(&str, &str)] = &[("lab.h", include_str!("../clients/lab.h"))];
 
+/// A client of the lab, by its source's name.
 macro_rules! client {
     ($file:literal, $source:literal, $shape:ident) => {
-        Client {
+        hz3_project::clients::Client {
             name: $file,
-            text: include_str!(concat!("../clients/", $source, ".c")),
-            headers: &[("lab.h", HEADER)],
+            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/clients/", $source, ".c")),
+            headers: $crate::clients::HEADERS,
             cpp: false,
-            shape: Shape::$shape,
-            flags: FLAGS,
+            shape: hz3_project::clients::Shape::$shape,
+            flags: $crate::clients::FLAGS,
         }
     };
     ($name:literal) => {
-        client!($name, $name, Program)
+        $crate::clients::client!($name, $name, Program)
     };
 }
+pub(crate) use client;
 
-/// Every client of the lab.
-const CLIENTS: &[Client] = &[
-    client!("random"),
-    client!("ring"),
-    client!("prodcons"),
-    client!("threads"),
-    client!("big"),
-    client!("scratch"),
-    client!("phase"),
-    client!("families"),
-    client!("replay"),
-    client!("time", "time", Static),
-    client!("libempty.so", "empty", Library),
-    client!("libtracer.so", "tracer", Library),
-];
+/// Replays a trace.
+pub const REPLAY: Client = client!("replay");
+const TIME: Client = client!("time", "time", Static);
+const EMPTY: Client = client!("libempty.so", "empty", Library);
+const TRACER: Client = client!("libtracer.so", "tracer", Library);
 
 /// Scripts and inputs of the rows that run real programs.
 const FILES: &[(&str, &str)] = &[
@@ -49,41 +41,42 @@ const FILES: &[(&str, &str)] = &[
     ("gcc.c", include_str!("../scripts/gcc.c")),
 ];
 
-/// The built clients of a project.
+/// The clients of a project, each compiled when it is first asked for.
 #[derive(Debug, Clone)]
 pub struct Clients {
     folder: PathBuf,
+    note: fn(&str),
 }
 
 impl Clients {
-    /// Builds what is not there yet. `note` hears which source is being built.
-    pub fn build(place: &Place, mut note: impl FnMut(&str)) -> Result<Self> {
+    /// Those of a project. `note` hears which source is being compiled.
+    pub fn of(place: &Place, note: fn(&str)) -> Result<Self> {
         let folder = place.clients().to_owned();
         std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
         for (name, text) in FILES {
             clients::provide(&folder.join(name), text.as_bytes())?;
         }
-        for client in CLIENTS {
-            client.build(&folder, &mut note)?;
-        }
-        Ok(Self { folder })
+        let clients = Self { folder, note };
+        // Everything is run by it.
+        clients.timer()?;
+        Ok(clients)
     }
 
     /// The program of a client.
-    pub fn program(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    pub fn program(&self, client: &Client) -> Result<PathBuf> {
+        client.build(&self.folder, self.note)
     }
     /// The wrapper that runs one command and says what it cost.
-    pub fn timer(&self) -> PathBuf {
-        self.folder.join("time")
+    pub fn timer(&self) -> Result<PathBuf> {
+        self.program(&TIME)
     }
     /// The empty allocator.
-    pub fn empty(&self) -> PathBuf {
-        self.folder.join("libempty.so")
+    pub fn empty(&self) -> Result<PathBuf> {
+        self.program(&EMPTY)
     }
     /// The recording shim.
-    pub fn tracer(&self) -> PathBuf {
-        self.folder.join("libtracer.so")
+    pub fn tracer(&self) -> Result<PathBuf> {
+        self.program(&TRACER)
     }
     /// The folder: scripts are here, and reports of single executions.
     pub fn folder(&self) -> &Path {
@@ -92,7 +85,7 @@ impl Clients {
 }
 
 /// Flags that all sources share. The malloc family must stay calls: a compiler that knows malloc may drop a pair.
-const FLAGS: &[&str] = &[
+pub(crate) const FLAGS: &[&str] = &[
     "-std=gnu11",
     "-O2",
     "-g",

@@ -1,9 +1,10 @@
 //! The clients as programs: every row runs, says what it must, and notices what is wrong.
 
-use hz3_lab::clients::Clients;
+use hz3_lab::clients::{Clients, REPLAY};
 use hz3_lab::rows::{Job, Program, ROWS};
 use hz3_lab::{child, prove, trace};
 use hz3_project::{Allocator, Kind, Place};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -11,19 +12,29 @@ fn clients() -> &'static Clients {
     static BUILT: OnceLock<Clients> = OnceLock::new();
     BUILT.get_or_init(|| {
         let place = Place::checkout();
-        Clients::build(&place, |_| ()).unwrap()
+        Clients::of(&place, |_| ()).unwrap()
     })
+}
+
+/// The program of a client.
+fn program(name: &str) -> PathBuf {
+    let of_row = ROWS.iter().find_map(|row| match row.program {
+        Program::Client(client) if client.name == name => Some(client),
+        _ => None,
+    });
+    clients().program(&of_row.unwrap_or(REPLAY)).unwrap()
 }
 
 /// Every client with a few steps of each of its rows.
 fn short(row: &hz3_lab::rows::Row) -> Option<Vec<String>> {
-    let Program::Client(name) = row.program else {
+    let Program::Client(client) = row.program else {
         return None;
     };
-    let mut words = vec![clients().program(name).display().to_string()];
+    let name = client.name;
+    let mut words = vec![program(name).display().to_string()];
     let job = Job::of(row, clients(), false).unwrap();
     // The row's own arguments, then a size that takes no time.
-    words.extend(job.command[1..=row.args.len()].iter().cloned());
+    words.extend(job.command[1..=row.args.split_whitespace().count()].iter().cloned());
     let small: &[&str] = match name {
         "phase" => &["--bytes", "2M", "--idle-ms", "10"],
         "threads" if row.name == "churn" => &["--steps", "20"],
@@ -62,7 +73,7 @@ fn every_row_runs_and_leaves_nothing_alive() {
 #[test]
 fn seeds_decide_everything_but_time() {
     let peak = |seed: &str| {
-        let out = Command::new(clients().program("random"))
+        let out = Command::new(program("random"))
             .args(["--steps", "20000", "--seed", seed])
             .output()
             .unwrap();
@@ -76,7 +87,7 @@ fn seeds_decide_everything_but_time() {
 #[test]
 fn the_uniform_row_is_half_full_on_average() {
     // 400 slots, half of them taken, mean size 1032: 206 KB, and the peak a little above.
-    let out = Command::new(clients().program("random"))
+    let out = Command::new(program("random"))
         .args(["--steps", "200000"])
         .output()
         .unwrap();
@@ -90,13 +101,13 @@ fn options_are_checked() {
     for name in [
         "random", "ring", "prodcons", "threads", "big", "scratch", "phase", "families", "replay",
     ] {
-        let help = Command::new(clients().program(name)).arg("--help").output().unwrap();
+        let help = Command::new(program(name)).arg("--help").output().unwrap();
         assert!(
             help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--seed N"),
             "{name}"
         );
         for bad in [&["--nonsense", "1"][..], &["--seed", "x"], &["--seed"], &["word"]] {
-            let out = Command::new(clients().program(name)).args(bad).output().unwrap();
+            let out = Command::new(program(name)).args(bad).output().unwrap();
             assert_eq!(out.status.code(), Some(2), "{name} {bad:?}");
             assert!(!out.stderr.is_empty() && out.stdout.is_empty(), "{name} {bad:?}");
         }
@@ -144,7 +155,7 @@ fn what_runs_is_proven() {
     let empty = Allocator {
         label: "empty".into(),
         kind: Kind::File,
-        path: Some(clients().empty()),
+        path: Some(clients().empty().unwrap()),
     };
     prove::prove(clients(), &job("small"), &empty).unwrap();
     prove::prove(clients(), &job("small"), &Allocator::glibc()).unwrap();
@@ -156,7 +167,7 @@ fn overlapping_memory_is_noticed() {
     let empty = Allocator {
         label: "empty".into(),
         kind: Kind::File,
-        path: Some(clients().empty()),
+        path: Some(clients().empty().unwrap()),
     };
     let mut job = job("small");
     job.command.extend(["--steps".into(), "20000".into()]);
@@ -178,7 +189,7 @@ fn the_peak_is_the_childs_own() {
 #[test]
 fn a_ring_keeps_to_the_live_bytes_that_it_is_given() {
     let most = 4 << 20;
-    let out = Command::new(clients().program("ring"))
+    let out = Command::new(program("ring"))
         .args(["--threads", "3", "--steps", "100000", "--max", "32768", "--most", "4M"])
         .output()
         .unwrap();
@@ -210,9 +221,9 @@ fn failing_commands_say_how() {
 fn what_threads_do_is_recorded_and_runs_again() {
     let dir = clients().folder().join(format!("trace.{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let status = Command::new(clients().program("ring"))
+    let status = Command::new(program("ring"))
         .args(["--threads", "3", "--steps", "3000", "--ws", "50"])
-        .env("LD_PRELOAD", clients().tracer())
+        .env("LD_PRELOAD", clients().tracer().unwrap())
         .env("HZ3_TRACE_DIR", &dir)
         .output()
         .unwrap();
@@ -283,7 +294,7 @@ fn replay(bytes: &[u8]) -> (Option<i32>, String) {
         .folder()
         .join(format!("hostile.{}.{number}", std::process::id()));
     std::fs::write(&file, bytes).unwrap();
-    let out = Command::new(clients().program("replay"))
+    let out = Command::new(program("replay"))
         .args(["--rounds", "2", "--file"])
         .arg(&file)
         .output()

@@ -31,7 +31,7 @@ struct Lab {
 impl Lab {
     fn new(name: &str) -> Self {
         let place = Place::checkout();
-        let clients = Clients::build(&place, |_| ()).unwrap();
+        let clients = Clients::of(&place, |_| ()).unwrap();
         let folder = clients.folder().join(format!("test-{name}.{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self { clients, folder }

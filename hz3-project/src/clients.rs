@@ -4,6 +4,7 @@ use crate::{Error, Result, file, hash};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a source becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +18,7 @@ pub enum Shape {
 }
 
 /// One source, and how it is compiled.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client<'a> {
     /// The file that is made.
     pub name: &'a str,
@@ -33,6 +34,9 @@ pub struct Client<'a> {
     /// a compiler that knows malloc may drop a pair of calls.
     pub flags: &'a [&'a str],
 }
+
+/// Numbers what this process compiles.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Client<'_> {
     /// The compiled client in a folder; compiles it, and says so to `note` before, if it is not there yet.
@@ -59,7 +63,8 @@ impl Client<'_> {
         provide(&source, self.text.as_bytes())?;
         // Built beside and moved into place, so that a build that was cut short, or a second one at the same time, leaves
         // no half file.
-        let fresh = folder.join(format!(".{}.{}", self.name, std::process::id()));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let fresh = folder.join(format!(".{}.{}.{number}", self.name, std::process::id()));
         let attempt = |shape: Shape| -> Result<Output> {
             let mut command = compiler.to_command();
             command.args(self.flags).args(shape.flags());

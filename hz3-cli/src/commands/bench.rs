@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let place = Place::find()?;
     let libraries = arguments.fresh.find_all(&place, &arguments.under)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
+    let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs = Vec::new();
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     for job in Job::all(&arguments.rows, &clients, arguments.full, left_out)? {

@@ -236,7 +236,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     if !arguments.no_ledger {
         ledger.open(shelf)?;
     }
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
+    let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let schedule = Schedule {
         base,
         others,

@@ -33,7 +33,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::find()?;
     let libraries = arguments.fresh.find_all(&place, &arguments.under)?;
     let traces = super::trace::open_all(&place, &arguments.traces)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
+    let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs: Vec<Run> = Vec::new();
     for (name, trace) in traces {
         let job = Job::trace(&name, &trace, &clients)?;

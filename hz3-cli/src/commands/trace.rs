@@ -89,11 +89,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     // Better now than when all is recorded.
     file::writable(&arguments.output)?;
-    let clients = Clients::build(&place, |name| eprintln!("building the client {name}"))?;
+    let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let folder = tempfile::tempdir()?;
     let status = program::clean(&arguments.command[0])
         .args(&arguments.command[1..])
-        .env("LD_PRELOAD", clients.tracer())
+        .env("LD_PRELOAD", clients.tracer()?)
         .env("HZ3_TRACE_DIR", folder.path())
         .env("HZ3_TRACE_LIMIT", arguments.limit.to_string())
         .status()

@@ -90,7 +90,7 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
         .iter()
         .map(|job| row_record(job, clients, &contenders))
         .collect();
-    let mut runner = Runner::new(schedule, clients, watch, contenders, rows);
+    let mut runner = Runner::new(schedule, clients, watch, contenders, rows)?;
     runner.pilot()?;
     runner.estimate();
     runner.null_phase();

@@ -51,8 +51,8 @@ impl<'a, W: Watch> Runner<'a, W> {
         watch: &'a mut W,
         contenders: Vec<Allocator>,
         rows: Vec<RowRecord>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
             schedule,
             jobs: schedule.jobs.clone(),
             clients,
@@ -64,11 +64,11 @@ impl<'a, W: Watch> Runner<'a, W> {
             empty: Allocator {
                 label: "empty".into(),
                 kind: Kind::File,
-                path: Some(clients.empty()),
+                path: Some(clients.empty()?),
             },
             contenders,
             rows,
-        }
+        })
     }
 
     pub(super) fn sample(&self, row: usize, who: usize, seed: u64, sample_ms: u32) -> Result<Sample> {

@@ -1,7 +1,10 @@
 //! A row, a trace or a command, ready to run.
 
 use super::{Metric, Program, ROWS, Row, select};
-use crate::{Error, Result, clients::Clients};
+use crate::{
+    Error, Result,
+    clients::{Clients, REPLAY},
+};
 use hz3_config::{file, suggest};
 use hz3_project::program;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -72,8 +75,9 @@ impl Job {
                 })
                 .collect()
         };
+        let words = |text: &'static str| text.split_whitespace().collect::<Vec<_>>();
         let (mut command, client) = match row.program {
-            Program::Client(name) => (vec![clients.program(name).display().to_string()], true),
+            Program::Client(client) => (vec![clients.program(&client)?.display().to_string()], true),
             Program::Command(words) => (fill(words)?, false),
             Program::Script(name) => (
                 vec!["/bin/sh".into(), clients.folder().join(name).display().to_string()],
@@ -86,13 +90,13 @@ impl Job {
                 row.name, command[0]
             )));
         }
-        command.extend(fill(row.args)?);
+        command.extend(fill(&words(row.args))?);
         let count = if row.count.is_empty() {
             None
         } else {
-            Some([command.clone(), fill(row.count)?].concat())
+            Some([command.clone(), fill(&words(row.count))?].concat())
         };
-        command.extend(fill(if full { row.full } else { row.quick })?);
+        command.extend(fill(&words(if full { row.full } else { row.quick }))?);
         Ok(Self {
             name: row.name.into(),
             about: row.about.into(),
@@ -100,10 +104,7 @@ impl Job {
             client,
             script: matches!(row.program, Program::Script(_)),
             metric: row.metric,
-            several: matches!(
-                row.program,
-                Program::Client("ring" | "prodcons" | "threads" | "scratch")
-            ) || row.args.contains(&"--threads"),
+            several: row.several || row.args.contains("--threads"),
             repeat: row.repeat,
             empty: row.empty,
             count,
@@ -138,9 +139,10 @@ impl Job {
         }
         let flat = prepared(name, trace, clients)?;
         let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
+        let program = clients.program(&REPLAY)?;
         let command = |rounds: usize| {
             [
-                clients.program("replay").display().to_string(),
+                program.display().to_string(),
                 "--file".into(),
                 flat.display().to_string(),
                 "--rounds".into(),

@@ -5,6 +5,7 @@ mod table;
 
 use crate::{Error, Result};
 use hz3_config::suggest;
+use hz3_project::clients::Client;
 pub use job::Job;
 pub use table::ROWS;
 
@@ -12,7 +13,7 @@ pub use table::ROWS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
     /// A client of the lab.
-    Client(&'static str),
+    Client(Client<'static>),
     /// A command; `{dir}` is the folder of scripts.
     Command(&'static [&'static str]),
     /// A shell script of the lab that preloads only what it measures, as `HZ3_PRELOAD` says, and prints seconds.
@@ -67,17 +68,19 @@ pub struct Row {
     /// What runs.
     pub program: Program,
     /// Arguments, with `{2c}` for twice the number of cores and `{c}` for that number.
-    pub args: &'static [&'static str],
+    pub args: &'static str,
     /// Arguments that set the size of a sample of 0.1 to 0.5 s.
-    pub quick: &'static [&'static str],
+    pub quick: &'static str,
     /// Arguments of the full size, as the literature has it.
-    pub full: &'static [&'static str],
+    pub full: &'static str,
     /// Arguments for a short execution under callgrind; empty where that makes no sense.
-    pub count: &'static [&'static str],
+    pub count: &'static str,
     /// What is judged.
     pub metric: Metric,
     /// How often a sample runs the command (start-up is too short to be measured once).
     pub repeat: u32,
+    /// Whether several threads work together, whatever the arguments say.
+    pub several: bool,
     /// Whether the client's own share can be had from the empty allocator: not of several threads, which wait for each
     /// other, so that their shares do not add up.
     pub empty: bool,
