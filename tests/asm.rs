@@ -40,7 +40,7 @@ const FREE: Budget = Budget {
 const FILE_BYTES: u64 = 160 << 10;
 const TLS_BYTES: u64 = 4 << 10;
 
-fn code(name: &str) -> (Code, hz3_tests::library::Library) {
+fn code(name: &str) -> (Code, hz3_project::Library) {
     let Allocator::Variant(variant) = Allocator::variant(name).unwrap_or_else(|e| panic!("{e}")) else {
         panic!("{name} is no variant");
     };

@@ -1,9 +1,8 @@
 //! Allocators: a variant of hz3, which is built when it is first asked for, or the C library's own.
 
-use crate::library::Library;
 use crate::place::PLACE;
 use hz3_project::build::{Builder, Options};
-use hz3_project::{Error, current};
+use hz3_project::{Error, Library, current};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -70,24 +69,22 @@ impl Allocator {
 }
 
 fn provide(name: &str) -> Result<Variant, String> {
-    let plan = hz3_config::load(&PLACE.config_file(name)).map_err(|e| e.to_string())?;
-    let path = match current::library(&PLACE, &plan).map_err(told)? {
-        Some(path) => path,
-        None => {
-            let builder = Builder::open(&PLACE, Options::default(), || ()).map_err(told)?;
-            builder.library(&plan).map_err(told)?.path
-        }
+    let told = |error: Error| {
+        [Some(error.message), error.help]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n")
     };
+    let plan = hz3_config::load(&PLACE.config_file(name)).map_err(|e| e.to_string())?;
+    let built = || match current::library(&PLACE, &plan)? {
+        Some(path) => Library::read(&path),
+        None => Builder::open(&PLACE, Options::default(), || ())?.library(&plan),
+    };
+    let library = built().map_err(told)?;
     Ok(Variant {
         name: name.to_owned(),
-        library: Library::read(&path)?,
-        path,
+        path: library.path.clone(),
+        library,
     })
-}
-
-fn told(error: Error) -> String {
-    match error.help {
-        Some(help) => format!("{}\n{help}", error.message),
-        None => error.message,
-    }
 }
