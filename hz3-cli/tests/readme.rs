@@ -93,6 +93,27 @@ fn the_readme_can_be_typed() {
     );
 }
 
+#[test]
+fn a_line_that_is_not_printed_is_told() {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    let out = "name  1 B\n64  15\nproven: /a/b/libx.so (exit code 0)\nmixed  10.3 ns/op  [ 0.9, 1.1]  UNDECIDED\n";
+    assert_eq!(
+        missing(&lines("name 1 B\n…\nproven: …/libx.so (exit code 0)"), out, false),
+        None
+    );
+    assert_eq!(missing(&lines("name 2 B"), out, false), Some("name 2 B"));
+    assert_eq!(
+        missing(&lines("64  15\nname  1 B"), out, false),
+        Some("name  1 B"),
+        "the order counts"
+    );
+    assert_eq!(missing(&lines("mixed  9.7 ns/op  [ 0.8, 1.0]  GO"), out, true), None);
+    assert_eq!(
+        missing(&lines("medium  9.7 ns/op  [ 0.8, 1.0]  GO"), out, true),
+        Some("medium  9.7 ns/op  [ 0.8, 1.0]  GO")
+    );
+}
+
 /// `cargo hz3` is this program: the alias of the checkout says so.
 fn assert_alias(root: &Path) {
     let text = std::fs::read_to_string(root.join(".cargo/config.toml")).expect("the alias");

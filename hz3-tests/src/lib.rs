@@ -2,7 +2,7 @@
 //! libraries preloaded, and says what came out.
 //!
 //! Layers, each knowing only those above it in this list: [`place`] (where things are), [`variant`] (builds a library),
-//! [`client`] (builds a C program), [`plugin`] (builds a library in Rust), [`run`] (a process and its outcome).
+//! [`client`] (builds a C program), [`plugin`] (builds a plugin in Rust), [`run`] (a process and its outcome).
 //!
 //! Nothing here is loaded into the test process: a variant lives in subprocesses only.
 

@@ -1,4 +1,4 @@
-//! A library in Rust with an allocator of its own (`plugin/lib.rs`), for each of several configs.
+//! A plugin in Rust with an allocator of its own (`plugin/lib.rs`), for each of several configs.
 //!
 //! A crate in the build folder, without network: it shares this project's lock file, and its own build results.
 
