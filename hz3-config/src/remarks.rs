@@ -16,7 +16,7 @@ pub struct Remark {
 
 /// [`Remark::about`] of a tag table over the whole address space: who builds such a library should know what it needs.
 pub const FLAT: &str = "flat-address-space";
-/// A remark names at most so many sizes.
+/// A remark names at most this many sizes.
 const NAMED: usize = 6;
 
 /// All remarks about a plan, always in the same order.

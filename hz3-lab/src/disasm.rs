@@ -16,7 +16,7 @@ pub struct HotPath {
     pub cut: bool,
 }
 
-/// At most so many instructions are shown.
+/// At most this many instructions are shown.
 const MOST: usize = 48;
 
 /// `malloc` and `free` of a library; an error on machines whose code cannot be decoded here.

@@ -1,8 +1,8 @@
 //! How a process ended badly, in words: exit code or signal, and the last lines that it wrote.
 
-/// At most so many lines are repeated.
+/// At most this many lines are repeated.
 const LINES: usize = 3;
-/// At most so many characters of a line are repeated.
+/// At most this many characters of a line are repeated.
 const WIDTH: usize = 160;
 
 /// `exit code 3`, `killed by signal 11 (SIGSEGV)`; and what a process wrote last, if it wrote something.

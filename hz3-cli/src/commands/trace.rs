@@ -21,7 +21,7 @@ pub struct Arguments {
     /// File to write
     #[arg(short, long, default_value = "trace.hz3t", value_name = "FILE")]
     output: PathBuf,
-    /// At most so many events of each process are recorded (16 bytes each in a file, as long as it goes on)
+    /// At most this many events of each process are recorded (16 bytes each in a file, as long as it goes on)
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
     limit: u64,
     /// Keep the process whose command line contains this

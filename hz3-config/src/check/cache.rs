@@ -106,7 +106,7 @@ pub(super) fn depot(
     })
 }
 
-/// A thread holds at most so many bytes of other owners' objects before it hands them over.
+/// A thread holds at most this many bytes of other owners' objects before it hands them over.
 fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
     let (group, batch) = (&settings.ownership, settings.remote.batch.value);
     let sizes = classes

@@ -95,7 +95,7 @@ mod tests {
     use super::EventType;
     use crate::knob::{GROUPS, Kind};
 
-    /// The largest value of a kind, where it gives numbers.
+    /// The largest value of a type, where it gives numbers.
     fn largest(kind: &Kind) -> Option<u64> {
         match kind {
             Kind::Int(_, max) | Kind::Bytes(_, max, _) => Some(*max),

@@ -4,11 +4,11 @@ use super::words::words;
 use crate::agreed::{RING_ENTRY_BYTES, SLOT_BYTES, SPARE_BYTES};
 
 words! {
-    /// Whose a freed object is. Each word is a type of this name in the core's `hot`, and a room in its `event`.
+    /// Who a freed object belongs to. Each word is a type of this name in the core's `hot`, and a room in its `event`.
     Ownership, OWNERSHIP: {
-        "adopt" => Adopt: "the freeing thread's, always",
-        "owner-bank" => OwnerBank: "its owner's, through a bank with one slot array for each owner",
-        "owner-ring" => OwnerRing: "its owner's, through a bounded ring that is flushed sorted by owner",
+        "adopt" => Adopt: "always the thread that frees it",
+        "owner-bank" => OwnerBank: "its owner; it goes there through a bank with one slot array for each owner",
+        "owner-ring" => OwnerRing: "its owner; it goes there through a bounded ring, which is flushed sorted by owner",
     }
 }
 
@@ -75,7 +75,7 @@ impl Ownership {
             Ownership::OwnerBank => Room {
                 bytes: (shards << bin_bits) + slots * SPARE_BYTES,
                 holds: format!(
-                    "{shards} rows of {slots} slots of {SLOT_BYTES} B, and spares; untouched rows are not backed"
+                    "{shards} slot arrays of {slots} slots of {SLOT_BYTES} B, and spares; untouched ones are not backed"
                 ),
             },
             Ownership::OwnerRing => Room {

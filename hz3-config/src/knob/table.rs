@@ -51,7 +51,7 @@ knobs! {
 
     /// Classes strictly between 2048 and 4096 bytes.
     [sub4k: Sub4kGroup] {
-        /// Where they come from.
+        /// Where these classes come from.
         layout: Sub4k = Kind::Choice(SUB4K), "\"follow\"";
         /// The classes, if `layout = "list"`: multiples of 16 from 2064 to 4080, rising.
         sizes: Vec<Located<u64>> = Kind::Sizes(2064, 4080), "[]";
@@ -72,20 +72,20 @@ knobs! {
     /// The shortest run that satisfies `max_waste_percent` and `min_objects` within `max_pages` is taken.
     /// If none does, `min_objects` gives way first, then the least waste decides. A run always holds an object.
     [runs: Runs] {
-        /// Largest share of a run, in percent, that may stay unused at its end.
+        /// At most this share of a run, in percent, may stay unused at its end.
         max_waste_percent: f64 = Kind::Percent, "1.0";
-        /// Fewest objects of a run.
+        /// A run has at least this many objects.
         min_objects: u64 = Kind::Int(1, 4096), "8";
-        /// Most pages of a run; a larger object gets the pages that it needs.
+        /// A run has at most this many pages; a larger object gets the pages that it needs.
         max_pages: u64 = Kind::Int(1, RUN_PAGES), "16";
         /// Shift the first object of successive runs by cache lines, as far as the waste at their end allows.
-        /// The alignment of coloured classes is 64 bytes at most.
+        /// The alignment of coloured classes is at most 64 bytes.
         coloring: bool = Kind::Bool, "false";
         /// Pages set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("pages", 1, RUN_PAGES), "[]";
     }
 
-    /// Page tags: one integer for each page, which is the byte offset of a bank slot, plus the owner if there is one.
+    /// Page tags: one integer for each page, which is the byte offset of a slot, plus the owner if there is one.
     [tag: Tag] {
         /// Bits of a tag: 16 or 32.
         width: u64 = Kind::Among(&[16, 32]), "16";
@@ -99,11 +99,11 @@ knobs! {
         space: TagSpace = Kind::Choice(TAG_SPACE), "\"arena\"";
     }
 
-    /// Whose a freed object is.
+    /// Who a freed object belongs to.
     [ownership: OwnershipGroup] {
-        /// The answer.
+        /// Who it belongs to.
         mode: Ownership = Kind::Choice(OWNERSHIP), "\"adopt\"";
-        /// Owners of runs, in the owner modes.
+        /// How many owners there are, in the owner modes.
         shards: u64 = Kind::Int(1, 64), "8";
         /// Entries of a thread's ring, in `owner-ring`.
         ring: u64 = Kind::Int(16, 4096), "256" => u32;
@@ -126,7 +126,7 @@ knobs! {
         ]), "\"sort\"";
     }
 
-    /// A thread's bank.
+    /// A thread's slots.
     [bins: Bins] {
         /// Order of the slots.
         order: Named = Kind::Choice(&[
@@ -152,20 +152,20 @@ knobs! {
         magazines: u64 = Kind::Int(1, 2), "1" => u32;
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
         batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"128KiB\"";
-        /// Fewest objects of a batch.
+        /// A batch has at least this many objects.
         batch_min: u64 = Kind::Int(1, 65535), "32";
-        /// Most objects of a batch.
+        /// A batch has at most this many objects.
         batch_max: u64 = Kind::Int(1, 65535), "128";
         /// Start a thread's classes with short batches that grow.
         slow_start: bool = Kind::Bool, "true";
         /// Wanted bytes of the first batch under slow start; it has at least one object.
         first_bytes: u64 = Kind::Bytes(16, MIB, 1), "512";
-        /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
+        /// A thread's magazines may hold at most this many bytes, all classes together; they grow with use until then.
         thread_bytes: u64 = Kind::Bytes(64 * KIB, GIB, 1), "\"16MiB\"" => usize;
-        /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
+        /// Where several threads have caches they share `thread_bytes` evenly, but each may hold at least this much.
         /// `"auto"` is all of `thread_bytes`: then they do not share.
         thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"" => usize;
-        /// Most bytes that one trip to the runs carves into a batch; it has at least one object.
+        /// One trip to the runs carves at most this many bytes into a batch; the batch has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, 65535), "[]";
@@ -175,9 +175,9 @@ knobs! {
     [depot: Depot] {
         /// Wanted bytes for each class: `bytes / (batch × size)` batches, within the two bounds.
         bytes: u64 = Kind::Bytes(0, GIB, 1), "\"64KiB\"";
-        /// Fewest batches of a class.
+        /// A depot has place for at least this many batches of a class.
         batches_min: u64 = Kind::Int(0, 256), "16";
-        /// Most batches of a class.
+        /// A depot has place for at most this many batches of a class.
         batches_max: u64 = Kind::Int(1, 256), "16";
         /// Empty runs that each class keeps before it gives pages back.
         empty_runs: u64 = Kind::Int(0, 1024), "1" => u32;
@@ -190,7 +190,7 @@ knobs! {
             Word { name: "lock", doc: "a lock on which waiters sleep" },
             Word { name: "lock-free", doc: "an atomic list beside the runs" },
         ]), "\"lock\"";
-        /// Take objects of other shards before new pages.
+        /// Take objects of other owners before new pages.
         steal: bool = Kind::Bool, "false";
     }
 
@@ -234,18 +234,18 @@ knobs! {
         /// Segments that a search looks at for the tightest hole, those with the shortest longest hole first.
         /// Of equally tight ones `order` decides; with 0, `order` alone.
         pack_tries: u64 = Kind::Int(0, 1024), "0" => u32;
-        /// Before the heap grows by a segment, take an object of a class that is at most so much larger, in percent, if one is
-        /// at hand. 0 never does.
+        /// Before the heap grows by a segment, an object of a larger class serves, if one is at hand. That class is at most this
+        /// many percent larger; 0 never borrows.
         borrow_percent: f64 = Kind::Percent, "33.0";
-        /// Bytes of the smallest class that does so.
+        /// Bytes of the smallest class that takes objects of larger classes.
         borrow_from: u64 = Kind::Bytes(16, 64 * KIB, 16), "\"1KiB\"";
     }
 
     /// When free pages go back to the kernel.
     [purge: Purge] {
-        /// Bytes that are free but still backed before the page heap purges.
+        /// At most this many bytes are free and still backed; above that the page heap purges.
         dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"" => usize;
-        /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
+        /// A free range stays backed for this many milliseconds, which are counted at events; 0 means that only `dirty` counts.
         delay_ms: u64 = Kind::Int(0, 3_600_000), "1000" => u64;
         /// Whether a thread that exits purges.
         at_thread_exit: bool = Kind::Bool, "false" => bool;
@@ -257,9 +257,9 @@ knobs! {
     [pressure: Pressure] {
         /// Raise an epoch that makes every thread give back its caches at its next event.
         enabled: bool = Kind::Bool, "true" => bool;
-        /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
+        /// Bytes of segments in use above which the epoch is raised; 0 means only when the arena is used up.
         budget: u64 = Kind::Bytes(0, TIB, 1), "0" => usize;
-        /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
+        /// If a thread's own relief leaves at least this many free bytes, it is enough; with less, the other threads are asked too.
         reclaim: u64 = Kind::Bytes(4 * KIB, GIB, 4 * KIB), "\"16MiB\"" => usize;
         /// What caches give back.
         relief: Relief = Kind::Choice(RELIEF), "\"all\"" => Relief;
@@ -267,7 +267,7 @@ knobs! {
 
     /// Checks that cost something.
     [hardening: Hardening] {
-        /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
+        /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that the variant did not give.
         foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"" => Foreign;
         /// Detect an object that is freed twice, one free right after the other.
         double_free: bool = Kind::Bool, "false";
@@ -283,7 +283,7 @@ knobs! {
 
     /// What is counted. Nothing is ever counted on the hot path unless asked for here.
     [stats: Stats] {
-        /// How much.
+        /// What is counted.
         level: StatsLevel = Kind::Choice(STATS_LEVEL), "\"off\"";
         /// Write the counts to standard error at exit.
         exit_report: bool = Kind::Bool, "false";

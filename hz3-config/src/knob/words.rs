@@ -66,7 +66,7 @@ words! {
     }
     /// Order of the fields of a tag, low to high.
     TagOrder, TAG_ORDER: {
-        "bin-dst" => BinDst: "bin in the low bits",
+        "bin-dst" => BinDst: "the slot's offset in the low bits",
         "dst-bin" => DstBin: "owner in the low bits",
     }
     /// What the tag table covers.
@@ -106,7 +106,7 @@ words! {
         "all" => All: "every cache gives back everything",
         "segment" => Segment: "caches give back what lies in the segment with the fewest pages in use; if a request fails nevertheless, everything",
     }
-    /// What is done with a pointer that is not ours.
+    /// What is done with a pointer that the variant did not give.
     Foreign, FOREIGN: {
         "libc" => Libc: "hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are",
         "abort" => Abort: "abort with a message",

@@ -42,7 +42,7 @@ pub struct Plan {
     pub lookup: LookupPlan,
     /// What a page tag says.
     pub tag: TagPlan,
-    /// Whose a freed object is.
+    /// Who a freed object belongs to.
     pub ownership: OwnershipPlan,
     /// What a thread keeps.
     pub cache: CachePlan,
@@ -107,7 +107,7 @@ pub struct ClassPlan {
     pub batch: u32,
     /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
     pub batch_first: u32,
-    /// One trip to the runs carves at most so many objects.
+    /// One trip to the runs carves at most this many objects.
     pub batch_carve: u32,
     /// How many of the next larger classes may serve before the heap grows.
     pub borrow: u32,
@@ -154,7 +154,7 @@ pub struct TagPlan {
     pub space: TagSpace,
 }
 
-/// Whose a freed object is.
+/// Who a freed object belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OwnershipPlan {
     /// The mode.
@@ -197,7 +197,7 @@ impl CachePlan {
 /// What waits between threads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DepotPlan {
-    /// A class's depot holds at most so many batches; by class id.
+    /// A class's depot holds at most this many batches; by class id.
     pub batches: Vec<u32>,
     /// Slots of each depot array: the maximum of `batches`, at least 1.
     pub slots: u32,

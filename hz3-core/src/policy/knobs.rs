@@ -6,7 +6,7 @@
 /// What events read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
-    /// Whose a freed object is.
+    /// Who a freed object belongs to.
     pub ownership: OwnershipGroup,
     /// Frees into other owners' runs, in the owner modes.
     pub remote: Remote,
@@ -28,7 +28,7 @@ pub struct Policy {
     pub hardening: Hardening,
 }
 
-/// Whose a freed object is.
+/// Who a freed object belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OwnershipGroup {
     /// Entries of a thread's ring, in `owner-ring`.
@@ -49,10 +49,10 @@ pub struct Remote {
 pub struct Cache {
     /// Magazines of a class: 1 (current) or 2 (current and spare).
     pub magazines: u32,
-    /// Most bytes that a thread's magazines may hold, all classes together; they grow with use until then.
+    /// A thread's magazines may hold at most this many bytes, all classes together; they grow with use until then.
     /// `0` unless `cache.slow_start` is true.
     pub thread_bytes: usize,
-    /// Where several threads have caches they share `thread_bytes` evenly, but each may hold so much in any case.
+    /// Where several threads have caches they share `thread_bytes` evenly, but each may hold at least this much.
     /// `"auto"` is all of `thread_bytes`: then they do not share.
     /// "auto" is 0.
     /// `0` unless `cache.slow_start` is true.
@@ -108,9 +108,9 @@ pub struct Placement {
 /// When free pages go back to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Purge {
-    /// Bytes that are free but still backed before the page heap purges.
+    /// At most this many bytes are free and still backed; above that the page heap purges.
     pub dirty: usize,
-    /// Milliseconds for which a free range stays backed, counted at events; 0 means that only `dirty` counts.
+    /// A free range stays backed for this many milliseconds, which are counted at events; 0 means that only `dirty` counts.
     pub delay_ms: u64,
     /// Whether a thread that exits purges.
     pub at_thread_exit: bool,
@@ -123,10 +123,10 @@ pub struct Purge {
 pub struct Pressure {
     /// Raise an epoch that makes every thread give back its caches at its next event.
     pub enabled: bool,
-    /// Bytes of segments in use above which it is raised; 0 means only when the arena is used up.
+    /// Bytes of segments in use above which the epoch is raised; 0 means only when the arena is used up.
     /// `0` unless `pressure.enabled` is true.
     pub budget: usize,
-    /// Free bytes at which a thread's own relief is enough; with less, the others are asked too.
+    /// If a thread's own relief leaves at least this many free bytes, it is enough; with less, the other threads are asked too.
     /// `0` unless `pressure.enabled` is true.
     pub reclaim: usize,
     /// What caches give back.
@@ -137,7 +137,7 @@ pub struct Pressure {
 /// Checks that cost something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hardening {
-    /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that is not ours.
+    /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that the variant did not give.
     pub foreign: Foreign,
 }
 
@@ -205,7 +205,7 @@ pub enum Relief {
     Segment,
 }
 
-/// What is done with a pointer that is not ours.
+/// What is done with a pointer that the variant did not give.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Foreign {
     /// Hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are.

@@ -2,7 +2,7 @@
 
 use super::{Call, Trace};
 
-/// The client starts at most so many threads; further ones share.
+/// The client starts at most this many threads; further ones share.
 const THREADS: u16 = 64;
 
 /// A trace for the client: see `replay.c`. Sizes and alignments have the bounds of [`Call`], so that they fit their fields.
