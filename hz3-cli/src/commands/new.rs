@@ -1,7 +1,7 @@
 //! `new`: a config to start an experiment from.
 
 use crate::configs;
-use hz3_config::file;
+use hz3_config::{file, preset};
 use hz3_project::{Error as Failure, OnPath, Outcome, Place as Project, name};
 
 /// Arguments of `new`.
@@ -33,39 +33,46 @@ pub fn run(arguments: Arguments) -> Outcome {
             .help("choose another name, or edit that file"));
     }
     let parent = name::config(&project, &arguments.from)?;
-    file::check(&parent)
-        .map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
-    // A parent in configs/ is named as the others name theirs, any other by its path.
     let extends = match parent.parent() == Some(project.configs().as_path()) {
+        // A parent in configs/ is named as the others name theirs, any other by its path, and a preset as one.
         true => parent.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         false => parent.display().to_string(),
     };
-    let text = text(name, &extends, arguments.description.as_deref(), arguments.hypothesis.as_deref());
+    if preset::named(&parent).is_none() {
+        file::check(&parent)
+            .map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
+    }
+    let text = text(&project, name, &extends, arguments.description.as_deref(), arguments.hypothesis.as_deref());
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
     if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
         eprintln!("{}", faults.render(crate::style::stderr_colour()));
         return Err(Failure::bad_input(format!("{} would be no valid config", project.shown(&path))));
     }
+    // A folder that is no project becomes one by its first config.
+    let folder = project.configs();
+    std::fs::create_dir_all(&folder).on("create", &folder)?;
     write_new(&path, &text)?;
     println!("{}", configs::shown(&path).display());
     eprintln!("edit it, then: cargo hz3 explain {name}; cargo hz3 build {name}");
     Ok(())
 }
 
-fn text(name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
+/// The config. In a checkout it names the schema for editors and the reference that lie there.
+fn text(project: &Project, name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
     let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+    let (schema, reference) = match project.is_checkout() {
+        true => ("#:schema ../docs/hz3.schema.json\n", "docs/config.md"),
+        false => ("", "`cargo hz3 schema --markdown`"),
+    };
     let description = description.map_or_else(|| format!("{name}: a variant of {extends}"), str::to_owned);
-    let mut text = format!(
-        "#:schema ../docs/hz3.schema.json\nname = {}\ndescription = {}\n",
+    let hypothesis = hypothesis.map_or_else(String::new, |text| format!("hypothesis = {}\n", quoted(text)));
+    format!(
+        "{schema}name = {}\ndescription = {}\n{hypothesis}extends = {}\n\n\
+         # Only what differs from the parent stands here; {reference} lists every key.\n",
         quoted(name),
-        quoted(&description)
-    );
-    if let Some(hypothesis) = hypothesis {
-        text.push_str(&format!("hypothesis = {}\n", quoted(hypothesis)));
-    }
-    text.push_str(&format!("extends = {}\n", quoted(extends)));
-    text.push_str("\n# Only what differs from the parent stands here; docs/config.md lists every key.\n");
-    text
+        quoted(&description),
+        quoted(extends)
+    )
 }
 
 /// Writes a file that must not exist yet.
