@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostics, Sink};
 use crate::file;
-use crate::knob::{self, Entry, GROUPS, Kind, Merged, Reader, TOP, Value};
+use crate::knob::{self, Entry, GROUPS, Kind, Merged, TOP, Value};
+use crate::parse::Reader;
 use crate::preset;
 use crate::source::{At, Place, Source};
 use crate::suggest::nearest;

@@ -12,9 +12,9 @@
 //! | 7 | [`schema`], [`emit`], [`remarks`] | what is made of the declarations and of a plan |
 //! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
 //! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |
-//! | 4 | [`cost`] | what a plan costs |
+//! | 4 | `parse`, [`cost`] | from TOML to values: types, ranges, units and unknown keys; what a plan costs |
 //! | 3 | [`plan`] | every number that code is generated from |
-//! | 2 | `knob` | what can be said, declared once, and its parser |
+//! | 2 | `knob` | what can be said, declared once |
 //! | 1 | `diagnostic`, [`preset`] | what is wrong, with its place; the configs that hz3 ships |
 //! | 0 | `source`, `agreed`, [`mod@file`], [`suggest`], [`mod@soname`], `hash` | texts and places in them; numbers that the core has, too; files that a user names; what to type next; names for linkers; hashes |
 
@@ -30,6 +30,7 @@ pub mod file;
 mod hash;
 mod knob;
 mod load;
+mod parse;
 pub mod plan;
 pub mod preset;
 mod recognise;

@@ -6,14 +6,12 @@
 mod declare;
 mod event;
 mod ownership;
-mod parse;
 mod show;
 mod table;
 mod words;
 
 pub(crate) use event::EventType;
 pub use ownership::{Ownership, Room, Scale};
-pub(crate) use parse::Reader;
 pub(crate) use show::{bytes, show};
 pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, GROUPS, Group, Kind, Path, TOP, Value, bytes, dotted};
 use crate::diagnostic::Sink;
+use crate::knob::{Entry, GROUPS, Group, Kind, Path, TOP, Value, bytes, dotted};
 use crate::source::At;
 use crate::suggest::nearest;
 use words::{elsewhere, expected, found, quoted};
