@@ -28,7 +28,7 @@ mod variant {
 mod variant {
     hz3::variant!(
         /// The variant of this library.
-        pub Preload = "../configs/default.toml"
+        pub Preload = "hz3:default"
     );
 }
 
