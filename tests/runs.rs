@@ -10,6 +10,7 @@ use fixtures::{Bank, Child, Coloured, Narrow, Ring, Wide};
 use hz3::core::heap::segment::{Run, Segment};
 use hz3::core::list;
 use hz3::core::os::PAGE;
+use hz3::core::policy::Pool;
 use hz3::core::{Shared, Variant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -145,7 +146,7 @@ fn case<V: Variant>(ops: &[Op]) {
                     shared.centrals()[pool].take::<V>(
                         shared.heap(),
                         hz3::core::heap::Reach::System,
-                        pool,
+                        Pool::new(pool),
                         &V::classes()[pool % V::CLASSES],
                         want,
                     )

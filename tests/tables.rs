@@ -8,7 +8,7 @@ use hz3::core::abi::object;
 use hz3::core::hot;
 use hz3::core::list::Slot;
 use hz3::core::os::PAGE;
-use hz3::core::policy::{Naming, Tag};
+use hz3::core::policy::{ClassId, Naming, Owner, Tag};
 use hz3::core::{Class, Variant};
 use std::fmt::Write;
 
@@ -23,9 +23,9 @@ fn looked_up<V: Variant>(size: usize) -> Option<usize> {
     // further than its own bounds.
     unsafe {
         if size <= V::FINE_MAX {
-            Some(V::fine(size.div_ceil(16)))
+            Some(V::fine(size.div_ceil(16)).bytes())
         } else if size <= V::LARGEST {
-            Some(V::coarse((size - 1) >> V::COARSE_SHIFT))
+            Some(V::coarse((size - 1) >> V::COARSE_SHIFT).bytes())
         } else {
             None
         }
@@ -95,14 +95,15 @@ fn class_faults<V: Variant>(faults: &mut Vec<String>) {
 /// All that is wrong with the tags: each owner's each class has one, no two the same one, and it leads back.
 fn tag_faults<V: Variant>(faults: &mut Vec<String>) {
     let mut seen = std::collections::BTreeSet::from([0]);
-    for owner in 0..V::SHARDS {
-        for class in 0..V::CLASSES {
-            let tag = V::Route::tag::<V>(owner, class);
-            if V::Route::pool::<V>(tag) != (owner, class) {
-                faults.push(format!(
-                    "tag {tag}: made for {owner}/{class}, read as {:?}",
-                    V::Route::pool::<V>(tag)
-                ));
+    for of in Owner::<V>::all() {
+        for class in ClassId::<V>::all() {
+            let tag = V::Route::tag(of, class);
+            // SAFETY: the tag was given just now.
+            let (read_owner, read_class) = unsafe { V::Route::pool::<V>(tag) };
+            let read = (read_owner.number(), read_class.number());
+            let (owner, class) = (of.number(), class.number());
+            if read != (owner, class) {
+                faults.push(format!("tag {tag}: made for {owner}/{class}, read as {read:?}"));
             }
             if tag >> (8 * V::Tag::BYTES) != 0 || !seen.insert(tag) {
                 faults.push(format!(

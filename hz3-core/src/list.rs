@@ -4,7 +4,7 @@
 //! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a [`Slot`] is a list that a thread
 //! takes from and puts to.
 
-use crate::policy::{Link, Shape};
+use crate::policy::{ClassId, Link, Owner, Shape};
 #[cfg(not(loom))]
 use crate::sync::Ordering;
 use core::ptr;
@@ -95,6 +95,62 @@ pub struct Slot {
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");
+
+/// Where a slot is: bytes from the first one of a row, which is the trap, or from the first one of a bank of rows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct SlotOffset(usize);
+
+impl SlotOffset {
+    /// The trap, whose room is always 0.
+    pub const TRAP: SlotOffset = SlotOffset(0);
+
+    /// An offset that a table or a tag holds.
+    #[inline(always)]
+    pub const fn new(bytes: usize) -> Self {
+        SlotOffset(bytes)
+    }
+
+    /// A class's, in a row.
+    #[inline(always)]
+    pub const fn of<S: Shape>(class: ClassId<S>) -> Self {
+        SlotOffset(class.place() * size_of::<Slot>())
+    }
+
+    /// An owner's row, in a bank of rows.
+    #[inline(always)]
+    pub const fn of_row<S: Shape>(owner: Owner<S>) -> Self {
+        SlotOffset(owner.shifted())
+    }
+
+    /// The slot of a class in an owner's row of a bank.
+    #[inline(always)]
+    pub const fn in_bank<S: Shape>(owner: Owner<S>, class: ClassId<S>) -> Self {
+        SlotOffset(Self::of_row(owner).0 + Self::of(class).0)
+    }
+
+    /// How far a slot is from the first one.
+    #[inline(always)]
+    pub fn between(first: *mut Slot, slot: *mut Slot) -> Self {
+        SlotOffset(slot as usize - first as usize)
+    }
+
+    /// Bytes.
+    #[inline(always)]
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+
+    /// The class whose slot is there in a row.
+    ///
+    /// # Safety
+    /// It is a class's: neither the trap nor beyond the row.
+    #[inline(always)]
+    pub const unsafe fn class<S: Shape>(self) -> ClassId<S> {
+        // SAFETY: slots after the trap are the classes', in order.
+        unsafe { ClassId::at(self.0 / size_of::<Slot>()) }
+    }
+}
 
 /// A batch in one word: address in the low 48 bits, count in the high 16. Zero is "no batch".
 #[derive(Clone, Copy, PartialEq, Eq)]

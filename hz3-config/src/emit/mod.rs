@@ -151,15 +151,15 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const GROWTH: usize = #growth;
 
                 #[inline(always)]
-                unsafe fn fine(granule: usize) -> usize {
+                unsafe fn fine(granule: usize) -> #core::list::SlotOffset {
                     // SAFETY: `Variant::fine` asks for `granule <= FINE_MAX / 16`, and the table has `FINE_MAX / 16 + 1` entries.
-                    usize::from(unsafe { *FINE.get_unchecked(granule) })
+                    #core::list::SlotOffset::new(usize::from(unsafe { *FINE.get_unchecked(granule) }))
                 }
 
                 #[inline(always)]
-                unsafe fn coarse(index: usize) -> usize {
+                unsafe fn coarse(index: usize) -> #core::list::SlotOffset {
                     // SAFETY: `Variant::coarse` asks for `index <= (LARGEST - 1) >> COARSE_SHIFT`: the table's last entry.
-                    usize::from(unsafe { *COARSE.get_unchecked(index) })
+                    #core::list::SlotOffset::new(usize::from(unsafe { *COARSE.get_unchecked(index) }))
                 }
 
                 #[inline(always)]

@@ -53,12 +53,12 @@ impl Block {
             },
             functions: quote! {
                 #[inline(always)]
-                fn slot(offset: usize) -> *mut #core::list::Slot {
-                    #core::#address!(#symbol, offset) as *mut #core::list::Slot
+                fn slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
+                    #core::#address!(#symbol, offset.bytes()) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]
-                fn bank_slot(offset: usize) -> *mut #core::list::Slot {
+                fn bank_slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
                     Self::slot(offset)
                 }
 
@@ -100,13 +100,13 @@ impl Block {
             },
             functions: quote! {
                 #[inline(always)]
-                fn slot(offset: usize) -> *mut #core::list::Slot {
-                    #core::#row_at!(#symbol, #row::OWN, offset) as *mut #core::list::Slot
+                fn slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
+                    #core::#row_at!(#symbol, #row::OWN, offset.bytes()) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]
-                fn bank_slot(offset: usize) -> *mut #core::list::Slot {
-                    #core::#row_at!(#symbol, #row::ROWS, offset) as *mut #core::list::Slot
+                fn bank_slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
+                    #core::#row_at!(#symbol, #row::ROWS, offset.bytes()) as *mut #core::list::Slot
                 }
 
                 #[inline(always)]

@@ -2,10 +2,9 @@
 
 use super::object;
 use crate::event::{helper, pressure, relief, thread};
-use crate::hot;
-use crate::os;
 use crate::statics::{Shared, State};
 use crate::variant::Variant;
+use crate::{hot, os};
 use core::ffi::c_int;
 use core::ptr;
 

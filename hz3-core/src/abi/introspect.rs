@@ -4,11 +4,11 @@ use crate::event::process;
 use crate::heap::segment::{SEGMENT, USABLE};
 use crate::list::BatchWord;
 use crate::os::PAGE;
+use crate::policy::{ClassId, Pool};
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::text::Text;
-use crate::variant::KINDS;
-use crate::variant::Variant;
+use crate::variant::{KINDS, Variant};
 
 /// A moment's totals; bytes unless it says otherwise. Taken level by level, so that under load the sums may be off by
 /// what moved in between.
@@ -70,15 +70,15 @@ pub fn totals<V: Variant>() -> Totals {
         ..Totals::default()
     };
     let mut runs = 0;
-    for (pool, (central, class)) in shared.centrals().iter().zip(V::classes().iter().cycle()).enumerate() {
-        let census = central.census();
+    for (pool, central) in Pool::<V>::all().zip(shared.centrals()) {
+        let (class, census) = (pool.row(), central.census());
         let size = u64::from(class.size);
         t.run_free += census.free * size;
         runs += u64::from(census.runs) * u64::from(class.run_pages) * PAGE as u64;
         let all = u64::from(census.runs) * u64::from(class.objects);
         t.small_out += all.saturating_sub(census.free) * size;
-        // SAFETY: `pool` is a pool's number.
-        for word in unsafe { shared.depot(pool) } {
+        // SAFETY: the number is a pool's.
+        for word in unsafe { shared.depot(pool.number()) } {
             t.depots += u64::from(BatchWord(word.load(Ordering::Relaxed)).unpack().count) * size;
         }
     }
@@ -91,11 +91,11 @@ pub fn totals<V: Variant>() -> Totals {
             if bank.is_null() {
                 return;
             }
-            for (id, class) in V::classes().iter().enumerate() {
-                let slot = bank.add(id + 1).read_volatile();
-                let spare = BatchWord(spares.add(id + 1).cast::<u64>().read_volatile()).unpack();
+            for id in ClassId::<V>::all() {
+                let slot = bank.add(id.place()).read_volatile();
+                let spare = BatchWord(spares.add(id.place()).cast::<u64>().read_volatile()).unpack();
                 let count = u32::from(slot.cap).saturating_sub(slot.room) + spare.count;
-                t.magazines += u64::from(count) * u64::from(class.size);
+                t.magazines += u64::from(count) * u64::from(id.row().size);
             }
         }
     });

@@ -1,15 +1,12 @@
 //! Allocation with more wishes than `malloc` has: alignment, zeroes, resizing.
 
-use crate::event;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
-use crate::hot;
-use crate::list::Slot;
 use crate::os::{Moved, PAGE};
-use crate::policy::Class;
-use crate::policy::{Naming, tag_of};
+use crate::policy::{ClassId, Naming, Pool, tag_of};
 use crate::statics::Shared;
 use crate::variant::Variant;
+use crate::{event, hot};
 use core::ptr;
 
 /// Bytes up to which a huge object is copied, not moved, into memory that is backed.
@@ -19,16 +16,16 @@ const COPIED: usize = 8 << 20;
 ///
 /// `n <= V::LARGEST`.
 #[inline]
-unsafe fn class_for<V: Variant>(n: usize) -> usize {
+unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
     // SAFETY: the lookups answer every size up to the largest class.
-    let offset = unsafe {
-        if n <= V::FINE_MAX {
+    unsafe {
+        let offset = if n <= V::FINE_MAX {
             V::fine((n + 15) >> 4)
         } else {
             V::coarse((n - 1) >> V::COARSE_SHIFT)
-        }
-    };
-    offset / size_of::<Slot>() - 1
+        };
+        offset.class()
+    }
 }
 
 /// Allocates `n` bytes at a multiple of `align`, a power of two. Null with `errno = ENOMEM` when there is no memory.
@@ -44,9 +41,8 @@ pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
             // `n` is often one; if not, one of the next few is.
             let rounded = (n.max(1) + align - 1) & !(align - 1);
             if rounded <= V::LARGEST {
-                let mut id = class_for::<V>(rounded);
-                while id < V::CLASSES {
-                    let row: &Class = V::classes().get_unchecked(id);
+                for id in class_for::<V>(rounded).and_larger() {
+                    let row = id.row();
                     if row.align as usize >= align {
                         let p = hot::malloc::<V>(row.size as usize);
                         if (p as usize).is_multiple_of(align) {
@@ -55,7 +51,6 @@ pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
                         // Memory is so short that an object of a larger class stands in, which is aligned to less.
                         hot::free::<V>(p);
                     }
-                    id += 1;
                 }
             }
         }
@@ -98,7 +93,7 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
         };
     }
     // SAFETY: a tag other than 0 names a pool.
-    unsafe { V::classes().get_unchecked(V::Route::pool::<V>(tag).1) }.size as usize
+    unsafe { V::Route::pool::<V>(tag) }.1.row().size as usize
 }
 
 /// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
@@ -113,7 +108,7 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
         return unsafe { resize_untagged::<V>(p, n, known) };
     }
     // SAFETY: as in `usable`.
-    let have = unsafe { V::classes().get_unchecked(V::Route::pool::<V>(tag).1) }.size as usize;
+    let have = unsafe { V::Route::pool::<V>(tag) }.1.row().size as usize;
     // In place while at least half of the object stays in use: shrinking step by step must not copy each time.
     if n <= have && n > have / 2 {
         return p;
@@ -134,7 +129,7 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
         if let Large::Pages(run) = what
             && (*run).pool != LARGE
         {
-            let have = V::classes().get_unchecked((*run).pool as usize % V::CLASSES).size as usize;
+            let have = Pool::<V>::new((*run).pool as usize).row().size as usize;
             return if n <= have && n > have / 2 {
                 p
             } else {

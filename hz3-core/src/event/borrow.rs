@@ -10,21 +10,19 @@
 //! on the way of a request that any cache, run or free page can serve.
 
 use super::pressure::NO_COUNT;
-use super::{central, class, magazine, my_pool, surrender};
+use super::{central, depot_of, magazine, my_pool, slot_of, spare_of, surrender};
 use crate::heap::{Reach, Reliefs, depot};
-use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
-use crate::policy::Class;
+use crate::policy::{Class, ClassId};
 use crate::statics::Shared;
-use crate::statics::ThreadBlock;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Stats, Variant};
 use core::ptr;
 
 /// A batch of class `id` from its runs, or from a new one in the segments that there are; empty if these have no room.
 ///
-/// `id` is a class id, `row` its class.
-pub unsafe fn without_growth<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
+/// # Safety
+/// The thread has started; `row` is the class's.
+pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
     // SAFETY: the caller's contract.
     unsafe {
         let mine = my_pool::<V>(id);
@@ -42,10 +40,9 @@ pub unsafe fn without_growth<V: Variant>(id: usize, row: &Class, want: u32) -> B
 /// `id` is a class id, `row` its class; the thread is running.
 #[cold]
 #[inline(never)]
-pub unsafe fn borrow<V: Variant>(id: usize, row: &Class) -> *mut u8 {
-    let last = (id + usize::from(row.borrow)).min(V::CLASSES - 1);
-    for other in id + 1..=last {
-        // SAFETY: class ids are below their number; the thread is running.
+pub unsafe fn borrow<V: Variant>(id: ClassId<V>, row: &Class) -> *mut u8 {
+    for other in id.and_larger().skip(1).take(usize::from(row.borrow)) {
+        // SAFETY: the thread is running.
         let p = unsafe { lend::<V>(other) };
         if !p.is_null() {
             V::Stats::count::<V>(Kind::Borrowed);
@@ -62,21 +59,20 @@ pub unsafe fn borrow<V: Variant>(id: usize, row: &Class) -> *mut u8 {
 /// One object of class `id`, without new pages.
 ///
 /// `id` is a class id; the thread is running.
-unsafe fn lend<V: Variant>(id: usize) -> *mut u8 {
+unsafe fn lend<V: Variant>(id: ClassId<V>) -> *mut u8 {
     // SAFETY: the magazines are this thread's; a batch taken anywhere is ours alone.
     unsafe {
         let p = magazine::one::<V>(id);
         if !p.is_null() {
             return p;
         }
-        let (pool, row) = (my_pool::<V>(id), class::<V>(id));
-        let words = V::shared().depot(pool);
-        if let Some(mut batch) = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len()))) {
+        let (pool, row) = (my_pool::<V>(id), id.row());
+        if let Some(mut batch) = depot::take(depot_of::<V>(pool)) {
             let p = batch.pop::<V>();
-            let fits = batch.count <= u32::from((*V::slot((id + 1) * size_of::<Slot>())).cap);
+            let fits = batch.count <= u32::from((*slot_of::<V>(id)).cap);
             if V::POLICY.cache.magazines > 1 && fits {
                 // The spare is empty, or the magazines would have had one. It keeps no more than this thread's budget allows.
-                *V::Thread::spares(V::thread()).add(id + 1) = BatchWord::pack(batch);
+                *spare_of::<V>(id) = BatchWord::pack(batch);
                 list::keep_order();
             } else if batch.count > 0 {
                 surrender::surrender::<V>(pool, batch);

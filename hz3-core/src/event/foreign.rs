@@ -4,13 +4,11 @@ use crate::heap::Place;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
 use crate::os::{self, Malloc};
-use crate::policy::Naming;
 use crate::policy::knobs::Foreign;
+use crate::policy::{Naming, Pool};
 use crate::statics::Shared;
 use crate::text::Text;
-use crate::variant::Route;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Route, Stats, Variant};
 use core::ptr;
 
 /// Frees `p`.
@@ -27,7 +25,7 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
     // SAFETY: the object, if it is one, is the caller's.
     unsafe {
         match heap.find_large(p) {
-            Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, (*run).pool as usize),
+            Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, Pool::new((*run).pool as usize)),
             Some(what) => {
                 heap.give_large(&V::POLICY, p, what);
                 if V::POLICY.has_helper() {
@@ -40,9 +38,9 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
 }
 
 /// Frees an object of a class that lies outside of the arena, so that its page has no tag.
-unsafe fn by_pool<V: Variant>(p: *mut u8, pool: usize) {
+unsafe fn by_pool<V: Variant>(p: *mut u8, pool: Pool<V>) {
     // SAFETY: the object is the caller's; this is the tag that its page would have.
-    unsafe { V::Route::free::<V>(p, V::Route::tag::<V>(pool / V::CLASSES, pool % V::CLASSES)) }
+    unsafe { V::Route::free::<V>(p, V::Route::tag(pool.owner(), pool.class())) }
 }
 
 /// What was called with a pointer that is not ours, for the message.
@@ -103,9 +101,7 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     // SAFETY: the object is the caller's.
     unsafe {
         match V::shared().heap().find_large(p) {
-            Some(Large::Pages(run)) if (*run).pool != LARGE => {
-                super::class::<V>((*run).pool as usize % V::CLASSES).size as usize
-            }
+            Some(Large::Pages(run)) if (*run).pool != LARGE => Pool::<V>::new((*run).pool as usize).row().size as usize,
             Some(what) => crate::heap::Heap::large_bytes(what),
             None => match fate::<V>(Called::Usable, p) {
                 Fate::Theirs(malloc) => malloc.usable(p),

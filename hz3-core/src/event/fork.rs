@@ -10,10 +10,8 @@
 
 use super::vanished;
 use crate::os::{self, glibc};
-use crate::statics::Shared;
-use crate::statics::ThreadBlock;
-use crate::sync::{Lock, Ordering};
-use crate::sync::{forker, turn};
+use crate::statics::{Shared, ThreadBlock};
+use crate::sync::{Lock, Ordering, forker, turn};
 use crate::variant::Variant;
 
 /// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.

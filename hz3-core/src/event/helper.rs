@@ -11,8 +11,10 @@
 //! In turn it makes nobody wait who may be in the middle of anything: it takes locks only if they are free, for a step at a
 //! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
+use super::{central, demand_of, depot_of};
 use crate::heap::{Heap, PageHeap, Waiting, Way};
 use crate::os::{self, PAGE};
+use crate::policy::Pool;
 use crate::statics::Shared;
 use crate::statics::helper::{FORBIDDEN, Helper, LEAVING, NONE, REFUSED, STACK, THERE};
 use crate::variant::Variant;
@@ -56,9 +58,8 @@ pub fn check<V: Variant>() {
 
 /// Whether a depot holds anything.
 fn waiting<V: Variant>() -> bool {
-    (0..V::CLASSES * V::SHARDS).any(|pool| {
-        // SAFETY: pools are below their number.
-        let words = unsafe { V::shared().depot(pool) };
+    Pool::all().any(|pool| {
+        let words = depot_of::<V>(pool);
         words.iter().any(|word| word.load(Ordering::Relaxed) != 0)
     })
 }
@@ -190,23 +191,16 @@ extern "C" fn run<V: Variant>() -> ! {
 /// objects.
 fn settle_depots<V: Variant>(helper: &Helper) -> bool {
     let mut any = false;
-    for pool in 0..V::CLASSES * V::SHARDS {
-        // SAFETY: pools are below their number.
-        let (words, demand) = unsafe { (V::shared().depot(pool), V::shared().demand(pool)) };
-        if !demand.rests() {
+    for pool in Pool::all() {
+        let words = depot_of::<V>(pool);
+        if !demand_of::<V>(pool).rests() {
             continue;
         }
         loop {
             let mut settled = None;
             if helper.gate.enter() {
                 // SAFETY: as above; the depot is this pool's.
-                settled = unsafe {
-                    super::central::<V>(pool).try_settle::<V>(
-                        V::shared().heap(),
-                        super::class::<V>(pool % V::CLASSES),
-                        words,
-                    )
-                };
+                settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), words) };
                 helper.gate.leave();
             }
             match settled {

@@ -5,8 +5,7 @@ use crate::heap::Reach;
 use crate::heap::large::Fresh;
 use crate::os::{self, PAGE};
 use crate::statics::Shared;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Stats, Variant};
 
 /// Allocates `n` bytes above the largest class; null with `errno = ENOMEM` when the kernel refuses.
 #[cold]

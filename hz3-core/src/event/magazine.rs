@@ -9,12 +9,10 @@
 //! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
 //! smaller than what its magazines may hold gives way likewise, half a class an event.
 
-use super::{class, class_of, my_pool, surrender};
-use crate::list::Slot;
-use crate::list::{self, Batch, BatchWord};
-use crate::policy::Class;
-use crate::statics::Shared;
-use crate::statics::ThreadBlock;
+use super::{class_of, my_pool, slot_of, spare_of, surrender};
+use crate::list::{self, Batch, BatchWord, Slot};
+use crate::policy::{Class, ClassId};
+use crate::statics::{Shared, ThreadBlock};
 use crate::variant::Variant;
 use core::ptr;
 
@@ -78,10 +76,10 @@ unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
     // SAFETY: the block is this thread's; the hand stays below the number of classes.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        let id = (*meta).hand;
-        (*meta).hand = if id + 1 < V::CLASSES { id + 1 } else { 0 };
-        let row = class::<V>(id);
-        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let id = ClassId::<V>::new((*meta).hand);
+        (*meta).hand = id.around().number();
+        let row = id.row();
+        let slot = slot_of::<V>(id);
         if slot == asks {
             return;
         }
@@ -102,11 +100,11 @@ unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
 /// Objects in the magazines of class `id`.
 ///
 /// `id` is a class id; the thread has started.
-pub unsafe fn held<V: Variant>(id: usize) -> usize {
+pub unsafe fn held<V: Variant>(id: ClassId<V>) -> usize {
     // SAFETY: slot and spare are this thread's.
     unsafe {
-        let slot = V::slot((id + 1) * size_of::<Slot>());
-        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let slot = slot_of::<V>(id);
+        let spare = spare_of::<V>(id);
         u32::from((*slot).cap).saturating_sub((*slot).room) as usize + (*spare).unpack().count as usize
     }
 }
@@ -114,10 +112,10 @@ pub unsafe fn held<V: Variant>(id: usize) -> usize {
 /// Takes one object out of the magazines of class `id`; null if they are empty.
 ///
 /// `id` is a class id; the thread is running.
-pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
+pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
     // SAFETY: slot and spare are this thread's; objects are taken out before they are used (see the module `event`).
     unsafe {
-        let slot = V::slot((id + 1) * size_of::<Slot>());
+        let slot = slot_of::<V>(id);
         let p = (*slot).head;
         if !p.is_null() {
             (*slot).head = list::next::<V>(p);
@@ -125,7 +123,7 @@ pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
             list::keep_order();
             return p;
         }
-        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let spare = spare_of::<V>(id);
         let mut batch = (*spare).unpack();
         if batch.count == 0 {
             return ptr::null_mut();
@@ -141,11 +139,11 @@ pub unsafe fn one<V: Variant>(id: usize) -> *mut u8 {
 /// business.
 ///
 /// `id` is a class id; the thread has started.
-pub unsafe fn empty<V: Variant>(id: usize, cap: u16) {
+pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
     // SAFETY: slot and spare are this thread's; lists are taken out before they are handed on (see the module `event`).
     unsafe {
-        let slot = V::slot((id + 1) * size_of::<Slot>());
-        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let slot = slot_of::<V>(id);
+        let spare = spare_of::<V>(id);
         let current = Batch {
             head: (*slot).head,
             count: u32::from((*slot).cap) - (*slot).room,
@@ -170,7 +168,8 @@ pub unsafe fn empty<V: Variant>(id: usize, cap: u16) {
 pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
     // SAFETY: slot and batch are this thread's.
     unsafe {
-        let (id, row) = class_of::<V>(slot);
+        let id = class_of::<V>(slot);
+        let row = id.row();
         let mut cap = (*slot).cap;
         if batch.count > u32::from(cap) {
             cap = grow::<V>(slot, row, batch.count as u16);
@@ -186,7 +185,7 @@ pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
 }
 
 /// Keeps the first `keep` objects of a batch and gives the others away.
-unsafe fn cut<V: Variant>(id: usize, batch: Batch, keep: u32) -> Batch {
+unsafe fn cut<V: Variant>(id: ClassId<V>, batch: Batch, keep: u32) -> Batch {
     // SAFETY: the batch is this thread's, and longer than `keep`.
     unsafe {
         if keep == 0 {

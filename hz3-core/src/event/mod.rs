@@ -24,44 +24,66 @@ pub mod thread;
 mod vanished;
 
 use crate::heap::central::Central;
-use crate::list::Slot;
-use crate::policy::Class;
-use crate::statics::Shared;
+use crate::heap::depot::Demand;
+use crate::list::{BatchWord, Slot, SlotOffset};
+use crate::policy::{ClassId, Owner, Pool};
+use crate::statics::{Shared, ThreadBlock};
+use crate::sync::AtomicU64;
 use crate::variant::Variant;
 
-/// A class id and its row, from a slot of this thread's bank that is not the trap.
+/// The class of a slot of this thread's own row.
 ///
-/// `slot` came from `V::slot` with a tag or a lookup entry other than 0.
-unsafe fn class_of<V: Variant>(slot: *mut Slot) -> (usize, &'static Class) {
-    let id = (slot as usize - V::slot(0) as usize) / size_of::<Slot>() - 1;
-    // SAFETY: slots after the trap are the classes', in order.
-    (id, unsafe { V::classes().get_unchecked(id) })
+/// # Safety
+/// The slot came from `V::slot` with an offset that a table or a tag names, and is not the trap.
+unsafe fn class_of<V: Variant>(slot: *mut Slot) -> ClassId<V> {
+    // SAFETY: tables and tags name classes' slots and the trap (the contracts of `Variant` and `Naming`).
+    unsafe { SlotOffset::between(V::slot(SlotOffset::TRAP), slot).class() }
 }
 
-/// The class with this id.
+/// This thread's slot of a class.
+fn slot_of<V: Variant>(class: ClassId<V>) -> *mut Slot {
+    V::slot(SlotOffset::of(class))
+}
+
+/// This thread's spare magazine of a class.
 ///
-/// `id < V::CLASSES`.
-unsafe fn class<V: Variant>(id: usize) -> &'static Class {
-    // SAFETY: the caller's contract.
-    unsafe { V::classes().get_unchecked(id) }
+/// # Safety
+/// The thread has started, so that it has spares.
+unsafe fn spare_of<V: Variant>(class: ClassId<V>) -> *mut BatchWord {
+    // SAFETY: the block is this thread's, and has a spare for each class, behind that of the trap.
+    unsafe { V::Thread::spares(V::thread()).add(class.place()) }
 }
 
 /// The pool of a class of this thread's own.
 ///
-/// `id < V::CLASSES`; the thread has started.
-unsafe fn my_pool<V: Variant>(id: usize) -> usize {
+/// # Safety
+/// The thread has started, so that it has an owner.
+unsafe fn my_pool<V: Variant>(class: ClassId<V>) -> Pool<V> {
     if V::SHARDS > 1 {
         // SAFETY: the block is this thread's.
-        unsafe { thread::shard::<V>() * V::CLASSES + id }
+        Pool::of(unsafe { thread::shard::<V>() }, class)
     } else {
-        id
+        Pool::of(Owner::FIRST, class)
     }
 }
 
 /// Central of a pool.
-///
-/// `pool < V::CLASSES * V::SHARDS`.
-unsafe fn central<V: Variant>(pool: usize) -> &'static Central {
-    // SAFETY: there is one central a pool.
-    unsafe { V::shared().centrals().get_unchecked(pool) }
+fn central<V: Variant>(pool: Pool<V>) -> &'static Central {
+    // SAFETY: the statics have a central for each pool (the contract of `Variant`).
+    unsafe { V::shared().centrals().get_unchecked(pool.number()) }
+}
+
+/// The depot of a pool: as many words as batches of its class may wait there.
+fn depot_of<V: Variant>(pool: Pool<V>) -> &'static [AtomicU64] {
+    // SAFETY: the statics have a depot for each pool (the contract of `Variant`); the range ends with the words.
+    unsafe {
+        let words = V::shared().depot(pool.number());
+        words.get_unchecked(..usize::from(pool.row().depot).min(words.len()))
+    }
+}
+
+/// Whether somebody takes from that depot.
+fn demand_of<V: Variant>(pool: Pool<V>) -> &'static Demand {
+    // SAFETY: as for the depot.
+    unsafe { V::shared().demand(pool.number()) }
 }

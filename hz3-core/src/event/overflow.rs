@@ -1,13 +1,9 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::thread;
-use super::{class_of, foreign, magazine, my_pool, owners, pressure, surrender};
-use crate::list::Slot;
-use crate::list::{self, Batch, BatchWord};
+use super::{class_of, foreign, magazine, my_pool, owners, pressure, spare_of, surrender, thread};
+use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::statics::State;
-use crate::statics::ThreadBlock;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Stats, Variant};
 use core::ptr;
 
 /// Frees `p`, whose slot had no room; the slot's room has wrapped around.
@@ -19,7 +15,7 @@ pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot is this thread's.
     unsafe {
         (*slot).room = 0;
-        if slot == V::slot(0) {
+        if slot == V::slot(SlotOffset::TRAP) {
             return foreign::free::<V>(p);
         }
         put::<V>(p, slot);
@@ -32,7 +28,8 @@ pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
 pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot and the block are this thread's; the object is the caller's and goes to exactly one place.
     unsafe {
-        let (id, row) = class_of::<V>(slot);
+        let id = class_of::<V>(slot);
+        let row = id.row();
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
@@ -71,7 +68,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         list::keep_order();
         if V::POLICY.cache.magazines > 1 {
             // The list that was filled just now stays; the older one goes.
-            let spare = V::Thread::spares(V::thread()).add(id + 1);
+            let spare = spare_of::<V>(id);
             let older = (*spare).unpack();
             *spare = BatchWord::NONE;
             list::keep_order();

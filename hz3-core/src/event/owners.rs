@@ -6,41 +6,42 @@
 //! left of it are runs with objects of the program's, which a later thread of the owner finds again: owners with the
 //! fewest threads are joined first, and of these the one with the lowest number.
 
-use super::{central, class, thread};
+use super::{central, depot_of, thread};
 use crate::heap::depot;
 use crate::list;
+use crate::policy::{ClassId, Owner, Pool};
 use crate::statics::{Shared, State, ThreadBlock};
 use crate::variant::{Room, Variant};
 use core::ptr;
 
-/// Whether the owner of a pool has threads; where there is one owner, it is all threads'.
+/// Whether an owner has threads; where there is one owner, it is all threads'.
 #[inline]
-pub fn lives<V: Variant>(pool: usize) -> bool {
-    V::SHARDS == 1 || V::shared().threads().owners.has_threads(pool / V::CLASSES)
+pub fn lives<V: Variant>(owner: Owner<V>) -> bool {
+    V::SHARDS == 1 || V::shared().threads().owners.has_threads(owner.number())
 }
 
 /// Gives a list of objects back to its runs.
 ///
 /// The objects are the caller's and of this pool.
-pub unsafe fn to_runs<V: Variant>(pool: usize, head: *mut u8) {
+pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
     // Asked under the lock of the pool, which the owner's last thread takes later to release what is empty: so either it
     // finds a run that was kept, or none is.
     let keep = || {
-        if lives::<V>(pool) {
+        if lives::<V>(pool.owner()) {
             V::POLICY.depot.empty_runs
         } else {
             0
         }
     };
     // SAFETY: the caller's contract.
-    unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES), head, keep) }
+    unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), pool.row(), head, keep) }
 }
 
 /// Gives one object back to its run.
 ///
 /// # Safety
 /// The object is the caller's and of this pool.
-pub unsafe fn one_to_runs<V: Variant>(pool: usize, p: *mut u8) {
+pub unsafe fn one_to_runs<V: Variant>(pool: Pool<V>, p: *mut u8) {
     // SAFETY: the caller's contract: a list of one.
     unsafe {
         list::set_next::<V>(p, ptr::null_mut());
@@ -49,20 +50,16 @@ pub unsafe fn one_to_runs<V: Variant>(pool: usize, p: *mut u8) {
 }
 
 /// An owner has lost its last thread: what waits for it goes back to its runs, and its empty runs to the page heap.
-///
-/// `owner < V::SHARDS`.
 #[cold]
 #[inline(never)]
-pub unsafe fn clear<V: Variant>(owner: usize) {
-    for id in 0..V::CLASSES {
-        let pool = owner * V::CLASSES + id;
-        // SAFETY: pools are below their number; a depot hands each batch to one taker.
-        unsafe {
-            while let Some(batch) = depot::take(V::shared().depot(pool)) {
-                to_runs::<V>(pool, batch.head);
-            }
-            central::<V>(pool).release_empty::<V>(V::shared().heap(), class::<V>(id));
+pub fn clear<V: Variant>(owner: Owner<V>) {
+    for id in ClassId::all() {
+        let pool = Pool::of(owner, id);
+        while let Some(batch) = depot::take(depot_of::<V>(pool)) {
+            // SAFETY: a depot hands each batch to one taker.
+            unsafe { to_runs::<V>(pool, batch.head) };
         }
+        central::<V>(pool).release_empty::<V>(V::shared().heap(), id.row());
     }
 }
 

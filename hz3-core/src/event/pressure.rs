@@ -9,17 +9,13 @@
 //! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
 //! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
-use super::thread;
-use super::{central, class, my_pool, relief};
+use super::{central, my_pool, relief, thread};
 use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
 use crate::os;
-use crate::policy::Class;
-use crate::statics::Shared;
-use crate::statics::State;
-use crate::statics::ThreadBlock;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::policy::{Class, ClassId, Owner, Pool};
+use crate::statics::{Shared, State, ThreadBlock};
+use crate::variant::{Kind, Stats, Variant};
 
 /// Rounds that a request waits for others; each is twice as long as the one before: 51 ms in all, enough for threads that
 /// would answer but wait for a processor, sixteen to each.
@@ -256,7 +252,7 @@ fn wait<V: Variant>(attempt: Attempt<'_>) -> bool {
 /// `errno` set, if there is none of these either.
 ///
 /// `id` is a class id, `row` its class.
-pub unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
+pub unsafe fn carve<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
     let some = |batch: Batch| (batch.count > 0).then_some(batch);
     // SAFETY: the caller's contract; the batch is ours.
     unsafe {
@@ -273,12 +269,11 @@ pub unsafe fn carve<V: Variant>(id: usize, row: &Class, want: u32) -> Batch {
         }
         // One object of another owner's is as good as one of ours; a list of them would not be.
         let pressure = &V::shared().heap().pressure;
-        for other in id..V::CLASSES {
-            for shard in 0..V::SHARDS {
-                let pool = shard * V::CLASSES + other;
-                let batch = central::<V>(pool).take::<V>(V::shared().heap(), Reach::Held, pool, class::<V>(other), 1);
+        for other in id.and_larger() {
+            for pool in Owner::all().map(|owner| Pool::of(owner, other)) {
+                let batch = central::<V>(pool).take::<V>(V::shared().heap(), Reach::Held, pool, other.row(), 1);
                 if batch.count > 0 {
-                    let larger = u64::from(other > id);
+                    let larger = u64::from(other != id);
                     pressure.count(Reliefs { larger, ..NO_COUNT });
                     return batch;
                 }

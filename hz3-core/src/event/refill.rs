@@ -1,16 +1,11 @@
 //! `malloc` found an empty list.
 
-use super::thread;
-use super::{borrow, class_of, magazine, my_pool, pressure};
+use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, spare_of, thread};
 use crate::heap::depot;
-use crate::list::Slot;
-use crate::list::{self, Batch, BatchWord};
-use crate::policy::Class;
-use crate::statics::Shared;
+use crate::list::{self, Batch, BatchWord, Slot};
+use crate::policy::ClassId;
 use crate::statics::State;
-use crate::statics::ThreadBlock;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Stats, Variant};
 
 /// Allocates `n` bytes from the slot's class, whose list is empty.
 ///
@@ -20,7 +15,8 @@ use crate::variant::{Kind, Stats};
 pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
     // SAFETY: the slot and the block are this thread's; a batch taken anywhere is ours alone.
     unsafe {
-        let (id, row) = class_of::<V>(slot);
+        let id = class_of::<V>(slot);
+        let row = id.row();
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
@@ -37,7 +33,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Refill);
-        let mut batch = stored::<V>(id, row);
+        let mut batch = stored::<V>(id);
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
             let cap = (*slot).cap;
@@ -66,11 +62,11 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
 }
 
 /// A batch from the spare magazine or the depot; empty if neither has one.
-unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
+unsafe fn stored<V: Variant>(id: ClassId<V>) -> Batch {
     // SAFETY: the spare is this thread's; the depot hands each batch to one taker.
     unsafe {
         if V::POLICY.cache.magazines > 1 {
-            let spare = V::Thread::spares(V::thread()).add(id + 1);
+            let spare = spare_of::<V>(id);
             let batch = (*spare).unpack();
             if batch.count > 0 {
                 *spare = BatchWord::NONE;
@@ -80,12 +76,11 @@ unsafe fn stored<V: Variant>(id: usize, row: &Class) -> Batch {
             }
         }
         let pool = my_pool::<V>(id);
-        let (words, demand) = (V::shared().depot(pool), V::shared().demand(pool));
-        let batch = depot::take(words.get_unchecked(..usize::from(row.depot).min(words.len())));
+        let batch = depot::take(depot_of::<V>(pool));
         if batch.is_some() {
             V::Stats::count::<V>(Kind::FromDepot);
         }
-        demand.taken();
+        demand_of::<V>(pool).taken();
         batch.unwrap_or(Batch::EMPTY)
     }
 }

@@ -3,13 +3,12 @@
 //! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
 //! object was cached comes free, and no other cache starts anew.
 
-use super::{central, class, magazine, my_pool, owners, surrender, thread};
+use super::{central, demand_of, depot_of, magazine, my_pool, owners, slot_of, spare_of, surrender, thread};
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
-use crate::list::Slot;
 use crate::list::{self, Batch, BatchWord};
 use crate::os;
-use crate::statics::ThreadBlock;
+use crate::policy::{ClassId, Pool};
 use crate::statics::{Shared, State};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::{ptr, slice};
@@ -24,8 +23,8 @@ pub unsafe fn relieve<V: Variant>() -> usize {
     unsafe {
         let mut bytes = drain_depots::<V>();
         if thread::state::<V>() == State::Running {
-            for id in 0..V::CLASSES {
-                bytes += magazine::held::<V>(id) * class::<V>(id).size as usize;
+            for id in ClassId::all() {
+                bytes += magazine::held::<V>(id) * id.row().size as usize;
             }
             thread::flush::<V>();
             drain_depots::<V>();
@@ -37,9 +36,8 @@ pub unsafe fn relieve<V: Variant>() -> usize {
 
 /// Gives all empty runs back to the page heap.
 fn release_empty<V: Variant>() {
-    for pool in 0..V::CLASSES * V::SHARDS {
-        // SAFETY: pools are below their number.
-        unsafe { central::<V>(pool).release_empty::<V>(V::shared().heap(), class::<V>(pool % V::CLASSES)) };
+    for pool in Pool::all() {
+        central::<V>(pool).release_empty::<V>(V::shared().heap(), pool.row());
     }
 }
 
@@ -60,11 +58,11 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
     unsafe {
         if thread::state::<V>() == State::Running {
             V::Room::flush::<V>();
-            for id in 0..V::CLASSES {
+            for id in ClassId::all() {
                 bytes += drain_magazines::<V>(id, segment);
             }
         }
-        for pool in 0..V::CLASSES * V::SHARDS {
+        for pool in Pool::all() {
             bytes += drain_depot::<V>(pool, segment);
         }
         release_empty::<V>();
@@ -75,12 +73,12 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
 /// Gives back what class `id`'s magazines hold of the segment.
 ///
 /// `id` is a class id; the thread is running.
-unsafe fn drain_magazines<V: Variant>(id: usize, segment: *const Segment) -> usize {
+unsafe fn drain_magazines<V: Variant>(id: ClassId<V>, segment: *const Segment) -> usize {
     // SAFETY: slot and spare are this thread's; lists are taken out before they are looked through (see the module
     // `event`).
     unsafe {
-        let slot = V::slot((id + 1) * size_of::<Slot>());
-        let spare = V::Thread::spares(V::thread()).add(id + 1);
+        let slot = slot_of::<V>(id);
+        let spare = spare_of::<V>(id);
         let cap = u32::from((*slot).cap);
         let mut current = Batch {
             head: (*slot).head,
@@ -104,11 +102,11 @@ unsafe fn drain_magazines<V: Variant>(id: usize, segment: *const Segment) -> usi
 /// Gives back what a pool's depot holds of the segment.
 ///
 /// `pool` is below the number of pools.
-unsafe fn drain_depot<V: Variant>(pool: usize, segment: *const Segment) -> usize {
+unsafe fn drain_depot<V: Variant>(pool: Pool<V>, segment: *const Segment) -> usize {
     let mut bytes = 0;
     // SAFETY: the caller's contract; the depot hands each batch to one taker, who gives it away.
     unsafe {
-        for word in V::shared().depot(pool) {
+        for word in depot_of::<V>(pool) {
             let Some(mut batch) = depot::take(slice::from_ref(word)) else {
                 continue;
             };
@@ -151,23 +149,23 @@ unsafe fn extract<V: Variant>(batch: &mut Batch, segment: *const Segment) -> Bat
 /// Gives a batch back to its runs. Returns its bytes.
 ///
 /// The batch is the caller's, and of this pool.
-unsafe fn give<V: Variant>(pool: usize, batch: Batch) -> usize {
+unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
     // SAFETY: the caller's contract.
     unsafe {
         if batch.count > 0 {
             owners::to_runs::<V>(pool, batch.head);
         }
-        batch.count as usize * class::<V>(pool % V::CLASSES).size as usize
+        batch.count as usize * pool.row().size as usize
     }
 }
 
 /// Empties all depots. Returns the bytes of their objects.
 pub unsafe fn drain_depots<V: Variant>() -> usize {
     let mut bytes = 0;
-    for pool in 0..V::CLASSES * V::SHARDS {
+    for pool in Pool::all() {
         // SAFETY: pools are below their number.
         unsafe {
-            if V::shared().demand(pool).clear() {
+            if demand_of::<V>(pool).clear() {
                 bytes += empty_depot::<V>(pool);
             }
         }
@@ -178,12 +176,12 @@ pub unsafe fn drain_depots<V: Variant>() -> usize {
 /// Empties a depot. Returns the bytes of its objects.
 ///
 /// `pool` is a pool's number.
-pub unsafe fn empty_depot<V: Variant>(pool: usize) -> usize {
+pub unsafe fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
     let mut bytes = 0;
     // SAFETY: the depot hands each batch to one taker, who gives it away.
     unsafe {
-        let row = class::<V>(pool % V::CLASSES);
-        while let Some(batch) = depot::take(V::shared().depot(pool)) {
+        let row = pool.row();
+        while let Some(batch) = depot::take(depot_of::<V>(pool)) {
             bytes += batch.count as usize * row.size as usize;
             central::<V>(pool).give::<V>(V::shared().heap(), row, batch.head);
         }
@@ -193,10 +191,10 @@ pub unsafe fn empty_depot<V: Variant>(pool: usize) -> usize {
 
 /// Empties the depots from which nobody has taken since this was last called.
 pub fn empty_resting<V: Variant>() {
-    for pool in 0..V::CLASSES * V::SHARDS {
+    for pool in Pool::all() {
         // SAFETY: pools are below their number.
         unsafe {
-            if V::shared().demand(pool).rests() {
+            if demand_of::<V>(pool).rests() {
                 empty_depot::<V>(pool);
             }
         }

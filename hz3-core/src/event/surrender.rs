@@ -1,29 +1,29 @@
 //! A batch leaves its thread.
 
-use super::{class, owners, relief};
+use super::{demand_of, depot_of, owners, relief};
 use crate::heap::depot;
 use crate::list::Batch;
+use crate::policy::Pool;
 use crate::statics::Shared;
-use crate::variant::Variant;
-use crate::variant::{Kind, Stats};
+use crate::variant::{Kind, Stats, Variant};
 
 /// Gives a batch to the depot of its pool, or, where that is full or the owner has no threads, object by object to its
 /// runs.
 ///
 /// The batch is the caller's, not empty, and of this pool.
-pub unsafe fn surrender<V: Variant>(pool: usize, batch: Batch) {
+pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: the caller's contract.
     unsafe {
-        let row = class::<V>(pool % V::CLASSES);
-        let (words, demand) = (V::shared().depot(pool), V::shared().demand(pool));
-        let words = words.get_unchecked(..usize::from(row.depot).min(words.len()));
+        let (words, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));
         let stored = if demand.is_closed() {
             false
         } else if V::SHARDS == 1 {
             depot::put(words, batch)
         } else {
             let owners = &V::shared().threads().owners;
-            owners.put(pool / V::CLASSES, words, batch, |b| owners::to_runs::<V>(pool, b.head))
+            owners.put(pool.owner().number(), words, batch, |b| {
+                owners::to_runs::<V>(pool, b.head)
+            })
         };
         if stored {
             demand.stored();

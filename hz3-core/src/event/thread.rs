@@ -1,17 +1,14 @@
 //! A thread's start and its end.
 
 use super::{helper, magazine, owners};
-use crate::list;
-use crate::list::Slot;
+use crate::list::{self, Slot, SlotOffset};
 use crate::os::{self, Access};
-use crate::statics::Shared;
-use crate::statics::{Meta, ThreadBlock};
-use crate::variant::Variant;
-use crate::variant::{Kind, Room, Stats};
+use crate::policy::{ClassId, Owner};
+use crate::statics::{Meta, Shared, State, ThreadBlock};
+use crate::variant::{Kind, Room, Stats, Variant};
 use core::ffi::c_void;
 use core::ptr;
 
-use crate::statics::State;
 /// Whether this thread may use its caches.
 #[inline]
 pub unsafe fn state<V: Variant>() -> State {
@@ -21,9 +18,9 @@ pub unsafe fn state<V: Variant>() -> State {
 
 /// The owner that this thread is one of.
 #[inline]
-pub unsafe fn shard<V: Variant>() -> usize {
-    // SAFETY: the block is this thread's.
-    unsafe { (*V::Thread::meta(V::thread())).shard as usize }
+pub unsafe fn shard<V: Variant>() -> Owner<V> {
+    // SAFETY: the block is this thread's; its owner was one of the first `Owner::COUNT` when it was chosen.
+    unsafe { Owner::new((*V::Thread::meta(V::thread())).shard as usize) }
 }
 
 /// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::OwnerRing`].
@@ -57,10 +54,9 @@ pub unsafe fn start<V: Variant>() {
                 return;
             }
         };
-        let shard = threads.link(meta, V::SHARDS);
-        (*meta).shard = shard as u32;
-        V::Room::settle::<V>(block, shard);
-        let bank = V::slot(0);
+        threads.link(meta, Owner::<V>::COUNT);
+        V::Room::settle::<V>(block, shard::<V>());
+        let bank = V::slot(SlotOffset::TRAP);
         (*meta).growth = V::GROWTH;
         (*meta).desertions = threads.owners.desertions();
         (*meta).epoch = V::shared().heap().pressure.epoch();
@@ -146,7 +142,7 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     unsafe {
         flush::<V>();
         (*meta).state = State::Uncached;
-        for id in 0..V::CLASSES {
+        for id in ClassId::all() {
             // The rooms of a thread without caches are 0, so that every operation is an event.
             magazine::empty::<V>(id, 0);
         }
@@ -154,7 +150,7 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
         V::Room::leave::<V>(V::thread());
         unmap_room::<V>(meta);
         if deserted && V::SHARDS > 1 {
-            owners::clear::<V>((*meta).shard as usize);
+            owners::clear::<V>(shard::<V>());
         }
         if V::POLICY.purge.at_thread_exit {
             V::shared().heap().purge_to(&V::POLICY, 0);
@@ -188,7 +184,7 @@ pub unsafe fn flush<V: Variant>() {
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        for id in 0..V::CLASSES {
+        for id in ClassId::all() {
             magazine::empty::<V>(id, 0);
         }
         (*meta).growth = V::GROWTH;

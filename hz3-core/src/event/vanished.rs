@@ -2,7 +2,7 @@
 
 use super::owners;
 use crate::list::{self, Batch};
-use crate::policy::{Naming, tag_of};
+use crate::policy::{ClassId, Naming, Owner, Pool, tag_of};
 use crate::statics::Vanished;
 use crate::variant::{Room, Variant};
 
@@ -18,10 +18,10 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
                 at = (*at).next;
                 continue;
             }
-            let shard = (*at).shard as usize;
-            for id in 0..V::CLASSES {
-                give::<V>(shard, id, (*(*at).bank.add(id + 1)).head);
-                give::<V>(shard, id, (*(*at).spares.add(id + 1)).unpack().head);
+            let mine = Owner::new((*at).shard as usize);
+            for id in ClassId::all() {
+                give::<V>(mine, id, (*(*at).bank.add(id.place())).head);
+                give::<V>(mine, id, (*(*at).spares.add(id.place())).unpack().head);
             }
             V::Room::take_back::<V>(at, |owner, id, head| give::<V>(owner, id, head));
             let next = (*at).next;
@@ -29,17 +29,16 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
             at = next;
         }
     }
-    for (owner, deserted) in vanished.deserted.iter().enumerate().take(V::SHARDS) {
+    for (owner, deserted) in Owner::all().zip(&vanished.deserted) {
         if *deserted && V::SHARDS > 1 {
-            // SAFETY: the owner is one of the variant's.
-            unsafe { owners::clear::<V>(owner) };
+            owners::clear::<V>(owner);
         }
     }
 }
 
 /// Gives a list of another thread's back to its runs, up to the first object that cannot be one of this pool.
-unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
-    let tag = V::Route::tag::<V>(owner, id);
+unsafe fn give<V: Variant>(owner: Owner<V>, id: ClassId<V>, head: *mut u8) {
+    let tag = V::Route::tag(owner, id);
     let mut sound = Batch::EMPTY;
     let mut p = head;
     // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
@@ -52,7 +51,7 @@ unsafe fn give<V: Variant>(owner: usize, id: usize, head: *mut u8) {
             p = following;
         }
         if sound.count > 0 {
-            owners::to_runs::<V>(owner * V::CLASSES + id, sound.head);
+            owners::to_runs::<V>(Pool::of(owner, id), sound.head);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::segment::{GONE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, depot};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
-use crate::policy::{Class, Naming, Shape, Space, Tag};
+use crate::policy::{Class, Naming, Pool, Shape, Space, Tag};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -70,7 +70,7 @@ impl Central {
     /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
     /// `pool` is this central's, `class` its class.
-    pub unsafe fn take<S: Shape>(&self, heap: &Heap, reach: Reach, pool: usize, class: &Class, want: u32) -> Batch {
+    pub unsafe fn take<S: Shape>(&self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
@@ -258,7 +258,7 @@ unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Bat
 
 impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
-    unsafe fn open<S: Shape>(&mut self, heap: &Heap, reach: Reach, pool: usize, class: &Class) -> *mut Run {
+    unsafe fn open<S: Shape>(&mut self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class) -> *mut Run {
         let least = (class.size as usize).div_ceil(PAGE);
         let taken = heap.locked(|h| h.take(&S::POLICY, reach, least, class.run_pages as usize, 1));
         let Some(t) = taken else {
@@ -266,7 +266,7 @@ impl Runs {
         };
         // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
         unsafe {
-            let run = Segment::open_run(t.segment, t.span, pool as u16);
+            let run = Segment::open_run(t.segment, t.span, pool.number() as u16);
             let bytes = t.span.len * PAGE;
             let (shift, capacity) = if t.span.len == class.run_pages as usize {
                 let color = self.color % u32::from(class.colors.max(1));
@@ -277,7 +277,7 @@ impl Runs {
             };
             (*run).shift = (shift / 16) as u16;
             (*run).capacity = capacity as u16;
-            let tag = S::Route::tag::<S>(pool / S::CLASSES, pool % S::CLASSES);
+            let tag = S::Route::tag::<S>(pool.owner(), pool.class());
             set_tags::<S>(Run::base(run), t.span.len, tag);
             self.runs += 1;
             self.empty += 1;

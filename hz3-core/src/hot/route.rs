@@ -4,20 +4,9 @@
 //! form that this file's answer finds fastest. Tag 0 names none: it leads to the trap.
 
 use crate::event;
-use crate::list::{self, Slot};
-use crate::policy::{Naming, Shape};
+use crate::list::{self, Slot, SlotOffset};
+use crate::policy::{ClassId, Naming, Owner, Shape};
 use crate::variant::{Route, Variant};
-
-/// Byte offset of a class's slot in a row of slots.
-#[inline(always)]
-const fn offset(class: usize) -> usize {
-    (class + 1) * size_of::<Slot>()
-}
-
-#[inline(always)]
-const fn class_at(offset: usize) -> usize {
-    offset / size_of::<Slot>() - 1
-}
 
 /// The same slot, of which the optimizer does not know that it has just looked at it. Emits nothing.
 #[inline(always)]
@@ -41,25 +30,32 @@ unsafe fn push<V: Variant>(slot: *mut Slot, p: *mut u8) {
     }
 }
 
+/// What a tag says of the place in a row, where the owner's number stands above it.
+#[inline(always)]
+const fn in_row<S: Shape>(tag: usize) -> SlotOffset {
+    SlotOffset::new(tag & ((1 << S::BIN_BITS) - 1))
+}
+
 /// The freeing thread's: a tag is the offset of a slot in the thread's block.
 pub struct Adopt;
 
 impl Naming for Adopt {
     #[inline(always)]
-    fn tag<S: Shape>(_: usize, class: usize) -> usize {
-        offset(class)
+    fn tag<S: Shape>(_: Owner<S>, class: ClassId<S>) -> usize {
+        SlotOffset::of(class).bytes()
     }
 
     #[inline(always)]
-    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
-        (0, class_at(tag))
+    unsafe fn pool<S: Shape>(tag: usize) -> (Owner<S>, ClassId<S>) {
+        // SAFETY: the tag is the offset of a class's slot, as `tag` gives no other.
+        (Owner::FIRST, unsafe { SlotOffset::new(tag).class() })
     }
 }
 
 impl Route for Adopt {
     #[inline(always)]
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
-        let slot = V::slot(tag);
+        let slot = V::slot(SlotOffset::new(tag));
         // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
         unsafe {
             let (room, full) = (*slot).room.overflowing_sub(1);
@@ -78,20 +74,21 @@ pub struct OwnerBank;
 
 impl Naming for OwnerBank {
     #[inline(always)]
-    fn tag<S: Shape>(owner: usize, class: usize) -> usize {
-        (owner << S::BIN_BITS) + offset(class)
+    fn tag<S: Shape>(owner: Owner<S>, class: ClassId<S>) -> usize {
+        SlotOffset::in_bank(owner, class).bytes()
     }
 
     #[inline(always)]
-    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
-        (tag >> S::BIN_BITS, class_at(tag & ((1 << S::BIN_BITS) - 1)))
+    unsafe fn pool<S: Shape>(tag: usize) -> (Owner<S>, ClassId<S>) {
+        // SAFETY: `tag` has put together an owner's number and the offset of a class's slot, which is below 2^BIN_BITS.
+        unsafe { (Owner::new(tag >> S::BIN_BITS), in_row::<S>(tag).class()) }
     }
 }
 
 impl Route for OwnerBank {
     #[inline(always)]
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
-        let slot = V::bank_slot(tag);
+        let slot = V::bank_slot(SlotOffset::new(tag));
         // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
         unsafe {
             if (*slot).room == 0 {
@@ -111,13 +108,14 @@ pub struct OwnerRing;
 
 impl Naming for OwnerRing {
     #[inline(always)]
-    fn tag<S: Shape>(owner: usize, class: usize) -> usize {
-        ((owner + 1) << S::BIN_BITS) + offset(class)
+    fn tag<S: Shape>(owner: Owner<S>, class: ClassId<S>) -> usize {
+        owner.shifted_from_one() + SlotOffset::of(class).bytes()
     }
 
     #[inline(always)]
-    fn pool<S: Shape>(tag: usize) -> (usize, usize) {
-        ((tag >> S::BIN_BITS) - 1, class_at(tag & ((1 << S::BIN_BITS) - 1)))
+    unsafe fn pool<S: Shape>(tag: usize) -> (Owner<S>, ClassId<S>) {
+        // SAFETY: as for `OwnerBank`, with owners counted from 1 on.
+        unsafe { (Owner::new((tag >> S::BIN_BITS) - 1), in_row::<S>(tag).class()) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the generator decides: the classes, the numbers that events and the heap read, and what page tags look like.
 
 mod class;
+mod id;
 pub mod knobs;
 mod link;
 mod naming;
@@ -10,6 +11,7 @@ mod space;
 mod tag;
 
 pub use class::Class;
+pub use id::{ClassId, Owner, Pool};
 pub use knobs::Policy;
 pub use link::{Link, Plain};
 pub use naming::Naming;

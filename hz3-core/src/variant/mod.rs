@@ -8,7 +8,7 @@ pub use choice::{Above, Miss, Operations, Prefetch, Route};
 pub use room::Room;
 pub use stats::{Counter, KINDS, Kind, Stats};
 
-use crate::list::Slot;
+use crate::list::{Slot, SlotOffset};
 use crate::policy::Shape;
 use crate::statics::Shared;
 use crate::statics::block::ThreadBlock;
@@ -18,8 +18,7 @@ use crate::statics::layout::Layout;
 ///
 /// # Safety
 /// The implementor (the generator) promises: `fine` answers every size `0..=FINE_MAX` and `coarse` every size up to
-/// `LARGEST` with the slot offset of a class that holds it; slot offsets are `(class + 1) * size_of::<Slot>()` and lie in
-/// the thread block's bank; the last of `classes` is of `LARGEST` bytes; the statics are used by this variant alone; `slot`
+/// `LARGEST` with the slot offset of a class that holds it; slot offsets lie in the thread block's bank; the last of `classes` is of `LARGEST` bytes; the statics are used by this variant alone; `slot`
 /// and `thread` point into this thread's block, which is zero when the thread starts.
 pub unsafe trait Variant: Shape<Route: Route> + Operations {
     /// What a thread keeps for other owners; of the same name as its `Route`.
@@ -53,21 +52,21 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     /// Slot offset of size class `[granule]`, granules of 16 bytes.
     ///
     /// `granule <= FINE_MAX / 16`.
-    unsafe fn fine(granule: usize) -> usize;
+    unsafe fn fine(granule: usize) -> SlotOffset;
     /// Slot offset from the coarse table.
     ///
     /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
-    unsafe fn coarse(index: usize) -> usize;
+    unsafe fn coarse(index: usize) -> SlotOffset;
     /// One counter for each kind of event; empty where events are not counted.
     fn counters() -> &'static [Counter];
     /// Where everything lies, for a reader outside of the process.
     fn layout() -> &'static Layout;
     /// The statics.
     fn shared() -> &'static Self::Shared;
-    /// This thread's slot at a byte offset of its own row.
-    fn slot(offset: usize) -> *mut Slot;
-    /// This thread's slot at a byte offset of its bank of all rows; the same where there is one row.
-    fn bank_slot(offset: usize) -> *mut Slot;
+    /// This thread's slot at an offset in its own row.
+    fn slot(offset: SlotOffset) -> *mut Slot;
+    /// This thread's slot at an offset in its bank of all rows; the same where there is one row.
+    fn bank_slot(offset: SlotOffset) -> *mut Slot;
     /// The bank of threads that have none: zeroes that nobody writes. Null where banks are inside of blocks.
     fn trap() -> *mut Slot;
     /// This thread's block.

@@ -1,6 +1,7 @@
 //! What a thread keeps for other owners.
 
 use super::Variant;
+use crate::policy::{ClassId, Owner};
 use crate::statics::Meta;
 
 /// What a thread keeps for other owners, in a mapping of its own outside of its block. The types that answer stand in
@@ -23,8 +24,8 @@ pub trait Room: 'static {
     /// The thread is one of this owner's from now on.
     ///
     /// # Safety
-    /// `block` is this thread's, and has its mapping; `shard < V::SHARDS`.
-    unsafe fn settle<V: Variant>(block: *mut V::Thread, shard: usize);
+    /// `block` is this thread's, and has its mapping.
+    unsafe fn settle<V: Variant>(block: *mut V::Thread, owner: Owner<V>);
 
     /// Gives away all that this thread keeps for other owners.
     ///
@@ -49,5 +50,5 @@ pub trait Room: 'static {
     ///
     /// # Safety
     /// `meta` is that thread's; what it leads to is as that thread left it, and nobody else knows it.
-    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(usize, usize, *mut u8));
+    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(Owner<V>, ClassId<V>, *mut u8));
 }

@@ -1,5 +1,6 @@
 //! Freed objects are the freeing thread's: there are no other owners, and nothing is kept for them.
 
+use crate::policy::{ClassId, Owner};
 use crate::statics::Meta;
 use crate::variant::{Room, Variant};
 
@@ -13,7 +14,7 @@ impl Room for Adopt {
 
     unsafe fn attach<V: Variant>(_: *mut V::Thread, _: *mut u8) {}
 
-    unsafe fn settle<V: Variant>(_: *mut V::Thread, _: usize) {}
+    unsafe fn settle<V: Variant>(_: *mut V::Thread, _: Owner<V>) {}
 
     unsafe fn flush<V: Variant>() {}
 
@@ -21,5 +22,5 @@ impl Room for Adopt {
 
     unsafe fn leave<V: Variant>(_: *mut V::Thread) {}
 
-    unsafe fn take_back<V: Variant>(_: *const Meta, _: impl Fn(usize, usize, *mut u8)) {}
+    unsafe fn take_back<V: Variant>(_: *const Meta, _: impl Fn(Owner<V>, ClassId<V>, *mut u8)) {}
 }

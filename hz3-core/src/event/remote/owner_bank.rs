@@ -1,9 +1,9 @@
 //! A bank: a row of slots for each owner, the thread's own among them, and its spare magazines behind.
 
-use crate::event::{class, foreign, overflow, owners, pressure, surrender, thread};
-use crate::list::{self, Batch, BatchWord, Slot};
+use crate::event::{foreign, overflow, owners, pressure, surrender, thread};
+use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::os::PAGE;
-use crate::policy::Naming;
+use crate::policy::{ClassId, Naming, Owner, Pool};
 use crate::statics::{Meta, State, ThreadBlock};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::ptr;
@@ -13,12 +13,12 @@ pub struct OwnerBank;
 
 /// Bytes of all rows.
 fn rows<V: Variant>() -> usize {
-    V::SHARDS << V::BIN_BITS
+    Owner::<V>::COUNT << V::BIN_BITS
 }
 
 impl Room for OwnerBank {
     fn bytes<V: Variant>() -> usize {
-        rows::<V>() + (V::CLASSES + 1) * size_of::<BatchWord>()
+        rows::<V>() + (ClassId::<V>::COUNT + 1) * size_of::<BatchWord>()
     }
 
     unsafe fn attach<V: Variant>(block: *mut V::Thread, body: *mut u8) {
@@ -29,9 +29,15 @@ impl Room for OwnerBank {
         }
     }
 
-    unsafe fn settle<V: Variant>(block: *mut V::Thread, shard: usize) {
+    unsafe fn settle<V: Variant>(block: *mut V::Thread, owner: Owner<V>) {
         // SAFETY: the caller's block; the row of one of the owners is in its bank.
-        unsafe { V::Thread::point(block, V::bank_slot(shard << V::BIN_BITS), V::bank_slot(0)) }
+        unsafe {
+            V::Thread::point(
+                block,
+                V::bank_slot(SlotOffset::of_row(owner)),
+                V::bank_slot(SlotOffset::TRAP),
+            )
+        }
     }
 
     unsafe fn flush<V: Variant>() {
@@ -41,7 +47,7 @@ impl Room for OwnerBank {
 
     unsafe fn forsake<V: Variant>() {
         // SAFETY: the caller's contract.
-        unsafe { flush_rows::<V>(|owner| !owners::lives::<V>(owner * V::CLASSES)) }
+        unsafe { flush_rows::<V>(|owner| !owners::lives::<V>(owner)) }
     }
 
     unsafe fn leave<V: Variant>(block: *mut V::Thread) {
@@ -49,13 +55,13 @@ impl Room for OwnerBank {
         unsafe { V::Thread::point(block, V::trap(), V::trap()) }
     }
 
-    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(usize, usize, *mut u8)) {
+    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(Owner<V>, ClassId<V>, *mut u8)) {
         // SAFETY: the caller's contract: the body is the thread's bank, and nobody else's.
         unsafe {
-            let mine = (*meta).shard as usize;
-            for owner in (0..V::SHARDS).filter(|&owner| owner != mine) {
-                for id in 0..V::CLASSES {
-                    let slot: *const Slot = (*meta).body.add(V::Route::tag::<V>(owner, id)).cast();
+            let mine = Owner::new((*meta).shard as usize);
+            for owner in Owner::all().filter(|&owner| owner != mine) {
+                for id in ClassId::all() {
+                    let slot: *const Slot = (*meta).body.add(SlotOffset::in_bank(owner, id).bytes()).cast();
                     give(owner, id, (*slot).head);
                 }
             }
@@ -67,13 +73,13 @@ impl Room for OwnerBank {
 ///
 /// # Safety
 /// This thread is running.
-unsafe fn flush_rows<V: Variant>(meant: impl Fn(usize) -> bool) {
+unsafe fn flush_rows<V: Variant>(meant: impl Fn(Owner<V>) -> bool) {
     // SAFETY: rows are this thread's; lists are taken out before they are handed on.
     unsafe {
         let mine = thread::shard::<V>();
-        for owner in (0..V::SHARDS).filter(|&owner| owner != mine && meant(owner)) {
-            for id in 0..V::CLASSES {
-                let slot = V::bank_slot(V::Route::tag::<V>(owner, id));
+        for owner in Owner::all().filter(|&owner| owner != mine && meant(owner)) {
+            for id in ClassId::all() {
+                let slot = V::bank_slot(SlotOffset::in_bank(owner, id));
                 let batch = Batch {
                     head: (*slot).head,
                     count: u32::from((*slot).cap) - (*slot).room,
@@ -85,7 +91,7 @@ unsafe fn flush_rows<V: Variant>(meant: impl Fn(usize) -> bool) {
                 (*slot).cap = 0;
                 (*slot).room = 0;
                 list::keep_order();
-                surrender::surrender::<V>(owner * V::CLASSES + id, batch);
+                surrender::surrender::<V>(Pool::of(owner, id), batch);
             }
         }
     }
@@ -100,12 +106,12 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot is this thread's, or the trap of threads that have no bank, which is not written; the object is
     // the caller's and goes to exactly one place.
     unsafe {
-        let tag = slot as usize - V::bank_slot(0) as usize;
-        if tag == 0 {
+        let tag = SlotOffset::between(V::bank_slot(SlotOffset::TRAP), slot);
+        if tag == SlotOffset::TRAP {
             return foreign::free::<V>(p);
         }
-        let (owner, id) = V::Route::pool::<V>(tag);
-        let pool = owner * V::CLASSES + id;
+        let (owner, id) = V::Route::pool(tag.bytes());
+        let pool = Pool::of(owner, id);
         match thread::state::<V>() {
             State::New => {
                 thread::start::<V>();
@@ -141,11 +147,10 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
 
 /// Objects of a pool that a thread of another owner keeps before it hands them over: no more than a page of them if
 /// nobody of the owner's is there to take them.
-fn row_length<V: Variant>(pool: usize) -> u16 {
-    // SAFETY: the remainder is a class id.
-    let row = unsafe { class::<V>(pool % V::CLASSES) };
+fn row_length<V: Variant>(pool: Pool<V>) -> u16 {
+    let row = pool.row();
     let full = row.batch.min(V::POLICY.remote.batch as u16).max(1);
-    if owners::lives::<V>(pool) {
+    if owners::lives::<V>(pool.owner()) {
         full
     } else {
         full.min((PAGE / row.size.max(1) as usize) as u16).max(1)

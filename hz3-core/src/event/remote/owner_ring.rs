@@ -1,9 +1,9 @@
 //! A ring: objects of other owners in the order in which they were freed. When it is full it is sorted by pool, and goes.
 
 use super::sort::sort;
-use crate::event::{class, foreign, owners, pressure, surrender, thread};
+use crate::event::{foreign, owners, pressure, surrender, thread};
 use crate::list::{self, Batch};
-use crate::policy::Naming;
+use crate::policy::{ClassId, Naming, Owner, Pool};
 use crate::statics::{Entry, Meta, State, ThreadBlock};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::ptr;
@@ -21,9 +21,9 @@ impl Room for OwnerRing {
         unsafe { (*V::Thread::meta(block)).ring = body.cast() }
     }
 
-    unsafe fn settle<V: Variant>(block: *mut V::Thread, shard: usize) {
+    unsafe fn settle<V: Variant>(block: *mut V::Thread, owner: Owner<V>) {
         // SAFETY: the caller's block.
-        unsafe { (*V::Thread::meta(block)).base = (shard + 1) << V::BIN_BITS }
+        unsafe { (*V::Thread::meta(block)).base = owner.shifted_from_one() }
     }
 
     /// Sends all that is in the ring to its owners, one batch a pool.
@@ -70,13 +70,13 @@ impl Room for OwnerRing {
         unsafe { (*V::Thread::meta(block)).ring = ptr::null_mut() }
     }
 
-    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(usize, usize, *mut u8)) {
+    unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(Owner<V>, ClassId<V>, *mut u8)) {
         // SAFETY: the caller's contract: the ring is the thread's, and its entries in use are objects that nobody else has.
         unsafe {
             for i in 0..(*meta).ring_used as usize {
                 let entry = *(*meta).ring.add(i);
                 list::set_next::<V>(entry.p, ptr::null_mut());
-                let (owner, id) = V::Route::pool::<V>(entry.tag);
+                let (owner, id) = V::Route::pool(entry.tag);
                 give(owner, id, entry.p);
             }
         }
@@ -124,14 +124,14 @@ unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
             return V::free(p);
         }
         let (owner, id) = V::Route::pool::<V>(tag);
-        owners::one_to_runs::<V>(owner * V::CLASSES + id, p);
+        owners::one_to_runs::<V>(Pool::of(owner, id), p);
     }
 }
 
 /// Objects of a full batch of the pool that a tag other than 0 names.
 fn batch_of<V: Variant>(tag: usize) -> u32 {
     // SAFETY: a tag other than 0 names a pool.
-    u32::from(unsafe { class::<V>(V::Route::pool::<V>(tag).1) }.batch)
+    u32::from(unsafe { V::Route::pool::<V>(tag) }.1.row().batch)
 }
 
 /// Hands a batch over to the owner of the pool that a tag names.
@@ -139,7 +139,9 @@ fn batch_of<V: Variant>(tag: usize) -> u32 {
 /// # Safety
 /// The batch is the caller's, not empty, and of this pool.
 unsafe fn send<V: Variant>(tag: usize, batch: Batch) {
-    let (owner, id) = V::Route::pool::<V>(tag);
-    // SAFETY: the batch is ours, not empty, and of this pool.
-    unsafe { surrender::surrender::<V>(owner * V::CLASSES + id, batch) }
+    // SAFETY: the tag is of a page of an object; the batch is the caller's, not empty, and of this pool.
+    unsafe {
+        let (owner, id) = V::Route::pool(tag);
+        surrender::surrender::<V>(Pool::of(owner, id), batch);
+    }
 }

@@ -1,0 +1,150 @@
+//! Numbers that must not mix: which class, which owner, which pool. Each is one of a variant's own, so that what is found by
+//! it is there.
+
+use super::class::Class;
+use super::shape::Shape;
+use core::marker::PhantomData;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $count:expr) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub struct $name<S>(usize, PhantomData<fn() -> S>);
+
+        impl<S> Clone for $name<S> {
+            #[inline(always)]
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<S> Copy for $name<S> {}
+
+        impl<S> PartialEq for $name<S> {
+            #[inline(always)]
+            fn eq(&self, other: &Self) -> bool {
+                self.0 == other.0
+            }
+        }
+
+        impl<S: Shape> $name<S> {
+            /// How many there are.
+            pub const COUNT: usize = $count;
+
+            /// The one with this number.
+            ///
+            /// # Safety
+            /// The number is below [`COUNT`](Self::COUNT).
+            #[inline(always)]
+            pub const unsafe fn new(number: usize) -> Self {
+                Self(number, PhantomData)
+            }
+
+            /// All of them, in order.
+            #[inline(always)]
+            pub fn all() -> impl Iterator<Item = Self> {
+                (0..Self::COUNT).map(|number| Self(number, PhantomData))
+            }
+
+            /// Its number, from 0 on.
+            #[inline(always)]
+            pub const fn number(self) -> usize {
+                self.0
+            }
+        }
+    };
+}
+
+number! {
+    /// A size class of a variant.
+    ClassId, S::CLASSES
+}
+
+number! {
+    /// Whose runs are: one of a variant's owners.
+    Owner, S::SHARDS
+}
+
+number! {
+    /// The runs of one class and one owner.
+    Pool, S::CLASSES * S::SHARDS
+}
+
+impl<S: Shape> ClassId<S> {
+    /// Its row of the class table.
+    #[inline(always)]
+    pub fn row(self) -> &'static Class {
+        // SAFETY: the number is below the number of classes, of which each has a row (the contract of `Shape`).
+        unsafe { S::classes().get_unchecked(self.0) }
+    }
+
+    /// Its place in a row of slots, or of spares: the trap stands in front of them.
+    #[inline(always)]
+    pub const fn place(self) -> usize {
+        self.0 + 1
+    }
+
+    /// The class at a place in a row of slots.
+    ///
+    /// # Safety
+    /// The place is from 1 to the number of classes.
+    #[inline(always)]
+    pub const unsafe fn at(place: usize) -> Self {
+        Self(place - 1, PhantomData)
+    }
+
+    /// This class and all larger ones.
+    #[inline(always)]
+    pub fn and_larger(self) -> impl Iterator<Item = Self> {
+        (self.0..S::CLASSES).map(|number| Self(number, PhantomData))
+    }
+
+    /// The next larger one, the smallest after the largest.
+    #[inline(always)]
+    pub const fn around(self) -> Self {
+        Self(if self.0 + 1 < S::CLASSES { self.0 + 1 } else { 0 }, PhantomData)
+    }
+}
+
+impl<S: Shape> Owner<S> {
+    /// The first one; the only one where runs belong to nobody in particular.
+    pub const FIRST: Self = Self(0, PhantomData);
+
+    /// What of a tag, or of a place in a bank with a row for each owner, says that it is this one.
+    #[inline(always)]
+    pub const fn shifted(self) -> usize {
+        self.0 << S::BIN_BITS
+    }
+
+    /// The same with owners counted from 1 on, where 0 is nobody.
+    #[inline(always)]
+    pub const fn shifted_from_one(self) -> usize {
+        (self.0 + 1) << S::BIN_BITS
+    }
+}
+
+impl<S: Shape> Pool<S> {
+    /// The pool of a class and an owner.
+    #[inline(always)]
+    pub const fn of(owner: Owner<S>, class: ClassId<S>) -> Self {
+        Self(owner.0 * S::CLASSES + class.0, PhantomData)
+    }
+
+    /// Whose it is.
+    #[inline(always)]
+    pub const fn owner(self) -> Owner<S> {
+        Owner(self.0 / S::CLASSES, PhantomData)
+    }
+
+    /// The class of its objects.
+    #[inline(always)]
+    pub const fn class(self) -> ClassId<S> {
+        ClassId(self.0 % S::CLASSES, PhantomData)
+    }
+
+    /// That class's row of the class table.
+    #[inline(always)]
+    pub fn row(self) -> &'static Class {
+        self.class().row()
+    }
+}
