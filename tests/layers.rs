@@ -8,7 +8,7 @@ use scan::Crate;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A crate and its rooms, the modules of its root, from above to below. Those of one layer do not know each other. The root
+/// A crate and the modules of its root, from above to below. Those of one layer do not know each other. The root
 /// itself knows all of them, and none knows the root but for what it passes on.
 struct Order {
     krate: &'static str,
@@ -46,9 +46,9 @@ fn layer(layers: &str, name: &str) -> Option<usize> {
 /// Everything that looks up or aside in a crate, as `file:line: …`.
 fn faults(krate: &Crate, layers: &str) -> Vec<String> {
     let mut out = BTreeSet::new();
-    for room in &krate.rooms {
-        if layer(layers, room).is_none() {
-            out.insert(format!("`{room}` has no place in the order `{layers}`"));
+    for module in &krate.modules {
+        if layer(layers, module).is_none() {
+            out.insert(format!("`{module}` has no place in the order `{layers}`"));
         }
     }
     for seen in &krate.uses {
@@ -56,7 +56,7 @@ fn faults(krate: &Crate, layers: &str) -> Vec<String> {
             continue;
         }
         let place = format!("{}:{}", seen.file.display(), seen.line);
-        let Some(to) = krate.room(&seen.name) else {
+        let Some(to) = krate.module(&seen.name) else {
             out.insert(format!(
                 "{place}: `{}` is nothing that the crate's root names",
                 seen.name
@@ -88,7 +88,7 @@ fn sources(folder: &Path) -> BTreeSet<PathBuf> {
 }
 
 #[test]
-fn rooms_look_only_down() {
+fn modules_look_only_down() {
     let mut all = Vec::new();
     for order in ORDERS {
         let folder = home().join(order.krate);
@@ -153,10 +153,10 @@ fn the_table_of_hz3_config_draws_the_order() {
 }
 
 const LAYERS: &str = "top > middle, beside > bottom";
-const ROOMS: &[&str] = &["top", "middle", "beside", "bottom"];
+const MODULES: &[&str] = &["top", "middle", "beside", "bottom"];
 
-fn found(room: &str, source: &str) -> Vec<String> {
-    faults(&Crate::planted(room, ROOMS, source), LAYERS)
+fn found(module: &str, source: &str) -> Vec<String> {
+    faults(&Crate::planted(module, MODULES, source), LAYERS)
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A crate as far as its modules look at each other. Modules are known by their *room*: the module of the crate's root that
-/// they are or lie in.
+/// A crate as far as the modules of its root look at each other: a module that lies in another one counts as that.
 #[derive(Default)]
 pub struct Crate {
     /// What is named where.
@@ -12,8 +11,8 @@ pub struct Crate {
     /// The files that were read.
     pub files: BTreeSet<PathBuf>,
     /// The modules of the root.
-    pub rooms: BTreeSet<String>,
-    /// In which room an item is that the root names by `use`, and in which a macro of the whole crate.
+    pub modules: BTreeSet<String>,
+    /// In which of them an item is that the root names by `use`, and in which a macro of the whole crate.
     items: BTreeMap<String, String>,
 }
 
@@ -22,7 +21,7 @@ pub struct Crate {
 pub struct Use {
     pub file: PathBuf,
     pub line: usize,
-    /// The room of the file; empty in the root.
+    /// The module that names it; empty in the root.
     pub from: String,
     /// The first two names of the path: a crate's (`crate` for its own), and one in its root.
     pub krate: String,
@@ -164,19 +163,24 @@ impl Crate {
         krate
     }
 
-    /// A crate of one file, in the room `room`, of the rooms `rooms`.
-    pub fn planted(room: &str, rooms: &[&str], source: &str) -> Crate {
+    /// A crate of one file, which is `module` of these modules.
+    pub fn planted(module: &str, modules: &[&str], source: &str) -> Crate {
         let mut krate = Crate {
-            rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
+            modules: modules.iter().map(|module| (*module).to_owned()).collect(),
             ..Crate::default()
         };
-        krate.text(Path::new("planted.rs"), &Tokens::of(source), &[room.to_owned()], false);
+        krate.text(
+            Path::new("planted.rs"),
+            &Tokens::of(source),
+            &[module.to_owned()],
+            false,
+        );
         krate
     }
 
-    /// The room that a name in the root leads to.
-    pub fn room<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        if self.rooms.contains(name) {
+    /// The module that a name in the root leads to.
+    pub fn module<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        if self.modules.contains(name) {
             return Some(name);
         }
         self.items.get(name).map(String::as_str)
@@ -218,7 +222,7 @@ impl Crate {
                         }
                     };
                     if path.len() == 1 {
-                        self.rooms.insert(name);
+                        self.modules.insert(name);
                     }
                     let owns =
                         file.file_name().is_some_and(|name| name == "mod.rs") || Self::named_file(tokens, at).is_some();

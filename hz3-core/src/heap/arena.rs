@@ -9,7 +9,7 @@
 //! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
 //! belongs to the holder of the heap's lock, with one exception that is named below.
 
-use super::bitmap::PAGES;
+use super::page::PAGES;
 use super::reservation::{Hold, Refusal, TagTable};
 use super::segment::SEGMENT;
 use crate::os::PAGE;

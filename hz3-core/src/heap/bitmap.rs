@@ -1,7 +1,7 @@
 //! One bit a page of a segment.
 
-/// Pages of a segment.
-pub const PAGES: usize = 512;
+use super::page::{PAGES, Page, Span};
+
 const WORDS: usize = PAGES / 64;
 
 /// A set of a segment's pages: one cache line.
@@ -9,34 +9,24 @@ const WORDS: usize = PAGES / 64;
 #[repr(C, align(64))]
 pub struct PageSet([u64; WORDS]);
 
-/// A range of pages inside one segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Span {
-    /// First page.
-    pub first: usize,
-    /// Pages.
-    pub len: usize,
-}
-
-impl Span {
-    /// Calls `f` with every word of a set that the range touches, and the bits of it there.
-    #[inline]
-    fn for_each_word(self, mut f: impl FnMut(usize, u64)) {
-        if self.len == 0 {
-            return;
-        }
-        let end = self.first + self.len - 1;
-        let (low, high) = (u64::MAX << (self.first & 63), u64::MAX >> (63 - (end & 63)));
-        let (from, to) = (self.first / 64, end / 64);
-        if from == to {
-            return f(from & (WORDS - 1), low & high);
-        }
-        f(from & (WORDS - 1), low);
-        for w in from + 1..to {
-            f(w & (WORDS - 1), u64::MAX);
-        }
-        f(to & (WORDS - 1), high);
+/// Calls `f` with every word of a set that a range touches, and the bits of it there.
+#[inline]
+fn for_each_word(s: Span, mut f: impl FnMut(usize, u64)) {
+    if s.len == 0 {
+        return;
     }
+    let first = s.first.number();
+    let end = first + s.len - 1;
+    let (low, high) = (u64::MAX << (first & 63), u64::MAX >> (63 - (end & 63)));
+    let (from, to) = (first / 64, end / 64);
+    if from == to {
+        return f(from & (WORDS - 1), low & high);
+    }
+    f(from & (WORDS - 1), low);
+    for w in from + 1..to {
+        f(w & (WORDS - 1), u64::MAX);
+    }
+    f(to & (WORDS - 1), high);
 }
 
 impl PageSet {
@@ -45,18 +35,18 @@ impl PageSet {
 
     /// Adds a range.
     pub fn insert(&mut self, s: Span) {
-        s.for_each_word(|w, bits| self.0[w] |= bits);
+        for_each_word(s, |w, bits| self.0[w] |= bits);
     }
 
     /// Removes a range.
     pub fn remove(&mut self, s: Span) {
-        s.for_each_word(|w, bits| self.0[w] &= !bits);
+        for_each_word(s, |w, bits| self.0[w] &= !bits);
     }
 
     /// How many pages of a range are in the set.
     pub fn count_in(&self, s: Span) -> usize {
         let mut n = 0;
-        s.for_each_word(|w, bits| n += (self.0[w] & bits).count_ones() as usize);
+        for_each_word(s, |w, bits| n += (self.0[w] & bits).count_ones() as usize);
         n
     }
 
@@ -67,7 +57,8 @@ impl PageSet {
 
     /// Whether a page is in the set; pages outside of the segment are not.
     #[inline]
-    pub fn has(&self, page: usize) -> bool {
+    pub fn has(&self, page: Page) -> bool {
+        let page = page.number();
         page < PAGES && self.0[(page / 64) & 7] >> (page & 63) & 1 != 0
     }
 
@@ -119,7 +110,8 @@ impl PageSet {
     }
 
     /// The maximal range around a page of the set.
-    pub fn around(&self, page: usize) -> Span {
+    pub fn around(&self, page: Page) -> Span {
+        let page = page.number();
         let end = self.seek(page, false);
         let mut first = page;
         while first > 0 {
@@ -130,10 +122,7 @@ impl PageSet {
             }
             first = (first - 1) & !63;
         }
-        Span {
-            first,
-            len: end - first,
-        }
+        Span::between(first, end)
     }
 
     /// A place for `len` pages starting at a multiple of `align` pages (a power of two): in the smallest range that has one,
@@ -142,8 +131,8 @@ impl PageSet {
         let mut best: Option<(usize, Span)> = None;
         let mut others = 0;
         for s in self.spans() {
-            let first = (s.first + align - 1) & !(align - 1);
-            let fits = first + len <= s.first + s.len;
+            let first = (s.first.number() + align - 1) & !(align - 1);
+            let fits = first + len <= s.end().number();
             match best {
                 Some((_, than)) if fits && s.len < than.len => {
                     others = others.max(than.len);
@@ -154,8 +143,8 @@ impl PageSet {
             }
         }
         best.map(|(first, s)| Fit {
-            span: Span { first, len },
-            longest: others.max(first - s.first).max(s.first + s.len - first - len),
+            span: Span::between(first, first + len),
+            longest: others.max(first - s.first.number()).max(s.end().number() - first - len),
         })
     }
 }
@@ -185,10 +174,7 @@ impl Iterator for Spans<'_> {
         }
         let end = self.set.seek(first, false);
         self.at = end;
-        Some(Span {
-            first,
-            len: end - first,
-        })
+        Some(Span::between(first, end))
     }
 }
 
@@ -197,6 +183,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::vec::Vec;
+
+    fn range(s: &Span) -> core::ops::Range<usize> {
+        s.first.number()..s.end().number()
+    }
 
     fn naive_spans(bits: &[bool]) -> Vec<Span> {
         let mut out = Vec::new();
@@ -207,7 +197,7 @@ mod tests {
                 j += 1;
             }
             if j > i {
-                out.push(Span { first: i, len: j - i });
+                out.push(Span::between(i, j));
             }
             i = j.max(i + 1);
         }
@@ -221,9 +211,9 @@ mod tests {
             let mut set = PageSet::EMPTY;
             let mut bits = std::vec![false; PAGES];
             for (add, first, len) in ops {
-                let s = Span { first, len: len.min(PAGES - first) };
+                let s = Span::between(first, (first + len).min(PAGES));
                 if add { set.insert(s) } else { set.remove(s) }
-                bits[s.first..s.first + s.len].fill(add);
+                bits[range(&s)].fill(add);
                 prop_assert_eq!(set.count_in(s), if add { s.len } else { 0 });
             }
             let spans = naive_spans(&bits);
@@ -231,15 +221,16 @@ mod tests {
             prop_assert_eq!(set.count(), bits.iter().filter(|b| **b).count());
             prop_assert_eq!(set.longest(), spans.iter().map(|s| s.len).max().unwrap_or(0));
             for (i, b) in bits.iter().enumerate() {
-                prop_assert_eq!(set.has(i), *b);
+                prop_assert_eq!(set.has(Page::new(i)), *b);
                 if *b {
-                    prop_assert_eq!(set.around(i), *spans.iter().find(|s| (s.first..s.first + s.len).contains(&i)).unwrap());
+                    prop_assert_eq!(set.around(Page::new(i)), *spans.iter().find(|s| range(s).contains(&i)).unwrap());
                 }
             }
             let align = 1usize << align_log;
-            let fits = |s: &Span| s.first.next_multiple_of(align) + len <= s.first + s.len;
+            let aligned = |s: &Span| range(s).start.next_multiple_of(align);
+            let fits = |s: &Span| aligned(s) + len <= range(s).end;
             let want = spans.iter().filter(|s| fits(s)).min_by_key(|s| s.len)
-                .map(|s| Span { first: s.first.next_multiple_of(align), len });
+                .map(|s| Span::between(aligned(s), aligned(s) + len));
             let found = set.best_fit(len, align);
             prop_assert_eq!(found.map(|fit| fit.span), want);
             if let Some(fit) = found {

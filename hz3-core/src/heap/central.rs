@@ -4,8 +4,8 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
-use super::bitmap::Span;
-use super::segment::{GONE, Run, SEGMENT, Segment};
+use super::page::Span;
+use super::segment::{GONE, Run, Segment};
 use super::{Heap, Reach, depot};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
@@ -216,19 +216,17 @@ impl Central {
 unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
     // SAFETY: the run is open and its class's lock held, so its free list is ours.
     unsafe {
-        let base: *mut u8 = Segment::of(run.cast()).cast();
         if batch.count == 0 && (*run).free > 0 && u32::from((*run).free) <= want {
             *batch = Batch {
-                head: base.add((*run).head as usize * 16),
+                head: Run::first_free(run),
                 count: u32::from((*run).free),
             };
             (*run).free = 0;
             return;
         }
         while batch.count < want && (*run).free > 0 {
-            let p = base.add((*run).head as usize * 16);
-            (*run).head = ((list::next::<S>(p) as usize % SEGMENT) / 16) as u32;
-            (*run).free -= 1;
+            let p = Run::first_free(run);
+            Run::set_first_free(run, list::next::<S>(p), (*run).free - 1);
             batch.push::<S>(p);
         }
     }
@@ -242,7 +240,7 @@ unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Bat
         if n == 0 {
             return;
         }
-        let start = Run::base(run).add((*run).shift as usize * 16 + (*run).carved as usize * size);
+        let start = Run::object(run, (*run).carved as usize, size);
         let mut p = start;
         for _ in 1..n {
             let following = p.add(size);
@@ -306,15 +304,8 @@ impl Runs {
                 let following = list::next::<S>(p);
                 let run = Segment::run_of(p);
                 let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
-                let segment = Segment::of(p);
-                let behind = if (*run).free == 0 {
-                    ptr::null_mut()
-                } else {
-                    segment.cast::<u8>().add((*run).head as usize * 16)
-                };
-                list::set_next::<S>(p, behind);
-                (*run).head = ((p as usize % SEGMENT) / 16) as u32;
-                (*run).free += 1;
+                list::set_next::<S>(p, Run::first_free(run));
+                Run::set_first_free(run, p, (*run).free + 1);
                 if exhausted {
                     self.append(run);
                 }
@@ -341,7 +332,7 @@ impl Runs {
             self.unlink(run);
             self.runs -= 1;
             let span = Run::span(run);
-            let used = (*run).shift as usize * 16 + (*run).carved as usize * class.size as usize;
+            let used = Run::bytes_to(run, (*run).carved as usize, class.size as usize);
             set_tags::<S>(Run::base(run), span.len, 0);
             (*run).pool = GONE;
             (Segment::of(run.cast()), span, used.div_ceil(PAGE))

@@ -3,7 +3,7 @@
 //! As all of the page heap: for the holder of the heap's lock.
 
 use super::arena::{Entry, Kind, Left};
-use super::bitmap::PAGES;
+use super::page::PAGES;
 use super::segment::SEGMENT;
 use super::{Heap, PageHeap};
 use crate::os::{self, PAGE};

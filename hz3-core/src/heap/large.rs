@@ -5,8 +5,8 @@
 //! 0: `free` falls into the trap slot and finds them from there.
 
 use super::arena::{Arena, Entry, Kind, Left};
-use super::bitmap::Span;
 use super::outside::Outside;
+use super::page::{Page, Span};
 use super::reservation::Hold;
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, Waiting, Way};
@@ -124,8 +124,8 @@ impl Heap {
         match entry.kind {
             Kind::Huge if (p as usize).is_multiple_of(SEGMENT) => Some(Large::Huge(index, entry.pages as usize)),
             Kind::Pages => {
-                let page = (p as usize % SEGMENT) / PAGE;
-                if page < super::segment::HEADER_PAGES {
+                let page = Page::of(p);
+                if Segment::is_header(page) {
                     return None;
                 }
                 // SAFETY: segments of the arena stay mapped, so that the header can be read whatever `p` is. If an object
@@ -160,10 +160,10 @@ impl Heap {
     /// The run at `p` in a live segment of pages, small or large; None if no object can begin there.
     fn pages_at(p: *mut u8) -> Option<Large> {
         let segment = Segment::of(p);
-        let page = (p as usize % SEGMENT) / PAGE;
+        let page = Page::of(p);
         // SAFETY: the segment is live, as the caller looked up under the heap's lock.
         unsafe {
-            if page < super::segment::HEADER_PAGES || (*segment).free.has(page) {
+            if Segment::is_header(page) || (*segment).free.has(page) {
                 return None;
             }
             let run = Segment::run_at(segment, page)?;
@@ -341,7 +341,7 @@ impl Heap {
                 // Only the first page of a large object is ever looked up, so the new pages need no entry.
             } else if pages < span.len {
                 let rest = Span {
-                    first: span.first + pages,
+                    first: span.first.plus(pages),
                     len: span.len - pages,
                 };
                 self.give(segment, rest, rest.len);

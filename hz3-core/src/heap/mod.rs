@@ -11,6 +11,7 @@ pub mod dirty;
 mod huge;
 pub mod large;
 pub mod outside;
+pub mod page;
 pub mod page_heap;
 mod place;
 pub mod placement;
@@ -96,7 +97,7 @@ impl Heap {
     /// Gives a range of pages back: see [`PageHeap::give`].
     ///
     /// The range is the caller's, who does not use it any more.
-    pub unsafe fn give(&self, segment: *mut segment::Segment, span: bitmap::Span, touched: usize) {
+    pub unsafe fn give(&self, segment: *mut segment::Segment, span: page::Span, touched: usize) {
         let now = crate::os::now_ms();
         // SAFETY: the caller's contract.
         self.locked(|h| unsafe { h.give(segment, span, touched, now) });

@@ -7,8 +7,9 @@
 //! Everything here belongs to the holder of the heap's lock (see [`super::Heap`]).
 
 use super::arena::{Arena, Entry, Kind, Left};
-use super::bitmap::{Fit, PAGES, PageSet, Span};
+use super::bitmap::{Fit, PageSet};
 use super::outside::{Outside, OutsideTable};
+use super::page::{PAGES, Span};
 use super::placement::Drain;
 use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
@@ -165,7 +166,7 @@ impl PageHeap {
         segment: *mut Segment,
         Fit { span, longest }: Fit,
     ) -> Option<Taken> {
-        if !self.open_pages(policy, segment, span.first + span.len) {
+        if !self.open_pages(policy, segment, span.end().number()) {
             return None;
         }
         // SAFETY: a live segment, and the lock is held.
@@ -232,7 +233,7 @@ impl PageHeap {
     ///
     /// The range is the caller's.
     pub unsafe fn extend(&mut self, policy: &Policy, segment: *mut Segment, span: Span, more: usize) -> bool {
-        let from = span.first + span.len;
+        let from = span.end();
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
             if !(*segment).free.has(from) || (*segment).free.around(from).len < more {
@@ -317,10 +318,7 @@ impl PageHeap {
     pub(super) fn open_segment(&mut self, segment: *mut Segment, outside: bool, opened: usize, clean: bool) {
         let mut dirty = PageSet::EMPTY;
         let backed = if clean { 0 } else { opened - HEADER_PAGES };
-        dirty.insert(Span {
-            first: HEADER_PAGES,
-            len: backed,
-        });
+        dirty.insert(Span::between(HEADER_PAGES, HEADER_PAGES + backed));
         // SAFETY: the memory is committed and was just taken.
         unsafe {
             Segment::init(segment, outside, opened, dirty);

@@ -3,7 +3,9 @@
 use super::*;
 use crate::heap::Heap;
 use crate::heap::large::Large;
+use crate::heap::page::Page;
 use crate::heap::reservation::tags;
+use crate::heap::segment::WHOLE;
 use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
 use crate::sync::AtomicUsize;
 use proptest::prelude::*;
@@ -162,7 +164,7 @@ impl World {
                 match taken {
                     Some(t) => {
                         self.judge(&before, &t);
-                        assert!((min..=want).contains(&t.span.len) && t.span.first.is_multiple_of(align));
+                        assert!((min..=want).contains(&t.span.len) && t.span.first.number().is_multiple_of(align));
                         let p = Segment::page_address(t.segment, t.span.first);
                         self.hold(
                             p,
@@ -264,7 +266,7 @@ impl World {
                     .entry(Segment::of(held.p) as usize)
                     .or_insert(PageSet::EMPTY)
                     .insert(Span {
-                        first: held.p as usize % SEGMENT / PAGE,
+                        first: Page::of(held.p),
                         len: held.pages,
                     }),
             }
@@ -283,12 +285,12 @@ impl World {
                 let s = unsafe { &*segment };
                 let mut all = PageSet::EMPTY;
                 all.insert(Span {
-                    first: HEADER_PAGES,
+                    first: WHOLE.first,
                     len: USABLE,
                 });
                 let mut open = PageSet::EMPTY;
                 open.insert(Span {
-                    first: HEADER_PAGES,
+                    first: WHOLE.first,
                     len: s.opened as usize - HEADER_PAGES,
                 });
                 let out = used.remove(&(segment as usize)).unwrap_or(PageSet::EMPTY);

@@ -2,9 +2,10 @@
 
 use super::Heap;
 use super::arena::Kind;
+use super::page::Page;
 use super::page_heap::PageHeap;
 use super::reservation::Hold;
-use super::segment::{HEADER_PAGES, LARGE, Run, SEGMENT, Segment};
+use super::segment::{HEADER_PAGES, LARGE, Run, Segment};
 use crate::os::{self, PAGE};
 
 /// Where an address lies that is no object of ours.
@@ -42,7 +43,7 @@ impl PageHeap {
     fn place(&self, p: *const u8) -> Place {
         if let Some(index) = self.arena.index(p) {
             let open = self.arena.opened(index);
-            if self.arena.hold() == Hold::Claimed && p as usize % SEGMENT / PAGE >= open {
+            if self.arena.hold() == Hold::Claimed && Page::of(p).number() >= open {
                 return Place::Unopened;
             }
             return match self.arena.entry(index).kind {
@@ -74,23 +75,23 @@ impl PageHeap {
 
     /// In a live segment of pages.
     fn place_in(segment: *mut Segment, p: *const u8) -> Place {
-        let page = (p as usize % SEGMENT) / PAGE;
+        let page = Page::of(p);
         // SAFETY: the segment is live, as the caller looked up under the heap's lock. Descriptors of large objects may
         // change meanwhile: then the answer is old, and no more.
         unsafe {
-            if page < HEADER_PAGES {
+            if Segment::is_header(page) {
                 return Place::Records;
             }
             if (*segment).free.has(page) || (*segment).out.has(page) {
                 return Place::Free;
             }
             // Of a large object only the first page knows it; before that one there is none that reaches so far.
-            for first in (HEADER_PAGES..=page).rev() {
+            for first in (HEADER_PAGES..=page.number()).rev().map(Page::new) {
                 let Some(run) = Segment::run_at(segment, first) else {
                     continue;
                 };
                 let span = Run::span(run);
-                if span.first == first && page < first + span.len && (*run).pool == LARGE {
+                if span.first == first && span.holds(page) && (*run).pool == LARGE {
                     return Place::Large(Segment::page_address(segment, first) as usize, span.len * PAGE);
                 }
             }

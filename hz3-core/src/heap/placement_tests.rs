@@ -31,7 +31,7 @@ fn tightest(free: &PageSet, len: usize, align: usize) -> Option<usize> {
     let mut tightest = None;
     let mut first = 0usize;
     for page in 0..=PAGES {
-        if page < PAGES && free.has(page) {
+        if page < PAGES && free.has(Page::new(page)) {
             continue;
         }
         if first.next_multiple_of(align) + len <= page && tightest.is_none_or(|t| page - first < t) {

@@ -18,11 +18,11 @@
 //! anything large, keep the kernel from granting one there, and no two arenas get the same slot of the address space.
 
 use super::arena::{Arena, Left, NO_BASE};
-use super::bitmap::PAGES;
+use super::page::PAGES;
 use super::segment::SEGMENT;
 use crate::os::{self, Access, PAGE, Placed};
-use crate::policy::Policy;
 use crate::policy::knobs::{Commit, Thp};
+use crate::policy::{PageIndex, Policy};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// The smallest arena worth having, in segments.
@@ -93,9 +93,9 @@ impl TagTable {
     /// Address of the tag of the page at `at`, a multiple of a segment that the table covers.
     fn cell(&self, base: usize, at: usize) -> usize {
         if self.flat != 0 {
-            self.flat + at / PAGE * self.tag_bytes
+            self.flat + PageIndex::of(0, at).cell(self.tag_bytes)
         } else {
-            base - self.bytes_below + (at - base) / PAGE * self.tag_bytes
+            base - self.bytes_below + PageIndex::of(base, at).cell(self.tag_bytes)
         }
     }
 

@@ -9,11 +9,12 @@
 //! of its class's central lock while it holds small objects, and to the owner of the object while it is large. The
 //! `first` array changes only while its pages belong to nobody else.
 
-use super::bitmap::{PAGES, PageSet, Span};
+use super::bitmap::PageSet;
+use super::page::{self, PAGES, Page, Span};
 use crate::os::PAGE;
 
-/// Bytes of a segment.
-pub const SEGMENT: usize = PAGES * PAGE;
+pub use super::page::SEGMENT;
+
 /// Pages of the header.
 pub const HEADER_PAGES: usize = 5;
 /// Pages that can hold objects.
@@ -23,6 +24,9 @@ pub const USABLE: usize = PAGES - HEADER_PAGES;
 pub const LARGE: u16 = 0xffff;
 /// Pool of a descriptor whose run was closed or whose large object was freed, until a new one begins there.
 pub const GONE: u16 = 0xfffe;
+
+/// Bytes of which a descriptor counts places in a segment.
+const UNIT: usize = 16;
 
 /// Consecutive pages that hold objects of one class, or one large object.
 #[repr(C)]
@@ -89,10 +93,7 @@ const _: () = assert!(
 );
 
 /// All pages that can hold objects.
-pub const WHOLE: Span = Span {
-    first: HEADER_PAGES,
-    len: USABLE,
-};
+pub const WHOLE: Span = Span::between(HEADER_PAGES, PAGES);
 
 impl Segment {
     /// The segment that holds `p`, if `p` lies in a segment at all.
@@ -130,18 +131,21 @@ impl Segment {
         let mut open = PageSet::EMPTY;
         // SAFETY: the caller's contract.
         unsafe {
-            open.insert(Span {
-                first: 0,
-                len: (*this).opened as usize,
-            });
+            open.insert(Span::between(0, (*this).opened as usize));
             open.and(&(*this).free)
         }
     }
 
     /// Address of a page.
     #[inline]
-    pub fn page_address(this: *mut Segment, page: usize) -> *mut u8 {
-        (this as usize + page * PAGE) as *mut u8
+    pub fn page_address(this: *mut Segment, page: Page) -> *mut u8 {
+        page.address(this.cast())
+    }
+
+    /// Whether a page is one of the header's.
+    #[inline(always)]
+    pub fn is_header(page: Page) -> bool {
+        page < WHOLE.first
     }
 
     /// Makes `span` one run, and returns its descriptor.
@@ -153,8 +157,8 @@ impl Segment {
             let first = (&raw mut (*this).first).cast::<u16>();
             // Within a large object nothing is ever looked up.
             let told = if pool == LARGE { 1 } else { span.len };
-            for page in span.first..span.first + told {
-                *first.add(page) = span.first as u16;
+            for page in 0..told {
+                *first.add(span.first.plus(page).number()) = span.first.number() as u16;
             }
             let run = Segment::descriptor(this, span.first);
             run.write(Run {
@@ -173,23 +177,35 @@ impl Segment {
     }
 
     #[inline]
-    unsafe fn descriptor(this: *mut Segment, page: usize) -> *mut Run {
+    unsafe fn descriptor(this: *mut Segment, page: Page) -> *mut Run {
         // SAFETY: the caller passes a usable page of a live segment.
-        unsafe { (&raw mut (*this).runs).cast::<Run>().add(page - HEADER_PAGES) }
+        unsafe { (&raw mut (*this).runs).cast::<Run>().add(page.number() - HEADER_PAGES) }
+    }
+
+    /// What the header says of a page: the first one of its run.
+    ///
+    /// # Safety
+    /// `this` is a live segment; the page is in it.
+    #[inline(always)]
+    unsafe fn first_of(this: *const Segment, page: Page) -> Page {
+        // SAFETY: the header of a live segment can be read, and has an entry for each page.
+        Page::new(usize::from(unsafe {
+            *(&raw const (*this).first).cast::<u16>().add(page.number())
+        }))
     }
 
     /// The run that holds a page, as far as the header tells: None if it cannot be one.
     ///
     /// `this` is a live segment.
-    pub unsafe fn run_at(this: *mut Segment, page: usize) -> Option<*mut Run> {
+    pub unsafe fn run_at(this: *mut Segment, page: Page) -> Option<*mut Run> {
         // SAFETY: the header of a live segment can be read; whatever the entry is, it is checked before it is used.
         unsafe {
-            let first = usize::from(*(&raw const (*this).first).cast::<u16>().add(page));
-            if !(HEADER_PAGES..=page).contains(&first) {
+            let first = Segment::first_of(this, page);
+            if !(WHOLE.first..=page).contains(&first) {
                 return None;
             }
             let run = Segment::descriptor(this, first);
-            let covers = page < first + usize::from((*run).pages) && (*run).pool != GONE;
+            let covers = page < first.plus(usize::from((*run).pages)) && (*run).pool != GONE;
             covers.then_some(run)
         }
     }
@@ -200,12 +216,8 @@ impl Segment {
     #[inline]
     pub unsafe fn run_of(p: *const u8) -> *mut Run {
         let this = Segment::of(p);
-        let page = (p as usize & (SEGMENT - 1)) / PAGE;
         // SAFETY: `first` of a page of an open run is the run's first page, a usable one.
-        unsafe {
-            let first = *(&raw const (*this).first).cast::<u16>().add(page);
-            Segment::descriptor(this, first as usize)
-        }
+        unsafe { Segment::descriptor(this, Segment::first_of(this, Page::of(p))) }
     }
 }
 
@@ -219,10 +231,7 @@ impl Run {
         unsafe {
             let base = (&raw const (*segment).runs) as usize;
             let first = (this as usize - base) / core::mem::size_of::<Run>() + HEADER_PAGES;
-            Span {
-                first,
-                len: (*this).pages as usize,
-            }
+            Span::between(first, first + (*this).pages as usize)
         }
     }
 
@@ -233,6 +242,55 @@ impl Run {
         // SAFETY: the caller's contract.
         let span = unsafe { Run::span(this) };
         Segment::page_address(Segment::of(this.cast()), span.first)
+    }
+
+    /// Where the object number `n` is that was ever carved, or is the next one to be; `size` is the class's.
+    ///
+    /// # Safety
+    /// `this` is an open run of a class, whose lock the caller holds.
+    #[inline]
+    pub unsafe fn object(this: *mut Run, n: usize, size: usize) -> *mut u8 {
+        // SAFETY: the run is open and its descriptor the caller's; the objects lie in its pages.
+        unsafe { Run::base(this).add(Run::bytes_to(this, n, size)) }
+    }
+
+    /// Bytes from the run's beginning to the object number `n`.
+    ///
+    /// # Safety
+    /// As for [`object`](Self::object).
+    #[inline]
+    pub unsafe fn bytes_to(this: *const Run, n: usize, size: usize) -> usize {
+        // SAFETY: the descriptor is the caller's.
+        unsafe { (*this).shift as usize * UNIT + n * size }
+    }
+
+    /// The first object of the free list; null if that is empty.
+    ///
+    /// # Safety
+    /// As for [`object`](Self::object).
+    #[inline]
+    pub unsafe fn first_free(this: *mut Run) -> *mut u8 {
+        // SAFETY: the descriptor is the caller's; the head of a list that is not empty is an object's offset in the segment.
+        unsafe {
+            if (*this).free == 0 {
+                core::ptr::null_mut()
+            } else {
+                Segment::of(this.cast()).cast::<u8>().add((*this).head as usize * UNIT)
+            }
+        }
+    }
+
+    /// Makes an object the first of the free list, which has `free` objects then.
+    ///
+    /// # Safety
+    /// As for [`object`](Self::object); `p` is an object of the run, or, where `free` is 0, anything.
+    #[inline]
+    pub unsafe fn set_first_free(this: *mut Run, p: *const u8, free: u16) {
+        // SAFETY: the descriptor is the caller's.
+        unsafe {
+            (*this).head = (page::offset(p) / UNIT) as u32;
+            (*this).free = free;
+        }
     }
 
     /// Objects of the run that are out: in use, in a thread's magazines or in a depot.

@@ -4,9 +4,9 @@
 
 use super::PageHeap;
 use super::arena::{Arena, Kind};
-use super::bitmap::{PAGES, Span};
+use super::page::{PAGES, Span};
 use super::reservation::Hold;
-use super::segment::{HEADER_PAGES, SEGMENT, Segment};
+use super::segment::{SEGMENT, Segment, WHOLE};
 use crate::os::{self, PAGE};
 
 /// Unmaps what lies between ranges that stay, which come by rising address.
@@ -33,15 +33,15 @@ impl Sweep {
     unsafe fn keep_used(&mut self, segment: *mut Segment) {
         // SAFETY: the header of a live segment can be read; it is unmapped only after this copy was made.
         let free = unsafe { (*segment).free };
-        let mut from = HEADER_PAGES;
-        let end = Span { first: PAGES, len: 0 };
+        let mut from = WHOLE.first;
+        let end = Span::between(PAGES, PAGES);
         for span in free.spans().chain([end]) {
             if span.first > from {
-                let address = |page: usize| segment as usize + page * PAGE;
+                let address = |page| Segment::page_address(segment, page) as usize;
                 // SAFETY: the caller's contract.
                 unsafe { self.keep(address(from), address(span.first)) };
             }
-            from = span.first + span.len;
+            from = span.end();
         }
     }
 }

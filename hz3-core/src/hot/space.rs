@@ -1,7 +1,6 @@
 //! What the tag table covers: two answers, one type each.
 
-use crate::os::PAGE;
-use crate::policy::{Shape, Space, Tag, tag_bytes};
+use crate::policy::{PageIndex, Shape, Space, Tag, tag_bytes};
 use crate::sync::Ordering;
 
 /// The arena: the table ends where the arena begins, and `free` checks the range.
@@ -11,21 +10,21 @@ impl Space for ArenaSpace {
     #[inline(always)]
     unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize> {
         let base = S::arena_base().load(Ordering::Relaxed);
-        let page = opaque((p as usize).wrapping_sub(base) / PAGE);
-        if page >= S::ARENA_PAGES {
+        let page = PageIndex::of(base, p as usize).opaque();
+        if page.number() >= S::ARENA_PAGES {
             return None;
         }
         // SAFETY: the page is in the arena's range, and its cell in the table's place right below the arena. The cell is memory if
         // a segment up to this one was ever in use: so it is for whatever an allocation returned here. Only a pointer that
         // never was an object leads to a cell that is not there, which faults; `heap::reservation` keeps everything else out
         // of the table's place.
-        Some(unsafe { S::Tag::load((base + page * S::Tag::BYTES - tag_bytes::<S>()) as *const u8) })
+        Some(unsafe { S::Tag::load((base + page.cell(S::Tag::BYTES) - tag_bytes::<S>()) as *const u8) })
     }
 
     fn cell<S: Shape>(p: *mut u8) -> Option<*mut u8> {
         let base = S::arena_base().load(Ordering::Relaxed);
-        let page = (p as usize).wrapping_sub(base) / PAGE;
-        (page < S::ARENA_PAGES).then(|| (base - tag_bytes::<S>() + page * S::Tag::BYTES) as *mut u8)
+        let page = PageIndex::of(base, p as usize);
+        (page.number() < S::ARENA_PAGES).then(|| (base - tag_bytes::<S>() + page.cell(S::Tag::BYTES)) as *mut u8)
     }
 
     fn bytes_below<S: Shape>() -> usize {
@@ -49,13 +48,13 @@ impl Space for FlatSpace {
     unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize> {
         let table = S::flat_table().load(Ordering::Relaxed);
         // SAFETY: the table has a cell for every page of user space.
-        Some(unsafe { S::Tag::load(table.cast::<u8>().add((p as usize / PAGE) * S::Tag::BYTES)) })
+        Some(unsafe { S::Tag::load(table.cast::<u8>().add(PageIndex::of(0, p as usize).cell(S::Tag::BYTES))) })
     }
 
     fn cell<S: Shape>(p: *mut u8) -> Option<*mut u8> {
         let table = S::flat_table().load(Ordering::Relaxed);
         // SAFETY: as in `tag`.
-        Some(unsafe { table.cast::<u8>().add((p as usize / PAGE) * S::Tag::BYTES) })
+        Some(unsafe { table.cast::<u8>().add(PageIndex::of(0, p as usize).cell(S::Tag::BYTES)) })
     }
 
     fn bytes_below<S: Shape>() -> usize {
@@ -65,14 +64,4 @@ impl Space for FlatSpace {
     fn table_bytes<S: Shape>() -> usize {
         FLAT_PAGES * S::Tag::BYTES
     }
-}
-
-/// The same number, of which the optimizer knows nothing. Left alone it derives the bound and the table's index from the
-/// address separately, with two shifts and a mask instead of one shift. Emits nothing.
-#[inline(always)]
-fn opaque(page: usize) -> usize {
-    let mut page = page;
-    // SAFETY: no instruction.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) page, options(pure, nomem, nostack, preserves_flags)) };
-    page
 }

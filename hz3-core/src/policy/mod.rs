@@ -17,4 +17,4 @@ pub use link::{Link, Plain};
 pub use naming::Naming;
 pub use shape::Shape;
 pub use space::{Space, no_table, tag_bytes, tag_of};
-pub use tag::Tag;
+pub use tag::{PageIndex, Tag};

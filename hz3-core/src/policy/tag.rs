@@ -1,4 +1,41 @@
-//! Page tags: the integer, and the table that it stands in.
+//! Page tags: the integer, and where it stands in a table.
+
+use crate::os::PAGE;
+
+/// A page that may have a tag: by its number, from an address on where the table begins to say something.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct PageIndex(usize);
+
+impl PageIndex {
+    /// The page of an address, from `base` on. Of an address below that the number is as large as can be.
+    #[inline(always)]
+    pub const fn of(base: usize, address: usize) -> Self {
+        PageIndex(address.wrapping_sub(base) / PAGE)
+    }
+
+    /// The same number, of which the optimizer knows nothing. Left alone it derives a bound and the table's index from the
+    /// address separately, with two shifts and a mask instead of one shift. Emits nothing.
+    #[inline(always)]
+    pub fn opaque(self) -> Self {
+        let mut page = self.0;
+        // SAFETY: no instruction.
+        unsafe { core::arch::asm!("/* {0} */", inout(reg) page, options(pure, nomem, nostack, preserves_flags)) };
+        PageIndex(page)
+    }
+
+    /// Its number.
+    #[inline(always)]
+    pub const fn number(self) -> usize {
+        self.0
+    }
+
+    /// Bytes from the beginning of the table, whose tags are of so many bytes, to its cell.
+    #[inline(always)]
+    pub const fn cell(self, tag_bytes: usize) -> usize {
+        self.0 * tag_bytes
+    }
+}
 
 /// The integer of a page tag.
 pub trait Tag: 'static {
