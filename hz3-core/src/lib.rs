@@ -17,7 +17,6 @@
 //! | [`os`], [`text`] | the only libc callers; text without allocation | — |
 
 #![no_std]
-#![allow(clippy::missing_safety_doc)] // Every unsafe fn says its contract in prose, under its first sentence.
 
 #[cfg(any(test, loom))]
 extern crate std;

@@ -59,6 +59,7 @@ impl Batch {
 
     /// Takes the first object out.
     ///
+    /// # Safety
     /// The batch holds at least one object.
     #[inline]
     pub unsafe fn pop<S: Shape>(&mut self) -> *mut u8 {
@@ -71,6 +72,7 @@ impl Batch {
 
     /// Puts `p` in front.
     ///
+    /// # Safety
     /// `p` is a free object of the batch's class that the caller owns and now gives away.
     #[inline]
     pub unsafe fn push<S: Shape>(&mut self, p: *mut u8) {

@@ -10,6 +10,7 @@ pub struct Text {
 impl Text {
     /// A writer into `room` bytes at `out`.
     ///
+    /// # Safety
     /// `out` can be written for `room` bytes.
     pub unsafe fn new(out: *mut u8, room: usize) -> Self {
         Text { out, room, length: 0 }

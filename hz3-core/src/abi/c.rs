@@ -14,6 +14,9 @@ fn no_memory() -> *mut u8 {
 }
 
 /// `calloc`: `count * size` zero bytes; null and `ENOMEM` if the product overflows or there is no memory.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn calloc<V: Variant>(count: usize, size: usize) -> *mut u8 {
     match count.checked_mul(size) {
@@ -25,10 +28,12 @@ pub unsafe fn calloc<V: Variant>(count: usize, size: usize) -> *mut u8 {
 
 /// `realloc`: null is `malloc`; size 0 frees and returns null, as glibc does.
 ///
-/// `p` is null or an object of the caller's.
+/// # Safety
+/// `p` is null or an object of the caller's, whom nobody disturbs in using it; it is gone if the result is not null, or if
+/// `n` is 0. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
-    // SAFETY: the caller's contract.
+    // SAFETY: an object is only the caller's; not 0 is what `resize` wants.
     unsafe {
         if p.is_null() {
             return hot::malloc::<V>(n);
@@ -43,17 +48,21 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
 
 /// `reallocarray`: `realloc` that notices an overflow of the product.
 ///
-/// As [`realloc`].
+/// # Safety
+/// As for [`realloc`].
 #[inline]
 pub unsafe fn reallocarray<V: Variant>(p: *mut u8, count: usize, size: usize) -> *mut u8 {
     match count.checked_mul(size) {
-        // SAFETY: the caller's contract.
+        // SAFETY: it asks for no more than this function.
         Some(n) => unsafe { realloc::<V>(p, n) },
         None => no_memory(),
     }
 }
 
 /// `memalign`: any alignment is rounded up to a power of two, as glibc does; null and `EINVAL` if there is none.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn memalign<V: Variant>(align: usize, n: usize) -> *mut u8 {
     let Some(align) = align.checked_next_power_of_two() else {
@@ -65,6 +74,9 @@ pub unsafe fn memalign<V: Variant>(align: usize, n: usize) -> *mut u8 {
 }
 
 /// `aligned_alloc`: null and `EINVAL` unless the alignment is a power of two.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn aligned_alloc<V: Variant>(align: usize, n: usize) -> *mut u8 {
     if !align.is_power_of_two() {
@@ -77,7 +89,8 @@ pub unsafe fn aligned_alloc<V: Variant>(align: usize, n: usize) -> *mut u8 {
 
 /// `posix_memalign`: returns the error, and leaves `errno` and, on failure, `*out` alone.
 ///
-/// `out` can be written.
+/// # Safety
+/// `out` can be written. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usize) -> c_int {
     if !align.is_power_of_two() || !align.is_multiple_of(size_of::<usize>()) {
@@ -90,12 +103,15 @@ pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usi
         os::set_errno(errno);
         return os::ENOMEM;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: `out` can be written.
     unsafe { *out = p };
     0
 }
 
 /// `valloc`: page-aligned.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: a power of two.
@@ -103,6 +119,9 @@ pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
 }
 
 /// `pvalloc`: page-aligned, whole pages.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
     match n.max(1).checked_next_multiple_of(os::PAGE) {
@@ -114,16 +133,20 @@ pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
 
 /// `malloc_usable_size`: all of it may be written.
 ///
-/// `p` is null or an object of the caller's.
+/// # Safety
+/// `p` is null or an object that nobody frees meanwhile.
 #[inline]
 pub unsafe fn malloc_usable_size<V: Variant>(p: *mut u8) -> usize {
-    // SAFETY: the caller's contract.
+    // SAFETY: it asks for no more than this function.
     unsafe { object::usable::<V>(p) }
 }
 
 /// `malloc_trim` and `hz3_trim`: this thread's caches, the depots and empty runs go back to the page heap (other threads'
 /// caches follow at their next events, and are purged when they are old enough), and all but
 /// `pad` bytes of its free pages to the kernel. Returns the bytes that the kernel got.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
     // SAFETY: an event of this thread.

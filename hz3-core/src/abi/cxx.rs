@@ -56,6 +56,9 @@ pub extern "C" fn thrower(asking: usize) -> usize {
 
 /// The personality of the nothrow forms' frames: that of the library whose exception passes, if it has one. The frame is
 /// passed over otherwise.
+///
+/// # Safety
+/// Called by the C++ runtime's unwinder, with what it passes to a personality.
 pub unsafe extern "C" fn personality(
     version: c_int,
     actions: c_int,
@@ -75,6 +78,9 @@ pub unsafe extern "C" fn personality(
 }
 
 /// Ends an exception that was caught.
+///
+/// # Safety
+/// `exception` is one that was caught, and that nobody has ended.
 pub unsafe extern "C" fn caught(exception: *mut Exception) {
     // SAFETY: the landing pad passes the exception that it was reached with, once; the types are the ABI's.
     unsafe {

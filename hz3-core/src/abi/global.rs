@@ -7,7 +7,9 @@ use core::alloc::Layout;
 
 /// `GlobalAlloc::alloc`. With a constant layout the size class folds away.
 ///
-/// As `GlobalAlloc`.
+/// # Safety
+/// As for the function of this name in [`GlobalAlloc`](core::alloc::GlobalAlloc). The calling thread has its block: it is
+/// any thread of the C library's, not the helper.
 #[inline(always)]
 pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
     // SAFETY: alignments of layouts are powers of two.
@@ -22,16 +24,20 @@ pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
 
 /// `GlobalAlloc::dealloc`.
 ///
-/// As `GlobalAlloc`.
+/// # Safety
+/// As for the function of this name in [`GlobalAlloc`](core::alloc::GlobalAlloc). The calling thread has its block: it is
+/// any thread of the C library's, not the helper.
 #[inline(always)]
 pub unsafe fn dealloc<V: Variant>(p: *mut u8) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the object is this allocator's, and nobody uses it any more.
     unsafe { hot::free::<V>(p) }
 }
 
 /// `GlobalAlloc::alloc_zeroed`: memory fresh from the kernel is not cleared again.
 ///
-/// As `GlobalAlloc`.
+/// # Safety
+/// As for the function of this name in [`GlobalAlloc`](core::alloc::GlobalAlloc). The calling thread has its block: it is
+/// any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn alloc_zeroed<V: Variant>(layout: Layout) -> *mut u8 {
     // SAFETY: the new object holds `layout.size()` bytes.
@@ -49,10 +55,13 @@ pub unsafe fn alloc_zeroed<V: Variant>(layout: Layout) -> *mut u8 {
 
 /// `GlobalAlloc::realloc`.
 ///
-/// As `GlobalAlloc`.
+/// # Safety
+/// As for the function of this name in [`GlobalAlloc`](core::alloc::GlobalAlloc). The calling thread has its block: it is
+/// any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn realloc<V: Variant>(p: *mut u8, layout: Layout, n: usize) -> *mut u8 {
-    // SAFETY: the caller's contract; a larger alignment than every object has needs a new aligned object.
+    // SAFETY: the object is this allocator's and only the caller's; a larger alignment than every object has needs a new
+    // aligned object.
     unsafe {
         if layout.align() <= 16 {
             return object::resize::<V>(p, n, layout.size());

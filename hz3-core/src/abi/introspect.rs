@@ -157,10 +157,11 @@ pub fn report<V: Variant>() {
 /// Writes the statistics as one JSON object, like `snprintf`: at most `room` bytes with the final zero; returns the
 /// length that the whole text has.
 ///
+/// # Safety
 /// `out` can be written for `room` bytes.
 pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     let t = totals::<V>();
-    // SAFETY: the caller's contract.
+    // SAFETY: `out` has room for so many bytes.
     let mut text = unsafe { Text::new(out, room) };
     text.push(b"{\"name\":\"").push(V::NAME.as_bytes()).push(b"\"");
     for (key, n) in [
@@ -241,10 +242,11 @@ fn events<V: Variant>(text: &mut Text) {
 
 /// Writes `malloc_info`'s XML, like [`stats_json`].
 ///
-/// As `stats_json`.
+/// # Safety
+/// `out` can be written for `room` bytes.
 pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
     let t = totals::<V>();
-    // SAFETY: the caller's contract.
+    // SAFETY: `out` has room for so many bytes.
     let mut text = unsafe { Text::new(out, room) };
     text.push(b"<malloc version=\"1\">\n<allocator name=\"hz3\" variant=\"")
         .push(V::NAME.as_bytes())

@@ -14,6 +14,7 @@ const COPIED: usize = 8 << 20;
 
 /// The class that `malloc(n)` uses.
 ///
+/// # Safety
 /// `n <= V::LARGEST`.
 #[inline]
 unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
@@ -29,6 +30,9 @@ unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
 }
 
 /// Allocates `n` bytes at a multiple of `align`, a power of two. Null with `errno = ENOMEM` when there is no memory.
+///
+/// # Safety
+/// `align` is a power of two. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
     // SAFETY: an allocation has no further conditions.
@@ -59,6 +63,9 @@ pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
 }
 
 /// Allocates `n` zero bytes.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: a fresh object of at least `n` bytes is written.
@@ -80,7 +87,8 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
 
 /// Bytes that the object at `p` can hold; 0 if it is null. What is not ours: see [`event::foreign::usable`].
 ///
-/// `p` is null or an object of the caller's.
+/// # Safety
+/// `p` is null or an object that nobody frees meanwhile.
 #[inline]
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     let tag = tag_of::<V>(p);
@@ -88,7 +96,7 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
         return if p.is_null() {
             0
         } else {
-            // SAFETY: the caller's contract.
+            // SAFETY: the object is not freed meanwhile, or not ours.
             unsafe { event::foreign::usable::<V>(p) }
         };
     }
@@ -99,12 +107,14 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
 /// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
 /// the object is as it was. What is not ours: see [`event::foreign::resize`].
 ///
-/// `p` is an object of the caller's, not null, of at least `known` bytes; `n` is not 0.
+/// # Safety
+/// `p` is an object of the caller's, of at least `known` bytes, not null; it is gone if the result is not null. `n` is not
+/// 0. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
     let tag = tag_of::<V>(p);
     if tag == 0 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the object is only the caller's, and holds so many bytes.
         return unsafe { resize_untagged::<V>(p, n, known) };
     }
     // SAFETY: as in `usable`.
@@ -113,10 +123,12 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
     if n <= have && n > have / 2 {
         return p;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the object is only the caller's, and holds so many bytes.
     unsafe { replace::<V>(p, have, n) }
 }
 
+/// # Safety
+/// As for [`resize`], where the page of `p` has no tag.
 #[cold]
 #[inline(never)]
 unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
@@ -165,6 +177,10 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
 }
 
 /// A new object, the contents of the old one, and the old one freed.
+///
+/// # Safety
+/// `p` is an object of the caller's that holds `have` bytes; it is gone if the result is not null. The calling thread has
+/// its block: it is any thread of the C library's, not the helper.
 #[inline]
 unsafe fn replace<V: Variant>(p: *mut u8, have: usize, n: usize) -> *mut u8 {
     // SAFETY: both objects are the caller's, and do not overlap.

@@ -23,7 +23,7 @@ use core::ptr;
 /// # Safety
 /// The thread has started; `row` is the class's.
 pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
-    // SAFETY: the caller's contract.
+    // SAFETY: the central is the pool's, and the row its class's.
     unsafe {
         let mine = my_pool::<V>(id);
         let batch = central::<V>(mine).take::<V>(V::shared().heap(), Reach::Segments, mine, row, want);
@@ -37,7 +37,8 @@ pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32)
 /// One object of the nearest class above `id` that has one in this thread's magazines, in its depot or in its runs. Null if
 /// none of the `row.borrow` next ones has.
 ///
-/// `id` is a class id, `row` its class; the thread is running.
+/// # Safety
+/// The calling thread is running: it has caches. `row` is the class's.
 #[cold]
 #[inline(never)]
 pub unsafe fn borrow<V: Variant>(id: ClassId<V>, row: &Class) -> *mut u8 {
@@ -58,7 +59,8 @@ pub unsafe fn borrow<V: Variant>(id: ClassId<V>, row: &Class) -> *mut u8 {
 
 /// One object of class `id`, without new pages.
 ///
-/// `id` is a class id; the thread is running.
+/// # Safety
+/// The calling thread is running: it has caches.
 unsafe fn lend<V: Variant>(id: ClassId<V>) -> *mut u8 {
     // SAFETY: the magazines are this thread's; a batch taken anywhere is ours alone.
     unsafe {

@@ -13,7 +13,9 @@ use core::ptr;
 
 /// Frees `p`.
 ///
-/// As `free`.
+/// # Safety
+/// `p` is null, or an object of this variant that nobody uses any more, or a pointer that is not ours. The calling thread
+/// has its block: it is any thread of the C library's, not the helper.
 #[cold]
 #[inline(never)]
 pub unsafe fn free<V: Variant>(p: *mut u8) {
@@ -38,6 +40,10 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
 }
 
 /// Frees an object of a class that lies outside of the arena, so that its page has no tag.
+///
+/// # Safety
+/// `p` is an object of this variant that nobody uses any more, and of this pool. The calling thread has its block: it is
+/// any thread of the C library's, not the helper.
 unsafe fn by_pool<V: Variant>(p: *mut u8, pool: Pool<V>) {
     // SAFETY: the object is the caller's; this is the tag that its page would have.
     unsafe { V::Route::free::<V>(p, V::Route::tag(pool.owner(), pool.class())) }
@@ -84,6 +90,8 @@ fn fate<V: Variant>(called: Called, p: *mut u8) -> Fate {
     }
 }
 
+/// # Safety
+/// `p` is not null, and not an object of this variant.
 unsafe fn not_ours<V: Variant>(p: *mut u8) {
     if let Fate::Theirs(malloc) = fate::<V>(Called::Free, p) {
         // SAFETY: not ours and not null: it can only be theirs.
@@ -94,7 +102,8 @@ unsafe fn not_ours<V: Variant>(p: *mut u8) {
 /// Bytes that the object at `p`, whose page has no tag, can hold. Of what is not ours the C library tells, if the policy
 /// asks it; 0 if it is to be left alone.
 ///
-/// `p` is an object of the caller's.
+/// # Safety
+/// `p` is an object that nobody frees meanwhile, or a pointer that is not ours.
 #[cold]
 #[inline(never)]
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
@@ -115,10 +124,13 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
 /// is to be left alone, a new object of ours gets the first `known` bytes of it. Null with `errno` set if there is no memory,
 /// or if nobody knows how long `p` is (`known` is 0).
 ///
-/// As `realloc`; `p` has `known` bytes.
+/// # Safety
+/// `p` is not ours; if it is another malloc's, nobody uses it any more if the result is not null. `p` has `known` bytes.
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[cold]
 pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
-    // SAFETY: the caller's contract: not ours, so it can only be theirs.
+    // SAFETY: it is not ours, so it can only be theirs; of an object that is left alone so many bytes can be read as
+    // `known` says.
     unsafe {
         match fate::<V>(Called::Realloc, p) {
             Fate::Theirs(malloc) => malloc.realloc(p, n),

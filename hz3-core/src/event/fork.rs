@@ -30,6 +30,9 @@ fn keeps<V: Variant>() -> bool {
 }
 
 /// Takes all locks.
+///
+/// # Safety
+/// Called by the C library, in the thread that is about to fork; it calls one of the other two after that.
 pub unsafe extern "C" fn prepare<V: Variant>() {
     if V::POLICY.has_helper() {
         V::shared().helper().gate.close();
@@ -48,6 +51,9 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
 }
 
 /// Releases them.
+///
+/// # Safety
+/// Called by the C library after `prepare`, in the same thread.
 pub unsafe extern "C" fn parent<V: Variant>() {
     if V::POLICY.has_helper() {
         V::shared().helper().gate.open();
@@ -63,6 +69,9 @@ pub unsafe extern "C" fn parent<V: Variant>() {
 }
 
 /// Makes them anew, and takes back what vanished threads had.
+///
+/// # Safety
+/// Called by the C library in the one thread of a child, a copy of one that called `prepare`.
 pub unsafe extern "C" fn child<V: Variant>() {
     if V::POLICY.has_helper() {
         let helper = V::shared().helper();

@@ -111,6 +111,7 @@ pub fn dismiss<V: Variant>() {
 
 /// Ends the helper for good, and gives its stack back.
 ///
+/// # Safety
 /// No other thread is in the variant's code, and none enters it any more.
 pub unsafe fn remove<V: Variant>() {
     if !V::POLICY.has_helper() {

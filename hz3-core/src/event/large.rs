@@ -8,6 +8,9 @@ use crate::statics::Shared;
 use crate::variant::{Kind, Stats, Variant};
 
 /// Allocates `n` bytes above the largest class; null with `errno = ENOMEM` when the kernel refuses.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[cold]
 #[inline(never)]
 pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
@@ -16,6 +19,9 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
 }
 
 /// The same at a multiple of `align`, a power of two; says whether the memory is all zero.
+///
+/// # Safety
+/// `align` is a power of two. The calling thread has its block: it is any thread of the C library's, not the helper.
 pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     process::start::<V>();
     let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
@@ -43,6 +49,9 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
 }
 
 /// What the first attempt did not find. Caches are given back only where that may help.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 unsafe fn further<V: Variant>(n: usize, attempt: impl Fn(Reach) -> Option<Fresh>) -> Option<Fresh> {
     let fits = V::shared().heap().arena_may_hold(n);
     if !fits && !V::POLICY.grows_outside() {

@@ -19,7 +19,8 @@ use core::ptr;
 /// Lets the slot's list hold its first objects. Until then the length is 0 and every operation an event: the first one
 /// tells whether this thread allocates from the class or was handed an object of another thread's.
 ///
-/// The slot is a running thread's own, not the trap, and empty.
+/// # Safety
+/// The slot is the calling thread's own, not the trap, and empty; the thread is running, and `row` is its class's.
 pub unsafe fn open(slot: *mut Slot, row: &Class) {
     let first = row.batch_first.max(1);
     // SAFETY: the slot is this thread's.
@@ -31,7 +32,9 @@ pub unsafe fn open(slot: *mut Slot, row: &Class) {
 
 /// Lets the slot's list hold `want` objects, if the budget allows. Returns what it may hold now.
 ///
-/// The slot is a running thread's own and not the trap; `want` is at most the class's batch.
+/// # Safety
+/// The slot is the calling thread's own and not the trap; the thread is running. `row` is its class's, and `want` at most
+/// `row.batch`.
 pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
     // SAFETY: the slot and the block are this thread's.
     unsafe {
@@ -72,6 +75,9 @@ fn price<V: Variant>(row: &Class) -> usize {
 /// Moves the hand on by one class, and shrinks that class's magazines if they lie idle or are much longer than `mine`.
 /// One class an event: a full turn takes as many events as there are classes, so that whatever is in use at all is seen
 /// to be. The slot that `asks` is the caller's, and stays as it is.
+///
+/// # Safety
+/// The calling thread is running: it has caches.
 unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
     // SAFETY: the block is this thread's; the hand stays below the number of classes.
     unsafe {
@@ -99,7 +105,8 @@ unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
 
 /// Objects in the magazines of class `id`.
 ///
-/// `id` is a class id; the thread has started.
+/// # Safety
+/// The calling thread has started, so that it has spares.
 pub unsafe fn held<V: Variant>(id: ClassId<V>) -> usize {
     // SAFETY: slot and spare are this thread's.
     unsafe {
@@ -111,7 +118,8 @@ pub unsafe fn held<V: Variant>(id: ClassId<V>) -> usize {
 
 /// Takes one object out of the magazines of class `id`; null if they are empty.
 ///
-/// `id` is a class id; the thread is running.
+/// # Safety
+/// The calling thread is running: it has caches.
 pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
     // SAFETY: slot and spare are this thread's; objects are taken out before they are used (see the module `event`).
     unsafe {
@@ -138,7 +146,8 @@ pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
 /// Gives away what the magazines of class `id` hold, and lets them hold `cap` from now on. The budget is the caller's
 /// business.
 ///
-/// `id` is a class id; the thread has started.
+/// # Safety
+/// The calling thread has started, so that it has spares.
 pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
     // SAFETY: slot and spare are this thread's; lists are taken out before they are handed on (see the module `event`).
     unsafe {
@@ -164,7 +173,9 @@ pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
 
 /// Makes a batch the slot's list, which is empty; what is too long for it goes back.
 ///
-/// The slot is a running thread's own and not the trap; the batch is the caller's and of its class.
+/// # Safety
+/// The slot is the calling thread's own, not the trap, and empty; the thread is running. The batch is the caller's and of
+/// the slot's class.
 pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
     // SAFETY: slot and batch are this thread's.
     unsafe {
@@ -185,6 +196,9 @@ pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
 }
 
 /// Keeps the first `keep` objects of a batch and gives the others away.
+///
+/// # Safety
+/// The batch is the caller's, of this class of the calling thread's, and longer than `keep`; the thread is running.
 unsafe fn cut<V: Variant>(id: ClassId<V>, batch: Batch, keep: u32) -> Batch {
     // SAFETY: the batch is this thread's, and longer than `keep`.
     unsafe {

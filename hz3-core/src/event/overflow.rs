@@ -8,7 +8,9 @@ use core::ptr;
 
 /// Frees `p`, whose slot had no room; the slot's room has wrapped around.
 ///
-/// As `free`; `slot` is the slot that the tag of `p` names.
+/// # Safety
+/// `p` is an object of this variant that nobody uses any more; `slot` is the slot that the tag of `p` names, the trap for
+/// what has none. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[cold]
 #[inline(never)]
 pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
@@ -24,7 +26,9 @@ pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
 
 /// Frees an object of a class into a slot without room.
 ///
-/// As `overflow`, with the room at 0, and a slot of this thread's own row that is not the trap.
+/// # Safety
+/// `p` is an object of this variant that nobody uses any more; `slot` is the slot of its class in the calling thread's own
+/// row, without room.
 pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot and the block are this thread's; the object is the caller's and goes to exactly one place.
     unsafe {

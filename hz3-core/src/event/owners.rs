@@ -22,7 +22,8 @@ pub fn lives<V: Variant>(owner: Owner<V>) -> bool {
 
 /// Gives a list of objects back to its runs.
 ///
-/// The objects are the caller's and of this pool.
+/// # Safety
+/// The objects of the list from `head` on are the caller's and of this pool.
 pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
     // Asked under the lock of the pool, which the owner's last thread takes later to release what is empty: so either it
     // finds a run that was kept, or none is.
@@ -33,7 +34,7 @@ pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
             0
         }
     };
-    // SAFETY: the caller's contract.
+    // SAFETY: the objects are of this pool, whose central and row are passed.
     unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), pool.row(), head, keep) }
 }
 
@@ -42,7 +43,7 @@ pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
 /// # Safety
 /// The object is the caller's and of this pool.
 pub unsafe fn one_to_runs<V: Variant>(pool: Pool<V>, p: *mut u8) {
-    // SAFETY: the caller's contract: a list of one.
+    // SAFETY: the object is the caller's; it becomes a list of one.
     unsafe {
         list::set_next::<V>(p, ptr::null_mut());
         to_runs::<V>(pool, p);
@@ -65,6 +66,9 @@ pub fn clear<V: Variant>(owner: Owner<V>) {
 
 /// To be called at events: if owners lost their last threads since this thread last looked, what it keeps for such
 /// owners goes back to their runs.
+///
+/// # Safety
+/// The calling thread has its block.
 #[inline]
 pub unsafe fn notice<V: Variant>() {
     if V::Room::bytes::<V>() == 0 {

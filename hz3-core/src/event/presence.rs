@@ -26,6 +26,9 @@ pub(super) fn load<V: Variant>() {
 }
 
 /// The process ends.
+///
+/// # Safety
+/// None but that the C library wants a function of this kind; it may be called at any time.
 unsafe extern "C" fn end<V: Variant>(_: *mut c_void) {
     V::shared().presence().ending.store(1, Ordering::Relaxed);
 }
@@ -57,10 +60,11 @@ pub fn unload<V: Variant>() {
 /// Takes back what all threads have, and unmaps everything but the pages of objects that were never freed: somebody may
 /// still look at them.
 ///
+/// # Safety
 /// No other thread is in the variant's code, and none enters it any more.
 unsafe fn release<V: Variant>() {
     let shared = V::shared();
-    // SAFETY: the caller's contract: the list of threads and their caches are ours.
+    // SAFETY: nobody else is in the variant's code: the list of threads and their caches are ours.
     unsafe {
         if thread::state::<V>() == State::Running {
             thread::retire::<V>(V::Thread::meta(V::thread()));

@@ -54,6 +54,9 @@ pub const fn first<V: Variant>() -> Reach {
 
 /// To be called at the beginning of every event of a class, or at its end. True if this thread's magazines were given
 /// back, so that what the event was about may no longer hold.
+///
+/// # Safety
+/// The calling thread has its block.
 #[inline]
 pub unsafe fn pulse<V: Variant>() -> bool {
     // SAFETY: an event of this thread.
@@ -76,6 +79,9 @@ pub unsafe fn pulse<V: Variant>() -> bool {
 }
 
 /// This thread sees a new epoch: it gives back what it has. False if it has no caches.
+///
+/// # Safety
+/// The calling thread has its block.
 #[cold]
 #[inline(never)]
 unsafe fn answer<V: Variant>() -> bool {
@@ -123,6 +129,9 @@ fn age<V: Variant>() {
 }
 
 /// Asks all other threads for their caches, without waiting for them. This thread has to see to its own.
+///
+/// # Safety
+/// The calling thread has its block.
 pub unsafe fn ask<V: Variant>() {
     let pressure = &V::shared().heap().pressure;
     if V::POLICY.pressure.enabled && pressure.raise(os::now_ms(), Ask::Everything, 0) {
@@ -132,6 +141,9 @@ pub unsafe fn ask<V: Variant>() {
 }
 
 /// A request of so many bytes failed within its [`first`] reach: makes room and tries again, further and further.
+///
+/// # Safety
+/// The calling thread has its block. `attempt` takes no lock that is held.
 pub unsafe fn overcome<V: Variant, T>(bytes: usize, attempt: impl Fn(Reach) -> Option<T>) -> Option<T> {
     let mut found = None;
     // SAFETY: an event of this thread.
@@ -147,15 +159,19 @@ pub unsafe fn overcome<V: Variant, T>(bytes: usize, attempt: impl Fn(Reach) -> O
 /// Whether an attempt within a reach has found what was wanted. (One piece of code for whatever that is.)
 type Attempt<'a> = &'a mut dyn FnMut(Reach) -> bool;
 
+/// # Safety
+/// As for [`overcome`].
 #[cold]
 #[inline(never)]
 unsafe fn try_harder<V: Variant>(bytes: usize, attempt: Attempt<'_>) {
-    // SAFETY: the caller's contract.
+    // SAFETY: it asks for no more than this function.
     if !unsafe { has_helped::<V>(bytes, attempt) } {
         V::shared().heap().pressure.failed(os::now_ms(), bytes);
     }
 }
 
+/// # Safety
+/// As for [`overcome`].
 unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
     let heap = V::shared().heap();
     let (policy, pressure) = (&V::POLICY, &heap.pressure);
@@ -181,8 +197,7 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             pressure.eased();
             return true;
         }
-    // SAFETY: an event of this thread.
-    } else if unsafe { relief::drain_depots::<V>() } > 0 {
+    } else if relief::drain_depots::<V>() > 0 {
         // What was freed since then waits there, whatever its class.
         if attempt(first::<V>()) {
             return true;
@@ -207,6 +222,9 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
 
 /// What comes before everything is given back, if the policy drains segments: chooses one, and gives back what lies there.
 /// In a shortage in which a moment ago nobody had anything, that would only take time.
+///
+/// # Safety
+/// As for [`overcome`].
 unsafe fn make_room<V: Variant>(futile: bool, attempt: Attempt<'_>) -> bool {
     let (heap, policy) = (V::shared().heap(), &V::POLICY);
     if futile || policy.placement.quarantine_events == 0 && !policy.relieves_by_segment() {
@@ -251,10 +269,11 @@ fn wait<V: Variant>(attempt: Attempt<'_>) -> bool {
 /// A batch of class `id` from its runs. Where there is no memory, one object of it or of a larger class; empty, with
 /// `errno` set, if there is none of these either.
 ///
-/// `id` is a class id, `row` its class.
+/// # Safety
+/// The calling thread has its block; `row` is the class's.
 pub unsafe fn carve<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
     let some = |batch: Batch| (batch.count > 0).then_some(batch);
-    // SAFETY: the caller's contract; the batch is ours.
+    // SAFETY: each central is its pool's, and each row its class's; the batch that is found is ours.
     unsafe {
         V::Stats::count::<V>(Kind::FromRuns);
         let mine = my_pool::<V>(id);

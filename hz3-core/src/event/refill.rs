@@ -9,7 +9,9 @@ use crate::variant::{Kind, Stats, Variant};
 
 /// Allocates `n` bytes from the slot's class, whose list is empty.
 ///
-/// `slot` is the slot that the lookup names for `n`.
+/// # Safety
+/// `slot` is the calling thread's slot that the lookup names for `n`, and its list is empty. The calling thread has its
+/// block: it is any thread of the C library's, not the helper.
 #[cold]
 #[inline(never)]
 pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
@@ -62,6 +64,9 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
 }
 
 /// A batch from the spare magazine or the depot; empty if neither has one.
+///
+/// # Safety
+/// The calling thread is running: it has caches. `row` is the class's.
 unsafe fn stored<V: Variant>(id: ClassId<V>) -> Batch {
     // SAFETY: the spare is this thread's; the depot hands each batch to one taker.
     unsafe {

@@ -15,11 +15,14 @@ use core::{ptr, slice};
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
 /// they were in depots or in this thread's magazines.
+///
+/// # Safety
+/// The calling thread has its block.
 #[cold]
 #[inline(never)]
 pub unsafe fn relieve<V: Variant>() -> usize {
     let _timer = V::Stats::time::<V>(Kind::Relief);
-    // SAFETY: the block is this thread's; pools are below their number.
+    // SAFETY: the block is this thread's.
     unsafe {
         let mut bytes = drain_depots::<V>();
         if thread::state::<V>() == State::Running {
@@ -44,7 +47,8 @@ fn release_empty<V: Variant>() {
 /// Gives back those objects of the depots and of this thread's magazines that lie in the segment, and all empty runs.
 /// What this thread keeps for other owners goes to them first, as in [`relieve`]. Returns the bytes of the objects.
 ///
-/// The segment is compared with, not looked at: it need not exist any more.
+/// # Safety
+/// The calling thread has its block. The segment need not exist any more: it is compared with, not looked at.
 #[cold]
 #[inline(never)]
 pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
@@ -54,7 +58,7 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
         release_empty::<V>();
         return 0;
     }
-    // SAFETY: the block is this thread's; class ids and pools are below their numbers.
+    // SAFETY: the block is this thread's.
     unsafe {
         if thread::state::<V>() == State::Running {
             V::Room::flush::<V>();
@@ -72,7 +76,8 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
 
 /// Gives back what class `id`'s magazines hold of the segment.
 ///
-/// `id` is a class id; the thread is running.
+/// # Safety
+/// The calling thread is running: it has caches.
 unsafe fn drain_magazines<V: Variant>(id: ClassId<V>, segment: *const Segment) -> usize {
     // SAFETY: slot and spare are this thread's; lists are taken out before they are looked through (see the module
     // `event`).
@@ -100,11 +105,9 @@ unsafe fn drain_magazines<V: Variant>(id: ClassId<V>, segment: *const Segment) -
 }
 
 /// Gives back what a pool's depot holds of the segment.
-///
-/// `pool` is below the number of pools.
-unsafe fn drain_depot<V: Variant>(pool: Pool<V>, segment: *const Segment) -> usize {
+fn drain_depot<V: Variant>(pool: Pool<V>, segment: *const Segment) -> usize {
     let mut bytes = 0;
-    // SAFETY: the caller's contract; the depot hands each batch to one taker, who gives it away.
+    // SAFETY: the depot hands each batch to one taker, who gives it away.
     unsafe {
         for word in depot_of::<V>(pool) {
             let Some(mut batch) = depot::take(slice::from_ref(word)) else {
@@ -121,7 +124,8 @@ unsafe fn drain_depot<V: Variant>(pool: Pool<V>, segment: *const Segment) -> usi
 
 /// Takes those objects out of a batch that lie in the segment. Those that stay keep their order.
 ///
-/// The batch is the caller's.
+/// # Safety
+/// The objects of the batch are the caller's, and their links whole.
 unsafe fn extract<V: Variant>(batch: &mut Batch, segment: *const Segment) -> Batch {
     let mut inside = Batch::EMPTY;
     let (mut before, mut p): (*mut u8, *mut u8) = (ptr::null_mut(), batch.head);
@@ -148,9 +152,10 @@ unsafe fn extract<V: Variant>(batch: &mut Batch, segment: *const Segment) -> Bat
 
 /// Gives a batch back to its runs. Returns its bytes.
 ///
+/// # Safety
 /// The batch is the caller's, and of this pool.
 unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
-    // SAFETY: the caller's contract.
+    // SAFETY: the objects of the batch are ours to give, and of this pool.
     unsafe {
         if batch.count > 0 {
             owners::to_runs::<V>(pool, batch.head);
@@ -160,23 +165,18 @@ unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
 }
 
 /// Empties all depots. Returns the bytes of their objects.
-pub unsafe fn drain_depots<V: Variant>() -> usize {
+pub fn drain_depots<V: Variant>() -> usize {
     let mut bytes = 0;
     for pool in Pool::all() {
-        // SAFETY: pools are below their number.
-        unsafe {
-            if demand_of::<V>(pool).clear() {
-                bytes += empty_depot::<V>(pool);
-            }
+        if demand_of::<V>(pool).clear() {
+            bytes += empty_depot::<V>(pool);
         }
     }
     bytes
 }
 
 /// Empties a depot. Returns the bytes of its objects.
-///
-/// `pool` is a pool's number.
-pub unsafe fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
+pub fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
     let mut bytes = 0;
     // SAFETY: the depot hands each batch to one taker, who gives it away.
     unsafe {
@@ -192,16 +192,16 @@ pub unsafe fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
 /// Empties the depots from which nobody has taken since this was last called.
 pub fn empty_resting<V: Variant>() {
     for pool in Pool::all() {
-        // SAFETY: pools are below their number.
-        unsafe {
-            if demand_of::<V>(pool).rests() {
-                empty_depot::<V>(pool);
-            }
+        if demand_of::<V>(pool).rests() {
+            empty_depot::<V>(pool);
         }
     }
 }
 
 /// [`relieve`], or [`drain`] of the segment that is drained, counted.
+///
+/// # Safety
+/// The calling thread has its block.
 pub unsafe fn counted<V: Variant>(ask: Ask, also: Reliefs) {
     let heap = V::shared().heap();
     let (before, segment) = heap.locked(|h| (h.free_pages, h.drain.segment));

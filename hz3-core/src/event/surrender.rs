@@ -10,9 +10,10 @@ use crate::variant::{Kind, Stats, Variant};
 /// Gives a batch to the depot of its pool, or, where that is full or the owner has no threads, object by object to its
 /// runs.
 ///
-/// The batch is the caller's, not empty, and of this pool.
+/// # Safety
+/// The batch is the caller's, not empty, and of this pool. The calling thread has its block.
 pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the batch goes to exactly one place, the depot of its pool or its runs.
     unsafe {
         let (words, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));
         let stored = if demand.is_closed() {

@@ -10,6 +10,9 @@ use core::ffi::c_void;
 use core::ptr;
 
 /// Whether this thread may use its caches.
+///
+/// # Safety
+/// The calling thread has its block.
 #[inline]
 pub unsafe fn state<V: Variant>() -> State {
     // SAFETY: the block is this thread's.
@@ -17,6 +20,9 @@ pub unsafe fn state<V: Variant>() -> State {
 }
 
 /// The owner that this thread is one of.
+///
+/// # Safety
+/// The calling thread has its block. (One that has not started is of the first owner.)
 #[inline]
 pub unsafe fn shard<V: Variant>() -> Owner<V> {
     // SAFETY: the block is this thread's; its owner was one of the first `Owner::COUNT` when it was chosen.
@@ -24,6 +30,9 @@ pub unsafe fn shard<V: Variant>() -> Owner<V> {
 }
 
 /// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::OwnerRing`].
+///
+/// # Safety
+/// The calling thread has its block, which begins with its row.
 #[inline(always)]
 pub(crate) unsafe fn bank_and_base<V: Variant>() -> (*mut Slot, usize) {
     let block = V::thread();
@@ -33,7 +42,8 @@ pub(crate) unsafe fn bank_and_base<V: Variant>() -> (*mut Slot, usize) {
 
 /// A thread's first event.
 ///
-/// This thread's state is `New`.
+/// # Safety
+/// The state of the calling thread is `New`; it holds no lock of ours.
 #[cold]
 #[inline(never)]
 pub unsafe fn start<V: Variant>() {
@@ -102,6 +112,9 @@ unsafe fn map_room<V: Variant>() -> bool {
 
 /// The key's destructor: gives everything back that this thread has. What the thread still allocates and frees after
 /// that goes to central one by one.
+///
+/// # Safety
+/// Called by the C library at the end of a thread that armed the key.
 pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
     let presence = V::shared().presence();
     presence.enter();
@@ -112,7 +125,8 @@ pub unsafe extern "C" fn exit<V: Variant>(_: *mut c_void) {
 
 /// A running thread ends, or another key's destructor has made one of a thread that ends.
 ///
-/// This thread armed the key.
+/// # Safety
+/// The calling thread armed the key.
 unsafe fn ends<V: Variant>() {
     let block = V::thread();
     // SAFETY: the block is this thread's.
@@ -136,9 +150,10 @@ unsafe fn ends<V: Variant>() {
 
 /// Gives everything back that this thread has, for good: it has no caches from now on.
 ///
-/// The block is this thread's, which is running.
+/// # Safety
+/// `meta` is the calling thread's, which is running.
 pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the thread is running, and its block its own; it leaves the list before its room goes.
     unsafe {
         flush::<V>();
         (*meta).state = State::Uncached;
@@ -166,7 +181,7 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
 /// # Safety
 /// It is not this thread's, or this thread has left it; the thread's caches are empty and it will not use them again.
 pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the body was mapped at this size, and whoever used it does so no more.
     unsafe {
         let body = (*meta).body;
         if body.is_null() {
@@ -179,7 +194,8 @@ pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
 
 /// Gives back all that this thread caches; its magazines are those of a new thread.
 ///
-/// The thread is running.
+/// # Safety
+/// The calling thread is running: it has caches.
 pub unsafe fn flush<V: Variant>() {
     // SAFETY: the block is this thread's.
     unsafe {

@@ -8,6 +8,10 @@ use crate::variant::{Room, Variant};
 
 /// Takes all that these threads had in their caches and gives it back, after looking at every object: on machines that reorder
 /// stores, the copy of a list may be older than what points to it.
+///
+/// # Safety
+/// These threads do not exist any more, or will never be in the variant's code again, and nobody else knows their blocks:
+/// they are as they were at some instruction.
 pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
     let mut at = vanished.first;
     while !at.is_null() {
@@ -37,6 +41,9 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
 }
 
 /// Gives a list of another thread's back to its runs, up to the first object that cannot be one of this pool.
+///
+/// # Safety
+/// `head` is null, or where a list of this pool began that nobody else knows: it may be torn.
 unsafe fn give<V: Variant>(owner: Owner<V>, id: ClassId<V>, head: *mut u8) {
     let tag = V::Route::tag(owner, id);
     let mut sound = Batch::EMPTY;

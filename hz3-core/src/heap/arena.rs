@@ -162,7 +162,8 @@ impl Arena {
     /// A segment's index and state, for whoever does not hold the lock: right as long as the caller owns an object in the
     /// segment, and of any kind otherwise.
     ///
-    /// `this` is an arena that lives as long as the process; it was reserved before the caller got any object.
+    /// # Safety
+    /// `this` is an arena that lives as long as the process, and was reserved before the caller got any object.
     pub unsafe fn peek(this: *const Arena, p: *const u8) -> Option<(usize, Entry)> {
         // SAFETY: base, number and table of segments are written once, when the arena is reserved. Only these three are
         // read, and the words of the table are atomic.
@@ -174,7 +175,8 @@ impl Arena {
 
     /// Bytes of the arena, for whoever does not hold the lock.
     ///
-    /// `this` is as in `peek`.
+    /// # Safety
+    /// As for [`peek`](Self::peek).
     pub unsafe fn size(this: *const Arena) -> usize {
         // SAFETY: the number of segments is written once, when the arena is reserved.
         unsafe { (*this).segments * SEGMENT }

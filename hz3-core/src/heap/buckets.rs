@@ -81,6 +81,8 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, and in no bucket.
     pub(super) unsafe fn link(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and in no bucket; the lock is held.
         unsafe {
@@ -95,6 +97,8 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, in the bucket that `longest` names.
     pub(super) unsafe fn unlink(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and in the bucket of its `longest`; the lock is held.
         unsafe {
@@ -110,6 +114,9 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, in the bucket that its `longest` names, and
+    /// `longest` is the length of its longest range of free pages.
     pub(super) unsafe fn rebucket(&mut self, segment: *mut Segment, longest: usize) {
         // SAFETY: as in `unlink`.
         unsafe {

@@ -69,7 +69,8 @@ impl Central {
 
     /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
-    /// `pool` is this central's, `class` its class.
+    /// # Safety
+    /// `pool` is the pool of this central, `class` the row of its class, and `heap` the heap of its variant.
     pub unsafe fn take<S: Shape>(&self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
@@ -105,16 +106,22 @@ impl Central {
 
     /// Takes objects back into their runs, and gives runs that become empty back to the page heap, but for a few.
     ///
-    /// The objects of the list are the caller's and of this class.
+    /// # Safety
+    /// The objects of the list from `head` on are the caller's, and of this central's pool; `class` is the row of its
+    /// class, and `heap` the heap of its variant.
     pub unsafe fn give<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8) {
-        // SAFETY: the caller's contract.
+        // SAFETY: it asks for no more than this function.
         unsafe { self.give_keeping::<S>(heap, class, head, || S::POLICY.depot.empty_runs) }
     }
 
     /// As [`give`](Self::give); `keep` says how many empty runs may stay. It is called while the lock is held.
+    ///
+    /// # Safety
+    /// As for [`give`](Self::give). `keep` takes no lock.
     pub unsafe fn give_keeping<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8, keep: impl FnOnce() -> u32) {
         let guard = self.lock.lock();
-        // SAFETY: the lock is held; the caller's contract. The pages of a run that is closed are the caller's to give.
+        // SAFETY: the lock is held, and the objects are ours to give. The pages of a run that is closed are this function's
+        // to give.
         let closed = unsafe {
             self.take_back::<S>(class, head, keep(), |segment, span, touched| {
                 heap.give(segment, span, touched);
@@ -129,7 +136,8 @@ impl Central {
     /// Takes one batch of a depot back into its runs, without waiting for anybody. None if that would need waiting; else
     /// whether there was one.
     ///
-    /// The depot is of this central's pool.
+    /// # Safety
+    /// `words` is the depot of this central's pool, `class` the row of its class, and `heap` the heap of its variant.
     pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, words: &[AtomicU64]) -> Option<bool> {
         let _guard = self.lock.try_lock()?;
         let now = crate::os::now_ms();
@@ -151,7 +159,9 @@ impl Central {
 
     /// See [`Runs::take_back`].
     ///
-    /// As there.
+    /// # Safety
+    /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
+    /// `class` is the row of its class.
     unsafe fn take_back<S: Shape>(
         &self,
         class: &Class,
@@ -159,9 +169,9 @@ impl Central {
         keep: u32,
         give: impl FnMut(*mut Segment, Span, usize),
     ) -> bool {
-        // SAFETY: the caller's contract: the lock is held.
+        // SAFETY: the lock is held.
         let runs = unsafe { &mut *self.inner.get() };
-        // SAFETY: the caller's contract.
+        // SAFETY: the lock is held.
         let closed = unsafe { runs.take_back::<S>(class, head, keep, give) };
         self.empty.store(runs.empty, Ordering::Relaxed);
         closed
@@ -213,6 +223,9 @@ impl Central {
 }
 
 /// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it.
+///
+/// # Safety
+/// `run` is open, and the caller holds the lock of its central; the batch is of the run's pool.
 unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
     // SAFETY: the run is open and its class's lock held, so its free list is ours.
     unsafe {
@@ -233,6 +246,9 @@ unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
 }
 
 /// Carves objects that were never handed out; the batch starts with the lowest of them.
+///
+/// # Safety
+/// `run` is open, of objects of `size` bytes, and the caller holds the lock of its central; the batch is of the run's pool.
 unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
     // SAFETY: the run is open and its class's lock held; places from `carved` on belong to nobody.
     unsafe {
@@ -256,6 +272,9 @@ unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Bat
 
 impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the central whose runs these are, those of `pool`; `class` is the row of its class.
     unsafe fn open<S: Shape>(&mut self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class) -> *mut Run {
         let least = (class.size as usize).div_ceil(PAGE);
         let taken = heap.locked(|h| h.take(&S::POLICY, reach, least, class.run_pages as usize, 1));
@@ -287,7 +306,9 @@ impl Runs {
     /// Takes objects back into their runs. Those that become empty are closed, but for `keep`, and their pages passed to
     /// `give`. Returns whether there were any.
     ///
-    /// The objects of the list are the caller's and of this class; the lock is held.
+    /// # Safety
+    /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
+    /// `class` is the row of its class.
     unsafe fn take_back<S: Shape>(
         &mut self,
         class: &Class,
@@ -326,6 +347,9 @@ impl Runs {
 
     /// Closes an empty run that is in the list and no longer counted as empty. Returns its pages, which are the caller's to
     /// give, and how many of them were touched.
+    ///
+    /// # Safety
+    /// `run` is in the list, and no object of it is out; the caller holds the lock.
     unsafe fn close<S: Shape>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
         // SAFETY: no object of the run is out, so its pages are central's, and now the caller's.
         unsafe {
@@ -339,6 +363,8 @@ impl Runs {
         }
     }
 
+    /// # Safety
+    /// `run` is open and in no list; the caller holds the lock.
     unsafe fn push_front(&mut self, run: *mut Run) {
         // SAFETY: the run is open and in no list; the lock is held.
         unsafe {
@@ -353,6 +379,8 @@ impl Runs {
         self.first = run;
     }
 
+    /// # Safety
+    /// `run` is open and in no list; the caller holds the lock.
     unsafe fn append(&mut self, run: *mut Run) {
         // SAFETY: as in `push_front`.
         unsafe {
@@ -367,6 +395,8 @@ impl Runs {
         self.last = run;
     }
 
+    /// # Safety
+    /// `run` is in the list; the caller holds the lock.
     unsafe fn unlink(&mut self, run: *mut Run) {
         // SAFETY: the run is in the list; the lock is held.
         unsafe {
@@ -388,7 +418,8 @@ impl Runs {
 /// Tags `pages` pages from `base` on. Pages that the table does not cover have no tag: `free` finds them on its slow
 /// path.
 ///
-/// The pages belong to the caller.
+/// # Safety
+/// The pages follow each other in one segment, and belong to the caller: no object of them is out.
 unsafe fn set_tags<S: Shape>(base: *mut u8, pages: usize, tag: usize) {
     let Some(cells) = S::Space::cell::<S>(base) else { return };
     for i in 0..pages {

@@ -38,6 +38,8 @@ impl Purge {
 }
 
 impl PageHeap {
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, in the list of those with dirty free pages.
     pub(super) unsafe fn dirty_unlink(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and in the dirty list; the lock is held.
         unsafe {
@@ -55,6 +57,9 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, and not in the list of those with dirty free
+    /// pages.
     pub(super) unsafe fn dirty_append(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and not in the dirty list; the lock is held.
         unsafe {
@@ -69,6 +74,8 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, with at least so many dirty free pages.
     pub(super) unsafe fn less_dirty(&mut self, segment: *mut Segment, pages: usize) {
         if pages == 0 {
             return;
@@ -83,6 +90,9 @@ impl PageHeap {
         }
     }
 
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is one of this heap's, and so many of its free pages have come to be
+    /// dirty.
     pub(super) unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
         if pages == 0 {
             return;

@@ -174,7 +174,8 @@ impl Heap {
 
     /// Frees a large object (not a run of a class).
     ///
-    /// `what` is what `find_large` said of `p`, an object that the caller owns.
+    /// # Safety
+    /// `what` is what `find_large` said of `p`, an object that nobody uses any more.
     pub unsafe fn give_large(&self, policy: &Policy, p: *mut u8, what: Large) {
         match what {
             Large::Pages(run) => {
@@ -272,7 +273,8 @@ impl Heap {
 
     /// Bytes that the object can hold.
     ///
-    /// `what` is what `find_large` said of an object that the caller owns.
+    /// # Safety
+    /// `what` is what `find_large` said of an object that nobody frees meanwhile.
     pub unsafe fn large_bytes(what: Large) -> usize {
         match what {
             // SAFETY: the caller owns the object, so the run is open.
@@ -284,7 +286,8 @@ impl Heap {
 
     /// Makes a large object `bytes` long without moving it. False if there is no room; then nothing has changed.
     ///
-    /// As `give_large`; `bytes` still makes a large object.
+    /// # Safety
+    /// `what` is what `find_large` said of `p`, an object that only the caller uses; `bytes` still make a large object.
     pub unsafe fn resize_large(&self, policy: &Policy, p: *mut u8, what: Large, bytes: usize) -> bool {
         let pages = bytes.div_ceil(PAGE);
         match what {
@@ -310,9 +313,10 @@ impl Heap {
 
     /// Gives the end of a huge object to the kernel: with its addresses where these are claimed.
     ///
+    /// # Safety
     /// The range is open and the caller's, who wants nothing that is in it, and reaches to the end of what is open there.
     unsafe fn cut(hold: Hold, p: *mut u8, bytes: usize) -> Left {
-        // SAFETY: the caller's contract.
+        // SAFETY: the range is open up to its end, and nobody wants what is in it.
         unsafe {
             match hold {
                 Hold::Claimed => {
@@ -325,6 +329,8 @@ impl Heap {
         }
     }
 
+    /// # Safety
+    /// `run` is that of a large object that only the caller uses; `pages` still make a large object.
     unsafe fn resize_pages(&self, policy: &Policy, run: *mut Run, pages: usize) -> bool {
         let segment = Segment::of(run.cast());
         // SAFETY: the caller owns the object, hence the run and its descriptor.
@@ -357,7 +363,8 @@ impl Heap {
     /// Moves the contents of one huge object into another without copying, and frees the first. If the kernel cannot, or if
     /// either is not huge, nothing has changed. If it fails half-way the second object is gone, and the first is as it was.
     ///
-    /// Both objects are the caller's; `bytes` are at most what either holds.
+    /// # Safety
+    /// `from` and `to` are objects that only the caller uses, and each holds `bytes` at least.
     pub unsafe fn move_huge(&self, policy: &Policy, from: *mut u8, to: *mut u8, bytes: usize) -> os::Moved {
         let (Some(Large::Huge(source, had)), Some(Large::Huge(index, pages))) =
             (self.find_large(from), self.find_large(to))

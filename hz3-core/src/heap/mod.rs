@@ -96,10 +96,12 @@ impl Heap {
 
     /// Gives a range of pages back: see [`PageHeap::give`].
     ///
-    /// The range is the caller's, who does not use it any more.
+    /// # Safety
+    /// The range was taken from this heap, is the caller's, who does not use it any more, and at most its first `touched`
+    /// pages were written to.
     pub unsafe fn give(&self, segment: *mut segment::Segment, span: page::Span, touched: usize) {
         let now = crate::os::now_ms();
-        // SAFETY: the caller's contract.
+        // SAFETY: the heap is locked; the range is ours to give.
         self.locked(|h| unsafe { h.give(segment, span, touched, now) });
     }
 

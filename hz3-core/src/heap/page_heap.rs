@@ -231,7 +231,8 @@ impl PageHeap {
 
     /// Takes the pages right behind a range in use, if they are free: for growing in place.
     ///
-    /// The range is the caller's.
+    /// # Safety
+    /// The range was taken from this heap, and is the caller's.
     pub unsafe fn extend(&mut self, policy: &Policy, segment: *mut Segment, span: Span, more: usize) -> bool {
         let from = span.end();
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
@@ -250,7 +251,8 @@ impl PageHeap {
 
     /// Gives a range back at the time `now`. `touched` of its pages, from the first on, may hold something.
     ///
-    /// The range is the caller's, who does not use it any more.
+    /// # Safety
+    /// As for [`Heap::give`](super::Heap::give).
     pub unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
@@ -337,6 +339,9 @@ impl PageHeap {
 
     /// Takes a wholly free segment out, and gives it back to the arena or to the kernel. Its free pages are clean but
     /// for what the kernel refused to take.
+    ///
+    /// # Safety
+    /// `segment` is one of this heap's, in a bucket, and all of its pages are free; nobody has a pointer to it.
     pub(super) unsafe fn retire(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
         unsafe {

@@ -248,7 +248,7 @@ impl Arena {
     /// The range begins with a segment, is open and the caller's, who wants nothing that is in it. It was held so from its
     /// start.
     pub unsafe fn forget(hold: Hold, p: *mut u8, bytes: usize, moved: bool) -> Left {
-        // SAFETY: the caller's contract.
+        // SAFETY: the range is open, nobody wants what is in it, and it was held in this way from its start.
         unsafe {
             match (hold, moved) {
                 (Hold::Claimed, _) => {

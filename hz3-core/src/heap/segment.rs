@@ -105,7 +105,9 @@ impl Segment {
     /// Makes the memory at `at` an empty segment, of which the first `opened` pages are open. `dirty` says which of its pages
     /// may hold something.
     ///
-    /// `at` is an aligned segment that the caller owns; its header is among the open pages.
+    /// # Safety
+    /// `at` is a multiple of [`SEGMENT`], its first `opened` pages are memory of the caller's, and the header is among
+    /// them.
     pub unsafe fn init(at: *mut Segment, outside: bool, opened: usize, dirty: PageSet) {
         // SAFETY: the caller owns the memory; only the fields read later are written, the rest of the header is set
         // when a run is made, so that an empty segment touches one page.
@@ -126,10 +128,11 @@ impl Segment {
 
     /// The free pages that are memory.
     ///
+    /// # Safety
     /// `this` is a live segment, and the caller holds the heap's lock.
     pub unsafe fn open_and_free(this: *const Segment) -> PageSet {
         let mut open = PageSet::EMPTY;
-        // SAFETY: the caller's contract.
+        // SAFETY: the heap is locked, so that nobody changes the sets of a live segment.
         unsafe {
             open.insert(Span::between(0, (*this).opened as usize));
             open.and(&(*this).free)
@@ -150,7 +153,8 @@ impl Segment {
 
     /// Makes `span` one run, and returns its descriptor.
     ///
-    /// The caller owns the span (it was just taken out of the free set).
+    /// # Safety
+    /// `this` is a live segment; the caller owns the span, which was just taken out of the free set.
     pub unsafe fn open_run(this: *mut Segment, span: Span, pool: u16) -> *mut Run {
         // SAFETY: the span lies in `HEADER_PAGES..PAGES` (page sets never hold header pages) and is the caller's.
         unsafe {
@@ -176,6 +180,8 @@ impl Segment {
         }
     }
 
+    /// # Safety
+    /// `this` is a live segment, and `page` none of the header's.
     #[inline]
     unsafe fn descriptor(this: *mut Segment, page: Page) -> *mut Run {
         // SAFETY: the caller passes a usable page of a live segment.
@@ -196,7 +202,8 @@ impl Segment {
 
     /// The run that holds a page, as far as the header tells: None if it cannot be one.
     ///
-    /// `this` is a live segment.
+    /// # Safety
+    /// `this` is a live segment, and `page` one of its pages.
     pub unsafe fn run_at(this: *mut Segment, page: Page) -> Option<*mut Run> {
         // SAFETY: the header of a live segment can be read; whatever the entry is, it is checked before it is used.
         unsafe {
@@ -212,6 +219,7 @@ impl Segment {
 
     /// The run that holds the object at `p`.
     ///
+    /// # Safety
     /// `p` points into an open run of a live segment.
     #[inline]
     pub unsafe fn run_of(p: *const u8) -> *mut Run {
@@ -224,7 +232,8 @@ impl Segment {
 impl Run {
     /// The pages of a run.
     ///
-    /// `this` is an open run.
+    /// # Safety
+    /// `this` is an open run, and stays one meanwhile: the caller holds its lock or owns an object of it.
     pub unsafe fn span(this: *mut Run) -> Span {
         let segment = Segment::of(this.cast());
         // SAFETY: descriptors lie in their segment's header, so the segment is found by masking the address.
@@ -237,9 +246,10 @@ impl Run {
 
     /// Address of the run's first page.
     ///
-    /// `this` is an open run.
+    /// # Safety
+    /// As for [`span`](Self::span).
     pub unsafe fn base(this: *mut Run) -> *mut u8 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the run is open, and stays so.
         let span = unsafe { Run::span(this) };
         Segment::page_address(Segment::of(this.cast()), span.first)
     }
@@ -295,10 +305,11 @@ impl Run {
 
     /// Objects of the run that are out: in use, in a thread's magazines or in a depot.
     ///
-    /// The caller holds the lock of the run's class.
+    /// # Safety
+    /// `this` is an open run of a class, and the caller holds its central's lock.
     #[inline]
     pub unsafe fn live(this: *const Run) -> u32 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the lock is held that guards the counts.
         unsafe { u32::from((*this).carved) - u32::from((*this).free) }
     }
 }

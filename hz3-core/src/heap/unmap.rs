@@ -18,10 +18,11 @@ struct Sweep {
 impl Sweep {
     /// The range `from..to` stays, or is not ours.
     ///
-    /// The caller owns what lies between the last such range and this one.
+    /// # Safety
+    /// All between the last such range and this one is mapped or nobody's, and nobody uses it.
     unsafe fn keep(&mut self, from: usize, to: usize) {
         if from > self.at {
-            // SAFETY: the caller's contract.
+            // SAFETY: nobody uses what lies between.
             unsafe { os::unmap(self.at as *mut u8, from - self.at) };
         }
         self.at = self.at.max(to);
@@ -29,7 +30,8 @@ impl Sweep {
 
     /// Those pages of a segment stay that are in use.
     ///
-    /// The segment is live, and the caller owns what of it is not in use.
+    /// # Safety
+    /// The segment is live, and nobody uses what of it is not in use.
     unsafe fn keep_used(&mut self, segment: *mut Segment) {
         // SAFETY: the header of a live segment can be read; it is unmapped only after this copy was made.
         let free = unsafe { (*segment).free };
@@ -38,7 +40,7 @@ impl Sweep {
         for span in free.spans().chain([end]) {
             if span.first > from {
                 let address = |page| Segment::page_address(segment, page) as usize;
-                // SAFETY: the caller's contract.
+                // SAFETY: the pages in between are free, so that nobody uses them.
                 unsafe { self.keep(address(from), address(span.first)) };
             }
             from = span.end();
@@ -49,9 +51,10 @@ impl Sweep {
 impl PageHeap {
     /// Unmaps everything but the pages of objects, tables and headers included. The heap is of no use afterwards.
     ///
-    /// Nobody uses the heap any more, and all that is cached was given back to it.
+    /// # Safety
+    /// Nobody uses the heap any more, and all that was cached was given back to it.
     pub unsafe fn unmap_unused(&mut self) {
-        // SAFETY: the caller's contract; the table of segments is read before it is unmapped itself.
+        // SAFETY: nobody uses the heap; the table of segments is read before it is unmapped itself.
         unsafe {
             self.outside.for_each_segment(|segment| {
                 let mut sweep = Sweep { at: segment as usize };
@@ -68,12 +71,13 @@ impl PageHeap {
 
     /// As above, for the segments of the arena.
     ///
-    /// There is an arena.
+    /// # Safety
+    /// As for [`unmap_unused`](Self::unmap_unused); the arena was reserved.
     unsafe fn unmap_segments(&mut self) {
         let base = self.arena.base();
         let claimed = self.arena.hold() == Hold::Claimed;
         let mut sweep = Sweep { at: base };
-        // SAFETY: the caller's contract: what is open, or all that is reserved, is the arena's, but for what was lost.
+        // SAFETY: nobody uses the heap: what is open, or all that is reserved, is the arena's, but for what was lost.
         unsafe {
             for i in 0..self.arena.touched() {
                 let entry = self.arena.entry(i);
@@ -101,10 +105,11 @@ impl PageHeap {
 impl Arena {
     /// Unmaps entries and tags, and gives the claim up. A flat table stays.
     ///
-    /// Nobody uses the arena any more.
+    /// # Safety
+    /// As for [`unmap_unused`](Self::unmap_unused), whose other parts are done.
     unsafe fn unmap_tables(&mut self) {
         let (front, base) = (self.entries as usize, self.base);
-        // SAFETY: the caller's contract. Of a claimed range just those parts are ours that were mapped; of any other, all.
+        // SAFETY: nobody uses the heap. Of a claimed range just those parts are ours that were mapped; of any other, all.
         unsafe {
             if self.hold != Hold::Claimed {
                 os::unmap(front as *mut u8, base - front);

@@ -6,10 +6,12 @@ use crate::variant::{Route, Variant};
 
 /// Frees an object; null is nothing.
 ///
-/// `p` is null or an object of this variant that nobody uses any more.
+/// # Safety
+/// `p` is null or an object of this variant that nobody uses any more. The calling thread has its block: it is any thread
+/// of the C library's, not the helper.
 #[inline(always)]
 pub unsafe fn free<V: Variant>(p: *mut u8) {
-    // SAFETY: the caller's contract; the tag is that of the object's page.
+    // SAFETY: an object's address is one that has a tag or is on the slow path; the tag is that of its page.
     unsafe {
         match V::Space::tag::<V>(p) {
             Some(tag) => V::Route::free::<V>(p, tag),

@@ -6,14 +6,18 @@ use crate::variant::{Above, Miss, Prefetch, Variant};
 
 /// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
 ///
+/// # Safety
 /// Callable from any thread at any time, the first instruction of the process included.
 #[inline(always)]
 pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
-    // SAFETY: the caller's contract.
+    // SAFETY: the thread has its block.
     unsafe { malloc_or::<V, Null>(n) }
 }
 
 /// [`malloc`], with another ending where there is no object at hand.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline(always)]
 pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
     if n > V::FINE_MAX {
@@ -30,18 +34,21 @@ pub struct Null;
 impl Miss for Null {
     #[inline(always)]
     unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the slot's list is empty, as `pop` has seen.
         unsafe { event::refill::refill::<V>(n, slot) }
     }
 
     #[inline(always)]
     unsafe fn large<V: Variant>(n: usize) -> *mut u8 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the thread has its block.
         unsafe { event::large::malloc::<V>(n) }
     }
 }
 
 /// Takes the first object of a slot.
+///
+/// # Safety
+/// `slot` is the calling thread's slot that the lookup names for `n`.
 #[inline(always)]
 unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
     // SAFETY: `slot` is a slot of this thread's bank (the contract of `Variant::slot`); its list is this thread's.
@@ -65,11 +72,13 @@ pub struct Coarse;
 impl Above for Coarse {
     #[inline(always)]
     unsafe fn malloc<V: Variant, M: Miss>(n: usize) -> *mut u8 {
-        // SAFETY: as the caller's.
+        // SAFETY: the thread has its block.
         unsafe { coarse::<V, M>(n) }
     }
 }
 
+/// # Safety
+/// `n > V::FINE_MAX`. The calling thread has its block: it is any thread of the C library's, not the helper.
 // Out of line, so that the two lookups are not merged into one with conditional moves.
 #[inline(never)]
 unsafe fn coarse<V: Variant, M: Miss>(n: usize) -> *mut u8 {

@@ -24,13 +24,13 @@ use crate::variant::{Operations, Variant};
 impl<V: Variant> Operations for V {
     #[inline(always)]
     unsafe fn malloc(n: usize) -> *mut u8 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the thread has its block.
         unsafe { malloc::<V>(n) }
     }
 
     #[inline(always)]
     unsafe fn free(p: *mut u8) {
-        // SAFETY: the caller's contract.
+        // SAFETY: it asks for no more than this function.
         unsafe { free::<V>(p) }
     }
 }

@@ -19,10 +19,11 @@ fn opaque(slot: *mut Slot) -> *mut Slot {
 
 /// Makes `p` the first object of a slot that has room for it.
 ///
-/// Slot and object are this thread's, and the room was taken.
+/// # Safety
+/// The slot is the calling thread's, and one of its room was taken for `p`, an object of the slot's class that nobody uses.
 #[inline(always)]
 unsafe fn push<V: Variant>(slot: *mut Slot, p: *mut u8) {
-    // SAFETY: the caller's contract: the list owns the object from now on.
+    // SAFETY: the slot is this thread's, and the object nobody's: the list owns it from now on.
     unsafe {
         list::set_next::<V>(p, (*slot).head);
         list::keep_order();

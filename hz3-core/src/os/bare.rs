@@ -28,6 +28,7 @@ pub fn is_filtered() -> bool {
 /// it. In turn the thread must not use the C library, nor thread-local storage: its thread pointer is null, so that an attempt
 /// does no silent harm.
 ///
+/// # Safety
 /// `top` is the upper end of a stack, a multiple of 16, that is the thread's until `number` is 0; `run` uses nothing but
 /// system calls and what lives as long as itself.
 pub unsafe fn start_bare_thread(run: extern "C" fn() -> !, top: *mut u8, number: &'static AtomicU32) -> bool {
@@ -50,7 +51,7 @@ pub unsafe fn start_bare_thread(run: extern "C" fn() -> !, top: *mut u8, number:
     if raw::failed(mask(&raw const all, &raw mut old)) {
         return false;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: the stack is the new thread's, and `number` a static.
     let result = unsafe { clone(FLAGS as usize, top, number.as_ptr(), run) };
     mask(&raw const old, core::ptr::null_mut());
     !raw::failed(result)
@@ -58,11 +59,13 @@ pub unsafe fn start_bare_thread(run: extern "C" fn() -> !, top: *mut u8, number:
 
 /// The call itself: it returns twice, and the second time on another stack, which only assembly can take.
 ///
-/// As [`start_bare_thread`].
+/// # Safety
+/// As for [`start_bare_thread`]: the stack below `top` is the new thread's, `number` outlives it, and `run` never returns.
 unsafe fn clone(flags: usize, top: *mut u8, number: *mut u32, run: extern "C" fn() -> !) -> isize {
     let result: isize;
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller's contract. In the new thread nothing of this frame is used: it calls `run`, which never returns.
+    // SAFETY: the kernel writes to `number` only. In the new thread nothing of this frame is used: it calls `run`, which
+    // never returns.
     unsafe {
         asm!(
             "syscall",
@@ -110,10 +113,11 @@ unsafe fn clone(flags: usize, top: *mut u8, number: *mut u32, run: extern "C" fn
 
 /// Ends a thread that [`start_bare_thread`] started.
 ///
-/// This is such a thread.
+/// # Safety
+/// The calling thread was started by [`start_bare_thread`], and nobody waits for anything that is on its stack.
 pub unsafe fn end_bare_thread() -> ! {
     loop {
-        // SAFETY: the caller's contract: nobody waits for anything else of this thread than that it ends.
+        // SAFETY: nobody waits for anything else of this thread than that it ends.
         unsafe { raw::call(libc::SYS_exit, [0; 6]) };
     }
 }

@@ -55,26 +55,29 @@ impl Malloc {
 
     /// Frees `p`.
     ///
-    /// As that malloc's `free`.
+    /// # Safety
+    /// `p` came from that malloc, and nobody uses it any more.
     pub unsafe fn free(&self, p: *mut u8) {
         let _errno = KeepErrno::new();
-        // SAFETY: the caller's contract.
+        // SAFETY: the object is of the malloc that the function is of.
         unsafe { (self.free)(p.cast()) }
     }
 
     /// Resizes `p`; a failure is told as C does it.
     ///
-    /// As that malloc's `realloc`.
+    /// # Safety
+    /// `p` came from that malloc, and nobody uses it any more if the result is not null.
     pub unsafe fn realloc(&self, p: *mut u8, n: usize) -> *mut u8 {
-        // SAFETY: the caller's contract.
+        // SAFETY: the object is of the malloc that the function is of.
         unsafe { (self.realloc)(p.cast(), n).cast() }
     }
 
     /// Bytes that `p` can hold.
     ///
-    /// As that malloc's `malloc_usable_size`.
+    /// # Safety
+    /// `p` came from that malloc, and was not freed.
     pub unsafe fn usable(&self, p: *mut u8) -> usize {
-        // SAFETY: the caller's contract.
+        // SAFETY: the object is of the malloc that the function is of.
         unsafe { (self.usable)(p.cast()) }
     }
 }

@@ -82,7 +82,7 @@ mod refuse {
 /// With `MAP_FIXED` among the flags the whole range is the caller's, who wants nothing that is in it.
 unsafe fn mmap(at: usize, bytes: usize, access: Access, also: i32) -> isize {
     let flags = access.flags() | also;
-    // SAFETY: without `MAP_FIXED` an anonymous mapping touches no memory in use; with it, the caller's contract.
+    // SAFETY: without `MAP_FIXED` an anonymous mapping touches no memory in use; with it, nobody wants what is there.
     unsafe {
         raw::call(
             libc::SYS_mmap,
@@ -175,11 +175,11 @@ pub fn map_at(at: usize, bytes: usize, access: Access) -> Placed {
 pub unsafe fn map_over(p: *mut u8, bytes: usize) -> bool {
     if refuse::this_one() {
         // The kernel at its worst.
-        // SAFETY: the caller's contract.
+        // SAFETY: nobody wants what is in the range.
         unsafe { unmap(p, bytes) };
         return false;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: nobody wants what is in the range.
     !raw::failed(unsafe { mmap(p as usize, bytes, Access::ReadWrite, libc::MAP_FIXED) })
 }
 
@@ -188,7 +188,7 @@ pub unsafe fn map_over(p: *mut u8, bytes: usize) -> bool {
 /// # Safety
 /// The caller owns the whole range, and nothing refers to it any more.
 pub unsafe fn unmap(p: *mut u8, bytes: usize) {
-    // SAFETY: the caller's contract.
+    // SAFETY: nothing refers to the range any more.
     unsafe { raw::call(libc::SYS_munmap, [p as usize, bytes, 0, 0, 0, 0]) };
 }
 
@@ -201,7 +201,7 @@ pub unsafe fn protect(p: *mut u8, bytes: usize, access: Access) -> bool {
     if refuse::this_one() {
         return false;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: nobody uses the range in a way that is forbidden from now on.
     unsafe { raw::call(libc::SYS_mprotect, [p as usize, bytes, access.prot() as usize, 0, 0, 0]) == 0 }
 }
 
@@ -214,7 +214,7 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
     if refuse::this_one() {
         return false;
     }
-    // SAFETY: the caller's contract.
+    // SAFETY: nobody wants what is in the range.
     unsafe { madvise(p, bytes, libc::MADV_DONTNEED) || madvise(p, bytes, libc::MADV_DONTNEED_LOCKED) }
 }
 
@@ -223,7 +223,7 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
 /// # Safety
 /// The caller owns the range and can do without what the advice takes away.
 unsafe fn madvise(p: *mut u8, bytes: usize, advice: i32) -> bool {
-    // SAFETY: the caller's contract.
+    // SAFETY: nobody needs what the advice takes away.
     unsafe { raw::call(libc::SYS_madvise, [p as usize, bytes, advice as usize, 0, 0, 0]) == 0 }
 }
 
@@ -248,12 +248,12 @@ pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize, stays: bool) 
     const MREMAP_DONTUNMAP: i32 = 4;
     if refuse::this_one() {
         // The kernel at its worst.
-        // SAFETY: the caller's contract.
+        // SAFETY: both ranges are the caller's, and nobody wants what is in `to`.
         unsafe { unmap(to, bytes) };
         return Moved::Torn;
     }
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | if stays { MREMAP_DONTUNMAP } else { 0 };
-    // SAFETY: the caller's contract.
+    // SAFETY: both ranges are the caller's, and nobody wants what is in `to`.
     let p = unsafe {
         raw::call(
             libc::SYS_mremap,

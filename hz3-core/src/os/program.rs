@@ -41,16 +41,18 @@ pub fn is_running() -> bool {
 /// Has `run` called when the process ends, unless [`forget_end`] is called before with the same owner, an address of the
 /// caller's. May allocate. False if there is no memory for it.
 ///
-/// The function is there until the process ends or `forget_end` was called.
+/// # Safety
+/// `run` is there until the process ends or [`forget_end`] was called with this owner.
 pub unsafe fn at_end(run: unsafe extern "C" fn(*mut c_void), owner: *const c_void) -> bool {
-    // SAFETY: the caller's contract; the owner is compared with, not looked at.
+    // SAFETY: the function is there as long as it can be called; the owner is compared with, not looked at.
     unsafe { __cxa_atexit(run, ptr::null_mut(), owner) == 0 }
 }
 
 /// Calls what `owner` has registered by [`at_end`], and takes it out.
 ///
-/// Nobody else uses this owner.
+/// # Safety
+/// `owner` is an address of the caller's own, under which nobody else has registered anything that is still to be called.
 pub unsafe fn forget_end(owner: *const c_void) {
-    // SAFETY: the caller's contract.
+    // SAFETY: only this owner's functions are called, which are there.
     unsafe { __cxa_finalize(owner) };
 }

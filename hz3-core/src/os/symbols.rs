@@ -34,7 +34,8 @@ const GNU_HASH: i64 = 0x6fff_fef5;
 
 /// The entries of a dynamic section.
 ///
-/// The object is loaded, and stays while this lives.
+/// # Safety
+/// `at` is the dynamic section of a loaded object, which stays while the iterator lives: it ends with an entry of tag 0.
 unsafe fn entries(mut at: *const Entry) -> impl Iterator<Item = &'static Entry> {
     // SAFETY: the section ends with an entry of tag 0.
     core::iter::from_fn(move || unsafe {
@@ -47,7 +48,8 @@ unsafe fn entries(mut at: *const Entry) -> impl Iterator<Item = &'static Entry> 
 impl Object {
     /// None if it has no symbols of the kind that the C library's dynamic linker looks at first.
     ///
-    /// The object is loaded, and stays while this lives.
+    /// # Safety
+    /// `info` describes a loaded object, which stays while the result lives.
     unsafe fn new(info: &libc::dl_phdr_info) -> Option<Object> {
         let base = info.dlpi_addr as usize;
         let mut this = Object {
@@ -58,7 +60,7 @@ impl Object {
             soname: 0,
             dynamic: ptr::null(),
         };
-        // SAFETY: the caller's contract: program headers and what they lead to are mapped. The dynamic linker has made the
+        // SAFETY: the object is loaded: program headers and what they lead to are mapped. The dynamic linker has made the
         // addresses in the dynamic section absolute where that can be written (on all platforms that are ours), but for
         // the object that the kernel brings.
         unsafe {
@@ -81,6 +83,9 @@ impl Object {
     }
 
     /// A text of its own, by offset.
+    ///
+    /// # Safety
+    /// The object is loaded, and `offset` is one that its own tables name.
     unsafe fn text(&self, offset: usize) -> &CStr {
         // SAFETY: offsets of an object that the dynamic linker took lie in its strings, which end with zeroes.
         unsafe { CStr::from_ptr(self.strings.add(offset).cast()) }
@@ -88,9 +93,10 @@ impl Object {
 
     /// Whether it names the other one as a library that it needs.
     ///
-    /// As `new`, for both.
+    /// # Safety
+    /// Both objects are still loaded.
     unsafe fn needs(&self, other: &Object) -> bool {
-        // SAFETY: the caller's contract.
+        // SAFETY: both objects are loaded, and their names are texts of their own.
         unsafe {
             let name = other.text(other.soname);
             other.soname != 0 && entries(self.dynamic).any(|e| e.tag == NEEDED && self.text(e.value) == name)
@@ -99,7 +105,8 @@ impl Object {
 
     /// The function that it defines under this name.
     ///
-    /// As `new`.
+    /// # Safety
+    /// The object is still loaded.
     unsafe fn function(&self, name: &CStr) -> Option<usize> {
         // SAFETY: the layout of a GNU hash table: four words, a filter of so many words of 64 bits, so many buckets, and a
         // chain of hashes that begins with the symbol `first`; the last of a bucket is odd.
@@ -137,6 +144,9 @@ impl Object {
 }
 
 /// Whether an address lies in an object.
+///
+/// # Safety
+/// `info` describes a loaded object: its program headers can be read.
 unsafe fn holds(info: &libc::dl_phdr_info, address: usize) -> bool {
     // SAFETY: program headers of a loaded object can be read.
     let headers = unsafe { core::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
@@ -193,6 +203,8 @@ fn search(name: &CStr, near: usize) -> Search<'_> {
     search
 }
 
+/// # Safety
+/// Called by `dl_iterate_phdr`, with a pointer to the search that it was given.
 unsafe extern "C" fn find_asking(info: *mut libc::dl_phdr_info, _: libc::size_t, data: *mut c_void) -> c_int {
     // SAFETY: the C library passes an object that is loaded, and what was given to it.
     unsafe {
@@ -205,6 +217,8 @@ unsafe extern "C" fn find_asking(info: *mut libc::dl_phdr_info, _: libc::size_t,
     }
 }
 
+/// # Safety
+/// Called by `dl_iterate_phdr`, with a pointer to the search that it was given.
 unsafe extern "C" fn find_function(info: *mut libc::dl_phdr_info, _: libc::size_t, data: *mut c_void) -> c_int {
     // SAFETY: as above.
     unsafe {

@@ -33,7 +33,8 @@ pub fn delete_key(key: Key) {
 /// Stores `value` under `key` for this thread, so that its destructor runs with it. May allocate. False when the C library
 /// has no memory for that.
 ///
-/// The destructor can be called with `value`.
+/// # Safety
+/// The key's destructor may be called with `value` when this thread ends: what `value` points to is there then.
 pub unsafe fn arm_key(key: Key, value: *const c_void) -> bool {
     let _errno = KeepErrno::new();
     // SAFETY: `key` is one of ours; the caller speaks for the value.

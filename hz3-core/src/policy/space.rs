@@ -8,7 +8,9 @@ use crate::os::PAGE;
 pub trait Space: 'static {
     /// The tag of `p`'s page; None if it has none.
     ///
-    /// `p` is an address in user space.
+    /// # Safety
+    /// `p` is an address in user space. If it lies in the arena's range, a segment that is not below it was in use at some
+    /// time: so it is with whatever an allocation returned.
     unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize>;
 
     /// The cell of the tag of `p`'s page; None if it has none. Cells of consecutive pages of a segment are consecutive.

@@ -44,12 +44,16 @@ pub trait Tag: 'static {
 
     /// The tag at an address.
     ///
-    /// `at` is a cell of the tag table.
+    /// # Safety
+    /// `at` is a cell of the tag table that is memory; nobody writes it meanwhile: the page belongs to somebody who knows
+    /// the caller, or to nobody.
     unsafe fn load(at: *const u8) -> usize;
 
     /// Writes it.
     ///
-    /// `at` is a cell of the tag table; its page belongs to the caller.
+    /// # Safety
+    /// `at` is a cell of the tag table that is memory, and its page belongs to the caller: nobody reads or writes its tag
+    /// meanwhile.
     unsafe fn store(at: *mut u8, value: usize);
 }
 

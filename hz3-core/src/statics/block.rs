@@ -90,35 +90,39 @@ impl RowsBlock {
 pub trait ThreadBlock: 'static {
     /// Events' part.
     ///
-    /// `this` is a thread block.
+    /// # Safety
+    /// `this` is a block that exists, of a thread or of a copy of one.
     unsafe fn meta(this: *mut Self) -> *mut Meta;
 
     /// The spare magazines; the one of class `c` is number `c + 1`, like its slot.
     ///
-    /// `this` is a thread block.
+    /// # Safety
+    /// As for [`meta`](Self::meta).
     unsafe fn spares(this: *mut Self) -> *mut BatchWord;
 
     /// Says where the thread's own row and its first row are, where they are outside.
     ///
-    /// `this` is this thread's block.
+    /// # Safety
+    /// `this` is the calling thread's block; both rows are there, or are the trap, until it is called again.
     unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot);
 
     /// Says where its spares are, where they are outside.
     ///
-    /// `this` is this thread's block.
+    /// # Safety
+    /// `this` is the calling thread's block; the spares are there until the thread ends.
     unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord);
 }
 
 impl<const SLOTS: usize> ThreadBlock for Block<SLOTS> {
     #[inline(always)]
     unsafe fn meta(this: *mut Self) -> *mut Meta {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block exists; no reference to it is made.
         unsafe { &raw mut (*this).meta }
     }
 
     #[inline]
     unsafe fn spares(this: *mut Self) -> *mut BatchWord {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block exists; no reference to it is made.
         unsafe { (&raw mut (*this).spares).cast() }
     }
 
@@ -130,18 +134,18 @@ impl<const SLOTS: usize> ThreadBlock for Block<SLOTS> {
 impl ThreadBlock for RowsBlock {
     #[inline(always)]
     unsafe fn meta(this: *mut Self) -> *mut Meta {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block exists; no reference to it is made.
         unsafe { &raw mut (*this).meta }
     }
 
     #[inline]
     unsafe fn spares(this: *mut Self) -> *mut BatchWord {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block exists; no reference to it is made.
         unsafe { (*this).spares }
     }
 
     unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot) {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block is this thread's.
         unsafe {
             (*this).own = own;
             (*this).rows = rows;
@@ -149,7 +153,7 @@ impl ThreadBlock for RowsBlock {
     }
 
     unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord) {
-        // SAFETY: the caller's contract.
+        // SAFETY: the block is this thread's.
         unsafe { (*this).spares = spares }
     }
 }

@@ -17,11 +17,13 @@ pub trait Shared: Sync + 'static {
     fn centrals(&self) -> &[Central];
     /// The depot of a pool.
     ///
-    /// `pool` is a pool's number.
+    /// # Safety
+    /// `pool` is below the number of pools.
     unsafe fn depot(&self, pool: usize) -> &[AtomicU64];
     /// Whether somebody takes from that depot.
     ///
-    /// `pool` is a pool's number.
+    /// # Safety
+    /// `pool` is below the number of pools.
     unsafe fn demand(&self, pool: usize) -> &Demand;
     /// The threads.
     fn threads(&self) -> &Threads;

@@ -63,6 +63,10 @@ impl Threads {
     }
 
     /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its.
+    ///
+    /// # Safety
+    /// `meta` is the calling thread's, in no list, and is taken out of this one before the thread ends. `shards` is at
+    /// least 1 and at most [`MAX_SHARDS`].
     pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in no list.
@@ -89,6 +93,9 @@ impl Threads {
     }
 
     /// Takes a thread out. Returns whether it was the last one of its owner.
+    ///
+    /// # Safety
+    /// `meta` is in the list.
     pub(crate) unsafe fn unlink(&self, meta: *mut Meta) -> bool {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in the list.
@@ -140,6 +147,9 @@ impl Threads {
 
     /// In the child of a fork: forgets all threads but this one, and returns the others. Owners that have none now are
     /// deserted.
+    ///
+    /// # Safety
+    /// No other thread is in the variant's code, as in the child of a fork; `mine` is null or the calling thread's.
     pub(crate) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
         // SAFETY: no other thread exists, so the list is ours.
         unsafe {
@@ -181,6 +191,9 @@ impl Threads {
 
 impl List {
     /// Adds to the number of threads of a thread's owner, modulo 2^32. Returns the number.
+    ///
+    /// # Safety
+    /// The caller holds the lock; `meta` is a thread's that exists.
     unsafe fn count(&mut self, meta: *const Meta, n: u32) -> u32 {
         // SAFETY: the caller holds the lock; owners are numbered below the number of counters.
         unsafe {

@@ -9,11 +9,16 @@ use crate::policy::Naming;
 /// thread. What they are is said in [`crate::hot`].
 pub trait Operations: 'static {
     /// Allocates `n` bytes.
+    ///
+    /// # Safety
+    /// The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn malloc(n: usize) -> *mut u8;
 
     /// Frees an object.
     ///
-    /// `p` is null or an object of this variant that nobody uses any more.
+    /// # Safety
+    /// `p` is null or an object of this variant that nobody uses any more. Where there is a tag, it is that of the page of
+    /// `p`. The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn free(p: *mut u8);
 }
 
@@ -21,7 +26,9 @@ pub trait Operations: 'static {
 pub trait Route: Naming {
     /// Frees `p`, an object of a page with this tag.
     ///
-    /// As `free`; the tag is that of the page of `p`.
+    /// # Safety
+    /// `p` is null or an object of this variant that nobody uses any more. Where there is a tag, it is that of the page of
+    /// `p`. The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn free<V: Variant>(p: *mut u8, tag: usize);
 }
 
@@ -36,6 +43,9 @@ pub trait Above: 'static {
     /// Allocates `n > V::FINE_MAX` bytes.
     ///
     /// As `malloc`.
+    ///
+    /// # Safety
+    /// The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn malloc<V: Variant, M: Miss>(n: usize) -> *mut u8;
 }
 
@@ -43,9 +53,14 @@ pub trait Above: 'static {
 pub trait Miss: 'static {
     /// The list of `slot` is empty.
     ///
-    /// `slot` is the one that the lookup names for `n`.
+    /// # Safety
+    /// `slot` is the calling thread's slot that the lookup names for `n`. The calling thread has its block: it is any
+    /// thread of the C library's, not the helper.
     unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8;
 
     /// `n` is above every class.
+    ///
+    /// # Safety
+    /// The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn large<V: Variant>(n: usize) -> *mut u8;
 }

@@ -51,10 +51,12 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
 
     /// Slot offset of size class `[granule]`, granules of 16 bytes.
     ///
+    /// # Safety
     /// `granule <= FINE_MAX / 16`.
     unsafe fn fine(granule: usize) -> SlotOffset;
     /// Slot offset from the coarse table.
     ///
+    /// # Safety
     /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
     unsafe fn coarse(index: usize) -> SlotOffset;
     /// One counter for each kind of event; empty where events are not counted.

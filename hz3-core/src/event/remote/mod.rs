@@ -26,7 +26,7 @@ use crate::variant::Variant;
 #[cold]
 #[inline(never)]
 pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
-    // SAFETY: the caller's contract.
+    // SAFETY: it asks for no more than this function.
     unsafe { owner_bank::full_row::<V>(p, slot) }
 }
 
@@ -36,6 +36,6 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
 /// `p` is an object of this variant that nobody uses any more; `tag` is that of its page.
 #[inline(never)]
 pub unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
-    // SAFETY: the caller's contract.
+    // SAFETY: it asks for no more than this function.
     unsafe { owner_ring::into_ring::<V>(p, tag) }
 }

@@ -41,12 +41,12 @@ impl Room for OwnerBank {
     }
 
     unsafe fn flush<V: Variant>() {
-        // SAFETY: the caller's contract.
+        // SAFETY: this thread is running.
         unsafe { flush_rows::<V>(|_| true) }
     }
 
     unsafe fn forsake<V: Variant>() {
-        // SAFETY: the caller's contract.
+        // SAFETY: this thread is running.
         unsafe { flush_rows::<V>(|owner| !owners::lives::<V>(owner)) }
     }
 
@@ -56,7 +56,7 @@ impl Room for OwnerBank {
     }
 
     unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(Owner<V>, ClassId<V>, *mut u8)) {
-        // SAFETY: the caller's contract: the body is the thread's bank, and nobody else's.
+        // SAFETY: the body is the bank of a thread that is gone, and nobody else knows it.
         unsafe {
             let mine = Owner::new((*meta).shard as usize);
             for owner in Owner::all().filter(|&owner| owner != mine) {

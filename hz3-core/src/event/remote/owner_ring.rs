@@ -61,7 +61,7 @@ impl Room for OwnerRing {
 
     /// A ring holds little and is not sorted: all of it goes.
     unsafe fn forsake<V: Variant>() {
-        // SAFETY: the caller's contract.
+        // SAFETY: this thread is running.
         unsafe { Self::flush::<V>() }
     }
 
@@ -71,7 +71,7 @@ impl Room for OwnerRing {
     }
 
     unsafe fn take_back<V: Variant>(meta: *const Meta, give: impl Fn(Owner<V>, ClassId<V>, *mut u8)) {
-        // SAFETY: the caller's contract: the ring is the thread's, and its entries in use are objects that nobody else has.
+        // SAFETY: the ring is that of a thread that is gone, and its entries in use are objects that nobody else has.
         unsafe {
             for i in 0..(*meta).ring_used as usize {
                 let entry = *(*meta).ring.add(i);
@@ -114,7 +114,7 @@ pub(super) unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
 #[cold]
 #[inline(never)]
 unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
-    // SAFETY: the caller's contract.
+    // SAFETY: the object is nobody's any more, and goes to exactly one place; a tag other than 0 is a pool's.
     unsafe {
         if tag == 0 {
             return foreign::free::<V>(p);
