@@ -3,7 +3,7 @@
 //! the arena.
 
 use super::{fork, presence, thread};
-use crate::heap::reservation::TagTable;
+use crate::heap::tag_table::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::os;
 use crate::policy::{Space, Tag, no_table};

@@ -9,9 +9,10 @@
 //! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
 //! belongs to the holder of the heap's lock, with one exception that is named below.
 
+use super::hold::{Hold, Refusal};
 use super::page::PAGES;
-use super::reservation::{Hold, Refusal, TagTable};
 use super::segment::SEGMENT;
+use super::tag_table::TagTable;
 use crate::os::PAGE;
 use crate::policy::Policy;
 use crate::sync::{AtomicU64, Ordering};

@@ -5,11 +5,11 @@
 //! and, with luck, become empty and go back to the page heap.
 
 use super::page::Span;
-use super::segment::{GONE, Run, Segment};
+use super::runs::{Runs, carve, take_free};
+use super::segment::{Run, Segment};
 use super::{Heap, Reach, depot};
-use crate::list::{self, Batch};
-use crate::os::PAGE;
-use crate::policy::{Class, Naming, Pool, Shape, Space, Tag};
+use crate::list::Batch;
+use crate::policy::{Class, Pool, Shape};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -22,17 +22,6 @@ pub struct Central {
     /// `Runs::empty` as it was when the lock was last released.
     empty: AtomicU32,
     inner: UnsafeCell<Runs>,
-}
-
-struct Runs {
-    first: *mut Run,
-    last: *mut Run,
-    /// Runs in the list that have no object out.
-    empty: u32,
-    /// Runs of the class.
-    runs: u32,
-    /// Colour of the next run.
-    color: u32,
 }
 
 // SAFETY: `inner` is only touched while `lock` is held.
@@ -219,211 +208,5 @@ impl Central {
             }
             out
         }
-    }
-}
-
-/// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it.
-///
-/// # Safety
-/// `run` is open, and the caller holds the lock of its central; the batch is of the run's pool.
-unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
-    // SAFETY: the run is open and its class's lock held, so its free list is ours.
-    unsafe {
-        if batch.count == 0 && (*run).free > 0 && u32::from((*run).free) <= want {
-            *batch = Batch {
-                head: Run::first_free(run),
-                count: u32::from((*run).free),
-            };
-            (*run).free = 0;
-            return;
-        }
-        while batch.count < want && (*run).free > 0 {
-            let p = Run::first_free(run);
-            Run::set_first_free(run, list::next::<S>(p), (*run).free - 1);
-            batch.push::<S>(p);
-        }
-    }
-}
-
-/// Carves objects that were never handed out; the batch starts with the lowest of them.
-///
-/// # Safety
-/// `run` is open, of objects of `size` bytes, and the caller holds the lock of its central; the batch is of the run's pool.
-unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
-    // SAFETY: the run is open and its class's lock held; places from `carved` on belong to nobody.
-    unsafe {
-        let n = (want - batch.count.min(want)).min(u32::from((*run).capacity - (*run).carved)) as usize;
-        if n == 0 {
-            return;
-        }
-        let start = Run::object(run, (*run).carved as usize, size);
-        let mut p = start;
-        for _ in 1..n {
-            let following = p.add(size);
-            list::set_next::<S>(p, following);
-            p = following;
-        }
-        list::set_next::<S>(p, batch.head);
-        batch.head = start;
-        batch.count += n as u32;
-        (*run).carved += n as u16;
-    }
-}
-
-impl Runs {
-    /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
-    ///
-    /// # Safety
-    /// The caller holds the lock of the central whose runs these are, those of `pool`; `class` is the row of its class.
-    unsafe fn open<S: Shape>(&mut self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class) -> *mut Run {
-        let least = (class.size as usize).div_ceil(PAGE);
-        let taken = heap.locked(|h| h.take(&S::POLICY, reach, least, class.run_pages as usize, 1));
-        let Some(t) = taken else {
-            return ptr::null_mut();
-        };
-        // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
-        unsafe {
-            let run = Segment::open_run(t.segment, t.span, pool.number() as u16);
-            let bytes = t.span.len * PAGE;
-            let (shift, capacity) = if t.span.len == class.run_pages as usize {
-                let color = self.color % u32::from(class.colors.max(1));
-                self.color = color + 1;
-                (color as usize * 64, class.objects as usize)
-            } else {
-                (0, bytes.checked_div(class.size as usize).unwrap_or(0))
-            };
-            (*run).shift = (shift / 16) as u16;
-            (*run).capacity = capacity as u16;
-            let tag = S::Route::tag::<S>(pool.owner(), pool.class());
-            set_tags::<S>(Run::base(run), t.span.len, tag);
-            self.runs += 1;
-            self.empty += 1;
-            self.push_front(run);
-            run
-        }
-    }
-
-    /// Takes objects back into their runs. Those that become empty are closed, but for `keep`, and their pages passed to
-    /// `give`. Returns whether there were any.
-    ///
-    /// # Safety
-    /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
-    /// `class` is the row of its class.
-    unsafe fn take_back<S: Shape>(
-        &mut self,
-        class: &Class,
-        head: *mut u8,
-        keep: u32,
-        mut give: impl FnMut(*mut Segment, Span, usize),
-    ) -> bool {
-        let mut closed = false;
-        let mut p = head;
-        while !p.is_null() {
-            // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
-            // lock guards.
-            unsafe {
-                let following = list::next::<S>(p);
-                let run = Segment::run_of(p);
-                let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
-                list::set_next::<S>(p, Run::first_free(run));
-                Run::set_first_free(run, p, (*run).free + 1);
-                if exhausted {
-                    self.append(run);
-                }
-                if Run::live(run) == 0 {
-                    if self.empty < keep {
-                        self.empty += 1;
-                    } else {
-                        let (segment, span, touched) = self.close::<S>(class, run);
-                        give(segment, span, touched);
-                        closed = true;
-                    }
-                }
-                p = following;
-            }
-        }
-        closed
-    }
-
-    /// Closes an empty run that is in the list and no longer counted as empty. Returns its pages, which are the caller's to
-    /// give, and how many of them were touched.
-    ///
-    /// # Safety
-    /// `run` is in the list, and no object of it is out; the caller holds the lock.
-    unsafe fn close<S: Shape>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
-        // SAFETY: no object of the run is out, so its pages are central's, and now the caller's.
-        unsafe {
-            self.unlink(run);
-            self.runs -= 1;
-            let span = Run::span(run);
-            let used = Run::bytes_to(run, (*run).carved as usize, class.size as usize);
-            set_tags::<S>(Run::base(run), span.len, 0);
-            (*run).pool = GONE;
-            (Segment::of(run.cast()), span, used.div_ceil(PAGE))
-        }
-    }
-
-    /// # Safety
-    /// `run` is open and in no list; the caller holds the lock.
-    unsafe fn push_front(&mut self, run: *mut Run) {
-        // SAFETY: the run is open and in no list; the lock is held.
-        unsafe {
-            (*run).prev = ptr::null_mut();
-            (*run).next = self.first;
-            if self.first.is_null() {
-                self.last = run;
-            } else {
-                (*self.first).prev = run;
-            }
-        }
-        self.first = run;
-    }
-
-    /// # Safety
-    /// `run` is open and in no list; the caller holds the lock.
-    unsafe fn append(&mut self, run: *mut Run) {
-        // SAFETY: as in `push_front`.
-        unsafe {
-            (*run).next = ptr::null_mut();
-            (*run).prev = self.last;
-            if self.last.is_null() {
-                self.first = run;
-            } else {
-                (*self.last).next = run;
-            }
-        }
-        self.last = run;
-    }
-
-    /// # Safety
-    /// `run` is in the list; the caller holds the lock.
-    unsafe fn unlink(&mut self, run: *mut Run) {
-        // SAFETY: the run is in the list; the lock is held.
-        unsafe {
-            let (prev, next) = ((*run).prev, (*run).next);
-            if prev.is_null() {
-                self.first = next;
-            } else {
-                (*prev).next = next;
-            }
-            if next.is_null() {
-                self.last = prev;
-            } else {
-                (*next).prev = prev;
-            }
-        }
-    }
-}
-
-/// Tags `pages` pages from `base` on. Pages that the table does not cover have no tag: `free` finds them on its slow
-/// path.
-///
-/// # Safety
-/// The pages follow each other in one segment, and belong to the caller: no object of them is out.
-unsafe fn set_tags<S: Shape>(base: *mut u8, pages: usize, tag: usize) {
-    let Some(cells) = S::Space::cell::<S>(base) else { return };
-    for i in 0..pages {
-        // SAFETY: pages that follow each other in a segment have cells that follow each other.
-        unsafe { S::Tag::store(cells.add(i * S::Tag::BYTES), tag) };
     }
 }

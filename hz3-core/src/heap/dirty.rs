@@ -6,7 +6,7 @@
 use super::PageHeap;
 use super::arena::{Arena, Kind, Left};
 use super::bitmap::PageSet;
-use super::reservation::Hold;
+use super::hold::Hold;
 use super::segment::{SEGMENT, Segment, USABLE};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;

@@ -8,8 +8,10 @@ pub mod depot;
 #[cfg(all(test, loom))]
 mod depot_loom_tests;
 pub mod dirty;
+pub mod hold;
 mod huge;
 pub mod large;
+mod opening;
 pub mod outside;
 pub mod page;
 pub mod page_heap;
@@ -20,7 +22,11 @@ mod prospect;
 #[cfg(all(test, not(loom)))]
 mod refusal_tests;
 pub mod reservation;
+mod resize;
+mod runs;
 pub mod segment;
+mod supply;
+pub mod tag_table;
 mod unmap;
 pub mod worth;
 

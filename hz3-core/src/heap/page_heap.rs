@@ -6,15 +6,14 @@
 //!
 //! Everything here belongs to the holder of the heap's lock (see [`super::Heap`]).
 
-use super::arena::{Arena, Entry, Kind, Left};
-use super::bitmap::{Fit, PageSet};
-use super::outside::{Outside, OutsideTable};
+use super::arena::Arena;
+use super::bitmap::Fit;
+use super::outside::OutsideTable;
 use super::page::{PAGES, Span};
 use super::placement::Drain;
-use super::reservation::Hold;
-use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
+use super::segment::{SEGMENT, Segment, USABLE};
 use super::worth::Worth;
-use crate::os::{self, Access, PAGE};
+use crate::os;
 use crate::policy::Policy;
 use crate::policy::knobs::Thp;
 use core::ptr;
@@ -278,118 +277,9 @@ impl PageHeap {
         }
     }
 
-    pub(super) fn add_segment(&mut self, policy: &Policy, reach: Reach) -> bool {
-        match reach {
-            Reach::Held | Reach::Segments => return false,
-            Reach::Budget if self.taken() + SEGMENT > policy.pressure.budget => return false,
-            Reach::Budget | Reach::Arena | Reach::System => {}
-        }
-        if let Some((index, dirty)) = self.arena.take(policy, HEADER_PAGES, SEGMENT) {
-            self.huge_dirty -= dirty * SEGMENT;
-            let moved = self.arena.entry(index).moved;
-            self.arena.set(
-                index,
-                Entry {
-                    kind: Kind::Pages,
-                    dirty: false,
-                    moved,
-                    pages: 0,
-                },
-            );
-            let segment = self.arena.address(index).cast();
-            let opened = self.arena.opened(index);
-            self.open_segment(segment, false, opened, dirty == 0);
-            return true;
-        }
-        if !policy.grows_outside() || reach != Reach::System {
-            return false;
-        }
-        let p = os::map_aligned(SEGMENT, SEGMENT, Access::ReadWrite);
-        if p.is_null() {
-            return false;
-        }
-        if !self.arena.tags.open_outside(p) || !self.outside.insert(p, Outside::Pages) {
-            // SAFETY: the mapping was just made and nobody knows it.
-            unsafe { os::unmap(p, SEGMENT) };
-            return false;
-        }
-        self.open_segment(p.cast(), true, PAGES, true);
-        true
-    }
-
-    pub(super) fn open_segment(&mut self, segment: *mut Segment, outside: bool, opened: usize, clean: bool) {
-        let mut dirty = PageSet::EMPTY;
-        let backed = if clean { 0 } else { opened - HEADER_PAGES };
-        dirty.insert(Span::between(HEADER_PAGES, HEADER_PAGES + backed));
-        // SAFETY: the memory is committed and was just taken.
-        unsafe {
-            Segment::init(segment, outside, opened, dirty);
-            self.link(segment);
-            self.segments += 1;
-            self.free_pages += USABLE;
-            self.unopened += PAGES - opened;
-            self.more_dirty(segment, backed, 0);
-        }
-    }
-
     /// Bytes of segments of pages and of huge objects.
     pub fn taken(&self) -> usize {
         self.segments * SEGMENT + self.huge_bytes
-    }
-
-    /// Takes a wholly free segment out, and gives it back to the arena or to the kernel. Its free pages are clean but
-    /// for what the kernel refused to take.
-    ///
-    /// # Safety
-    /// `segment` is one of this heap's, in a bucket, and all of its pages are free; nobody has a pointer to it.
-    pub(super) unsafe fn retire(&mut self, segment: *mut Segment) {
-        // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
-        unsafe {
-            self.unlink(segment);
-            self.forget_drained(segment);
-            self.segments -= 1;
-            self.free_pages -= USABLE;
-            self.unopened -= PAGES - (*segment).opened as usize;
-            let p: *mut u8 = segment.cast();
-            if (*segment).outside {
-                self.outside.remove(p);
-                os::unmap(p, SEGMENT);
-                return;
-            }
-            let refused = (*segment).dirty.count() > 0;
-            if let Some(index) = self.arena.index(p) {
-                let (moved, hold) = (self.arena.entry(index).moved, self.arena.hold());
-                let left = if moved || hold == Hold::Claimed {
-                    Arena::forget(hold, p, (*segment).opened as usize * PAGE, moved)
-                } else if os::purge(p, HEADER_PAGES * PAGE) && !refused {
-                    Left::Zero
-                } else {
-                    Left::Something
-                };
-                self.huge_dirty += self.arena.give_back(index, 1, left, false, 0);
-            }
-        }
-    }
-
-    /// Gives wholly free segments back to the arena, so that huge objects find room. True if there were any.
-    pub fn retire_free(&mut self) -> bool {
-        let mut any = false;
-        while !self.head(USABLE).is_null() {
-            let segment = self.head(USABLE);
-            // SAFETY: segments in a bucket are live; this one is wholly free.
-            unsafe {
-                let backed = (*segment).free.and(&(*segment).dirty);
-                for span in backed.spans() {
-                    if os::purge(Segment::page_address(segment, span.first), span.len * PAGE) {
-                        (*segment).dirty.remove(span);
-                    }
-                }
-                self.less_dirty(segment, (*segment).dirty_free as usize);
-                self.retire(segment);
-            }
-            any = true;
-        }
-        any
     }
 
     /// Calls `f` for every segment of pages.

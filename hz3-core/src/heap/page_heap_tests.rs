@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::heap::Heap;
+use crate::heap::arena::{Entry, Kind};
+use crate::heap::bitmap::PageSet;
 use crate::heap::large::Large;
 use crate::heap::page::Page;
 use crate::heap::reservation::tags;
-use crate::heap::segment::WHOLE;
+use crate::heap::segment::{HEADER_PAGES, WHOLE};
+use crate::os::PAGE;
 use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
 use crate::sync::AtomicUsize;
 use proptest::prelude::*;

@@ -2,9 +2,9 @@
 
 use super::Heap;
 use super::arena::Kind;
+use super::hold::Hold;
 use super::page::Page;
 use super::page_heap::PageHeap;
-use super::reservation::Hold;
 use super::segment::{HEADER_PAGES, LARGE, Run, Segment};
 use crate::os::{self, PAGE};
 

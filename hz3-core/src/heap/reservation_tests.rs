@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::heap::arena::{Entry, Kind};
+use crate::heap::opening::TABLE_STEP;
 use crate::os::refuse;
 use crate::policy::knobs::OnFull;
 

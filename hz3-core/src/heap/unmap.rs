@@ -4,8 +4,8 @@
 
 use super::PageHeap;
 use super::arena::{Arena, Kind};
+use super::hold::Hold;
 use super::page::{PAGES, Span};
-use super::reservation::Hold;
 use super::segment::{SEGMENT, Segment, WHOLE};
 use crate::os::{self, PAGE};
 
