@@ -100,25 +100,30 @@ fn modules_look_only_down() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
+/// The crates of ours that a crate needs to be built, as its `Cargo.toml` names them; not those of its tests.
+fn dependencies(manifest: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut needed = false;
+    manifest.lines().enumerate().filter_map(move |(line, text)| {
+        if text.starts_with('[') {
+            needed = text.ends_with("dependencies]") && !text.contains("dev-");
+        }
+        let name = text.split(['.', '=', ' ']).next()?;
+        (needed && name.starts_with("hz3")).then_some((line + 1, name))
+    })
+}
+
 #[test]
 fn crates_look_only_down() {
     let mut all = Vec::new();
     for name in CRATES.split(['>', ',']).map(str::trim) {
-        let src = home().join(if name == "hz3" { "." } else { name }).join("src");
-        for root in ["lib.rs", "main.rs"].map(|root| src.join(root)) {
-            let uses = if root.exists() {
-                Crate::read(&root).uses
-            } else {
-                Vec::new()
-            };
-            for seen in uses {
-                let to = seen.krate.replace('_', "-");
-                if layer(CRATES, &to).is_some_and(|to| Some(to) <= layer(CRATES, name)) {
-                    let place = format!("{}:{}", seen.file.display(), seen.line);
-                    all.push(format!(
-                        "{place}: `{name}` uses `{to}`, which is not below it: {CRATES}"
-                    ));
-                }
+        let file = home().join(if name == "hz3" { "." } else { name }).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        for (line, needed) in dependencies(&manifest) {
+            if layer(CRATES, needed) <= layer(CRATES, name) {
+                let place = format!("{}:{line}", file.display());
+                all.push(format!(
+                    "{place}: `{name}` uses `{needed}`, which is not below it: {CRATES}"
+                ));
             }
         }
     }
@@ -194,6 +199,13 @@ fn what_looks_down_is_no_fault() {
     ] {
         assert_eq!(found("middle", source), Vec::<String>::new(), "{source}");
     }
+}
+
+#[test]
+fn what_a_crate_needs_is_what_its_manifest_says() {
+    let manifest = "[package]\nname = \"hz3-a\"\n[dependencies]\nhz3-b.workspace = true\nlibc = \"1\"\n\
+                    [dev-dependencies]\nhz3-c = { path = \"c\" }\n[build-dependencies]\nhz3-d = \"1\"\n";
+    assert_eq!(dependencies(manifest).collect::<Vec<_>>(), [(4, "hz3-b"), (9, "hz3-d")]);
 }
 
 #[test]

@@ -12,7 +12,6 @@ use crate::list::Batch;
 use crate::policy::{Class, Pool, Shape};
 use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use core::cell::UnsafeCell;
-use core::ptr;
 
 /// The runs of one class.
 #[repr(align(64))]
@@ -47,8 +46,8 @@ impl Central {
             lock: Lock::new(),
             empty: AtomicU32::new(0),
             inner: UnsafeCell::new(Runs {
-                first: ptr::null_mut(),
-                last: ptr::null_mut(),
+                first: core::ptr::null_mut(),
+                last: core::ptr::null_mut(),
                 empty: 0,
                 runs: 0,
                 color: 0,
