@@ -74,28 +74,12 @@ fn faults(krate: &Crate, layers: &str) -> Vec<String> {
     out.into_iter().collect()
 }
 
-fn sources(folder: &Path) -> BTreeSet<PathBuf> {
-    let mut out = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            out.extend(sources(&path));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            out.insert(path);
-        }
-    }
-    out
-}
-
 #[test]
 fn modules_look_only_down() {
     let mut all = Vec::new();
     for order in ORDERS {
-        let folder = home().join(order.krate);
-        let krate = Crate::read(&folder.join(order.root));
+        let krate = Crate::read(&home().join(order.krate).join(order.root));
         all.extend(faults(&krate, order.layers));
-        let unread: Vec<_> = sources(&folder.join("src")).difference(&krate.files).cloned().collect();
-        all.extend(unread.iter().map(|file| format!("{}: no module", file.display())));
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
 }

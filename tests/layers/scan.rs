@@ -9,7 +9,7 @@ pub struct Crate {
     /// What is named where.
     pub uses: Vec<Use>,
     /// The files that were read.
-    pub files: BTreeSet<PathBuf>,
+    files: BTreeSet<PathBuf>,
     /// The modules of the root.
     pub modules: BTreeSet<String>,
     /// In which of them an item is that the root names by `use`, and in which a macro of the whole crate.
@@ -26,6 +26,20 @@ pub struct Use {
     /// The first two names of the path: a crate's (`crate` for its own), and one in its root.
     pub krate: String,
     pub name: String,
+}
+
+/// All files of sources in a folder and those in it.
+fn sources(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut out = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            out.insert(path);
+        }
+    }
+    out
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,10 +170,19 @@ impl Tokens {
 }
 
 impl Crate {
-    /// The crate whose root is this file.
+    /// The crate whose root is this file. A file that no `mod` names, as a macro makes it, is the module that its place says.
     pub fn read(root: &Path) -> Crate {
         let mut krate = Crate::default();
         krate.file(root, &[], true);
+        let folder = root.parent().unwrap_or(Path::new(""));
+        for file in sources(folder) {
+            if krate.files.contains(&file) || file.parent() == Some(folder) {
+                continue;
+            }
+            let place = file.strip_prefix(folder).unwrap_or(&file).with_extension("");
+            let module: Vec<String> = place.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+            krate.file(&file, &module, false);
+        }
         krate
     }
 
