@@ -6,7 +6,7 @@ mod scan;
 
 use scan::Crate;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A crate and the modules of its root, from above to below. Those of one layer do not know each other. The root
 /// itself knows all of them, and none knows the root but for what it passes on.
@@ -89,7 +89,7 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut needed = false;
     manifest.lines().enumerate().filter_map(move |(line, text)| {
         if text.starts_with('[') {
-            needed = text.ends_with("dependencies]") && !text.contains("dev-");
+            needed = text.ends_with("dependencies]") && !text.contains("dev-") && !text.starts_with("[workspace");
         }
         let name = text.split(['.', '=', ' ']).next()?;
         (needed && name.starts_with("hz3")).then_some((line + 1, name))
