@@ -81,7 +81,13 @@ fn cargo() -> Command {
             cargo.env(name, home.join(below));
         }
     }
-    for name in ["CARGO_TARGET_DIR", "HZ3_ROOT", "LD_PRELOAD", "XDG_CACHE_HOME", "XDG_DATA_HOME"] {
+    for name in [
+        "CARGO_TARGET_DIR",
+        "HZ3_ROOT",
+        "LD_PRELOAD",
+        "XDG_CACHE_HOME",
+        "XDG_DATA_HOME",
+    ] {
         cargo.env_remove(name);
     }
     cargo.env("CARGO_NET_OFFLINE", "true");
@@ -96,7 +102,12 @@ fn files(root: &Path, folder: &Path) -> Vec<String> {
         if path.is_dir() {
             found.extend(files(root, &path));
         } else {
-            found.push(path.strip_prefix(root).expect("it was found there").display().to_string());
+            found.push(
+                path.strip_prefix(root)
+                    .expect("it was found there")
+                    .display()
+                    .to_string(),
+            );
         }
     }
     found.sort();
@@ -125,7 +136,11 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
 
     // The only words before it is there are on stderr.
     let built = user.hz3(&["build", "mine"]).with(0);
-    assert!(built.out.starts_with("mine  ") && built.out.lines().count() == 1, "{}", built.out);
+    assert!(
+        built.out.starts_with("mine  ") && built.out.lines().count() == 1,
+        "{}",
+        built.out
+    );
     assert_eq!(built.err, "building mine\n");
     let ran = user.hz3(&["run", "mine", "--", "sh", "-c", "echo $LD_PRELOAD"]).with(0);
     let library = PathBuf::from(ran.out.trim_end());
@@ -134,13 +149,33 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
     let proven = user.hz3(&["doctor", "mine", "--", "ls"]).with(0);
     assert!(proven.out.contains("proven"), "{}", proven.out);
     let counted = user.hz3(&["count", "mine", "--sizes", "64", "--ops", "malloc,free"]);
-    assert!(counted.code == 0 || (counted.code == 3 && counted.err.contains("ptrace")), "{}", counted.err);
-    let compare = ["compare", "glibc", "mine", "--rows", "small:steps=1000", "--time-budget", "1s"];
+    assert!(
+        counted.code == 0 || (counted.code == 3 && counted.err.contains("ptrace")),
+        "{}",
+        counted.err
+    );
+    let compare = [
+        "compare",
+        "glibc",
+        "mine",
+        "--rows",
+        "small:steps=1000",
+        "--time-budget",
+        "1s",
+    ];
     let compared = user.hz3(&compare).with(0);
-    assert!(compared.out.contains("mine against glibc"), "{}\n{}", compared.out, compared.err);
+    assert!(
+        compared.out.contains("mine against glibc"),
+        "{}\n{}",
+        compared.out,
+        compared.err
+    );
 
     // One config more, in a file elsewhere, whose library is nobody's but this project's.
-    user.write("single.toml", "name = \"single\"\ndescription = \"One file\"\nextends = \"hz3:compact\"\n");
+    user.write(
+        "single.toml",
+        "name = \"single\"\ndescription = \"One file\"\nextends = \"hz3:compact\"\n",
+    );
     user.hz3(&["run", "--build", "./single.toml", "--", "true"]).with(0);
     // A name without a config of its own is a preset; without a name, it is `default`.
     let default = user.hz3(&["build"]).with(0);
@@ -153,16 +188,27 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
     user.hz3(&["run", "--build", "mine", "--", "true"]).with(0);
 
     // Nothing was written to the project but what was asked for, and nothing outside of the user's own folders.
-    assert_eq!(files(&user.project(), &user.project()), ["configs/mine.toml", "single.toml"]);
+    assert_eq!(
+        files(&user.project(), &user.project()),
+        ["configs/mine.toml", "single.toml"]
+    );
     let data = home.join(".local/share/hz3");
-    assert!(files(&data, &data).iter().any(|file| file.contains("/ledger/")), "{:?}", files(&data, &data));
+    assert!(
+        files(&data, &data).iter().any(|file| file.contains("/ledger/")),
+        "{:?}",
+        files(&data, &data)
+    );
     let folders: Vec<String> = std::fs::read_dir(&cache)
         .expect("the cache")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     let sources = format!("sources-{}-", env!("CARGO_PKG_VERSION"));
     for start in [sources.as_str(), "build", "project-"] {
-        assert_eq!(folders.iter().filter(|name| name.starts_with(start)).count(), 1, "{folders:?}");
+        assert_eq!(
+            folders.iter().filter(|name| name.starts_with(start)).count(),
+            1,
+            "{folders:?}"
+        );
     }
     assert_eq!(folders.len(), 3, "{folders:?}");
 }
