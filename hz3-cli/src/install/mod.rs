@@ -12,7 +12,7 @@ use hz3_config::soname::{link_name, soname};
 use std::path::{Component, Path, PathBuf};
 
 /// hz3's own functions, declared.
-const HEADER: &str = include_str!("../../../hz3-preload/include/hz3.h");
+const HEADER: &str = include_str!("hz3.h");
 
 /// The version of what is installed.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,1 @@
+../../../hz3-preload/include/hz3.h
