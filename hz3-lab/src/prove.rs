@@ -64,7 +64,7 @@ fn by_client(job: &Job, library: &Allocator) -> Result<()> {
     Ok(())
 }
 
-/// The loader's own record of what was bound, for a command that cannot be asked.
+/// The loader's own log of what was bound, for a command that cannot be asked.
 fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     let libc = hz3_project::peers::libc_file();
     let Some(path) = library.path.as_ref().or(libc.as_ref()) else {

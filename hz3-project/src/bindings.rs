@@ -1,4 +1,4 @@
-//! The dynamic linker's own record (`LD_DEBUG=bindings,libs`): who got whose malloc.
+//! The dynamic linker's own log (`LD_DEBUG=bindings,libs`): who got whose malloc.
 
 use crate::file;
 use crate::library::abi;
@@ -57,7 +57,7 @@ pub fn is_libc(file: &str) -> bool {
     name.starts_with("libc.so") || name.starts_with("libc-2.")
 }
 
-/// The programs in the record of one process, in order. `library` asks for functions of its own accord (to find the
+/// The programs in the log of one process, in order. `library` asks for functions of its own accord (to find the
 /// C library's); what it got says nothing.
 pub fn parse(record: &str, library: Option<&Path>) -> Vec<Image> {
     let mut images: Vec<Image> = Vec::new();
@@ -102,7 +102,7 @@ fn binding(line: &str) -> Option<(&'static str, &str, &str)> {
     Some((function, &from[..file(from)], &to[..file(to)]))
 }
 
-/// The programs of every process that left a record in the folder, by process id: `LD_DEBUG_OUTPUT` was `<folder>/record`.
+/// The programs of every process that left a log in the folder, by process id: `LD_DEBUG_OUTPUT` was `<folder>/record`.
 pub fn records(folder: &Path, library: Option<&Path>) -> Vec<Image> {
     let mut by_process = BTreeMap::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {

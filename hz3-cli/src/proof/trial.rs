@@ -1,4 +1,4 @@
-//! A run of the program under the library, with the dynamic linker's record switched on.
+//! One execution of the program under the library, with the dynamic linker's log switched on.
 
 use hz3_project::bindings::{self, Image};
 use hz3_project::{Error, OnPath};
