@@ -10,7 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Commands that are not repeated here, each with who does it.
-const ELSEWHERE: &[(&str, &str)] = &[("cargo test --workspace", "this test is part of it")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("cargo test --workspace", "this test is part of it"),
+    (
+        "cargo install --locked --path hz3-cli",
+        "tests/anywhere.rs installs it for a user without a checkout",
+    ),
+];
 
 /// Commands that measure, and what makes them short. What they print is compared without its numbers and verdicts.
 const MEASURING: &[(&str, &str)] = &[("cargo hz3 compare default long-runs", "--time-budget 20s")];
