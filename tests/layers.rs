@@ -27,6 +27,26 @@ const ORDERS: &[Order] = &[
         root: "src/lib.rs",
         layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > parse, cost > plan > knob > diagnostic, preset > source, agreed, file, suggest, soname, hash",
     },
+    Order {
+        krate: "hz3-project",
+        root: "src/lib.rs",
+        layers: "name > build, current > sources, peers > bindings, clients, code > library > place > file, hash, program > error",
+    },
+    Order {
+        krate: "hz3-lab",
+        root: "src/lib.rs",
+        layers: "report > compare, ledger, table > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, trace, ending > stats, sha256",
+    },
+    Order {
+        krate: "hz3-tests",
+        root: "src/lib.rs",
+        layers: "run, plugin > variant, client > place",
+    },
+    Order {
+        krate: "hz3-cli",
+        root: "src/main.rs",
+        layers: "commands > fresh > variants, install > configs > heap, tables > proof, step > style > out",
+    },
 ];
 
 /// The crates themselves, likewise.

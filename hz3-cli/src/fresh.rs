@@ -1,7 +1,7 @@
 //! `--build`: variants that a command takes by their names are built first, where their libraries are not what their
 //! configs and the sources say now. Without it such a library is refused ([`hz3_project::current`]).
 
-use crate::commands::build;
+use crate::variants;
 use hz3_project::current::{self, State};
 use hz3_project::name::Named;
 use hz3_project::{Allocator, Outcome, Place, Result};
@@ -29,7 +29,11 @@ impl Fresh {
                 old.push(word.clone());
             }
         }
-        if old.is_empty() { Ok(()) } else { build::quietly(&old) }
+        if old.is_empty() {
+            Ok(())
+        } else {
+            variants::quietly(place, &old)
+        }
     }
 
     /// The malloc that a word names, which is built first if that is asked for.

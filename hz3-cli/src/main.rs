@@ -15,26 +15,13 @@ mod proof;
 mod step;
 mod style;
 mod tables;
+mod variants;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
+use commands::Line;
 use hz3_project::{Code, Error};
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-/// Build, look at, prove and measure malloc variants.
-///
-/// Exit codes: 0 all is well, 1 a difference or a failure, 2 bad input, 3 this machine cannot do it, 130 Ctrl-C.
-#[derive(Parser)]
-#[command(name = "cargo hz3", bin_name = "cargo hz3", version, max_term_width = 110)]
-struct Arguments {
-    #[command(subcommand)]
-    command: commands::Command,
-}
-
-/// The command line as one word, as shells and manual pages know it.
-fn as_one_word() -> clap::Command {
-    Arguments::command().name("cargo-hz3")
-}
 
 /// The words of the command line. Cargo starts an installed `cargo-hz3` with its own word before the command.
 fn words() -> Vec<OsString> {
@@ -46,8 +33,8 @@ fn words() -> Vec<OsString> {
 }
 
 /// Reads the command line. What clap has to say instead of running a command is said by it, with its exit code.
-fn arguments() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse_from(words()).map_err(|said| {
+fn arguments() -> Result<Line, ExitCode> {
+    Line::try_parse_from(words()).map_err(|said| {
         let (printed, code) = (said.print(), said.exit_code());
         let lost = printed.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
         ExitCode::from(match u8::try_from(code) {

@@ -18,7 +18,7 @@ impl compare::Watch for Stderr {
     }
 }
 
-fn main() -> hz3_lab::Result<()> {
+fn main() -> hz3_project::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [rows, seconds, libraries @ ..] = words.as_slice() else {
         eprintln!("usage: lab ROWS SECONDS BASE OTHER…");
@@ -35,7 +35,7 @@ fn main() -> hz3_lab::Result<()> {
         jobs: rows
             .iter()
             .map(|r| rows::Job::of(r, &clients, false))
-            .collect::<hz3_lab::Result<Vec<_>>>()?,
+            .collect::<hz3_project::Result<Vec<_>>>()?,
         budget: Duration::from_secs(seconds.parse().unwrap_or(120)),
         margin: 0.01,
         seed: 1,

@@ -1,7 +1,6 @@
 //! Exact instruction totals of a short execution, by valgrind's callgrind.
 
-use crate::{Error, Result};
-use hz3_project::{Allocator, program};
+use hz3_project::{Allocator, Error, Result, program};
 use std::path::Path;
 use std::process::Stdio;
 

@@ -1,7 +1,7 @@
 //! One fresh process and what it cost.
 
-use crate::{Error, Result, clients::Clients, ending, rows::Job};
-use hz3_project::{Allocator, peers, program};
+use crate::{clients::Clients, ending, rows::Job};
+use hz3_project::{Allocator, Error, Result, peers, program};
 use serde::Deserialize;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;

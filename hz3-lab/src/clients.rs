@@ -1,8 +1,7 @@
 //! The clients of the lab, and the inputs of the rows that run real programs.
 
-use crate::{Error, Result};
-use hz3_project::Place;
 use hz3_project::clients::{self, Client};
+use hz3_project::{Error, Place, Result};
 use std::path::{Path, PathBuf};
 
 /// What all clients include.

@@ -1,6 +1,6 @@
 //! The hot paths of a library as text, for people to lay side by side.
 
-use crate::Result;
+use hz3_project::Result;
 use hz3_project::code::{self, FlowControl, Image};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! What a library is made of: the note that the generator wrote, and its code and constants.
 
-use crate::{Error, Result};
 use hz3_project::library::note;
-use hz3_project::{Note, code, file, hash};
+use hz3_project::{Error, Note, Result, code, file, hash};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection};
 use std::path::Path;

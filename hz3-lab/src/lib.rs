@@ -23,5 +23,3 @@ pub mod sha256;
 pub mod stats;
 pub mod table;
 pub mod trace;
-
-pub use hz3_project::{Error, Result};

@@ -1,9 +1,9 @@
 //! The proof that a preloaded library is the one whose malloc runs. An inert library measures exactly like the C
 //! library, and the loader says nothing: no proof, no number.
 
-use crate::{Error, Result, child, clients::Clients, ending, rows::Job};
+use crate::{child, clients::Clients, ending, rows::Job};
 use hz3_project::library::abi;
-use hz3_project::{Allocator, bindings, file, program};
+use hz3_project::{Allocator, Error, Result, bindings, file, program};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;

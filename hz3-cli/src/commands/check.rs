@@ -2,11 +2,11 @@
 
 use super::Format;
 use crate::configs::{self, Fault, Loaded};
-use hz3_project::{Code, Error, Outcome};
-use hz3_project::Place;
 use crate::style;
 use hz3_config::Plan;
 use hz3_config::remarks::{self, Remark};
+use hz3_project::Place;
+use hz3_project::{Code, Error, Outcome};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -59,7 +59,10 @@ struct Report<'a> {
 pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::find()?;
     let loaded = configs::load_each(&place, &arguments.names)?;
-    let plans: Vec<Plan> = loaded.iter().filter_map(|one| one.plan.as_ref().ok().cloned()).collect();
+    let plans: Vec<Plan> = loaded
+        .iter()
+        .filter_map(|one| one.plan.as_ref().ok().cloned())
+        .collect();
     match arguments.format {
         Format::Json => super::print_json(&Report {
             configs: loaded.iter().map(row).collect(),
@@ -131,7 +134,10 @@ fn row(one: &Loaded) -> Row<'_> {
     };
     Row {
         config: plan.map_or(one.given.as_str(), |plan| plan.name.as_str()),
-        file: one.path.as_deref().map(|path| configs::shown(path).display().to_string()),
+        file: one
+            .path
+            .as_deref()
+            .map(|path| configs::shown(path).display().to_string()),
         ok: plan.is_some(),
         hash: plan.map(|plan| plan.hash.to_string()),
         code_hash: plan.map(|plan| plan.code_hash.to_string()),

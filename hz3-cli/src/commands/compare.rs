@@ -3,8 +3,8 @@
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
-use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::commit::Commit;
+use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::ledger::{Ledger, Shelf};
 use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, Metric};
@@ -282,18 +282,23 @@ pub fn run(arguments: Arguments) -> Outcome {
     match (record.interrupted, worth) {
         (true, true) => return Err(Error::stopped("stopped by hand: the figures above are what there is")),
         (true, false) => {
-            return Err(Error::stopped(format!("stopped by hand before a row had {first} blocks: nothing is kept")));
+            return Err(Error::stopped(format!(
+                "stopped by hand before a row had {first} blocks: nothing is kept"
+            )));
         }
         (false, false) => {
-            return Err(
-                Error::failed(format!("no row got the {first} blocks of a first look: nothing is kept"))
-                    .help("give more time (--time-budget 10m), or fewer rows"),
-            );
+            return Err(Error::failed(format!(
+                "no row got the {first} blocks of a first look: nothing is kept"
+            ))
+            .help("give more time (--time-budget 10m), or fewer rows"));
         }
         (false, true) => {}
     }
     if !failed.is_empty() {
-        return Err(Error::failed(format!("no figures for {}: see above", failed.join(", "))));
+        return Err(Error::failed(format!(
+            "no figures for {}: see above",
+            failed.join(", ")
+        )));
     }
     if arguments.gate && regressed(&record) {
         return Err(Error::silent(Code::Failed));

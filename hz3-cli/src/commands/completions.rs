@@ -1,7 +1,7 @@
 //! `completions`: what a shell needs to complete the command line.
 
-use hz3_project::Outcome;
 use clap_complete::Shell;
+use hz3_project::Outcome;
 
 /// Arguments of `completions`.
 #[derive(clap::Args)]
@@ -52,7 +52,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         _ => ("cargo-hz3", ""),
     };
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut crate::as_one_word(), name, &mut script);
+    clap_complete::generate(arguments.shell, &mut super::as_one_word(), name, &mut script);
     print!("{}{more}", String::from_utf8_lossy(&script));
     Ok(())
 }

@@ -28,7 +28,12 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = SIZES, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
     sizes: Vec<u64>,
     /// Operations: grow is a realloc to twice the size, aligned is aligned_alloc(64, size)
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "malloc,free,calloc,realloc")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_enum,
+        default_value = "malloc,free,calloc,realloc"
+    )]
     ops: Vec<Op>,
     /// Calls to step, for each operation and size
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -88,7 +93,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let client = step::client::build(&place)?;
     let request = Request {
         ops: distinct(&arguments.ops),
-        sizes: arguments.trace.map_or_else(|| distinct(&arguments.sizes), |size| vec![size]),
+        sizes: arguments
+            .trace
+            .map_or_else(|| distinct(&arguments.sizes), |size| vec![size]),
         calls: arguments.calls.next_multiple_of(arguments.burst),
         warm: arguments.warm,
         burst: arguments.burst,
@@ -109,7 +116,11 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
     }
-    if arguments.format == Format::Json { super::print_json(&reports) } else { Ok(()) }
+    if arguments.format == Format::Json {
+        super::print_json(&reports)
+    } else {
+        Ok(())
+    }
 }
 
 /// The elements in their order, each once.
@@ -172,7 +183,11 @@ fn print(allocator: &Allocator, request: &Request, session: &Session) {
 /// Count, branches, marks.
 fn shown(row: &Row) -> [String; 3] {
     let Counts { typical, max, .. } = row.instructions;
-    let count = if max == typical { typical.to_string() } else { format!("{typical}/{max}") };
+    let count = if max == typical {
+        typical.to_string()
+    } else {
+        format!("{typical}/{max}")
+    };
     let marks = [(row.calls, 'c'), (row.locked, 'l'), (row.syscalls, 's')];
     let marks = marks.iter().filter(|(n, _)| *n > 0).map(|(_, mark)| *mark).collect();
     [count, row.conditional_branches.to_string(), marks]
@@ -201,7 +216,11 @@ fn listing(allocator: &Allocator, session: &Session) {
                 println!("      {}:", here.clone().unwrap_or_else(|| "?".to_owned()));
                 function = here;
             }
-            println!("{:5} {address:12x}  {}", n + 1, session.code.text(*address, |target| session.symbols.name(target)));
+            println!(
+                "{:5} {address:12x}  {}",
+                n + 1,
+                session.code.text(*address, |target| session.symbols.name(target))
+            );
         }
         println!();
     }

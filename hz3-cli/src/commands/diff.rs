@@ -4,15 +4,17 @@ use super::Format;
 use crate::configs;
 use crate::step::{self, Op, Request};
 use crate::style;
-use hz3_config::{Plan, suggest};
 use hz3_config::cost::Cost;
+use hz3_config::{Plan, suggest};
 use hz3_project::{Allocator, Code, Error, Kind, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Arguments of `diff`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit code 0 if the two are the same allocator, 1 if they differ. Instructions are compared if both\nare built, from their configs and the sources as they are now.")]
+#[command(
+    after_help = "Exit code 0 if the two are the same allocator, 1 if they differ. Instructions are compared if both\nare built, from their configs and the sources as they are now."
+)]
 pub struct Arguments {
     /// A config (name or path), or a library of hz3 (path)
     a: String,
@@ -81,7 +83,11 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
     }
-    if report.identical { Ok(()) } else { Err(Error::silent(Code::Failed)) }
+    if report.identical {
+        Ok(())
+    } else {
+        Err(Error::silent(Code::Failed))
+    }
 }
 
 /// The plan, and the library if there is one that this plan gave.
@@ -111,7 +117,11 @@ fn pairs(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Pair
     names
         .into_iter()
         .filter(|name| a.get(*name) != b.get(*name))
-        .map(|name| Pair { what: name.clone(), a: a.get(name).cloned(), b: b.get(name).cloned() })
+        .map(|name| Pair {
+            what: name.clone(),
+            a: a.get(name).cloned(),
+            b: b.get(name).cloned(),
+        })
         .collect()
 }
 
@@ -131,7 +141,11 @@ fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
             .iter()
             .zip(&plan.depot.batches)
             .map(|(c, depot)| {
-                let colours = if c.colors > 1 { format!(", {} colours", c.colors) } else { String::new() };
+                let colours = if c.colors > 1 {
+                    format!(", {} colours", c.colors)
+                } else {
+                    String::new()
+                };
                 let row = format!(
                     "{} in {} pages, tail {} B, align {} B, batch {} from {}, depot {depot}{colours}",
                     c.objects, c.run_pages, c.tail_waste, c.align, c.batch, c.batch_first
@@ -145,7 +159,11 @@ fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
     sizes
         .into_iter()
         .filter(|size| a.get(size) != b.get(size))
-        .map(|size| Pair { what: format!("{size} B"), a: a.get(&size).cloned(), b: b.get(&size).cloned() })
+        .map(|size| Pair {
+            what: format!("{size} B"),
+            a: a.get(&size).cloned(),
+            b: b.get(&size).cloned(),
+        })
         .collect()
 }
 
@@ -154,25 +172,57 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
     let mut result = Vec::new();
     let mut add = |what: &str, x: String, y: String| {
         if x != y {
-            result.push(Pair { what: what.to_owned(), a: Some(x), b: Some(y) });
+            result.push(Pair {
+                what: what.to_owned(),
+                a: Some(x),
+                b: Some(y),
+            });
         }
     };
     let bytes = |n: u64| format!("{n} B");
     let share = |s: f64| format!("{:.2} %", s * 100.0);
     add("classes", a.classes.len().to_string(), b.classes.len().to_string());
     add("waste, 1 B to 4 KiB", share(ca.waste_to_4096), share(cb.waste_to_4096));
-    add("waste, 1 B to the largest class", share(ca.waste_to_largest), share(cb.waste_to_largest));
+    add(
+        "waste, 1 B to the largest class",
+        share(ca.waste_to_largest),
+        share(cb.waste_to_largest),
+    );
     if let (Some(x), Some(y)) = (ca.waste_sub4k, cb.waste_sub4k) {
         add("waste, 2049 to 4095 B with tails", share(x), share(y));
     }
     add("lookup tables", bytes(ca.lookup.bytes), bytes(cb.lookup.bytes));
     add("thread block", bytes(ca.tls_bytes), bytes(cb.tls_bytes));
-    add("mapped with a thread", bytes(ca.thread_body_bytes), bytes(cb.thread_body_bytes));
-    add("free objects in a thread, at most", bytes(ca.thread_cache_bytes), bytes(cb.thread_cache_bytes));
-    add("the same, however many threads", bytes(ca.thread_floor_bytes), bytes(cb.thread_floor_bytes));
-    add("free objects in depots, at most", bytes(ca.depot_bytes), bytes(cb.depot_bytes));
-    add("empty runs in central, at most", bytes(ca.empty_run_bytes), bytes(cb.empty_run_bytes));
-    add("tag table", bytes(ca.metadata.tag_table_bytes), bytes(cb.metadata.tag_table_bytes));
+    add(
+        "mapped with a thread",
+        bytes(ca.thread_body_bytes),
+        bytes(cb.thread_body_bytes),
+    );
+    add(
+        "free objects in a thread, at most",
+        bytes(ca.thread_cache_bytes),
+        bytes(cb.thread_cache_bytes),
+    );
+    add(
+        "the same, however many threads",
+        bytes(ca.thread_floor_bytes),
+        bytes(cb.thread_floor_bytes),
+    );
+    add(
+        "free objects in depots, at most",
+        bytes(ca.depot_bytes),
+        bytes(cb.depot_bytes),
+    );
+    add(
+        "empty runs in central, at most",
+        bytes(ca.empty_run_bytes),
+        bytes(cb.empty_run_bytes),
+    );
+    add(
+        "tag table",
+        bytes(ca.metadata.tag_table_bytes),
+        bytes(cb.metadata.tag_table_bytes),
+    );
     if let Some((x, y)) = files {
         add("library", bytes(x.file_bytes), bytes(y.file_bytes));
         add("code", bytes(x.text_bytes), bytes(y.text_bytes));
@@ -183,11 +233,7 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
 }
 
 /// Counts of malloc and free that differ.
-fn instructions(
-    place: &Place,
-    a: (&str, &std::path::Path),
-    b: (&str, &std::path::Path),
-) -> Result<Vec<Pair>, Error> {
+fn instructions(place: &Place, a: (&str, &std::path::Path), b: (&str, &std::path::Path)) -> Result<Vec<Pair>, Error> {
     if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
         return Ok(Vec::new());
     }
@@ -202,7 +248,11 @@ fn instructions(
         threads: 0,
     };
     let count = |(name, path): (&str, &std::path::Path)| -> Result<Vec<String>, Error> {
-        let allocator = Allocator { label: name.to_owned(), kind: Kind::File, path: Some(path.to_owned()) };
+        let allocator = Allocator {
+            label: name.to_owned(),
+            kind: Kind::File,
+            path: Some(path.to_owned()),
+        };
         let session = step::run(&client, &allocator, &request)?;
         Ok(session
             .series
@@ -210,17 +260,27 @@ fn instructions(
             .map(|s| format!("{}, {} branches", s.counts().typical, s.typical_call().branches))
             .collect())
     };
-    let names = request.ops.iter().flat_map(|op| request.sizes.iter().map(move |size| format!("{} {size} B", op.name())));
+    let names = request
+        .ops
+        .iter()
+        .flat_map(|op| request.sizes.iter().map(move |size| format!("{} {size} B", op.name())));
     Ok(names
         .zip(count(a)?.into_iter().zip(count(b)?))
         .filter(|(_, (x, y))| x != y)
-        .map(|(what, (x, y))| Pair { what, a: Some(x), b: Some(y) })
+        .map(|(what, (x, y))| Pair {
+            what,
+            a: Some(x),
+            b: Some(y),
+        })
         .collect())
 }
 
 fn print(report: &Report) {
     if report.identical {
-        println!("{} and {} are the same allocator: their tables and code are identical", report.a, report.b);
+        println!(
+            "{} and {} are the same allocator: their tables and code are identical",
+            report.a, report.b
+        );
     }
     for (title, pairs) in [
         ("Keys", &report.keys),
@@ -244,9 +304,14 @@ fn print(report: &Report) {
 fn say_of_instructions(arguments: &Arguments, report: &Report, built: bool) {
     if !built {
         // A library cannot be built from itself: it is not current only where its config is.
-        let configs = [&arguments.a, &arguments.b].into_iter().filter(|given| !given.ends_with(".so"));
+        let configs = [&arguments.a, &arguments.b]
+            .into_iter()
+            .filter(|given| !given.ends_with(".so"));
         let command = ["cargo", "hz3", "build"].into_iter().chain(configs.map(String::as_str));
-        eprintln!("instructions are compared when both are built from these configs and sources: {}", suggest::command(command));
+        eprintln!(
+            "instructions are compared when both are built from these configs and sources: {}",
+            suggest::command(command)
+        );
     } else if report.instructions.is_empty() {
         println!("malloc and free take the same instructions at every size");
     }

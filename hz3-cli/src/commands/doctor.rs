@@ -67,7 +67,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let allocator = arguments.fresh.find(&place, &arguments.allocator)?;
     let library = allocator.path.as_deref();
     let name = arguments.command[0].to_string_lossy().into_owned();
-    let path = hz3_project::program::find(&arguments.command[0]).ok_or_else(|| Error::bad_input(format!("no program `{name}`")))?;
+    let path = hz3_project::program::find(&arguments.command[0])
+        .ok_or_else(|| Error::bad_input(format!("no program `{name}`")))?;
     let programs = program::chain(&path);
     let limit = Duration::from_secs(arguments.seconds);
     // No need to start what no dynamic linker of ours will see.
@@ -88,7 +89,11 @@ pub fn run(arguments: Arguments) -> Outcome {
         Format::Json => super::print_json(&report)?,
         Format::Text => print(&report),
     }
-    if report.proven { Ok(()) } else { Err(Error::silent(Code::Failed)) }
+    if report.proven {
+        Ok(())
+    } else {
+        Err(Error::silent(Code::Failed))
+    }
 }
 
 fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option<&Trial>, limit: Duration) -> Report {
@@ -104,7 +109,12 @@ fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option
     let mut reasons: Vec<String> = complaint.into_iter().collect();
     if !proven {
         for program in programs {
-            reasons.extend(program.obstacles.iter().map(|o| format!("{} {o}", program.path.display())));
+            reasons.extend(
+                program
+                    .obstacles
+                    .iter()
+                    .map(|o| format!("{} {o}", program.path.display())),
+            );
         }
         if reasons.is_empty() && !trial.is_some_and(Trial::crashed) {
             reasons.push(match rows.is_empty() {
@@ -118,7 +128,10 @@ fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option
         library: library.map_or_else(|| name.to_owned(), |l| l.display().to_string()),
         proven: proven && !trial.is_some_and(Trial::crashed),
         ending: trial.map_or_else(|| "not started".to_owned(), |t| t.ending(limit)),
-        programs: rows.into_iter().map(|((program, verdict), times)| row(program, verdict, times)).collect(),
+        programs: rows
+            .into_iter()
+            .map(|((program, verdict), times)| row(program, verdict, times))
+            .collect(),
         reasons,
     }
 }
@@ -138,15 +151,28 @@ fn row(program: String, verdict: Verdict, times: u32) -> Row {
     let (word, elsewhere) = match verdict {
         Verdict::Proven => ("proven", Vec::new()),
         Verdict::Unused => ("no malloc", Vec::new()),
-        Verdict::Elsewhere(places) => {
-            ("elsewhere", places.into_iter().map(|(function, file)| format!("{function} from {file}")).collect())
-        }
+        Verdict::Elsewhere(places) => (
+            "elsewhere",
+            places
+                .into_iter()
+                .map(|(function, file)| format!("{function} from {file}"))
+                .collect(),
+        ),
     };
-    Row { program, times, verdict: word, elsewhere }
+    Row {
+        program,
+        times,
+        verdict: word,
+        elsewhere,
+    }
 }
 
 fn print(report: &Report) {
-    let word = if report.proven { style::good("proven") } else { style::bad("not proven") };
+    let word = if report.proven {
+        style::good("proven")
+    } else {
+        style::bad("not proven")
+    };
     println!("{word}: {} ({})", report.library, report.ending);
     if !report.programs.is_empty() {
         let mut table = style::table(&["program", "times", "malloc"], 3);
@@ -156,7 +182,11 @@ fn print(report: &Report) {
                 "no malloc" => "asks for none".to_owned(),
                 _ => row.elsewhere.join(", "),
             };
-            let name = if row.program.is_empty() { "(never started)" } else { &row.program };
+            let name = if row.program.is_empty() {
+                "(never started)"
+            } else {
+                &row.program
+            };
             table.add_row([name.to_owned(), row.times.to_string(), verdict]);
         }
         style::print_table(&table);

@@ -1,7 +1,5 @@
 //! `explain`: the tables of a config and their cost, before anything is built.
 
-use hz3_project::{Outcome, Place, name};
-use std::fmt::Write as _;
 use super::Format;
 use crate::configs;
 use crate::style::{self, bytes, roughly};
@@ -9,6 +7,8 @@ use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
 use hz3_config::plan::{PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+use hz3_project::{Outcome, Place, name};
+use std::fmt::Write as _;
 
 /// Arguments of `explain`.
 #[derive(clap::Args)]
@@ -154,11 +154,30 @@ fn lookup(plan: &Plan, cost: &Cost) {
             plan.tag.width, plan.tag.bin_bits, plan.tag.dst_bits
         ),
     ));
-    fields.push(("waste", format!("{} of requests of 1 B to 4 KiB, each size equally likely", percent(cost.waste_to_4096))));
+    fields.push((
+        "waste",
+        format!(
+            "{} of requests of 1 B to 4 KiB, each size equally likely",
+            percent(cost.waste_to_4096)
+        ),
+    ));
     let largest = plan.classes.last().map_or(0, |c| u64::from(c.size));
-    fields.push(("", format!("{} of requests of 1 B to {}", percent(cost.waste_to_largest), bytes(largest))));
+    fields.push((
+        "",
+        format!(
+            "{} of requests of 1 B to {}",
+            percent(cost.waste_to_largest),
+            bytes(largest)
+        ),
+    ));
     if let Some(share) = cost.waste_sub4k {
-        fields.push(("", format!("{} of requests of 2049 to 4095 B, the tails of runs included", percent(share))));
+        fields.push((
+            "",
+            format!(
+                "{} of requests of 2049 to 4095 B, the tails of runs included",
+                percent(share)
+            ),
+        ));
     }
     style::print_fields(&fields);
 }
@@ -170,14 +189,33 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
     if floor < alone {
         let _ = write!(thread, " alone, each of many {floor} B ({})", roughly(floor));
     }
-    let all = threads_bytes.saturating_add(cost.depot_bytes).saturating_add(cost.empty_run_bytes);
+    let all = threads_bytes
+        .saturating_add(cost.depot_bytes)
+        .saturating_add(cost.empty_run_bytes);
     style::print_fields(&[
         ("thread-local storage", local(plan, cost)),
         ("mapped with a thread", outside(plan)),
         ("free objects", thread),
-        ("", format!("all depots at most {} B ({})", cost.depot_bytes, roughly(cost.depot_bytes))),
-        ("", format!("empty runs in central at most {} B ({})", cost.empty_run_bytes, roughly(cost.empty_run_bytes))),
-        ("", format!("together with {threads} threads at most {all} B ({})", roughly(all))),
+        (
+            "",
+            format!(
+                "all depots at most {} B ({})",
+                cost.depot_bytes,
+                roughly(cost.depot_bytes)
+            ),
+        ),
+        (
+            "",
+            format!(
+                "empty runs in central at most {} B ({})",
+                cost.empty_run_bytes,
+                roughly(cost.empty_run_bytes)
+            ),
+        ),
+        (
+            "",
+            format!("together with {threads} threads at most {all} B ({})", roughly(all)),
+        ),
         (
             "segment",
             format!(
@@ -195,7 +233,14 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
                 cost.metadata.tag_bytes_per_segment
             ),
         ),
-        ("arena", format!("{} reserved, {}", bytes(plan.policy.arena.size as u64), base(plan.policy.arena.base))),
+        (
+            "arena",
+            format!(
+                "{} reserved, {}",
+                bytes(plan.policy.arena.size as u64),
+                base(plan.policy.arena.base)
+            ),
+        ),
     ]);
 }
 
@@ -213,11 +258,19 @@ fn local(plan: &Plan, cost: &Cost) -> String {
 /// What a thread has outside of its block.
 fn outside(plan: &Plan) -> String {
     let room = hz3_config::cost::room(plan);
-    if room.bytes == 0 { room.holds } else { format!("{} B: {}", room.bytes, room.holds) }
+    if room.bytes == 0 {
+        room.holds
+    } else {
+        format!("{} B: {}", room.bytes, room.holds)
+    }
 }
 
 fn base(base: usize) -> String {
-    if base == 0 { "where the kernel likes".to_owned() } else { format!("at {base:#x} if that is free") }
+    if base == 0 {
+        "where the kernel likes".to_owned()
+    } else {
+        format!("at {base:#x} if that is free")
+    }
 }
 
 fn remarks(plan: &Plan) {
@@ -233,8 +286,21 @@ fn remarks(plan: &Plan) {
 
 fn policies(plan: &Plan) {
     // The resolved config says them in the words that a user would write; tables above have said the rest.
-    let shown = ["ownership", "cache.", "arena.", "large.", "purge.", "pressure.", "hardening.", "placement.", "stats", "hot."];
-    let Ok(flat) = configs::flatten(&plan.resolved) else { return };
+    let shown = [
+        "ownership",
+        "cache.",
+        "arena.",
+        "large.",
+        "purge.",
+        "pressure.",
+        "hardening.",
+        "placement.",
+        "stats",
+        "hot.",
+    ];
+    let Ok(flat) = configs::flatten(&plan.resolved) else {
+        return;
+    };
     let fields: Vec<(&str, String)> = flat
         .iter()
         .filter(|(key, _)| shown.iter().any(|prefix| key.starts_with(prefix)))

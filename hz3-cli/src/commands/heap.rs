@@ -1,11 +1,11 @@
 //! `heap`: which pages of a process hold what.
 
-use hz3_project::{file, Error, Outcome};
 use crate::heap::process::Process;
 use crate::heap::snapshot::Snapshot;
 use crate::heap::summary::{self, Summary};
 use crate::heap::{change, page, terminal};
 use crate::style;
+use hz3_project::{Error, Outcome, file};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `heap`.

@@ -10,8 +10,10 @@ use std::path::PathBuf;
 
 /// Arguments of `inspect`.
 #[derive(clap::Args)]
-#[command(after_help = "Exit code 1 means that this library cannot do its work: malloc, free, calloc or realloc is not
-exported, or it is a variant whose exports are not what they should be.")]
+#[command(
+    after_help = "Exit code 1 means that this library cannot do its work: malloc, free, calloc or realloc is not
+exported, or it is a variant whose exports are not what they should be."
+)]
 pub struct Arguments {
     /// A library, or the name of a variant that is built
     #[arg(value_name = "FILE|NAME")]
@@ -97,7 +99,11 @@ pub fn run(arguments: Arguments) -> Outcome {
     } else {
         print(&place, &library, origin.as_ref(), &missing, &surplus);
     }
-    if missing.is_empty() && surplus.is_empty() { Ok(()) } else { Err(Error::silent(Code::Failed)) }
+    if missing.is_empty() && surplus.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::silent(Code::Failed))
+    }
 }
 
 fn path(place: &Place, given: &str) -> Result<PathBuf, Error> {
@@ -110,12 +116,18 @@ fn path(place: &Place, given: &str) -> Result<PathBuf, Error> {
         // What it says of itself is asked for, so that it need not be up to date.
         Named::Variant(name, _) if place.library(&name).is_file() => Ok(place.library(&name)),
         Named::Variant(name, config) => current::demand(place, given, &name, config.as_deref()),
-        Named::Glibc => Err(Error::bad_input(format!("{given} is not a file of its own")).help("give the path of the library")),
+        Named::Glibc => {
+            Err(Error::bad_input(format!("{given} is not a file of its own")).help("give the path of the library"))
+        }
     }
 }
 
 fn no_note(library: &Library) -> Error {
-    Error::bad_input(format!("{} is no variant of hz3: it has no {} section", library.path.display(), hz3_project::library::note::SECTION))
+    Error::bad_input(format!(
+        "{} is no variant of hz3: it has no {} section",
+        library.path.display(),
+        hz3_project::library::note::SECTION
+    ))
 }
 
 /// A variant must have all and nothing else; any other library is asked for the core only.
@@ -123,7 +135,14 @@ fn faults(library: &Library) -> (Vec<&'static str>, Vec<String>) {
     if library.note.is_some() {
         return abi::faults(&library.exports);
     }
-    (abi::CORE.iter().filter(|name| !library.exports.contains(**name)).copied().collect(), Vec::new())
+    (
+        abi::CORE
+            .iter()
+            .filter(|name| !library.exports.contains(**name))
+            .copied()
+            .collect(),
+        Vec::new(),
+    )
 }
 
 fn origin(place: &Place, note: &Note) -> Result<Origin, Error> {
@@ -154,16 +173,35 @@ fn print(place: &Place, library: &Library, origin: Option<&Origin>, missing: &[&
         Some(Origin::Current(path)) => line("config", format!("{} gives this library", place.shown(path))),
         Some(Origin::Changed(path)) => line("config", format!("{} was changed since", place.shown(path))),
         Some(Origin::SourcesChanged(path)) => {
-            line("config", format!("{}, but the sources of hz3 were changed since", place.shown(path)));
+            line(
+                "config",
+                format!("{}, but the sources of hz3 were changed since", place.shown(path)),
+            );
         }
         Some(Origin::Broken(path)) => line("config", format!("{} has errors now", place.shown(path))),
         Some(Origin::Gone) => line("config", "no file of this name in configs/".to_owned()),
         None => {}
     }
     line("soname", library.soname.clone().unwrap_or_else(|| "none".to_owned()));
-    line("size", format!("{} B, of which code {} B and constants {} B", library.file_bytes, library.text_bytes, library.rodata_bytes));
-    line("thread-local storage", format!("{} B a thread, aligned to {} B", library.tls_bytes, library.tls_align));
-    line("needs", if library.needed.is_empty() { "nothing".to_owned() } else { library.needed.join(" ") });
+    line(
+        "size",
+        format!(
+            "{} B, of which code {} B and constants {} B",
+            library.file_bytes, library.text_bytes, library.rodata_bytes
+        ),
+    );
+    line(
+        "thread-local storage",
+        format!("{} B a thread, aligned to {} B", library.tls_bytes, library.tls_align),
+    );
+    line(
+        "needs",
+        if library.needed.is_empty() {
+            "nothing".to_owned()
+        } else {
+            library.needed.join(" ")
+        },
+    );
     line("exports", format!("{} symbols", library.exports.len()));
     if !missing.is_empty() {
         line("missing", style::bad(&missing.join(" ")));

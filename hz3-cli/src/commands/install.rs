@@ -1,8 +1,7 @@
 //! `install`: a variant for programs that are linked against it.
 
-use super::build;
 use crate::install::{Layout, Piece, archive, leads_down, pieces, place};
-use crate::{configs, style};
+use crate::{configs, style, variants};
 use hz3_project::{Error, Library, OnPath, Outcome, Place, file};
 use std::path::{Path, PathBuf};
 
@@ -62,30 +61,44 @@ impl Target {
 pub fn run(arguments: Arguments) -> Outcome {
     let (prefix, root) = (arguments.target.prefix()?, arguments.target.root()?);
     if !leads_down(&arguments.libdir) {
-        return Err(Error::bad_input(format!("--libdir {} does not lead down from the prefix", arguments.libdir.display()))
-            .help("such as: --libdir lib/x86_64-linux-gnu"));
+        return Err(Error::bad_input(format!(
+            "--libdir {} does not lead down from the prefix",
+            arguments.libdir.display()
+        ))
+        .help("such as: --libdir lib/x86_64-linux-gnu"));
     }
     // It stands in files of one line an entry.
-    if [&prefix, &arguments.libdir].iter().any(|path| path.to_str().is_none_or(|text| text.contains(char::is_control))) {
+    if [&prefix, &arguments.libdir]
+        .iter()
+        .any(|path| path.to_str().is_none_or(|text| text.contains(char::is_control)))
+    {
         return Err(Error::bad_input("the prefix or --libdir holds what is no text"));
     }
-    let layout = Layout { prefix, libraries: arguments.libdir };
+    let layout = Layout {
+        prefix,
+        libraries: arguments.libdir,
+    };
     let project = Place::find()?;
     let plan = configs::load_all(&project, std::slice::from_ref(&arguments.name))?.remove(0);
     if arguments.list {
         print(&root, &pieces(&plan, &layout, Vec::new(), Vec::new()));
         return Ok(());
     }
-    build::quietly(std::slice::from_ref(&arguments.name))?;
+    variants::quietly(&project, std::slice::from_ref(&arguments.name))?;
     let library = Library::read(&project.library(&plan.name))?;
     let made = tempfile::tempdir().map_err(|e| Error::unfit(format!("no temporary folder: {}", file::reason(&e))))?;
-    let archived = build::archive(&project, &plan, |rust| archive::make(rust, &library, &plan.name, made.path()))?;
+    let archived = variants::archive(&project, &plan, |rust| {
+        archive::make(rust, &library, &plan.name, made.path())
+    })?;
     let bytes = file::read(&library.path, file::DATA)?;
     let pieces = pieces(&plan, &layout, bytes, archived);
     place::install(&root, &plan.name, &pieces)?;
     print(&root, &pieces);
     if arguments.target.is_this_system() && layout.prefix.starts_with("/usr") {
-        eprintln!("{}: `ldconfig` tells the dynamic linker of new libraries", style::note("note"));
+        eprintln!(
+            "{}: `ldconfig` tells the dynamic linker of new libraries",
+            style::note("note")
+        );
     }
     Ok(())
 }

@@ -164,10 +164,7 @@ fn open() -> Result<Ledger, Error> {
 }
 
 /// Does something with each record, and says what. All of them are looked up first: a wrong id changes nothing.
-fn each(
-    ids: &[String],
-    mut act: impl FnMut(&Ledger, &str) -> Result<(String, PathBuf), Error>,
-) -> Outcome {
+fn each(ids: &[String], mut act: impl FnMut(&Ledger, &str) -> Result<(String, PathBuf), Error>) -> Outcome {
     let place = Place::find()?;
     let ledger = Ledger::of(&place);
     let mut whole: Vec<String> = Vec::new();
@@ -197,7 +194,10 @@ fn print_head(record: &Record) {
         ("machine", record.machine.fingerprint()),
         (
             "commit",
-            record.commit.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
+            record
+                .commit
+                .as_ref()
+                .map_or_else(|| "unknown".to_owned(), ToString::to_string),
         ),
         ("load", format!("{:.2}", record.machine.load)),
     ]);
@@ -233,9 +233,14 @@ impl Filter {
         if let Some(of) = &self.of {
             let place = Place::find()?;
             let names = place.config_names();
-            let hash = records.clone().flat_map(|r| &r.libraries).any(|l| of.len() >= 4 && l.hash.starts_with(of));
+            let hash = records
+                .clone()
+                .flat_map(|r| &r.libraries)
+                .any(|l| of.len() >= 4 && l.hash.starts_with(of));
             let labels = records.flat_map(|r| &r.libraries).map(|l| l.label.as_str());
-            let labels = labels.chain(names.iter().map(String::as_str)).chain(PEERS.iter().map(|p| p.name));
+            let labels = labels
+                .chain(names.iter().map(String::as_str))
+                .chain(PEERS.iter().map(|p| p.name));
             if !hash {
                 known("contender", of, labels.chain(["glibc"]))?;
             }
@@ -274,7 +279,10 @@ fn list(filter: &Filter) -> Outcome {
         let records: Vec<&Record> = records.iter().map(|(_, r)| r).collect();
         return super::print_json(&records);
     }
-    let mut table = style::table(&["id", "when", "kept", "base", "against", "rows", "GO", "NO-GO", "open"], 5);
+    let mut table = style::table(
+        &["id", "when", "kept", "base", "against", "rows", "GO", "NO-GO", "open"],
+        5,
+    );
     for (shelf, r) in &records {
         let labels: Vec<&str> = r.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
         let count = |v: Verdict| {

@@ -1,7 +1,7 @@
 //! `man`: the help of all commands as manual pages.
 
-use hz3_project::{Error, OnPath, Outcome, file};
 use clap_mangen::Man;
+use hz3_project::{Error, OnPath, Outcome, file};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `man`.
@@ -18,7 +18,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let folder = &arguments.folder;
     std::fs::create_dir_all(folder).on("create", folder)?;
     // Without it each command would get a second page, about its `help`.
-    let mut command = crate::as_one_word().disable_help_subcommand(true);
+    let mut command = super::as_one_word().disable_help_subcommand(true);
     command.build();
     write(&command, folder)
 }

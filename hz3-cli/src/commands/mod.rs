@@ -1,7 +1,46 @@
 //! The commands. To add one: a module with `#[derive(clap::Args)] pub struct Arguments` and
-//! `pub fn run(arguments: Arguments) -> Outcome`, and a line in the list below.
+//! `pub fn run(arguments: Arguments) -> Outcome`, and two lines below.
 
+pub mod bench;
+pub mod build;
+pub mod check;
+pub mod compare;
+pub mod completions;
+pub mod count;
+pub mod diff;
+pub mod doctor;
+pub mod explain;
+pub mod heap;
+pub mod inspect;
+pub mod install;
+pub mod ledger;
+pub mod man;
+pub mod new;
+pub mod replay;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod trace;
+pub mod uninstall;
+
+use clap::{CommandFactory, Parser};
 use hz3_project::Outcome;
+
+/// Build, look at, prove and measure malloc variants.
+///
+/// Exit codes: 0 all is well, 1 a difference or a failure, 2 bad input, 3 this machine cannot do it, 130 Ctrl-C.
+#[derive(Parser)]
+#[command(name = "cargo hz3", bin_name = "cargo hz3", version, max_term_width = 110)]
+pub struct Line {
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The command line as one word, as shells and manual pages know it.
+pub fn as_one_word() -> clap::Command {
+    Line::command().name("cargo-hz3")
+}
 
 /// Output for people or for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -15,8 +54,6 @@ pub enum Format {
 
 macro_rules! commands {
     ($($(#[$meta:meta])* $variant:ident => $module:ident),+ $(,)?) => {
-        $(pub mod $module;)+
-
         /// What `hz3` can do.
         #[derive(clap::Subcommand)]
         pub enum Command {

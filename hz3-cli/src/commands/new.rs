@@ -25,7 +25,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let project = Project::find()?;
     let name = &arguments.name;
     if name.contains(['/', '.']) {
-        return Err(Failure::bad_input(format!("`{name}` is a path; give the variant's name only")));
+        return Err(Failure::bad_input(format!(
+            "`{name}` is a path; give the variant's name only"
+        )));
     }
     let path = project.configs().join(format!("{name}.toml"));
     if path.exists() {
@@ -39,14 +41,22 @@ pub fn run(arguments: Arguments) -> Outcome {
         false => parent.display().to_string(),
     };
     if preset::named(&parent).is_none() {
-        file::check(&parent)
-            .map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
+        file::check(&parent).map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
     }
-    let text = text(&project, name, &extends, arguments.description.as_deref(), arguments.hypothesis.as_deref());
+    let text = text(
+        &project,
+        name,
+        &extends,
+        arguments.description.as_deref(),
+        arguments.hypothesis.as_deref(),
+    );
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
     if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
         eprintln!("{}", faults.render(crate::style::stderr_colour()));
-        return Err(Failure::bad_input(format!("{} would be no valid config", project.shown(&path))));
+        return Err(Failure::bad_input(format!(
+            "{} would be no valid config",
+            project.shown(&path)
+        )));
     }
     // A folder that is no project becomes one by its first config.
     let folder = project.configs();
@@ -78,8 +88,15 @@ fn text(project: &Project, name: &str, extends: &str, description: Option<&str>,
 /// Writes a file that must not exist yet.
 fn write_new(path: &std::path::Path, text: &str) -> Outcome {
     use std::io::Write;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).on("create", path)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).on("write", path);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .on("create", path)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .on("write", path);
     if written.is_err() {
         // Half a config would be taken for one.
         let _ = std::fs::remove_file(path);

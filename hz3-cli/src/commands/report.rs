@@ -24,8 +24,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         .ids
         .iter()
         .map(|id| ledger.find(id))
-        .collect::<Result<Vec<_>, _>>()
-        ?;
+        .collect::<Result<Vec<_>, _>>()?;
     let page = report::page(&records);
     hz3_project::file::write(&arguments.output, page.as_bytes())?;
     eprintln!("{}: {} KiB", arguments.output.display(), page.len().div_ceil(1024));

@@ -30,7 +30,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let error = command.exec();
     let program = arguments.command[0].to_string_lossy();
-    Err(Error::bad_input(format!("cannot start {program}: {}", hz3_config::file::reason(&error))))
+    Err(Error::bad_input(format!(
+        "cannot start {program}: {}",
+        hz3_config::file::reason(&error)
+    )))
 }
 
 /// The library before whatever is preloaded already: the first definition of a symbol wins.

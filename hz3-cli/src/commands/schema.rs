@@ -1,7 +1,7 @@
 //! `schema`: what the config language is, for editors and for readers.
 
-use hz3_project::{Code, Error, Outcome};
 use hz3_project::Place;
+use hz3_project::{Code, Error, Outcome};
 
 /// Arguments of `schema`.
 #[derive(clap::Args)]

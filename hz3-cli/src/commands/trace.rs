@@ -103,8 +103,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     let full = folder.path().join("full").exists();
     if full && all == 0 {
         let place = std::env::temp_dir();
-        return Err(Error::failed(format!("no space is left in {} for a recording", place.display()))
-            .help("set TMPDIR to a folder that has some"));
+        return Err(
+            Error::failed(format!("no space is left in {} for a recording", place.display()))
+                .help("set TMPDIR to a folder that has some"),
+        );
     }
     if let Some(text) = &arguments.of {
         found.retain(|(raw, _)| raw.command.contains(text.as_str()));
@@ -114,7 +116,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(match (all, &arguments.of) {
             (0, _) => Error::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
                 .help(suggest::command(
-                    ["cargo", "hz3", "doctor", "default", "--"].into_iter().chain(arguments.command.iter().map(String::as_str)),
+                    ["cargo", "hz3", "doctor", "default", "--"]
+                        .into_iter()
+                        .chain(arguments.command.iter().map(String::as_str)),
                 )),
             (_, of) => Error::bad_input(format!(
                 "none of {all} processes has '{}' in its command line",
@@ -131,7 +135,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     if full {
         let place = std::env::temp_dir();
         let warning = style::warning("warning");
-        eprintln!("{warning}: {} became full: what came after is only counted", place.display());
+        eprintln!(
+            "{warning}: {} became full: what came after is only counted",
+            place.display()
+        );
     }
     if let Some(about) = arguments.about {
         kept.command = about;

@@ -24,8 +24,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         && let Ok(list) = std::fs::read_to_string(PRELOADED)
         && let Some(file) = preloaded(&list, &root, &arguments.name)
     {
-        return Err(Error::failed(format!("{PRELOADED} names {file}: every program of this system runs on it"))
-            .help(format!("take it out of {PRELOADED} first")));
+        return Err(Error::failed(format!(
+            "{PRELOADED} names {file}: every program of this system runs on it"
+        ))
+        .help(format!("take it out of {PRELOADED} first")));
     }
     for path in place::uninstall(&root, &arguments.name)? {
         println!("{}", path.display());
@@ -37,7 +39,10 @@ pub fn run(arguments: Arguments) -> Outcome {
 fn preloaded<'a>(list: &'a str, root: &Path, variant: &str) -> Option<&'a str> {
     let name = hz3_config::soname::link_name(variant);
     let is_library = |path: &&str| {
-        let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or_default();
+        let file = Path::new(path)
+            .file_name()
+            .and_then(|file| file.to_str())
+            .unwrap_or_default();
         let rest = file.strip_prefix(&name);
         Path::new(path).starts_with(root) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };

@@ -1,13 +1,12 @@
 //! Who is compared: files that stay as they are, none twice, and what the record keeps of them.
 
 use crate::{
-    Error, Result,
     clients::Clients,
     identity::Identity,
     record::{Cell, Contender, RowRecord},
     rows::Job,
 };
-use hz3_project::{Allocator, file};
+use hz3_project::{Allocator, Error, Result, file};
 use std::path::PathBuf;
 
 /// Copies of all contenders' files, removed at the end. A library that is built anew while it is being measured would

@@ -6,7 +6,6 @@ mod pilot;
 mod runner;
 
 use crate::{
-    Error, Result,
     clients::Clients,
     commit::Commit,
     machine::Machine,
@@ -15,7 +14,7 @@ use crate::{
     stats::Looks,
 };
 use contenders::{Snapshot, contender, row_record};
-use hz3_project::Allocator;
+use hz3_project::{Allocator, Error, Result};
 use runner::Runner;
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use super::runner::{ALONE, Runner};
 use super::{Watch, minutes};
-use crate::{Error, Result, prove, stats::Looks};
+use crate::{prove, stats::Looks};
+use hz3_project::{Error, Result};
 
 impl<W: Watch> Runner<'_, W> {
     /// Proves each override, then runs each once: warms the caches, finds what does not run at all, and learns what a

@@ -2,14 +2,14 @@
 
 use super::{Schedule, Watch};
 use crate::{
-    Result, child,
+    child,
     child::Sample,
     clients::Clients,
     record::{Outcome, RowRecord},
     rows::Job,
     stats::{self, Looks, Rng, Verdict},
 };
-use hz3_project::{Allocator, Kind, program};
+use hz3_project::{Allocator, Kind, Result, program};
 use std::time::{Duration, Instant};
 
 /// Blocks in which the client also runs alone, on the empty allocator.

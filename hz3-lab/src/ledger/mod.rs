@@ -2,8 +2,8 @@
 //! what is versioned, so that measuring leaves the work tree as it is; what others should see is put on the shared one, a folder
 //! of the project.
 
-use crate::{Error, Result, record::Record};
-use hz3_project::Place;
+use crate::record::Record;
+use hz3_project::{Error, Place, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -1,12 +1,9 @@
 //! A row, a trace or a command, ready to run.
 
 use super::{Metric, Program, ROWS, Row, select};
-use crate::{
-    Error, Result,
-    clients::{Clients, REPLAY},
-};
+use crate::clients::{Clients, REPLAY};
 use hz3_config::{file, suggest};
-use hz3_project::program;
+use hz3_project::{Error, Result, program};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 

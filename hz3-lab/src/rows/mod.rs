@@ -3,9 +3,9 @@
 mod job;
 mod table;
 
-use crate::{Error, Result};
 use hz3_config::suggest;
 use hz3_project::clients::Client;
+use hz3_project::{Error, Result};
 pub use job::Job;
 pub use table::ROWS;
 

@@ -15,7 +15,7 @@
 //! it up can rely on the bounds of [`Call`], and on every object being made before it goes, and going once.
 
 use super::{Call, Event, Trace};
-use crate::{Error, Result};
+use hz3_project::{Error, Result};
 
 const MAGIC: &[u8] = b"hz3t1\n";
 const MORE: u64 = 31;

@@ -1,7 +1,7 @@
 //! The shim's raw file.
 
 use super::{Call, Event, Trace};
-use crate::{Error, Result};
+use hz3_project::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
 

@@ -1,0 +1,172 @@
+//! Variants are built: whoever asks for it, all configs are checked first, and a name stands for one of them.
+
+use crate::configs;
+use crate::style;
+use hz3_config::{Plan, suggest};
+use hz3_project::build::{self, Builder, Options, Shape};
+use hz3_project::{Code, Error, Library, Outcome, Place, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What may differ from build to build.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Manner {
+    /// Whether two names may stand for one allocator.
+    pub allow_identical: bool,
+    /// Whether cargo is to use no network.
+    pub offline: bool,
+}
+
+/// Builds variants for another command, whose stdout is its own. What two of them have in common, that command says.
+pub fn quietly(place: &Place, names: &[String]) -> Outcome {
+    let manner = Manner {
+        allow_identical: true,
+        ..Manner::default()
+    };
+    build(place, names, manner, |line| eprintln!("built {line}"))
+}
+
+/// Has rustc make the static archive of a variant, and `work` do something with it while no other build can replace it.
+pub fn archive<T>(place: &Place, plan: &Plan, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let builder = open(place, false)?;
+    work(&builder.compile(plan, Shape::Archive)?)
+}
+
+fn open(place: &Place, offline: bool) -> Result<Builder<'_>> {
+    let options = Options {
+        offline,
+        colour: style::stderr_colour(),
+    };
+    Builder::open(place, options, || eprintln!("waiting for another build to end"))
+}
+
+/// Builds the variants of the configs that are named, all of the project's if none is, and tells each in a line.
+pub fn build(place: &Place, names: &[String], manner: Manner, say: impl Fn(&str)) -> Outcome {
+    let plans = configs::load_all(place, names)?;
+    for plan in &plans {
+        configs::report_refuted(plan);
+        configs::report_remarks(plan, |remark| remark.about == hz3_config::remarks::FLAT);
+    }
+    let mut failed = configs::report_identical(&plans) && !manner.allow_identical;
+
+    let builder = open(place, manner.offline)?;
+    plans.iter().try_for_each(|plan| claim(place, plan))?;
+    let bar = progress(&plans);
+    let mut built: Vec<Library> = Vec::new();
+    let width = plans.iter().map(|p| p.name.len()).max().unwrap_or(0);
+    for plan in &plans {
+        bar.set_message(plan.name.clone());
+        let start = Instant::now();
+        match builder.library(plan) {
+            Ok(library) => {
+                let line = format!(
+                    "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
+                    plan.name,
+                    plan.hash,
+                    library.file_bytes,
+                    library.tls_bytes,
+                    start.elapsed().as_secs_f64()
+                );
+                bar.suspend(|| say(&line));
+                built.push(library);
+            }
+            Err(failure) => {
+                failed = true;
+                bar.suspend(|| style::report(&failure));
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    drop(builder);
+    failed |= report_same_code(&built) && !manner.allow_identical;
+    if failed {
+        Err(Error::silent(Code::Failed))
+    } else {
+        Ok(())
+    }
+}
+
+/// What is being built, and for how long: at once, and always. A bar on terminals, a line elsewhere.
+fn progress(plans: &[Plan]) -> ProgressBar {
+    let bar = ProgressBar::new(plans.len() as u64);
+    let template = match plans {
+        [plan] => {
+            bar.set_message(plan.name.clone());
+            "building {msg}  {elapsed}"
+        }
+        _ => "{bar:24} {pos}/{len}  {msg}  {elapsed}",
+    };
+    if bar.is_hidden() {
+        match plans {
+            [plan] => eprintln!("building {}", plan.name),
+            _ => eprintln!("building {} variants", plans.len()),
+        }
+        return bar;
+    }
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Refuses to write over the library of another config: a name stands for one.
+fn claim(place: &Place, plan: &Plan) -> Outcome {
+    let Some(config) = plan.sources.first() else {
+        return Ok(());
+    };
+    // A preset is no file, and so another one than any file.
+    let own = config.canonicalize().unwrap_or_else(|_| config.clone());
+    let (name, library) = (&plan.name, place.library(&plan.name));
+    let refuse = |other: &Path, help: String| {
+        let message = format!(
+            "two configs are called `{name}`: {} and {}, whose library {} is",
+            configs::shown_source(plan),
+            configs::shown(other).display(),
+            place.shown(&library)
+        );
+        Err(Error::bad_input(message).help(help))
+    };
+    let is_another = |path: &Path| path.canonicalize().is_ok_and(|path| path != own);
+    let listed = place.configs().join(format!("{name}.toml"));
+    if place.is_project() && is_another(&listed) {
+        return refuse(
+            &listed,
+            "give the config another name: its file's, and `name` in it".to_owned(),
+        );
+    }
+    let before = build::origin(place, name).filter(|path| library.is_file() && is_another(path));
+    match before {
+        Some(before) => refuse(
+            &before,
+            format!(
+                "give one of them another name, or remove the library: {}",
+                suggest::command(["rm", &place.shown(&library)])
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Says on stderr which libraries hold the same code and constants; `true` if any do.
+fn report_same_code(libraries: &[Library]) -> bool {
+    let mut groups: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for library in libraries {
+        let name = library.note.as_ref().map_or_else(String::new, |n| n.name.clone());
+        groups.entry(library.code).or_default().push(name);
+    }
+    let mut any = false;
+    for names in groups.values().filter(|names| names.len() > 1) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        eprintln!(
+            "{}: the libraries of {} hold the same code and constants",
+            style::warning("warning"),
+            configs::quoted(&names)
+        );
+        any = true;
+    }
+    any
+}
