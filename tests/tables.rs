@@ -9,6 +9,7 @@ use hz3::core::hot;
 use hz3::core::list::Slot;
 use hz3::core::os::PAGE;
 use hz3::core::policy::{ClassId, Naming, Owner, Tag};
+use hz3::core::variant::Room;
 use hz3::core::{Class, Variant};
 use std::fmt::Write;
 
@@ -173,6 +174,12 @@ fn same_as_plan<V: Variant>(file: &str) {
     );
     let again = hz3_config::load_str(file.as_ref(), resolved).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(again.hash, plan.hash, "{file}: the resolved config is another one");
+    let room = hz3_config::cost::room(&plan).bytes;
+    assert_eq!(
+        V::Room::bytes::<V>() as u64,
+        room,
+        "{file}: the cost model has another room"
+    );
     for (row, class) in V::classes().iter().zip(&plan.classes) {
         let emitted = [
             row.size,

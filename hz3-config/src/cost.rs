@@ -5,15 +5,13 @@
 use serde::Serialize;
 
 use crate::plan::{
-    ClassPlan, FLAT_PAGES, LookupPlan, PAGE, Plan, Room, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale,
-    TagSpace,
+    CACHE_LINE, ClassPlan, FLAT_PAGES, LookupPlan, PAGE, Plan, Room, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
+    SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
 };
 
-/// Bytes of a cache line.
-pub const CACHE_LINE: u64 = 64;
-
-/// Bytes of a thread block that belong to no class: its state, its links and its own addresses.
-pub const THREAD_META_BYTES: u64 = 96;
+/// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
+/// as 16 KiB, and a large block keeps a library from being loaded late.
+pub const THREAD_BLOCK_MAX: u64 = 8 << 10;
 
 /// Bytes of thread-local storage that a variant with this many classes takes: a slot and a spare for every class and
 /// for the trap, then [`THREAD_META_BYTES`], in whole cache lines.

@@ -4,6 +4,7 @@
 //! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a [`Slot`] is a list that a thread
 //! takes from and puts to.
 
+use crate::policy::agreed::{ADDRESS_BITS, BATCH_MAX, GRANULE};
 use crate::policy::{ClassId, Link, Owner, Shape};
 #[cfg(not(loom))]
 use crate::sync::Ordering;
@@ -97,6 +98,7 @@ pub struct Slot {
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");
+const _: () = assert!(size_of::<*mut u8>() <= GRANULE, "the smallest object holds a link");
 
 /// Where a slot is: bytes from the first one of a row, which is the trap, or from the first one of a bank of rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -154,21 +156,28 @@ impl SlotOffset {
     }
 }
 
-/// A batch in one word: address in the low 48 bits, count in the high 16. Zero is "no batch".
+/// A batch in one word: address in the low 48 bits, count in the others. Zero is "no batch".
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BatchWord(pub u64);
 
-const ADDRESS: u64 = (1 << 48) - 1;
+/// Bits of the address.
+const AT: u32 = 48;
+const ADDRESS: u64 = (1 << AT) - 1;
+
+const _: () = assert!(
+    ADDRESS_BITS <= AT && BATCH_MAX as u64 <= u64::MAX >> AT,
+    "a word holds every batch"
+);
 
 impl BatchWord {
     /// No batch.
     pub const NONE: BatchWord = BatchWord(0);
 
-    /// Packs a batch; its count is at most 65535 (the plan bounds batch lengths).
+    /// Packs a batch; its count is at most [`BATCH_MAX`] (the plan bounds batch lengths).
     #[inline]
     pub fn pack(batch: Batch) -> Self {
-        debug_assert!(batch.count <= 0xffff && batch.head as u64 & !ADDRESS == 0);
-        BatchWord(batch.head as u64 | (u64::from(batch.count) << 48))
+        debug_assert!(batch.count <= BATCH_MAX && batch.head as u64 & !ADDRESS == 0);
+        BatchWord(batch.head as u64 | (u64::from(batch.count) << AT))
     }
 
     /// Unpacks it.
@@ -176,7 +185,7 @@ impl BatchWord {
     pub fn unpack(self) -> Batch {
         Batch {
             head: (self.0 & ADDRESS) as *mut u8,
-            count: (self.0 >> 48) as u32,
+            count: (self.0 >> AT) as u32,
         }
     }
 

@@ -5,15 +5,13 @@ use crate::fresh::Fresh;
 use crate::proof::program::{self, Obstacle, Program};
 use crate::proof::trial::{self, Trial};
 use crate::style;
+use hz3_config::cost::THREAD_BLOCK_MAX;
 use hz3_project::bindings::Verdict;
 use hz3_project::{Code, Error, Library, Outcome, Place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
-
-/// Bytes of thread-local storage that leave half of the smallest stack to a thread.
-const TLS_ROOM: u64 = 8192;
 
 /// Arguments of `doctor`.
 #[derive(clap::Args)]
@@ -139,7 +137,7 @@ fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option
 /// Thread-local storage is taken out of every thread's stack.
 fn tight_stacks(library: &Path) -> Option<String> {
     let bytes = Library::read(library).ok()?.tls_bytes;
-    (bytes > TLS_ROOM).then(|| {
+    (bytes > THREAD_BLOCK_MAX).then(|| {
         format!(
             "the library takes {bytes} B of thread-local storage out of every stack: threads of PTHREAD_STACK_MIN \
              (16 KiB) may fail to start"

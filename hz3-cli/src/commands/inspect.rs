@@ -126,7 +126,7 @@ fn no_note(library: &Library) -> Error {
     Error::bad_input(format!(
         "{} is no variant of hz3: it has no {} section",
         library.path.display(),
-        hz3_project::library::note::SECTION
+        hz3_config::emit::note::SECTION
     ))
 }
 

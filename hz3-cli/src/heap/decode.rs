@@ -6,8 +6,10 @@
 use super::memory::{Block, Fault, Memory};
 use super::segment;
 use super::snapshot::{Arena, Class, FORMAT, Free, FreeState, Huge, Segment, Snapshot, Use, VERSION};
+use hz3_config::plan::USER_SPACE;
 use hz3_core::heap::arena::{Entry, Kind};
 use hz3_core::list::BatchWord;
+use hz3_core::os::PAGE;
 use hz3_core::statics::layout::{self, Numbers};
 
 /// How often a segment that makes no sense is looked at.
@@ -17,8 +19,6 @@ const SEGMENTS: u64 = 1 << 22;
 const CELLS: u64 = 1 << 22;
 const THREADS: u64 = 1 << 17;
 const DEPOTS: u64 = 1 << 28;
-/// Addresses of user space end here.
-const USER: u64 = 1 << 47;
 
 /// Whether the variant has taken any memory yet.
 pub fn in_use(memory: &dyn Memory, numbers: &Numbers) -> Result<bool, Fault> {
@@ -88,7 +88,7 @@ fn check(n: &Numbers) -> Result<(), Fault> {
         n.slot_cap,
     ];
     let sound = n.version == layout::VERSION as u64
-        && n.page_bytes == 4096
+        && n.page_bytes == PAGE as u64
         && (64..=4096).contains(&n.segment_pages)
         && (1..n.segment_pages).contains(&n.header_pages)
         && n.segment_bytes <= n.header_pages * n.page_bytes
@@ -146,7 +146,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let size = self.segment_size();
-        if !arena.base.is_multiple_of(size) || arena.base >= USER || arena.high > arena.segments.min(SEGMENTS) {
+        if !arena.base.is_multiple_of(size) || arena.base >= USER_SPACE || arena.high > arena.segments.min(SEGMENTS) {
             return Err(nonsense("the arena"));
         }
         snapshot.arena = arena;
@@ -199,9 +199,9 @@ impl Reader<'_> {
             if key <= 1 {
                 continue;
             }
-            match (key.checked_mul(size).filter(|a| *a < USER), bytes) {
+            match (key.checked_mul(size).filter(|a| *a < USER_SPACE), bytes) {
                 (Some(address), 0) => self.pages(snapshot, address, true)?,
-                (Some(address), bytes) if bytes < USER => self.huge(snapshot, address, bytes, true),
+                (Some(address), bytes) if bytes < USER_SPACE => self.huge(snapshot, address, bytes, true),
                 _ => snapshot.torn += 1,
             }
         }

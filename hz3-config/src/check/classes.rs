@@ -1,6 +1,6 @@
 //! Size classes from their steps, and the band below 4 KiB.
 
-use crate::cost::thread_block_bytes;
+use crate::cost::{THREAD_BLOCK_MAX, thread_block_bytes};
 use crate::diagnostic::Sink;
 use crate::knob::{Settings, StepForm, Sub4k};
 use crate::plan::GRANULE;
@@ -8,10 +8,6 @@ use crate::source::{At, Located};
 
 /// The smallest and the greatest size that the largest class may have, in bytes.
 const LARGEST: (u64, u64) = (2048, 1 << 20);
-
-/// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
-/// as 16 KiB, and a large block keeps a library from being loaded late.
-const THREAD_BLOCK_MAX: u64 = 8 << 10;
 
 const FIRST: u64 = GRANULE as u64;
 

@@ -2,9 +2,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings, bytes};
-
-/// One past the highest address of user space, with 47 bits.
-const USER_SPACE: u64 = 1 << 47;
+use crate::plan::USER_SPACE;
 
 /// Checks what no single knob's range says.
 pub(super) fn check(settings: &Settings, sink: &mut Sink) {

@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use super::{narrow, overrides};
 use crate::diagnostic::Sink;
 use crate::knob::{Settings, Sub4k};
-use crate::plan::{PAGE, SEGMENT_USABLE_PAGES};
+use crate::plan::{COLOR_STEP, PAGE, RUN_OBJECTS_MAX, SEGMENT_USABLE_PAGES};
 
-/// Bytes of a cache line: the unit of colouring.
-const LINE: u32 = 64;
 /// Most colours: more than L1 has ways for one page offset gains nothing.
 const COLORS_MAX: u32 = 16;
-/// Most objects of a run: its descriptor counts them in 16 bits.
-const OBJECTS_MAX: u64 = u16::MAX as u64;
 
 /// A class's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +45,11 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
                 too_short.insert(row.value.at, (size, row.value.value));
                 continue;
             }
-            (Some(row), _) if row.value.value * u64::from(PAGE) / u64::from(size) > OBJECTS_MAX => {
-                let (pages, most) = (row.value.value, OBJECTS_MAX * u64::from(size) / u64::from(PAGE));
+            (Some(row), _) if row.value.value * u64::from(PAGE) / u64::from(size) > RUN_OBJECTS_MAX => {
+                let (pages, most) = (row.value.value, RUN_OBJECTS_MAX * u64::from(size) / u64::from(PAGE));
                 let objects = pages * u64::from(PAGE) / u64::from(size);
                 let message = format!(
-                    "a run of {pages} pages holds {objects} objects of {size} bytes: {OBJECTS_MAX} is the most"
+                    "a run of {pages} pages holds {objects} objects of {size} bytes: {RUN_OBJECTS_MAX} is the most"
                 );
                 sink.error(row.value.at, message, "", format!("let it have {most} pages at most"));
                 continue;
@@ -102,13 +98,13 @@ fn run(size: u32, pages: u32, coloring: bool) -> Run {
     let objects = pages * PAGE / size;
     let tail_waste = pages * PAGE % size;
     let colors = if coloring {
-        (1 + tail_waste / LINE).min(COLORS_MAX)
+        (1 + tail_waste / COLOR_STEP).min(COLORS_MAX)
     } else {
         1
     };
     let natural = 1 << size.trailing_zeros();
     let align = if colors > 1 {
-        natural.min(LINE)
+        natural.min(COLOR_STEP)
     } else {
         natural.min(PAGE)
     };

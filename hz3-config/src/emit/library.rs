@@ -37,14 +37,14 @@ impl Library {
     /// The Rust code, with the library's note: which `version` of hz3 made it, from `sources` of this hash.
     pub fn text(&self, plan: &Plan, version: &str, sources: ConfigHash) -> String {
         let note = note::bytes(plan, version, sources);
-        let length = note.len();
+        let (section, length) = (note::SECTION, note.len());
         let note = Literal::byte_string(&note);
         let code = &self.code;
         let all = quote! {
             #code
 
             #[used]
-            #[unsafe(link_section = ".note.hz3")]
+            #[unsafe(link_section = #section)]
             static NOTE: Note<#length> = Note(*#note);
         };
         all.to_string()

@@ -4,6 +4,7 @@
 //! assertions for what it takes for granted, and one `include_bytes!` for each file that was read, so that a change of
 //! any of them builds again.
 
+mod agreed;
 pub mod library;
 mod life;
 pub mod note;
@@ -11,7 +12,7 @@ mod policy;
 mod tables;
 mod thread;
 
-use crate::plan::{Plan, Prefetch, StatsLevel, TagSpace, Tls};
+use crate::plan::{HEAP_SECTION, Plan, Prefetch, StatsLevel, TagSpace, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -43,6 +44,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         interposes,
     } = site;
     let tables = tables::tables(plan, core);
+    let agreed = agreed::assertions(plan, core);
     let (policy, growth) = (policy::policy(plan, core), policy::growth(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
     let stays = *interposes && plan.build.tls == Tls::InitialExec;
@@ -55,6 +57,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let block = Block::new(plan, core, *unique);
     let (block_items, block_functions) = (&block.items, &block.functions);
     let mode = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
+    // `support` refuses the one that the core does not have yet.
+    let link = Ident::new(
+        if plan.hot.encode_links { "Encoded" } else { "Plain" },
+        Span::call_site(),
+    );
     let space = match plan.tag.space {
         TagSpace::Arena => quote!(ArenaSpace),
         TagSpace::Flat => quote!(FlatSpace),
@@ -91,6 +98,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
             #block_items
 
+            #agreed
+
             // In a section of its own sort: the statics below are zero and take no room in the file, this is not.
             static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
@@ -99,14 +108,14 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             static COUNTERS: [#core::variant::Counter; #counters] =
                 [const { #core::variant::Counter::ZERO }; #counters];
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
-            #[unsafe(link_section = ".hz3.heap")]
+            #[unsafe(link_section = #HEAP_SECTION)]
             static LAYOUT: #core::statics::layout::Layout =
                 #core::statics::layout::Layout::new::<#name, #pools, #depot_words>(&SHARED, &CLASSES, &raw const LAYOUT);
 
             // SAFETY: the table comes from a checked plan and is asserted above; the words are this expansion's alone.
             unsafe impl #core::Shape for #name {
                 type Tag = #tag;
-                type Link = #core::policy::Plain;
+                type Link = #core::policy::#link;
                 type Space = #core::hot::#space;
                 type Route = #core::hot::#mode;
 

@@ -1,6 +1,6 @@
 //! The const tables and the assertions about them.
 
-use crate::plan::{ClassId, PAGE, Plan, SLOT_BYTES};
+use crate::plan::{ClassId, Plan, SLOT_BYTES};
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -45,7 +45,6 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
         }
     });
     let slot_bytes = SLOT_BYTES as usize;
-    let page = PAGE as usize;
     let widest = if plan.tag.width == 16 {
         usize::from(u16::MAX)
     } else {
@@ -57,8 +56,6 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
         static CLASSES: [#core::Class; #rows] = [#(#classes),*];
 
         const _: () = {
-            assert!(::core::mem::size_of::<#core::list::Slot>() == #slot_bytes, "slot offsets were computed for other slots");
-            assert!(#core::os::PAGE == #page, "the plan was made for other pages");
             assert!(#rows * #slot_bytes <= #widest, "the last slot's offset does not fit a page tag");
             assert!(#fine_len == #fine_max / 16 + 1, "the fine table has a hole at its end");
         };

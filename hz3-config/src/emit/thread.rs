@@ -1,6 +1,5 @@
 //! The thread block: its type, its symbol, and how its slots are found.
 
-use crate::cost::block_bytes;
 use crate::plan::{Plan, SLOT_BYTES, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
@@ -39,12 +38,9 @@ impl Block {
     fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
         let (address, _) = accessors(plan);
         let slots = plan.classes.len() + 1;
-        let block_bytes = block_bytes(plan) as usize;
         Block {
             items: quote! {
                 type Thread = #core::statics::Block<#slots>;
-
-                const _: () = assert!(::core::mem::size_of::<Thread>() == #block_bytes, "the cost model has another block");
 
                 // A module, because assembly may not stand where statements stand.
                 mod thread_block {
@@ -80,13 +76,10 @@ impl Block {
         let (address, row_at) = accessors(plan);
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
-        let block_bytes = block_bytes(plan) as usize;
         let row = quote!(#core::statics::RowsBlock);
         Block {
             items: quote! {
                 type Thread = #row;
-                const _: () = assert!(::core::mem::size_of::<Thread>() == #block_bytes, "the cost model has another block");
-
                 mod thread_block {
                     /// Aligned like a bank.
                     #[repr(align(64))]

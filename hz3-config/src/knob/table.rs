@@ -12,7 +12,7 @@ use super::words::{
     TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step, Word};
-use crate::agreed::{SEGMENT, SEGMENT_USABLE_PAGES};
+use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, USER_SPACE};
 use crate::source::Located;
 
 const KIB: u64 = 1 << 10;
@@ -104,7 +104,7 @@ knobs! {
         /// Who it belongs to.
         mode: Ownership = Kind::Choice(OWNERSHIP), "\"adopt\"";
         /// How many owners there are, in the owner modes.
-        shards: u64 = Kind::Int(1, 64), "8";
+        shards: u64 = Kind::Int(1, OWNERS_MAX), "8";
         /// Entries of a thread's ring, in `owner-ring`.
         ring: u64 = Kind::Int(16, 4096), "256" => u32;
     }
@@ -153,9 +153,9 @@ knobs! {
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
         batch_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"128KiB\"";
         /// A batch has at least this many objects.
-        batch_min: u64 = Kind::Int(1, 65535), "32";
+        batch_min: u64 = Kind::Int(1, BATCH_MAX), "32";
         /// A batch has at most this many objects.
-        batch_max: u64 = Kind::Int(1, 65535), "128";
+        batch_max: u64 = Kind::Int(1, BATCH_MAX), "128";
         /// Start a thread's classes with short batches that grow.
         slow_start: bool = Kind::Bool, "true";
         /// Wanted bytes of the first batch under slow start; it has at least one object.
@@ -168,7 +168,7 @@ knobs! {
         /// One trip to the runs carves at most this many bytes into a batch; the batch has at least one object.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
-        overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, 65535), "[]";
+        overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, BATCH_MAX), "[]";
     }
 
     /// What waits between threads: whole batches, for each class.
@@ -203,7 +203,7 @@ knobs! {
         /// Bytes of a page: a power of two.
         page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
         /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
-        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, 1 << 47, SEGMENT)), "\"kernel\"" => usize;
+        base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, USER_SPACE, SEGMENT)), "\"kernel\"" => usize;
         /// How reserved memory becomes usable.
         commit: Commit = Kind::Choice(COMMIT), "\"segment\"" => Commit;
         /// What follows when the arena is used up.

@@ -2,6 +2,7 @@
 
 use super::owners;
 use crate::list::{self, Batch};
+use crate::policy::agreed::{BATCH_MAX, GRANULE};
 use crate::policy::{ClassId, Naming, Owner, Pool, tag_of};
 use crate::statics::Vanished;
 use crate::variant::{Room, Variant};
@@ -51,8 +52,7 @@ unsafe fn give<V: Variant>(owner: Owner<V>, id: ClassId<V>, head: *mut u8) {
     // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
     // torn lead to such pages or to null.
     unsafe {
-        let most = u32::from(u16::MAX);
-        while sound.count < most && (p as usize).is_multiple_of(16) && tag_of::<V>(p) == tag {
+        while sound.count < BATCH_MAX && (p as usize).is_multiple_of(GRANULE) && tag_of::<V>(p) == tag {
             let following = list::next::<V>(p);
             sound.push::<V>(p);
             p = following;

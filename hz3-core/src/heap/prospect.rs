@@ -4,9 +4,10 @@ use super::Heap;
 use super::arena::Arena;
 use super::segment::SEGMENT;
 use crate::policy::Policy;
+use crate::policy::agreed::ADDRESS_BITS;
 
 /// Bytes of addresses that a process has.
-const ADDRESSES: usize = 1 << 47;
+const ADDRESSES: usize = 1 << ADDRESS_BITS;
 
 impl Heap {
     /// Whether an object of so many bytes at a multiple of `align` can exist. For a process that has started.

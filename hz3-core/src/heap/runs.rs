@@ -5,6 +5,7 @@ use super::segment::{GONE, Run, Segment};
 use super::{Heap, Reach};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
+use crate::policy::agreed::{COLOR_STEP, GRANULE};
 use crate::policy::{Class, Naming, Pool, Shape, Space, Tag};
 use core::ptr;
 
@@ -91,11 +92,11 @@ impl Runs {
             let (shift, capacity) = if t.span.len == class.run_pages as usize {
                 let color = self.color % u32::from(class.colors.max(1));
                 self.color = color + 1;
-                (color as usize * 64, class.objects as usize)
+                (color as usize * COLOR_STEP, class.objects as usize)
             } else {
                 (0, bytes.checked_div(class.size as usize).unwrap_or(0))
             };
-            (*run).shift = (shift / 16) as u16;
+            (*run).shift = (shift / GRANULE) as u16;
             (*run).capacity = capacity as u16;
             let tag = S::Route::tag::<S>(pool.owner(), pool.class());
             set_tags::<S>(Run::base(run), t.span.len, tag);

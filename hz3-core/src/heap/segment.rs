@@ -12,6 +12,7 @@
 use super::bitmap::PageSet;
 use super::page::{self, PAGES, Page, Span};
 use crate::os::PAGE;
+use crate::policy::agreed::GRANULE;
 
 pub use super::page::SEGMENT;
 
@@ -26,7 +27,7 @@ pub const LARGE: u16 = 0xffff;
 pub const GONE: u16 = 0xfffe;
 
 /// Bytes of which a descriptor counts places in a segment.
-const UNIT: usize = 16;
+const UNIT: usize = GRANULE;
 
 /// Consecutive pages that hold objects of one class, or one large object.
 #[repr(C)]

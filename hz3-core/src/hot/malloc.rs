@@ -2,6 +2,7 @@
 
 use crate::event;
 use crate::list::{self, Slot};
+use crate::policy::agreed::GRANULE;
 use crate::variant::{Above, Miss, Prefetch, Variant};
 
 /// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
@@ -25,7 +26,7 @@ pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
         return unsafe { V::Above::malloc::<V, M>(n) };
     }
     // SAFETY: `n <= FINE_MAX`, so the sum cannot wrap and the granule is in the table.
-    unsafe { pop::<V, M>(V::slot(V::fine((n + 15) >> 4)), n) }
+    unsafe { pop::<V, M>(V::slot(V::fine((n + GRANULE - 1) >> GRANULE.ilog2())), n) }
 }
 
 /// As C wants it.

@@ -17,7 +17,7 @@ pub use free::free;
 pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or};
 pub use prefetch::{NoPrefetch, PrefetchNext};
 pub use route::{Adopt, OwnerBank, OwnerRing};
-pub use space::{ArenaSpace, FlatSpace};
+pub use space::{ArenaSpace, FLAT_PAGES, FlatSpace};
 
 use crate::variant::{Operations, Variant};
 

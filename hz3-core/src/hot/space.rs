@@ -1,5 +1,7 @@
 //! What the tag table covers: two answers, one type each.
 
+use crate::os::PAGE;
+use crate::policy::agreed::ADDRESS_BITS;
 use crate::policy::{PageIndex, Shape, Space, Tag, tag_bytes};
 use crate::sync::Ordering;
 
@@ -40,8 +42,8 @@ impl Space for ArenaSpace {
 /// are backed whose pages hold objects. Needs that much address space: no `ulimit -v`, no valgrind.
 pub struct FlatSpace;
 
-/// Pages of 47 bits of addresses.
-const FLAT_PAGES: usize = 1 << 35;
+/// Pages of all addresses.
+pub const FLAT_PAGES: usize = (1 << ADDRESS_BITS) / PAGE;
 
 impl Space for FlatSpace {
     #[inline(always)]

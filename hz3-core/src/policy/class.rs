@@ -20,7 +20,7 @@ pub struct Class {
     pub batch_carve: u16,
     /// Next larger classes that may serve before the heap grows.
     pub borrow: u16,
-    /// Colours: a run's first object is shifted by 64 × (0..colors) bytes.
+    /// Colours: a run's first object is shifted by (0..colors) × [`COLOR_STEP`](super::agreed::COLOR_STEP) bytes.
     pub colors: u16,
     /// Batches that the depot of this class may hold.
     pub depot: u16,

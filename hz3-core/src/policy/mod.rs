@@ -1,5 +1,6 @@
 //! What the generator decides: the classes, the numbers that events and the heap read, and what page tags look like.
 
+pub mod agreed;
 mod class;
 mod id;
 pub mod knobs;

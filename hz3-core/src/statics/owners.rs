@@ -2,6 +2,7 @@
 
 use crate::heap::depot;
 use crate::list::Batch;
+use crate::policy::agreed::OWNERS_MAX;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The owners that have threads.
@@ -75,5 +76,5 @@ impl Owners {
 }
 
 fn bit(owner: usize) -> u64 {
-    1 << (owner % u64::BITS as usize)
+    1 << (owner % OWNERS_MAX)
 }

@@ -3,17 +3,15 @@
 use super::block::Meta;
 use super::owners::Owners;
 use crate::os;
+use crate::policy::agreed::OWNERS_MAX;
 use crate::sync::{AtomicU32, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
 
-/// Most owners that a variant may have.
-pub const MAX_SHARDS: usize = 64;
-
 struct List {
     first: *mut Meta,
     /// Threads of each owner.
-    of_shard: [u32; MAX_SHARDS],
+    of_shard: [u32; OWNERS_MAX],
 }
 
 /// The threads that have caches.
@@ -42,7 +40,7 @@ impl Threads {
     pub const fn new() -> Self {
         let list = List {
             first: ptr::null_mut(),
-            of_shard: [0; MAX_SHARDS],
+            of_shard: [0; OWNERS_MAX],
         };
         Threads {
             lock: Lock::new(),
@@ -158,7 +156,7 @@ impl Threads {
             let mut others = ptr::null_mut();
             let before = list.of_shard;
             list.first = ptr::null_mut();
-            list.of_shard = [0; MAX_SHARDS];
+            list.of_shard = [0; OWNERS_MAX];
             self.running.store(0, Ordering::Relaxed);
             while !at.is_null() {
                 let following = (*at).next;
@@ -174,7 +172,7 @@ impl Threads {
                 }
                 at = following;
             }
-            let mut deserted = [false; MAX_SHARDS];
+            let mut deserted = [false; OWNERS_MAX];
             for (owner, deserted) in deserted.iter_mut().enumerate() {
                 *deserted = before.get(owner) > Some(&0) && list.of_shard.get(owner) == Some(&0);
                 if *deserted {
@@ -211,5 +209,5 @@ pub(crate) struct Vanished {
     /// The first of them.
     pub(crate) first: *mut Meta,
     /// Owners that have no other threads.
-    pub(crate) deserted: [bool; MAX_SHARDS],
+    pub(crate) deserted: [bool; OWNERS_MAX],
 }

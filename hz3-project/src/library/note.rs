@@ -1,15 +1,8 @@
 //! The ELF note that says which config made a library.
 
-use object::elf;
+use hz3_config::emit::note::{OWNER, SECTION, TYPE};
 use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
 use object::{Endianness, Object};
-
-/// Section of the note.
-pub const SECTION: &str = ".note.hz3";
-/// Owner of the note.
-pub const OWNER: &[u8] = b"hz3";
-/// Type of the note.
-pub const TYPE: elf::NoteType = elf::NoteType(1);
 
 /// What the note says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -35,7 +28,7 @@ pub fn find(file: &ElfFile64<'_, Endianness>) -> Option<Note> {
         && let Ok(Some(mut notes)) = section.elf_section_header().notes(endian, data)
     {
         while let Ok(Some(note)) = notes.next() {
-            if note.name() == OWNER && note.n_type(endian) == TYPE {
+            if note.name() == OWNER.as_bytes() && note.n_type(endian).0 == TYPE {
                 return parse(note.desc());
             }
         }
@@ -45,7 +38,7 @@ pub fn find(file: &ElfFile64<'_, Endianness>) -> Option<Note> {
             continue;
         };
         while let Ok(Some(note)) = notes.next() {
-            if note.name() == OWNER && note.n_type(endian) == TYPE {
+            if note.name() == OWNER.as_bytes() && note.n_type(endian).0 == TYPE {
                 return parse(note.desc());
             }
         }

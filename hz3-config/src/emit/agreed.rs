@@ -1,0 +1,74 @@
+//! What generator and core take for granted together, as assertions of every expansion.
+
+use crate::agreed::*;
+use crate::cost::block_bytes;
+use crate::plan::Plan;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// One assertion for each number of [`crate::agreed`], and what this plan makes of them.
+pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
+    let [page, granule, slot, header_pages, usable_pages, color_step] = [
+        PAGE,
+        GRANULE,
+        SLOT_BYTES,
+        SEGMENT_HEADER_PAGES,
+        SEGMENT_USABLE_PAGES,
+        COLOR_STEP,
+    ]
+    .map(|n| n as usize);
+    let [
+        segment,
+        user_space,
+        flat_pages,
+        cache_line,
+        ring_entry,
+        spare,
+        meta,
+        objects,
+        owners,
+    ] = [
+        SEGMENT,
+        USER_SPACE,
+        FLAT_PAGES,
+        CACHE_LINE,
+        RING_ENTRY_BYTES,
+        SPARE_BYTES,
+        THREAD_META_BYTES,
+        RUN_OBJECTS_MAX,
+        OWNERS_MAX,
+    ]
+    .map(|n| n as usize);
+    let batch = BATCH_MAX as u32;
+    let block = block_bytes(plan) as usize;
+    let pools = plan.classes.len() * plan.ownership.shards as usize;
+    quote! {
+        const _: () = {
+            use ::core::mem::{align_of, size_of};
+            use #core::policy::agreed;
+
+            assert!(#core::os::PAGE == #page, "the plan was made for other pages");
+            assert!(#core::heap::segment::SEGMENT == #segment, "the plan was made for other segments");
+            assert!(#core::heap::segment::HEADER_PAGES == #header_pages, "the plan was made for other headers of segments");
+            assert!(#core::heap::segment::USABLE == #usable_pages, "the plan was made for other headers of segments");
+            assert!(1 << agreed::ADDRESS_BITS == #user_space, "the plan was made for another address space");
+            assert!(#core::hot::FLAT_PAGES == #flat_pages, "the cost of a flat tag table is another");
+            assert!(agreed::GRANULE == #granule, "the tables were made for another granule");
+            assert!(agreed::COLOR_STEP == #color_step, "colours were counted in other steps");
+            assert!(agreed::BATCH_MAX == #batch, "batches were bounded by another number");
+            assert!(agreed::RUN_OBJECTS_MAX == #objects, "objects of runs were bounded by another number");
+            assert!(agreed::OWNERS_MAX == #owners, "owners were bounded by another number");
+            assert!(#pools < #core::heap::segment::GONE as usize, "pools have more numbers than runs can name");
+            assert!(size_of::<#core::list::Slot>() == #slot, "slot offsets were computed for other slots");
+            assert!(size_of::<#core::list::BatchWord>() == #spare, "the cost model has other spares");
+            assert!(size_of::<#core::statics::Entry>() == #ring_entry, "the cost model has other entries of rings");
+            assert!(size_of::<#core::statics::Meta>() == #meta, "the cost model has another block");
+            assert!(size_of::<Thread>() == #block, "the cost model has another block");
+            assert!(align_of::<Thread>() == #cache_line, "the cost model has other cache lines");
+            assert!(
+                agreed::same(#core::statics::layout::SECTION, #HEAP_SECTION),
+                "readers look for the memory map in another section"
+            );
+        };
+    }
+}

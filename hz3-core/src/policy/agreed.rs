@@ -1,0 +1,25 @@
+//! Numbers that the generator has, too: it counts with them where it makes tables, and every expansion holds its own against
+//! these.
+
+/// The granule of class sizes; every object is aligned to it.
+pub const GRANULE: usize = 16;
+/// Bytes by which a colour shifts the first object of a run.
+pub const COLOR_STEP: usize = 64;
+/// Most objects of a batch, as it is packed into one word.
+pub const BATCH_MAX: u32 = u16::MAX as u32;
+/// Most objects of a run, as it counts them.
+pub const RUN_OBJECTS_MAX: usize = u16::MAX as usize;
+/// Most owners of runs: a thread knows by a bit of one word which of them have threads.
+pub const OWNERS_MAX: usize = u64::BITS as usize;
+/// Bits of an address in user space.
+pub const ADDRESS_BITS: u32 = 47;
+
+/// Whether two texts are the same, for the compiler.
+pub const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    a.len() == b.len() && i == a.len()
+}
