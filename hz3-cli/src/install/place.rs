@@ -51,6 +51,20 @@ fn refuse_strange(root: &Path, piece: &Piece, before: &Manifest, others: &Manife
     Ok(())
 }
 
+/// Removes what an `install` of the variant has left that was killed on its way.
+fn sweep(root: &Path, variant: &str) {
+    let ours = format!(".hz3-{variant}-");
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(&ours)?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The folder in which everything is made ready; it goes whatever happens.
 struct Stage(PathBuf);
 
@@ -69,6 +83,7 @@ fn swap(
     made: &mut Vec<PathBuf>,
 ) -> Outcome {
     folders(root, Path::new(""), made)?;
+    sweep(root, variant);
     let stage = Stage(root.join(format!(".hz3-{variant}-{}", std::process::id())));
     fs::create_dir(&stage.0).on("create", &stage.0)?;
     let fresh = |number: usize| stage.0.join(number.to_string());
@@ -186,6 +201,7 @@ pub fn uninstall(root: &Path, variant: &str) -> Result<Vec<PathBuf>, Error> {
         );
     };
     let others = manifest::of_others(root, variant)?;
+    sweep(root, variant);
     let mut removed = Vec::new();
     // What leads to a file goes before the file.
     for file in manifest
@@ -320,6 +336,24 @@ mod tests {
         assert_eq!(tree(&root), before);
         assert_eq!(uninstall(&root, "one").expect("it is still known").len(), 1);
         assert_eq!(tree(&root), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_left_by_one_that_was_killed_goes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let left = |name: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).expect("a folder");
+            path
+        };
+        // No process has a number that large, and the first always runs.
+        let (dead, alive, other) = (
+            left(".hz3-one-4194305"),
+            left(".hz3-one-1"),
+            left(".hz3-one-two-4194305"),
+        );
+        install(folder.path(), "one", &[piece("a", "1")]).expect("installed");
+        assert!(!dead.exists() && alive.exists() && other.exists());
     }
 
     #[test]
