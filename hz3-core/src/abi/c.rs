@@ -1,7 +1,7 @@
 //! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
 
 use super::object;
-use crate::event::{helper, pressure, relief, thread};
+use crate::event::{helper, pressure, relief, start, thread};
 use crate::statics::{Shared, State};
 use crate::variant::Variant;
 use crate::{hot, os};
@@ -152,7 +152,7 @@ pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
     // SAFETY: an event of this thread.
     unsafe {
         if thread::state::<V>() == State::New {
-            thread::start::<V>();
+            start::start::<V>();
         }
         pressure::ask::<V>();
         relief::relieve::<V>();

@@ -5,6 +5,8 @@
 //! is in between at that instant is lost to the child, but nothing is ever found twice.
 
 pub mod borrow;
+pub mod depots;
+pub mod exit;
 pub mod foreign;
 pub mod fork;
 pub mod helper;
@@ -18,6 +20,7 @@ pub mod process;
 pub mod refill;
 pub mod relief;
 pub mod remote;
+pub mod start;
 pub mod stats;
 pub mod surrender;
 pub mod thread;

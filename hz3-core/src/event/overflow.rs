@@ -1,6 +1,6 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::{class_of, foreign, magazine, my_pool, owners, pressure, spare_of, surrender, thread};
+use super::{class_of, foreign, magazine, my_pool, owners, pressure, spare_of, start, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::statics::State;
 use crate::variant::{Kind, Stats, Variant};
@@ -36,7 +36,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         let row = id.row();
         match thread::state::<V>() {
             State::New => {
-                thread::start::<V>();
+                start::start::<V>();
                 return V::free(p);
             }
             State::Uncached => return owners::one_to_runs::<V>(my_pool::<V>(id), p),

@@ -6,7 +6,7 @@
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 
-use super::{helper, relief, thread, vanished};
+use super::{exit, helper, relief, thread, vanished};
 use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
 use crate::policy::{Space, no_table};
@@ -67,7 +67,7 @@ unsafe fn release<V: Variant>() {
     // SAFETY: nobody else is in the variant's code: the list of threads and their caches are ours.
     unsafe {
         if thread::state::<V>() == State::Running {
-            thread::retire::<V>(V::Thread::meta(V::thread()));
+            exit::retire::<V>(V::Thread::meta(V::thread()));
         }
         vanished::take_back::<V>(&shared.threads().keep_only(ptr::null_mut()));
         relief::relieve::<V>();

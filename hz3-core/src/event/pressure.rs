@@ -9,7 +9,7 @@
 //! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
 //! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
-use super::{central, my_pool, relief, thread};
+use super::{central, depots, my_pool, relief, thread};
 use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
 use crate::os;
@@ -112,7 +112,7 @@ fn age<V: Variant>() {
         delay
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
-        relief::empty_resting::<V>();
+        depots::empty_resting::<V>();
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
         }
@@ -197,7 +197,7 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             pressure.eased();
             return true;
         }
-    } else if relief::drain_depots::<V>() > 0 {
+    } else if depots::drain_depots::<V>() > 0 {
         // What was freed since then waits there, whatever its class.
         if attempt(first::<V>()) {
             return true;

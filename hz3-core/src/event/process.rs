@@ -2,7 +2,7 @@
 //! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
 //! the arena.
 
-use super::{fork, presence, thread};
+use super::{exit, fork, presence};
 use crate::heap::tag_table::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::os;
@@ -91,7 +91,7 @@ fn begin<V: Variant>() {
         let tags = TagTable::new(V::Space::bytes_below::<V>(), <V::Tag as Tag>::BYTES, flat);
         h.arena.reserve(&V::POLICY, tags, V::arena_base());
     });
-    V::shared().threads().set_key(os::make_key(thread::exit::<V>));
+    V::shared().threads().set_key(os::make_key(exit::exit::<V>));
 }
 
 /// Maps the table of a flat space, if it has one and has it not yet. False if there is no room for it.

@@ -1,6 +1,6 @@
 //! `malloc` found an empty list.
 
-use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, spare_of, thread};
+use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, spare_of, start, thread};
 use crate::heap::depot;
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::ClassId;
@@ -21,7 +21,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         let row = id.row();
         match thread::state::<V>() {
             State::New => {
-                thread::start::<V>();
+                start::start::<V>();
                 return V::malloc(n);
             }
             State::Uncached => return pressure::carve::<V>(id, row, 1).head,

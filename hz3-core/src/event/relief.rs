@@ -3,7 +3,7 @@
 //! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
 //! object was cached comes free, and no other cache starts anew.
 
-use super::{central, demand_of, depot_of, magazine, my_pool, owners, slot_of, spare_of, surrender, thread};
+use super::{central, depot_of, depots, exit, magazine, my_pool, owners, slot_of, spare_of, surrender, thread};
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
 use crate::list::{self, Batch, BatchWord};
@@ -24,13 +24,13 @@ pub unsafe fn relieve<V: Variant>() -> usize {
     let _timer = V::Stats::time::<V>(Kind::Relief);
     // SAFETY: the block is this thread's.
     unsafe {
-        let mut bytes = drain_depots::<V>();
+        let mut bytes = depots::drain_depots::<V>();
         if thread::state::<V>() == State::Running {
             for id in ClassId::all() {
                 bytes += magazine::held::<V>(id) * id.row().size as usize;
             }
-            thread::flush::<V>();
-            drain_depots::<V>();
+            exit::flush::<V>();
+            depots::drain_depots::<V>();
         }
         release_empty::<V>();
         bytes
@@ -161,40 +161,6 @@ unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
             owners::to_runs::<V>(pool, batch.head);
         }
         batch.count as usize * pool.row().size as usize
-    }
-}
-
-/// Empties all depots. Returns the bytes of their objects.
-pub fn drain_depots<V: Variant>() -> usize {
-    let mut bytes = 0;
-    for pool in Pool::all() {
-        if demand_of::<V>(pool).clear() {
-            bytes += empty_depot::<V>(pool);
-        }
-    }
-    bytes
-}
-
-/// Empties a depot. Returns the bytes of its objects.
-pub fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
-    let mut bytes = 0;
-    // SAFETY: the depot hands each batch to one taker, who gives it away.
-    unsafe {
-        let row = pool.row();
-        while let Some(batch) = depot::take(depot_of::<V>(pool)) {
-            bytes += batch.count as usize * row.size as usize;
-            central::<V>(pool).give::<V>(V::shared().heap(), row, batch.head);
-        }
-    }
-    bytes
-}
-
-/// Empties the depots from which nobody has taken since this was last called.
-pub fn empty_resting<V: Variant>() {
-    for pool in Pool::all() {
-        if demand_of::<V>(pool).rests() {
-            empty_depot::<V>(pool);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A batch leaves its thread.
 
-use super::{demand_of, depot_of, owners, relief};
+use super::{demand_of, depot_of, depots, owners};
 use crate::heap::depot;
 use crate::list::Batch;
 use crate::policy::Pool;
@@ -32,7 +32,7 @@ pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
         } else {
             V::Stats::count::<V>(Kind::ToRuns);
             if !demand.is_closed() && demand.full() {
-                relief::empty_depot::<V>(pool);
+                depots::empty_depot::<V>(pool);
             }
             owners::to_runs::<V>(pool, batch.head);
         }

@@ -30,7 +30,7 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
             }
             V::Room::take_back::<V>(at, |owner, id, head| give::<V>(owner, id, head));
             let next = (*at).next;
-            super::thread::unmap_room::<V>(at);
+            super::exit::unmap_room::<V>(at);
             at = next;
         }
     }

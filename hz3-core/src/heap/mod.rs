@@ -8,6 +8,7 @@ pub mod depot;
 #[cfg(all(test, loom))]
 mod depot_loom_tests;
 pub mod dirty;
+pub mod drain;
 pub mod hold;
 mod huge;
 pub mod large;

@@ -8,9 +8,9 @@
 
 use super::arena::Arena;
 use super::bitmap::Fit;
+use super::drain::Drain;
 use super::outside::OutsideTable;
 use super::page::{PAGES, Span};
-use super::placement::Drain;
 use super::segment::{SEGMENT, Segment, USABLE};
 use super::worth::Worth;
 use crate::os;

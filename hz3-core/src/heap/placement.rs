@@ -25,6 +25,7 @@
 use super::PageHeap;
 use super::bitmap::Fit;
 use super::buckets::COMPARED;
+use super::drain::Drain;
 use super::page_heap::{Reach, Taken};
 use super::segment::{Segment, USABLE};
 use crate::policy::Policy;
@@ -33,25 +34,6 @@ use core::ptr;
 
 /// How many segments are compared for the lowest address.
 const LOWEST: usize = 64;
-
-/// The segment that is to become free.
-pub struct Drain {
-    /// The segment; null if there is none. Forgotten when the segment is retired, so that it is live.
-    pub segment: *mut Segment,
-    /// Its pages in use when it was chosen.
-    used: usize,
-    /// Requests for pages during which it is still spared.
-    pub left: u32,
-}
-
-impl Drain {
-    /// No segment.
-    pub const NONE: Drain = Drain {
-        segment: ptr::null_mut(),
-        used: 0,
-        left: 0,
-    };
-}
 
 impl PageHeap {
     /// [`take`](Self::take), where the policy has a wish. Sparing a segment never costs a request its memory: before it

@@ -1,6 +1,6 @@
 //! A bank: a row of slots for each owner, the thread's own among them, and its spare magazines behind.
 
-use crate::event::{foreign, overflow, owners, pressure, surrender, thread};
+use crate::event::{foreign, overflow, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::os::PAGE;
 use crate::policy::{ClassId, Naming, Owner, Pool};
@@ -114,7 +114,7 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         let pool = Pool::of(owner, id);
         match thread::state::<V>() {
             State::New => {
-                thread::start::<V>();
+                start::start::<V>();
                 return V::free(p);
             }
             State::Uncached => return owners::one_to_runs::<V>(pool, p),

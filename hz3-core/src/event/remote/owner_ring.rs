@@ -1,7 +1,7 @@
 //! A ring: objects of other owners in the order in which they were freed. When it is full it is sorted by pool, and goes.
 
 use super::sort::sort;
-use crate::event::{foreign, owners, pressure, surrender, thread};
+use crate::event::{foreign, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch};
 use crate::policy::{ClassId, Naming, Owner, Pool};
 use crate::statics::{Entry, Meta, State, ThreadBlock};
@@ -120,7 +120,7 @@ unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
             return foreign::free::<V>(p);
         }
         if thread::state::<V>() == State::New {
-            thread::start::<V>();
+            start::start::<V>();
             return V::free(p);
         }
         let (owner, id) = V::Route::pool::<V>(tag);
