@@ -115,9 +115,9 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             // SAFETY: the table comes from a checked plan and is asserted above; the words are this expansion's alone.
             unsafe impl #core::Shape for #name {
                 type Tag = #tag;
-                type Link = #core::policy::#link;
+                type Link = #core::policy::link::#link;
                 type Space = #core::hot::#space;
-                type Route = #core::hot::#mode;
+                type Route = #core::hot::route::#mode;
 
                 const NAME: &'static str = #variant_name;
                 const ARENA_PAGES: usize = #arena_pages;

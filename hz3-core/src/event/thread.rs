@@ -25,7 +25,7 @@ pub unsafe fn shard<V: Variant>() -> Owner<V> {
     unsafe { Owner::new((*V::Thread::meta(V::thread())).shard as usize) }
 }
 
-/// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::OwnerRing`].
+/// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::route::OwnerRing`].
 ///
 /// # Safety
 /// The calling thread has its block, which begins with its row.

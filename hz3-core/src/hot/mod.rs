@@ -10,13 +10,12 @@
 mod free;
 mod malloc;
 mod prefetch;
-mod route;
+pub mod route;
 mod space;
 
 pub use free::free;
 pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or};
 pub use prefetch::{NoPrefetch, PrefetchNext};
-pub use route::{Adopt, OwnerBank, OwnerRing};
 pub use space::{ArenaSpace, FLAT_PAGES, FlatSpace};
 
 use crate::variant::{Operations, Variant};

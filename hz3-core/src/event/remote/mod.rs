@@ -19,7 +19,7 @@ use crate::variant::Variant;
 
 // Where hot paths end. A snapshot of a hot path names what it jumps to, so these names stay.
 
-/// Frees `p`, whose slot in the bank has no room: for [`crate::hot::OwnerBank`].
+/// Frees `p`, whose slot in the bank has no room: for [`crate::hot::route::OwnerBank`].
 ///
 /// # Safety
 /// `p` is an object of this variant that nobody uses any more; `slot` is the slot that the tag of its page names.
@@ -30,7 +30,7 @@ pub unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
     unsafe { owner_bank::full_row::<V>(p, slot) }
 }
 
-/// Frees `p`, which is not of this thread's owner: for [`crate::hot::OwnerRing`].
+/// Frees `p`, which is not of this thread's owner: for [`crate::hot::route::OwnerRing`].
 ///
 /// # Safety
 /// `p` is an object of this variant that nobody uses any more; `tag` is that of its page.
