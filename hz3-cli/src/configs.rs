@@ -3,7 +3,7 @@
 use crate::style;
 use hz3_config::remarks::Remark;
 use hz3_config::{Diagnostics, Plan};
-use hz3_project::{Code, Error, Outcome, Place, name};
+use hz3_project::{Code, Error, Outcome, Place, file, name};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -64,11 +64,13 @@ pub fn load_each(place: &Place, given: &[String]) -> Result<Vec<Loaded>, Error> 
     for given in names {
         let found = name::config(place, &given);
         let path = found.as_ref().ok().cloned();
-        if path.is_some()
-            && all
-                .iter()
-                .any(|other| same_file(other.path.as_deref(), path.as_deref()))
-        {
+        let same = |other: &Path, path: &Path| other == path || file::same(other, path);
+        let loaded = |path: &PathBuf| {
+            all.iter()
+                .filter_map(|other| other.path.as_ref())
+                .any(|other| same(other, path))
+        };
+        if path.as_ref().is_some_and(loaded) {
             continue;
         }
         let plan = found
@@ -80,11 +82,6 @@ pub fn load_each(place: &Place, given: &[String]) -> Result<Vec<Loaded>, Error> 
         all.push(Loaded { given, path, plan });
     }
     Ok(all)
-}
-
-fn same_file(a: Option<&Path>, b: Option<&Path>) -> bool {
-    let real = |path: Option<&Path>| path.map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
-    real(a) == real(b)
 }
 
 /// Loads the configs `given`, or all of `configs/` if none is, as sound configs of different names.

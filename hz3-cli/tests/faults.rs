@@ -3,9 +3,8 @@
 
 mod common;
 
-use common::{Ended, compile};
+use common::{Ended, compile, hz3_with};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Commands that take a malloc, which stands in for `@`.
 const ALLOCATORS: &[&[&str]] = &[
@@ -56,23 +55,10 @@ impl Bench {
     }
 
     fn hz3(&self, folder: &Path, arguments: &[&str]) -> Ended {
-        let output = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
-            .args(arguments)
-            .current_dir(folder)
-            .env("HOME", self.path("home"))
-            .env("XDG_CACHE_HOME", self.path("cache"))
-            .env("XDG_DATA_HOME", self.path("data"))
-            .env_remove("HZ3_ROOT")
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("LD_PRELOAD")
-            .output()
-            .expect("hz3 starts");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        let own = ["home", "cache", "data"].map(|name| self.path(name));
+        let keys = ["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"];
+        let environment: Vec<_> = keys.into_iter().zip(own.iter().map(PathBuf::as_path)).collect();
+        hz3_with(folder, arguments, &environment)
     }
 
     /// Every one of these commands ends with this code, and tells this on standard error.
@@ -181,21 +167,16 @@ fn the_root_can_be_told_and_the_target_folder_too() {
         &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")],
     );
     let alone = bench.folder("alone", &[]);
-    let hz3 = |key: &str, value: &Path, folder: &Path, arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"));
-        command
-            .args(arguments)
-            .current_dir(folder)
-            .env_remove("HZ3_ROOT")
-            .env(key, value);
-        command.output().expect("hz3 starts")
-    };
-    let root = |value: &Path| hz3("HZ3_ROOT", value, &alone, &["explain", "mine"]).status.code();
-    assert_eq!(root(&checkout), Some(0));
-    assert_eq!(root(&bench.path("nowhere")), Some(2));
+    let root = |value: &Path| hz3_with(&alone, &["explain", "mine"], &[("HZ3_ROOT", value)]);
+    root(&checkout).with(0);
+    root(&bench.path("nowhere")).with(2);
     // A library that is looked for where cargo was told to build.
     let target = bench.folder("target", &[("hz3/libhz3_mine.so", "no library")]);
-    let ended = hz3("CARGO_TARGET_DIR", &target, &checkout, &["run", "mine", "--", "true"]);
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(said.contains("libhz3_mine.so is not an ELF file"), "{said}");
+    let ended = hz3_with(
+        &checkout,
+        &["run", "mine", "--", "true"],
+        &[("CARGO_TARGET_DIR", &target)],
+    )
+    .with(2);
+    assert!(ended.err.contains("libhz3_mine.so is not an ELF file"), "{}", ended.err);
 }

@@ -172,7 +172,7 @@ fn segments_outside_of_the_arena_are_found() {
     let config = folder.path().join("cli-test-heap.toml");
     let text = "name = \"cli-test-heap\"\ndescription = \"A test\"\n[arena]\nsize = \"16MiB\"\n";
     std::fs::write(&config, text).expect("a file");
-    let built = Built(root().join("target/hz3/libhz3_cli-test-heap.so"));
+    let built = Built(hz3_project::Place::checkout().library("cli-test-heap"));
     hz3(&root(), &["build", config.to_str().expect("UTF-8")]).with(0);
     let source = POPULATION.replace(
         "i < 20000; i++) small[i] = take(100)",

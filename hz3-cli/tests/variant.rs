@@ -35,7 +35,7 @@ fn from_config_to_program() {
         "[classes]\nsteps = [{ to = 128, step = 16 }, { to = 32768, per_doubling = 4 }]\n",
     );
     let bad = config("cli-test-bad", "nonsense = 1\n");
-    let library = |name: &str| root.join("target/hz3").join(format!("libhz3_{name}.so"));
+    let library = |name: &str| hz3_project::Place::checkout().library(name);
     let (so_a, so_b) = (library("cli-test-a"), library("cli-test-b"));
     let _cleanup = Cleanup(vec![so_a.clone(), so_b.clone(), library("cli-test-bad")]);
 

@@ -226,13 +226,7 @@ impl Outcome {
 }
 
 fn quoted(text: &OsStr) -> String {
-    let text = text.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    hz3_config::suggest::quoted(&text.to_string_lossy())
 }
 
 /// A file that only its handles know.

@@ -1,7 +1,7 @@
 //! What is mapped where in a process.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One mapping of a file.
 #[derive(Debug, Clone)]
@@ -28,15 +28,6 @@ pub fn read(pid: u32) -> std::io::Result<Vec<Mapping>> {
 /// The mapping that holds `address`.
 pub fn at(maps: &[Mapping], address: u64) -> Option<&Mapping> {
     maps.iter().find(|m| (m.start..m.end).contains(&address))
-}
-
-/// Whether both are one file, by device and inode.
-pub fn same_file(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (std::fs::metadata(a), std::fs::metadata(b)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
 }
 
 fn parse(text: &[u8]) -> Vec<Mapping> {
@@ -76,7 +67,7 @@ mod tests {
         assert_eq!(maps.len(), 1);
         assert_eq!((maps[0].start, maps[0].end, maps[0].offset), (0x55d0, 0x55f0, 0x1000));
         assert_eq!((maps[0].inode, maps[0].writable), (1234, false));
-        assert_eq!(maps[0].path, Path::new("/usr/bin/a b"));
+        assert_eq!(maps[0].path, PathBuf::from("/usr/bin/a b"));
         assert!(at(&maps, 0x55ef).is_some() && at(&maps, 0x55f0).is_none());
     }
 
@@ -84,6 +75,6 @@ mod tests {
     fn own_maps_hold_own_program() {
         let maps = read(std::process::id()).unwrap();
         let program = std::env::current_exe().unwrap();
-        assert!(maps.iter().any(|m| same_file(&m.path, &program)));
+        assert!(maps.iter().any(|m| hz3_project::file::same(&m.path, &program)));
     }
 }

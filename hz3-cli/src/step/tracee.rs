@@ -131,7 +131,7 @@ fn verify(tracee: &Tracee, allocator: &Allocator, op: Op, function: u64) -> Resu
         .map(|m| m.path.clone())
         .unwrap_or_default();
     let expected = match &allocator.path {
-        Some(library) => maps::same_file(&file, library),
+        Some(library) => hz3_project::file::same(&file, library),
         None => file
             .file_name()
             .is_some_and(|f| f.to_string_lossy().starts_with("libc.")),

@@ -31,12 +31,17 @@ impl Ended {
 
 /// `hz3 arguments…` in `folder`.
 pub fn hz3(folder: &Path, arguments: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("LD_PRELOAD")
-        .output()
-        .expect("hz3 starts");
+    hz3_with(folder, arguments, &[])
+}
+
+/// The same with variables of the environment. Those that say where a project lies are for this checkout alone.
+pub fn hz3_with(folder: &Path, arguments: &[&str], environment: &[(&str, &Path)]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"));
+    command.args(arguments).current_dir(folder).env_remove("LD_PRELOAD");
+    if !folder.starts_with(root()) {
+        command.env_remove("HZ3_ROOT").env_remove("CARGO_TARGET_DIR");
+    }
+    let output = command.envs(environment.iter().copied()).output().expect("hz3 starts");
     Ended {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).expect("stdout is UTF-8"),

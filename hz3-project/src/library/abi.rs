@@ -6,83 +6,39 @@ use std::collections::BTreeSet;
 pub const CORE: &[&str] = &["malloc", "free", "calloc", "realloc"];
 
 /// The C surface of a variant.
-pub const C: &[&str] = &[
-    "malloc",
-    "calloc",
-    "realloc",
-    "reallocarray",
-    "free",
-    "free_sized",
-    "free_aligned_sized",
-    "memalign",
-    "posix_memalign",
-    "aligned_alloc",
-    "valloc",
-    "pvalloc",
-    "malloc_usable_size",
-    "malloc_trim",
-    "mallopt",
-    "mallinfo",
-    "mallinfo2",
-    "malloc_stats",
-    "malloc_info",
-];
+const C: &str = "\
+    malloc calloc realloc reallocarray free free_sized free_aligned_sized memalign posix_memalign aligned_alloc \
+    valloc pvalloc malloc_usable_size malloc_trim mallopt mallinfo mallinfo2 malloc_stats malloc_info";
 
 /// The C library's second names of the same functions.
-pub const C_AGAIN: &[&str] = &[
-    "cfree",
-    "__libc_malloc",
-    "__libc_free",
-    "__libc_calloc",
-    "__libc_realloc",
-    "__libc_memalign",
-    "__libc_valloc",
-    "__libc_pvalloc",
-    "__libc_mallopt",
-    "__posix_memalign",
-];
+const C_AGAIN: &str = "\
+    cfree __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc \
+    __libc_mallopt __posix_memalign";
 
 /// The variant's own functions.
-pub const OWN: &[&str] = &["hz3_version", "hz3_name", "hz3_config", "hz3_stats_json", "hz3_trim"];
+const OWN: &str = "\
+    hz3_version hz3_name hz3_config hz3_stats_json hz3_trim";
 
 /// C++ `new` and `delete`: plain, array, nothrow, aligned, sized.
-pub const CXX: &[&str] = &[
-    "_Znwm",
-    "_Znam",
-    "_ZnwmRKSt9nothrow_t",
-    "_ZnamRKSt9nothrow_t",
-    "_ZnwmSt11align_val_t",
-    "_ZnamSt11align_val_t",
-    "_ZnwmSt11align_val_tRKSt9nothrow_t",
-    "_ZnamSt11align_val_tRKSt9nothrow_t",
-    "_ZdlPv",
-    "_ZdaPv",
-    "_ZdlPvm",
-    "_ZdaPvm",
-    "_ZdlPvRKSt9nothrow_t",
-    "_ZdaPvRKSt9nothrow_t",
-    "_ZdlPvSt11align_val_t",
-    "_ZdaPvSt11align_val_t",
-    "_ZdlPvmSt11align_val_t",
-    "_ZdaPvmSt11align_val_t",
-    "_ZdlPvSt11align_val_tRKSt9nothrow_t",
-    "_ZdaPvSt11align_val_tRKSt9nothrow_t",
-];
+const CXX: &str = "\
+    _Znwm _Znam _ZnwmRKSt9nothrow_t _ZnamRKSt9nothrow_t _ZnwmSt11align_val_t _ZnamSt11align_val_t \
+    _ZnwmSt11align_val_tRKSt9nothrow_t _ZnamSt11align_val_tRKSt9nothrow_t _ZdlPv _ZdaPv _ZdlPvm _ZdaPvm \
+    _ZdlPvRKSt9nothrow_t _ZdaPvRKSt9nothrow_t _ZdlPvSt11align_val_t _ZdaPvSt11align_val_t _ZdlPvmSt11align_val_t \
+    _ZdaPvmSt11align_val_t _ZdlPvSt11align_val_tRKSt9nothrow_t _ZdaPvSt11align_val_tRKSt9nothrow_t";
 
-/// Names that a variant may export beside the lists: its own.
-fn allowed(name: &str) -> bool {
-    name.starts_with("hz3_")
+/// All that a variant must export.
+fn required() -> impl Iterator<Item = &'static str> {
+    [C, C_AGAIN, OWN, CXX].into_iter().flat_map(str::split_whitespace)
 }
 
 /// What is wrong with a variant's exports: names that lack, names that should not be there. Both sorted.
 pub fn faults(exports: &BTreeSet<String>) -> (Vec<&'static str>, Vec<String>) {
-    let all = || C.iter().chain(C_AGAIN).chain(OWN).chain(CXX).copied();
-    let mut missing: Vec<&str> = all().filter(|name| !exports.contains(*name)).collect();
+    let mut missing: Vec<&str> = required().filter(|name| !exports.contains(*name)).collect();
     missing.sort_unstable();
-    let known: BTreeSet<&str> = all().collect();
+    let known: BTreeSet<&str> = required().collect();
     let extra = exports
         .iter()
-        .filter(|name| !known.contains(name.as_str()) && !allowed(name))
+        .filter(|name| !known.contains(name.as_str()) && !name.starts_with("hz3_"))
         .cloned()
         .collect();
     (missing, extra)
@@ -94,13 +50,7 @@ mod tests {
 
     #[test]
     fn faults_of_exports() {
-        let mut exports: BTreeSet<String> = C
-            .iter()
-            .chain(C_AGAIN)
-            .chain(OWN)
-            .chain(CXX)
-            .map(|s| (*s).to_owned())
-            .collect();
+        let mut exports: BTreeSet<String> = required().map(str::to_owned).collect();
         assert_eq!(faults(&exports), (vec![], vec![]));
         exports.remove("malloc");
         exports.insert("hz3_anything".to_owned());
