@@ -67,7 +67,9 @@ fn every_command_has_a_page() {
         .lines()
         .skip_while(|line| *line != "Commands:")
         .skip(1)
-        .take_while(|line| !line.is_empty());
+        .take_while(|line| !line.is_empty())
+        // What a long sentence goes on with stands further in.
+        .filter(|line| !line.starts_with("   "));
     let mut count = 0;
     for command in commands
         .filter_map(|line| line.split_whitespace().next())

@@ -49,7 +49,8 @@ fn from_config_to_program() {
     assert!(!so_a.exists());
 
     let ended = hz3(&root, &["build", &a, &b]).with(0);
-    assert_eq!(ended.err, "warning: `cli-test-a` is refuted: by this test\n");
+    let refuted = "warning: `cli-test-a` is refuted: by this test\n";
+    assert!(ended.err.starts_with(refuted), "{}", ended.err);
     let names: Vec<&str> = ended.out.lines().filter_map(|l| l.split_whitespace().next()).collect();
     assert_eq!(names, ["cli-test-a", "cli-test-b"]);
 
@@ -122,8 +123,7 @@ fn from_config_to_program() {
 }
 
 #[test]
-fn build_needs_to_be_told_what() {
-    hz3(&root(), &["build"]).with(2);
+fn build_is_told_either_names_or_all() {
     hz3(&root(), &["build", "default", "--all"]).with(2);
     hz3(&root(), &["build", "no-such-config"]).with(2);
 }
