@@ -1,9 +1,9 @@
 //! The allocator's algorithms, written once and generic over [`Variant`]: the tables, statics and types that the
 //! generator makes from one TOML.
 //!
-//! Rooms say what their code may do; each knows only those below it:
+//! Modules say what their code may do; each knows only those below it:
 //!
-//! | room | holds | may |
+//! | module | holds | may |
 //! |---|---|---|
 //! | [`abi`] | C ABI, `GlobalAlloc`, introspection | be thin |
 //! | [`hot`] | `malloc`, `free` | no call, no read-modify-write, no syscall, no loop; every exit is a tail call into `event` |

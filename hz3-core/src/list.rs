@@ -100,7 +100,7 @@ pub struct Slot {
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");
 const _: () = assert!(size_of::<*mut u8>() <= GRANULE, "the smallest object holds a link");
 
-/// Where a slot is: bytes from the first one of a row, which is the trap, or from the first one of a bank of rows.
+/// Where a slot is: bytes from the first one of a slot array, which is the trap, or from the first one of a bank.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
 pub struct SlotOffset(usize);
@@ -115,19 +115,19 @@ impl SlotOffset {
         SlotOffset(bytes)
     }
 
-    /// A class's, in a row.
+    /// A class's, in a slot array.
     #[inline(always)]
     pub const fn of<S: Shape>(class: ClassId<S>) -> Self {
         SlotOffset(class.place() * size_of::<Slot>())
     }
 
-    /// An owner's row, in a bank of rows.
+    /// An owner's slot array, in a bank.
     #[inline(always)]
     pub const fn of_row<S: Shape>(owner: Owner<S>) -> Self {
         SlotOffset(owner.shifted())
     }
 
-    /// The slot of a class in an owner's row of a bank.
+    /// The slot of a class in an owner's slot array of a bank.
     #[inline(always)]
     pub const fn in_bank<S: Shape>(owner: Owner<S>, class: ClassId<S>) -> Self {
         SlotOffset(Self::of_row(owner).0 + Self::of(class).0)
@@ -145,10 +145,10 @@ impl SlotOffset {
         self.0
     }
 
-    /// The class whose slot is there in a row.
+    /// The class whose slot is there in a slot array.
     ///
     /// # Safety
-    /// It is a class's: neither the trap nor beyond the row.
+    /// It is a class's: neither the trap nor beyond the array.
     #[inline(always)]
     pub const unsafe fn class<S: Shape>(self) -> ClassId<S> {
         // SAFETY: slots after the trap are the classes', in order.

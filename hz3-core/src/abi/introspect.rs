@@ -54,7 +54,7 @@ pub struct Totals {
 
 impl Totals {
     /// Bytes of objects that the program has: small ones by the size of their class, larger ones in whole pages. Objects
-    /// in rings and in rows of other owners count as the program's.
+    /// in rings and in slot arrays of other owners count as the program's.
     pub fn live(&self) -> u64 {
         let cached = self.magazines + self.depots;
         self.small_out.saturating_sub(cached) + self.large + self.huge
@@ -223,7 +223,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     text.finish()
 }
 
-/// Adds the counted events, where they are counted: `"events":{"kind":{"count":n,"cycles":n},…}`.
+/// Adds the counted events, where they are counted: `"events":{"name":{"count":n,"cycles":n},…}`.
 fn events<V: Variant>(text: &mut Text) {
     if V::counters().is_empty() {
         return;

@@ -21,9 +21,9 @@ use core::ptr;
 /// A batch of class `id` from its runs, or from a new one in the segments that there are; empty if these have no room.
 ///
 /// # Safety
-/// The thread has started; `row` is the class's.
+/// The thread has started; `row` is the class's entry.
 pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
-    // SAFETY: the central is the pool's, and the row its class's.
+    // SAFETY: the central is the pool's, and the entry its class's.
     unsafe {
         let mine = my_pool::<V>(id);
         let batch = central::<V>(mine).take::<V>(V::shared().heap(), Reach::Segments, mine, row, want);
@@ -38,7 +38,7 @@ pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32)
 /// none of the `row.borrow` next ones has.
 ///
 /// # Safety
-/// The calling thread is running: it has caches. `row` is the class's.
+/// The calling thread is running: it has caches. `row` is the class's entry.
 #[cold]
 #[inline(never)]
 pub unsafe fn borrow<V: Variant>(id: ClassId<V>, row: &Class) -> *mut u8 {

@@ -20,7 +20,7 @@ use core::ptr;
 /// tells whether this thread allocates from the class or was handed an object of another thread's.
 ///
 /// # Safety
-/// The slot is the calling thread's own, not the trap, and empty; the thread is running, and `row` is its class's.
+/// The slot is the calling thread's own, not the trap, and empty; the thread is running, and `row` is its class's entry.
 pub unsafe fn open(slot: *mut Slot, row: &Class) {
     let first = row.batch_first.max(1);
     // SAFETY: the slot is this thread's.
@@ -33,7 +33,7 @@ pub unsafe fn open(slot: *mut Slot, row: &Class) {
 /// Lets the slot's list hold `want` objects, if the budget allows. Returns what it may hold now.
 ///
 /// # Safety
-/// The slot is the calling thread's own and not the trap; the thread is running. `row` is its class's, and `want` at most
+/// The slot is the calling thread's own and not the trap; the thread is running. `row` is its class's entry, and `want` at most
 /// `row.batch`.
 pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
     // SAFETY: the slot and the block are this thread's.

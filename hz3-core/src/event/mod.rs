@@ -34,7 +34,7 @@ use crate::statics::{Shared, ThreadBlock};
 use crate::sync::AtomicU64;
 use crate::variant::Variant;
 
-/// The class of a slot of this thread's own row.
+/// The class of a slot of this thread's own slot array.
 ///
 /// # Safety
 /// The slot came from `V::slot` with an offset that a table or a tag names, and is not the trap.

@@ -27,8 +27,8 @@ pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
 /// Frees an object of a class into a slot without room.
 ///
 /// # Safety
-/// `p` is an object of this variant that nobody uses any more; `slot` is the slot of its class in the calling thread's own
-/// row, without room.
+/// `p` is an object of this variant that nobody uses any more; `slot` is the slot of its class in the calling thread's own slot
+/// array, without room.
 pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot and the block are this thread's; the object is the caller's and goes to exactly one place.
     unsafe {

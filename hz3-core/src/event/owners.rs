@@ -34,7 +34,7 @@ pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
             0
         }
     };
-    // SAFETY: the objects are of this pool, whose central and row are passed.
+    // SAFETY: the objects are of this pool, whose central and class entry are passed.
     unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), pool.row(), head, keep) }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn load<V: Variant>() {
 /// The process ends.
 ///
 /// # Safety
-/// None but that the C library wants a function of this kind; it may be called at any time.
+/// None but that the C library wants a function of this type; it may be called at any time.
 unsafe extern "C" fn end<V: Variant>(_: *mut c_void) {
     V::shared().presence().ending.store(1, Ordering::Relaxed);
 }

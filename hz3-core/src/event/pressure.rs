@@ -270,10 +270,10 @@ fn wait<V: Variant>(attempt: Attempt<'_>) -> bool {
 /// `errno` set, if there is none of these either.
 ///
 /// # Safety
-/// The calling thread has its block; `row` is the class's.
+/// The calling thread has its block; `row` is the class's entry.
 pub unsafe fn carve<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
     let some = |batch: Batch| (batch.count > 0).then_some(batch);
-    // SAFETY: each central is its pool's, and each row its class's; the batch that is found is ours.
+    // SAFETY: each central is its pool's, and each entry its class's; the batch that is found is ours.
     unsafe {
         V::Stats::count::<V>(Kind::FromRuns);
         let mine = my_pool::<V>(id);

@@ -66,7 +66,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
 /// A batch from the spare magazine or the depot; empty if neither has one.
 ///
 /// # Safety
-/// The calling thread is running: it has caches. `row` is the class's.
+/// The calling thread is running: it has caches. `row` is the class's entry.
 unsafe fn stored<V: Variant>(id: ClassId<V>) -> Batch {
     // SAFETY: the spare is this thread's; the depot hands each batch to one taker.
     unsafe {

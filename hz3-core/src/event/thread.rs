@@ -25,13 +25,13 @@ pub unsafe fn shard<V: Variant>() -> Owner<V> {
     unsafe { Owner::new((*V::Thread::meta(V::thread())).shard as usize) }
 }
 
-/// This thread's row of slots in its block, and the tag of its first slot: for [`crate::hot::route::OwnerRing`].
+/// This thread's slot array in its block, and the tag of its first slot: for [`crate::hot::route::OwnerRing`].
 ///
 /// # Safety
-/// The calling thread has its block, which begins with its row.
+/// The calling thread has its block, which begins with its slot array.
 #[inline(always)]
 pub(crate) unsafe fn bank_and_base<V: Variant>() -> (*mut Slot, usize) {
     let block = V::thread();
-    // SAFETY: the block is this thread's and begins with its row.
+    // SAFETY: the block is this thread's and begins with its slot array.
     unsafe { (block.cast(), (*V::Thread::meta(block)).base) }
 }

@@ -40,7 +40,7 @@ pub enum Kind {
     Lost,
 }
 
-/// One segment's state: kind, whether a free one may hold something else than zeroes, and the pages of a huge object.
+/// One segment's state: what it is, whether a free one may hold something else than zeroes, and the pages of a huge object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// What it is.
@@ -161,7 +161,7 @@ impl Arena {
     }
 
     /// A segment's index and state, for whoever does not hold the lock: right as long as the caller owns an object in the
-    /// segment, and of any kind otherwise.
+    /// segment, and of any sort otherwise.
     ///
     /// # Safety
     /// `this` is an arena that lives as long as the process, and was reserved before the caller got any object.

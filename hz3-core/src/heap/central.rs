@@ -58,7 +58,7 @@ impl Central {
     /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
     ///
     /// # Safety
-    /// `pool` is the pool of this central, `class` the row of its class, and `heap` the heap of its variant.
+    /// `pool` is the pool of this central, `class` the entry of its class, and `heap` the heap of its variant.
     pub unsafe fn take<S: Shape>(&self, heap: &Heap, reach: Reach, pool: Pool<S>, class: &Class, want: u32) -> Batch {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
@@ -95,7 +95,7 @@ impl Central {
     /// Takes objects back into their runs, and gives runs that become empty back to the page heap, but for a few.
     ///
     /// # Safety
-    /// The objects of the list from `head` on are the caller's, and of this central's pool; `class` is the row of its
+    /// The objects of the list from `head` on are the caller's, and of this central's pool; `class` is the entry of its
     /// class, and `heap` the heap of its variant.
     pub unsafe fn give<S: Shape>(&self, heap: &Heap, class: &Class, head: *mut u8) {
         // SAFETY: it asks for no more than this function.
@@ -125,7 +125,7 @@ impl Central {
     /// whether there was one.
     ///
     /// # Safety
-    /// `words` is the depot of this central's pool, `class` the row of its class, and `heap` the heap of its variant.
+    /// `words` is the depot of this central's pool, `class` the entry of its class, and `heap` the heap of its variant.
     pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, words: &[AtomicU64]) -> Option<bool> {
         let _guard = self.lock.try_lock()?;
         let now = crate::os::now_ms();
@@ -149,7 +149,7 @@ impl Central {
     ///
     /// # Safety
     /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
-    /// `class` is the row of its class.
+    /// `class` is the entry of its class.
     unsafe fn take_back<S: Shape>(
         &self,
         class: &Class,

@@ -72,7 +72,7 @@ impl Runs {
     /// Opens a run: pages from the page heap, tags, and a place at the front of the list. Null without memory.
     ///
     /// # Safety
-    /// The caller holds the lock of the central whose runs these are, those of `pool`; `class` is the row of its class.
+    /// The caller holds the lock of the central whose runs these are, those of `pool`; `class` is the entry of its class.
     pub(super) unsafe fn open<S: Shape>(
         &mut self,
         heap: &Heap,
@@ -112,7 +112,7 @@ impl Runs {
     ///
     /// # Safety
     /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
-    /// `class` is the row of its class.
+    /// `class` is the entry of its class.
     pub(super) unsafe fn take_back<S: Shape>(
         &mut self,
         class: &Class,

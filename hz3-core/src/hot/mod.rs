@@ -5,7 +5,7 @@
 //! branches each. A policy may change what the tables hold or which type is chosen; it never adds a branch here.
 //!
 //! A thread block that is all zero is a valid state: every head is null and every room is 0, so a thread's first
-//! operation of either kind falls into an event, which starts the thread.
+//! operation of either sort falls into an event, which starts the thread.
 
 mod free;
 mod malloc;

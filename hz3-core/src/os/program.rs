@@ -21,7 +21,7 @@ unsafe extern "C" {
 /// it, and what is registered for its end from now on is called before the finalizers of libraries.
 ///
 /// The C library does not say so. But then the first frame of the first thread's stack returns to the start code, right
-/// behind the program's entry, and before that no frame does. False where the program has start code of another kind.
+/// behind the program's entry, and before that no frame does. False where the program has start code of another sort.
 pub fn is_running() -> bool {
     // SAFETY: always safe to call; the dynamic linker has set the word before it calls anybody.
     let (entry, end) = unsafe { (libc::getauxval(libc::AT_ENTRY) as usize, __libc_stack_end) };

@@ -46,7 +46,7 @@ unsafe fn entries(mut at: *const Entry) -> impl Iterator<Item = &'static Entry> 
 }
 
 impl Object {
-    /// None if it has no symbols of the kind that the C library's dynamic linker looks at first.
+    /// None if it has no symbols of the sort that the C library's dynamic linker looks at first.
     ///
     /// # Safety
     /// `info` describes a loaded object, which stays while the result lives.

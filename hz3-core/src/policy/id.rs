@@ -71,20 +71,20 @@ number! {
 }
 
 impl<S: Shape> ClassId<S> {
-    /// Its row of the class table.
+    /// Its entry of the class table.
     #[inline(always)]
     pub fn row(self) -> &'static Class {
-        // SAFETY: the number is below the number of classes, of which each has a row (the contract of `Shape`).
+        // SAFETY: the number is below the number of classes, of which each has an entry (the contract of `Shape`).
         unsafe { S::classes().get_unchecked(self.0) }
     }
 
-    /// Its place in a row of slots, or of spares: the trap stands in front of them.
+    /// Its place in a slot array, or among spares: the trap stands in front of them.
     #[inline(always)]
     pub const fn place(self) -> usize {
         self.0 + 1
     }
 
-    /// The class at a place in a row of slots.
+    /// The class at a place in a slot array.
     ///
     /// # Safety
     /// The place is from 1 to the number of classes.
@@ -110,7 +110,7 @@ impl<S: Shape> Owner<S> {
     /// The first one; the only one where runs belong to nobody in particular.
     pub const FIRST: Self = Self(0, PhantomData);
 
-    /// What of a tag, or of a place in a bank with a row for each owner, says that it is this one.
+    /// What of a tag, or of a place in a bank with a slot array for each owner, says that it is this one.
     #[inline(always)]
     pub const fn shifted(self) -> usize {
         self.0 << S::BIN_BITS
@@ -142,7 +142,7 @@ impl<S: Shape> Pool<S> {
         ClassId(self.0 % S::CLASSES, PhantomData)
     }
 
-    /// That class's row of the class table.
+    /// That class's entry of the class table.
     #[inline(always)]
     pub fn row(self) -> &'static Class {
         self.class().row()

@@ -11,7 +11,7 @@ use crate::sync::{AtomicPtr, AtomicUsize};
 /// The numbers of one variant, its classes, and its page tags.
 ///
 /// # Safety
-/// The implementor (the generator) promises: `classes` has `CLASSES` rows by rising size; `ARENA_PAGES` pages of tags and
+/// The implementor (the generator) promises: `classes` has `CLASSES` entries by rising size; `ARENA_PAGES` pages of tags and
 /// the arena fit the reservation that `POLICY` asks for; the words are used by this variant alone.
 pub unsafe trait Shape: Sized + 'static {
     /// Page tags.

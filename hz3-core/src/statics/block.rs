@@ -27,7 +27,7 @@ pub struct Entry {
 /// The part of a block that only events use, but for `base`.
 #[repr(C)]
 pub struct Meta {
-    /// The tag of the first slot of this thread's row (`OwnerRing`); 0 before it starts.
+    /// The tag of the first slot of this thread's slot array (`OwnerRing`); 0 before it starts.
     pub base: usize,
     /// What the thread is.
     pub state: State,
@@ -55,7 +55,7 @@ pub struct Meta {
     pub next: *mut Meta,
     /// The one before.
     pub prev: *mut Meta,
-    /// The thread's own row, for the child of a fork.
+    /// The thread's own slot array, for the child of a fork.
     pub bank: *mut Slot,
     /// Its spares, likewise.
     pub spares: *mut BatchWord,
@@ -69,7 +69,7 @@ pub struct Block<const SLOTS: usize> {
     meta: Meta,
 }
 
-/// A thread block whose rows of slots lie outside of it, one for each owner. In a new thread both pointers lead to the
+/// A thread block whose slot arrays lie outside of it, one for each owner. In a new thread both pointers lead to the
 /// trap, a bank of zeroes that nobody writes, and all else is zero.
 #[repr(C, align(64))]
 pub struct RowsBlock {
@@ -80,9 +80,9 @@ pub struct RowsBlock {
 }
 
 impl RowsBlock {
-    /// Byte offset of the pointer to the thread's own row.
+    /// Byte offset of the pointer to the thread's own slot array.
     pub const OWN: usize = core::mem::offset_of!(RowsBlock, own);
-    /// Byte offset of the pointer to the first row.
+    /// Byte offset of the pointer to the first slot array.
     pub const ROWS: usize = core::mem::offset_of!(RowsBlock, rows);
 }
 
@@ -100,10 +100,10 @@ pub trait ThreadBlock: 'static {
     /// As for [`meta`](Self::meta).
     unsafe fn spares(this: *mut Self) -> *mut BatchWord;
 
-    /// Says where the thread's own row and its first row are, where they are outside.
+    /// Says where the thread's own slot array and its first one are, where they are outside.
     ///
     /// # Safety
-    /// `this` is the calling thread's block; both rows are there, or are the trap, until it is called again.
+    /// `this` is the calling thread's block; both arrays are there, or are the trap, until it is called again.
     unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot);
 
     /// Says where its spares are, where they are outside.

@@ -146,19 +146,19 @@ layout! {
     run_pool: usize,
     /// In a descriptor: pages, two bytes.
     run_pages: usize,
-    /// Bytes of a class's row.
+    /// Bytes of a class's entry.
     class_bytes: usize,
-    /// In a row: bytes of an object, four bytes.
+    /// In an entry: bytes of an object, four bytes.
     class_size: usize,
-    /// In a row: pages of a run, two bytes.
+    /// In an entry: pages of a run, two bytes.
     class_run_pages: usize,
-    /// In a row: objects of a run of that length, two bytes.
+    /// In an entry: objects of a run of that length, two bytes.
     class_objects: usize,
     /// Bytes of what a thread is.
     meta_bytes: usize,
     /// In a thread: pointer to the next.
     meta_next: usize,
-    /// In a thread: pointer to its row of slots, the trap first.
+    /// In a thread: pointer to its slot array, the trap first.
     meta_bank: usize,
     /// In a thread: pointer to its spares, a word a slot.
     meta_spares: usize,

@@ -59,15 +59,15 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     /// # Safety
     /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
     unsafe fn coarse(index: usize) -> SlotOffset;
-    /// One counter for each kind of event; empty where events are not counted.
+    /// One counter for each event that has a name; empty where events are not counted.
     fn counters() -> &'static [Counter];
     /// Where everything lies, for a reader outside of the process.
     fn layout() -> &'static Layout;
     /// The statics.
     fn shared() -> &'static Self::Shared;
-    /// This thread's slot at an offset in its own row.
+    /// This thread's slot at an offset in its own slot array.
     fn slot(offset: SlotOffset) -> *mut Slot;
-    /// This thread's slot at an offset in its bank of all rows; the same where there is one row.
+    /// This thread's slot at an offset in its bank of slot arrays; the same where there is one array.
     fn bank_slot(offset: SlotOffset) -> *mut Slot;
     /// The bank of threads that have none: zeroes that nobody writes. Null where banks are inside of blocks.
     fn trap() -> *mut Slot;

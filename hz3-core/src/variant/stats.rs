@@ -3,7 +3,7 @@
 use super::Variant;
 use crate::sync::AtomicU64;
 
-/// What is counted. A timed kind has its cycles summed too.
+/// What is counted. The cycles of a timed event are summed, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
 pub enum Kind {
@@ -25,7 +25,7 @@ pub enum Kind {
     ToDepot,
     /// A batch went back to its runs, object by object.
     ToRuns,
-    /// A full row of another owner's objects was handed over (timed).
+    /// A full slot of another owner's objects was handed over (timed).
     RowFull,
     /// A ring was flushed (timed).
     RingFlush,
@@ -41,7 +41,7 @@ pub enum Kind {
     Relief,
 }
 
-/// The kinds and their names in reports, in order.
+/// The events and their names in reports, in order.
 pub const KINDS: [(Kind, &str); 16] = [
     (Kind::Refill, "refill"),
     (Kind::FromSpare, "refill-from-spare"),
@@ -61,11 +61,11 @@ pub const KINDS: [(Kind, &str); 16] = [
     (Kind::Relief, "relief"),
 ];
 
-/// One kind's sums.
+/// One event's sums.
 pub struct Counter {
     /// Events.
     pub count: AtomicU64,
-    /// Cycles of the time stamp counter; 0 for kinds that are not timed, and on machines without one.
+    /// Cycles of the time stamp counter; 0 for events that are not timed, and on machines without one.
     pub cycles: AtomicU64,
 }
 

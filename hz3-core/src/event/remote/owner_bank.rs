@@ -1,4 +1,4 @@
-//! A bank: a row of slots for each owner, the thread's own among them, and its spare magazines behind.
+//! A bank: a slot array for each owner, the thread's own among them, and its spare magazines behind.
 
 use crate::event::{foreign, overflow, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
@@ -11,7 +11,7 @@ use core::ptr;
 /// Rows of slots and the spares.
 pub struct OwnerBank;
 
-/// Bytes of all rows.
+/// Bytes of all slot arrays.
 fn rows<V: Variant>() -> usize {
     Owner::<V>::COUNT << V::BIN_BITS
 }
@@ -22,7 +22,7 @@ impl Room for OwnerBank {
     }
 
     unsafe fn attach<V: Variant>(block: *mut V::Thread, body: *mut u8) {
-        // SAFETY: the caller's block and mapping, which has room for the rows and the spares behind.
+        // SAFETY: the caller's block and mapping, which has room for the slot arrays and the spares behind.
         unsafe {
             V::Thread::point(block, body.cast(), body.cast());
             V::Thread::set_spares(block, body.add(rows::<V>()).cast());
@@ -30,7 +30,7 @@ impl Room for OwnerBank {
     }
 
     unsafe fn settle<V: Variant>(block: *mut V::Thread, owner: Owner<V>) {
-        // SAFETY: the caller's block; the row of one of the owners is in its bank.
+        // SAFETY: the caller's block; the slot array of one of the owners is in its bank.
         unsafe {
             V::Thread::point(
                 block,
@@ -69,12 +69,12 @@ impl Room for OwnerBank {
     }
 }
 
-/// Gives away what this thread keeps for those other owners that are `meant`. Their rows start anew with their next use.
+/// Gives away what this thread keeps for those other owners that are `meant`. Their slot arrays start anew with their next use.
 ///
 /// # Safety
 /// This thread is running.
 unsafe fn flush_rows<V: Variant>(meant: impl Fn(Owner<V>) -> bool) {
-    // SAFETY: rows are this thread's; lists are taken out before they are handed on.
+    // SAFETY: slot arrays are this thread's; lists are taken out before they are handed on.
     unsafe {
         let mine = thread::shard::<V>();
         for owner in Owner::all().filter(|&owner| owner != mine && meant(owner)) {
@@ -126,7 +126,7 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         let _timer = V::Stats::time::<V>(Kind::RowFull);
         owners::notice::<V>();
         // Rows of other owners are set up by their first use: most threads free for few owners. (The slot is empty where
-        // its row was given away just now.)
+        // its slot array was given away just now.)
         let full = Batch {
             head: (*slot).head,
             count: u32::from((*slot).cap),
