@@ -89,26 +89,25 @@ pub fn build(place: &Place, names: &[String], manner: Manner, say: impl Fn(&str)
     }
 }
 
-/// What is being built, and for how long: at once, and always. A bar on terminals, a line elsewhere.
+/// What is being built, and for how long: at once, and always. A line that counts on terminals, one that stays elsewhere.
 fn progress(plans: &[Plan]) -> ProgressBar {
     let bar = ProgressBar::new(plans.len() as u64);
-    let template = match plans {
-        [plan] => {
-            bar.set_message(plan.name.clone());
-            "building {msg}  {elapsed}"
-        }
-        _ => "{bar:24} {pos}/{len}  {msg}  {elapsed}",
+    let (line, template) = match plans {
+        [plan] => (format!("building {}", plan.name), "building {msg}  {elapsed}"),
+        _ => (
+            format!("building {} variants", plans.len()),
+            "{bar:24} {pos}/{len}  {msg}  {elapsed}",
+        ),
     };
     if bar.is_hidden() {
-        match plans {
-            [plan] => eprintln!("building {}", plan.name),
-            _ => eprintln!("building {} variants", plans.len()),
-        }
+        eprintln!("{line}");
         return bar;
     }
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
+    // Before anything is drawn: it would be drawn in another style.
+    let bar = match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    };
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
