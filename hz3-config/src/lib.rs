@@ -1,6 +1,6 @@
 //! The config language of hz3.
 //!
-//! A TOML file says everything about one allocator variant. [`load`] reads it and its parents, checks everything, and
+//! A TOML file says everything about one allocator variant. [`load()`] reads it and its parents, checks everything, and
 //! gives a [`Plan`]: plain numbers, from which code is generated and which everybody else reads. [`cost::Cost`] says
 //! what a plan costs before anything is built.
 //!
@@ -8,7 +8,7 @@
 //!
 //! | layer | modules | what they are |
 //! |---|---|---|
-//! | 8 | `load` | [`load`] and [`load_str`]: from a text to a plan, all of it in order |
+//! | 8 | `load` | [`load()`] and [`load_str`]: from a text to a plan, all of it in order |
 //! | 7 | [`schema`], [`emit`], [`remarks`] | what is made of the declarations and of a plan |
 //! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
 //! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |

@@ -34,7 +34,7 @@ pub struct Plan {
     /// Hash of all that reaches the generated code (name and prose left out): equal hashes mean identical allocators.
     pub code_hash: ConfigHash,
     /// All that was read, the config first, then its parents from near to far: absolute paths of files, and `hz3:NAME` for
-    /// presets, which are no files. [`crate::load`] takes each.
+    /// presets, which are no files. [`crate::load()`] takes each.
     pub sources: Vec<PathBuf>,
     /// Size classes by rising size; the index is the class id.
     pub classes: Vec<ClassPlan>,

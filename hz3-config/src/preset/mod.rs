@@ -1,6 +1,6 @@
 //! Presets: the configs that hz3 ships, in the software itself, so that they are at hand where no checkout is.
 //!
-//! `hz3:NAME` names a preset wherever a config is named: in `extends`, in `variant!`, on the command line and by [`crate::load`].
+//! `hz3:NAME` names a preset wherever a config is named: in `extends`, in `variant!`, on the command line and by [`crate::load()`].
 //! A file of that very name is meant by `./hz3:NAME`.
 
 mod list;

@@ -9,7 +9,7 @@ use crate::support;
 
 /// The language as a JSON schema (draft 2020-12), pretty-printed, with a newline at the end.
 ///
-/// It says what one key may hold; what keys say together is checked by [`crate::load`] only, since a key's partner may stand
+/// It says what one key may hold; what keys say together is checked by [`crate::load()`] only, since a key's partner may stand
 /// in a parent.
 pub fn json_schema() -> String {
     let mut properties = Map::new();

@@ -106,7 +106,7 @@ impl Arena {
     /// Unmaps entries and tags, and gives the claim up. A flat table stays.
     ///
     /// # Safety
-    /// As for [`unmap_unused`](Self::unmap_unused), whose other parts are done.
+    /// As for [`unmap_unused`](PageHeap::unmap_unused), whose other parts are done.
     unsafe fn unmap_tables(&mut self) {
         let (front, base) = (self.entries as usize, self.base);
         // SAFETY: nobody uses the heap. Of a claimed range just those parts are ours that were mapped; of any other, all.

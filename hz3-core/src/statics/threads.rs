@@ -64,7 +64,7 @@ impl Threads {
     ///
     /// # Safety
     /// `meta` is the calling thread's, in no list, and is taken out of this one before the thread ends. `shards` is at
-    /// least 1 and at most [`MAX_SHARDS`].
+    /// least 1 and at most [`OWNERS_MAX`].
     pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in no list.
