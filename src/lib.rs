@@ -84,8 +84,12 @@ macro_rules! variant {
     };
 }
 
-variant!(
+__variant! {
+    crate; perhaps;
     /// The allocator of the preset `default`, for programs that want no TOML.
+    ///
+    /// A plugin, which a program loads by `dlopen`, takes a variant of its own whose `build.tls` is `"dynamic"`, such as the
+    /// preset `late`: it can be unloaded, and this one cannot.
     ///
     /// ```
     /// #[global_allocator]
@@ -93,7 +97,7 @@ variant!(
     /// # fn main() { assert_eq!(vec![1, 2, 3].len(), 3); }
     /// ```
     pub Hz3 = "hz3:default"
-);
+}
 
 /// An allocator that [`variant!`] made, or [`Hz3`].
 pub trait Allocator: GlobalAlloc + core::Variant {}

@@ -335,10 +335,8 @@ int main(int argc, char **argv) {
         .arg("-ldl")
         .status();
     assert!(compiled.expect("cc starts").success());
-    let output = Command::new(&program)
-        .arg(krate.cdylib())
-        .output()
-        .expect("the host starts");
+    let library = krate.cdylib();
+    let output = Command::new(&program).arg(&library).output().expect("the host starts");
     assert_eq!(
         output.status.code(),
         Some(0),
@@ -346,4 +344,10 @@ int main(int argc, char **argv) {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(reports(&output), ["alloc"]);
+    // Of the variant that the crate `hz3` itself has no thread pays for a block where nobody uses it.
+    let bytes = std::fs::read(&library).expect("it was built");
+    let prefix = b"__hz3_tls_";
+    let names = bytes.windows(prefix.len() + 16).filter(|text| text.starts_with(prefix));
+    let blocks: std::collections::BTreeSet<&[u8]> = names.collect();
+    assert_eq!(blocks.len(), 1, "{blocks:?}");
 }

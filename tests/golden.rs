@@ -24,7 +24,7 @@ fn expansion(name: &str) -> String {
         name: Ident::new("Fixture", Span::call_site()),
         core: quote!(::hz3::core),
         unique: 0x5eed,
-        interposes: false,
+        holder: emit::Holder::User,
     };
     // Paths of this checkout would break lines elsewhere than those of another one.
     let root = format!("{}/", common::root().display());

@@ -4,7 +4,8 @@
 //! This crate is a part of `hz3`, which hands it the path to itself. Use it through `hz3`.
 #![forbid(unsafe_code)]
 
-use hz3_config::{emit, preset};
+use hz3_config::emit::{self, Holder};
+use hz3_config::preset;
 use proc_macro2::{Literal, TokenStream, TokenTree};
 use quote::quote;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,12 +16,15 @@ use syn::{Attribute, Ident, LitStr, Token, Visibility};
 mod word {
     syn::custom_keyword!(env);
     syn::custom_keyword!(or);
+    syn::custom_keyword!(perhaps);
 }
 
 /// `$crate; pub Name = "configs/x.toml"`, with attributes in front, or `$crate; pub Name = env "VARIABLE" or "configs/x.toml"`.
 struct Input {
     /// `hz3`, whatever the user's crate calls it.
     hz3: TokenTree,
+    /// `perhaps;` behind it: the variant of `hz3` itself, which its users use or not.
+    perhaps: bool,
     attributes: Vec<Attribute>,
     visibility: Visibility,
     name: Ident,
@@ -32,6 +36,11 @@ impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let hz3 = input.parse()?;
         input.parse::<Token![;]>()?;
+        let perhaps = input.peek(word::perhaps) && input.peek2(Token![;]);
+        if perhaps {
+            input.parse::<word::perhaps>()?;
+            input.parse::<Token![;]>()?;
+        }
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let name = input.parse()?;
@@ -48,6 +57,7 @@ impl Parse for Input {
         let _: Option<Token![;]> = input.parse()?;
         Ok(Input {
             hz3,
+            perhaps,
             attributes,
             visibility,
             name,
@@ -107,7 +117,7 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
                 name: input.name.clone(),
                 core: quote!(#facade::core),
                 unique: input.unique(),
-                interposes: false,
+                holder: if input.perhaps { Holder::Crate } else { Holder::User },
             };
             let (code, tracked) = (emit::variant(&plan, &site), input.tracked());
             quote!(#code #tracked).into()

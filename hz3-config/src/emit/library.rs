@@ -1,6 +1,6 @@
 //! A variant as a library of its own: the Rust that `hz3-preload` includes, and what its linker is told.
 
-use super::{Site, note, variant};
+use super::{Holder, Site, note, variant};
 use crate::hash::{ConfigHash, Fnv};
 use crate::plan::{Plan, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
@@ -94,7 +94,7 @@ fn code(plan: &Plan) -> TokenStream {
         name: Ident::new("Preload", Span::call_site()),
         core: quote!(::hz3_core),
         unique: plan.hash.0,
-        interposes: true,
+        holder: Holder::Malloc,
     };
     variant(&plan, &site)
 }

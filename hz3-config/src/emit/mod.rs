@@ -29,8 +29,20 @@ pub struct Site {
     pub core: TokenStream,
     /// Tells this expansion from all others that may meet it in one binary.
     pub unique: u64,
-    /// Whether its `malloc` is to be the whole process's: a library whose C symbols stand before the C library's.
-    pub interposes: bool,
+    /// What the variant is in.
+    pub holder: Holder,
+}
+
+/// What a variant is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A library whose C symbols stand before the C library's: its `malloc` is to be the whole process's.
+    Malloc,
+    /// A program, or a library, that uses the variant.
+    User,
+    /// A crate whose users may or may not use the variant. In a program that does not, nothing may be left of it, so the loader
+    /// calls nothing of it: it begins with the first allocation, and what holds it cannot be unloaded.
+    Crate,
 }
 
 /// The type `site.name`: a generated allocator, with `impl Variant` and `impl GlobalAlloc`.
@@ -41,14 +53,15 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         name,
         core,
         unique,
-        interposes,
+        holder,
     } = site;
     let tables = tables::tables(plan, core);
     let agreed = agreed::assertions(plan, core);
     let (policy, growth) = (policy::policy(plan, core), policy::growth(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
-    let stays = *interposes && plan.build.tls == Tls::InitialExec;
-    let life = life::life(stays, name, core);
+    let interposes = *holder == Holder::Malloc;
+    let stays = interposes && plan.build.tls == Tls::InitialExec;
+    let life = (*holder != Holder::Crate).then(|| life::life(stays, name, core));
     let sources = plan.files().map(|p| p.to_string_lossy().into_owned());
     let classes = plan.classes.len();
     let shards = plan.ownership.shards as usize;
