@@ -192,30 +192,6 @@ pub fn report_remarks(plan: &Plan, wanted: impl Fn(&Remark) -> bool) {
     }
 }
 
-/// A TOML text as lines `key = value`, the keys in full, sorted. Arrays stay on one line.
-pub fn flatten(text: &str) -> Result<BTreeMap<String, String>, Error> {
-    let table: toml::Table =
-        toml::from_str(text).map_err(|e| Error::failed(format!("the resolved config is not TOML: {e}")))?;
-    let mut flat = BTreeMap::new();
-    fn walk(prefix: &str, table: &toml::Table, flat: &mut BTreeMap<String, String>) {
-        for (key, value) in table {
-            let key = if prefix.is_empty() {
-                key.clone()
-            } else {
-                format!("{prefix}.{key}")
-            };
-            match value {
-                toml::Value::Table(inner) => walk(&key, inner, flat),
-                other => {
-                    flat.insert(key, other.to_string());
-                }
-            }
-        }
-    }
-    walk("", &table, &mut flat);
-    Ok(flat)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,12 +201,5 @@ mod tests {
         assert_eq!(quoted(&["a"]), "`a`");
         assert_eq!(quoted(&["a", "b"]), "`a` and `b`");
         assert_eq!(quoted(&["a", "b", "c"]), "`a`, `b` and `c`");
-    }
-
-    #[test]
-    fn flat_keys() {
-        let flat = flatten("name = \"x\"\n[a]\nb = 1\n[a.c]\nd = [1, 2]\n").unwrap();
-        let lines: Vec<String> = flat.iter().map(|(k, v)| format!("{k} = {v}")).collect();
-        assert_eq!(lines, ["a.b = 1", "a.c.d = [1, 2]", "name = \"x\""]);
     }
 }

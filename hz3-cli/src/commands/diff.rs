@@ -6,6 +6,7 @@ use crate::step::{self, Op, Request};
 use crate::style;
 use hz3_config::cost::Cost;
 use hz3_config::{Plan, suggest};
+use hz3_project::library::note;
 use hz3_project::{Allocator, Code, Error, Kind, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -64,7 +65,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     };
     let report = Report {
         identical: a.code_hash == b.code_hash,
-        keys: keys(&a, &b)?,
+        keys: keys(&a, &b),
         classes: classes(&a, &b),
         costs: costs(&a, &b, files.as_ref()),
         instructions: match libraries {
@@ -125,13 +126,13 @@ fn pairs(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Pair
         .collect()
 }
 
-fn keys(a: &Plan, b: &Plan) -> Result<Vec<Pair>, Error> {
-    let flat = |plan: &Plan| -> Result<BTreeMap<String, String>, Error> {
-        let mut flat = configs::flatten(&plan.resolved)?;
-        flat.retain(|key, _| !PROSE.contains(&key.as_str()));
-        Ok(flat)
+fn keys(a: &Plan, b: &Plan) -> Vec<Pair> {
+    let keys = |plan: &Plan| {
+        let mut keys = note::keys(&plan.resolved);
+        keys.retain(|key, _| !PROSE.contains(&key.as_str()));
+        keys
     };
-    Ok(pairs(&flat(a)?, &flat(b)?))
+    pairs(&keys(a), &keys(b))
 }
 
 /// Lines of the class tables, by size: ids and slot offsets shift with every line before and say nothing.

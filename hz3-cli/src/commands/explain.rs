@@ -7,6 +7,7 @@ use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
 use hz3_config::plan::{PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+use hz3_project::library::note::keys;
 use hz3_project::{Outcome, Place, name};
 use std::fmt::Write as _;
 
@@ -298,10 +299,8 @@ fn policies(plan: &Plan) {
         "stats",
         "hot.",
     ];
-    let Ok(flat) = configs::flatten(&plan.resolved) else {
-        return;
-    };
-    let fields: Vec<(&str, String)> = flat
+    let keys = keys(&plan.resolved);
+    let fields: Vec<(&str, String)> = keys
         .iter()
         .filter(|(key, _)| shown.iter().any(|prefix| key.starts_with(prefix)))
         .map(|(key, value)| (key.as_str(), value.clone()))

@@ -2,7 +2,7 @@
 
 use crate::configs;
 use hz3_config::{file, preset};
-use hz3_project::{Error as Failure, OnPath, Outcome, Place as Project, name};
+use hz3_project::{Error, OnPath, Outcome, Place, name};
 
 /// Arguments of `new`.
 #[derive(clap::Args)]
@@ -22,17 +22,18 @@ pub struct Arguments {
 
 /// Runs `new`.
 pub fn run(arguments: Arguments) -> Outcome {
-    let project = Project::find()?;
+    let project = Place::find()?;
     let name = &arguments.name;
     if name.contains(['/', '.']) {
-        return Err(Failure::bad_input(format!(
+        return Err(Error::bad_input(format!(
             "`{name}` is a path; give the variant's name only"
         )));
     }
     let path = project.configs().join(format!("{name}.toml"));
     if path.exists() {
-        return Err(Failure::bad_input(format!("{} exists", project.shown(&path)))
-            .help("choose another name, or edit that file"));
+        return Err(
+            Error::bad_input(format!("{} exists", project.shown(&path))).help("choose another name, or edit that file")
+        );
     }
     let parent = name::config(&project, &arguments.from)?;
     let extends = match parent.parent() == Some(project.configs().as_path()) {
@@ -41,7 +42,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         false => parent.display().to_string(),
     };
     if preset::named(&parent).is_none() {
-        file::check(&parent).map_err(|why| Failure::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
+        file::check(&parent).map_err(|why| Error::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
     }
     let text = text(
         &project,
@@ -53,7 +54,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
     if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
         eprintln!("{}", faults.render(crate::style::stderr_colour()));
-        return Err(Failure::bad_input(format!(
+        return Err(Error::bad_input(format!(
             "{} would be no valid config",
             project.shown(&path)
         )));
@@ -68,7 +69,7 @@ pub fn run(arguments: Arguments) -> Outcome {
 }
 
 /// The config. In a checkout it names the schema for editors and the reference that lie there.
-fn text(project: &Project, name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
+fn text(project: &Place, name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
     let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
     let (schema, reference) = match project.is_checkout() {
         true => ("#:schema ../docs/hz3.schema.json\n", "docs/config.md"),

@@ -2,6 +2,7 @@
 
 use crate::record::Record;
 use hz3_config::plan::Plan;
+use hz3_project::library::note::keys;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,7 +12,7 @@ pub fn differences(record: &Record) -> (Vec<&str>, Vec<(String, Vec<String>)>) {
         .libraries
         .iter()
         .filter(|l| !l.config.is_empty())
-        .map(|l| (l.label.as_str(), flatten(&l.config)))
+        .map(|l| (l.label.as_str(), keys(&l.config)))
         .collect();
     let keys: std::collections::BTreeSet<&String> = variants.iter().flat_map(|v| v.1.keys()).collect();
     let mut rows = Vec::new();
@@ -27,36 +28,10 @@ pub fn differences(record: &Record) -> (Vec<&str>, Vec<(String, Vec<String>)>) {
     (variants.iter().map(|v| v.0).collect(), rows)
 }
 
-/// `a.b.c` to value.
-fn flatten(config: &str) -> BTreeMap<String, String> {
-    fn walk(prefix: &str, table: &toml::Table, out: &mut BTreeMap<String, String>) {
-        for (key, value) in table {
-            let path = if prefix.is_empty() {
-                key.clone()
-            } else {
-                format!("{prefix}.{key}")
-            };
-            match value {
-                toml::Value::Table(inner) => walk(&path, inner, out),
-                toml::Value::String(s) => {
-                    out.insert(path, s.clone());
-                }
-                other => {
-                    out.insert(path, other.to_string());
-                }
-            }
-        }
-    }
-    let mut out = BTreeMap::new();
-    if let Ok(table) = config.parse::<toml::Table>() {
-        walk("", &table, &mut out);
-    }
-    out
-}
-
 /// A contender's plan, from the config in its library. A config's name is its file's.
 pub fn plan(config: &str) -> Option<Plan> {
-    let name = flatten(config).remove("name")?;
+    let name = keys(config).remove("name")?;
+    let name = name.trim_matches('"');
     hz3_config::load_str(&Path::new("/").join(format!("{name}.toml")), config).ok()
 }
 

@@ -3,6 +3,7 @@
 use hz3_config::emit::note::{OWNER, SECTION, TYPE};
 use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
 use object::{Endianness, Object};
+use std::collections::BTreeMap;
 
 /// What the note says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -65,6 +66,21 @@ fn parse(text: &[u8]) -> Option<Note> {
     (!note.name.is_empty()).then_some(note)
 }
 
+/// Every key of a resolved config in full, `table.key`, and its value as TOML on one line. None of what is no TOML.
+pub fn keys(config: &str) -> BTreeMap<String, String> {
+    fn walk(prefix: &str, table: &toml::Table, keys: &mut BTreeMap<String, String>) {
+        for (key, value) in table {
+            match value {
+                toml::Value::Table(inner) => walk(&format!("{prefix}{key}."), inner, keys),
+                other => drop(keys.insert(format!("{prefix}{key}"), other.to_string())),
+            }
+        }
+    }
+    let mut keys = BTreeMap::new();
+    walk("", &config.parse().unwrap_or_default(), &mut keys);
+    keys
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +102,12 @@ mod tests {
         assert_eq!(note.config, "name = \"a\"\n\n[x]\ny = 1\n");
         assert_eq!(parse(b"nonsense"), None);
         assert_eq!(parse(&[0xff, 0xfe]), None);
+    }
+
+    #[test]
+    fn keys_in_full() {
+        let keys = keys("name = \"x\"\n[a]\nb = 1\n[a.c]\nd = [1, 2]\n");
+        let lines: Vec<String> = keys.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+        assert_eq!(lines, ["a.b = 1", "a.c.d = [1, 2]", "name = \"x\""]);
     }
 }
