@@ -100,7 +100,7 @@ unsafe fn flush_rows<V: Variant>(meant: impl Fn(Owner<V>) -> bool) {
 /// See [`super::full_row`].
 ///
 /// # Safety
-/// As there.
+/// `p` is an object of this variant that nobody uses any more; `slot` is the slot that the tag of its page names.
 #[inline(always)]
 pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
     // SAFETY: the slot is this thread's, or the trap of threads that have no bank, which is not written; the object is

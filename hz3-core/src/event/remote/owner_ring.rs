@@ -86,7 +86,7 @@ impl Room for OwnerRing {
 /// See [`super::into_ring`].
 ///
 /// # Safety
-/// As there.
+/// `p` is an object of this variant that nobody uses any more; `tag` is that of its page.
 #[inline(always)]
 pub(super) unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
     // SAFETY: the ring is this thread's and has room for one entry more, as it is flushed when it is full; the object is
