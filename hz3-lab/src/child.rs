@@ -4,7 +4,6 @@ use crate::{clients::Clients, ending, rows::Job};
 use hz3_project::{Allocator, Error, Result, peers, program};
 use serde::Deserialize;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -122,14 +121,8 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     let _ = std::fs::remove_file(&report);
     let _ = std::fs::remove_file(&aside);
     if !out.status.success() {
-        return Err(Error::failed(format!(
-            "the timer ended badly: {}",
-            ending::words(
-                out.status.code().unwrap_or(-1),
-                out.status.signal().unwrap_or(0),
-                &out.stderr
-            )
-        )));
+        let how = ending::of(out.status, &out.stderr);
+        return Err(Error::failed(format!("the timer ended badly: {how}")));
     }
     let text = text.map_err(|e| Error::unfit(format!("{}: {e}", report.display())))?;
     let r: Report = serde_json::from_str(&text).map_err(|e| Error::unfit(format!("the timer's report: {e}")))?;

@@ -1,17 +1,26 @@
 //! How a process ended badly, in words: exit code or signal, and the last lines that it wrote.
 
+use nix::sys::signal::Signal;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
 /// At most this many lines are repeated.
 const LINES: usize = 3;
 /// At most this many characters of a line are repeated.
 const WIDTH: usize = 160;
 
+/// [`words`] of a process that this program started itself.
+pub fn of(status: ExitStatus, written: &[u8]) -> String {
+    words(status.code().unwrap_or(-1), status.signal().unwrap_or(0), written)
+}
+
 /// `exit code 3`, `killed by signal 11 (SIGSEGV)`; and what a process wrote last, if it wrote something.
 pub fn words(exit: i32, signal: i32, written: &[u8]) -> String {
     let how = match (signal, exit) {
         (0, exit) => format!("exit code {exit}"),
-        (signal, _) => match name(signal) {
-            Some(name) => format!("killed by signal {signal} ({name})"),
-            None => format!("killed by signal {signal}"),
+        (signal, _) => match Signal::try_from(signal) {
+            Ok(name) => format!("killed by signal {signal} ({name})"),
+            Err(_) => format!("killed by signal {signal}"),
         },
     };
     match last_lines(written) {
@@ -30,28 +39,6 @@ pub fn last_lines(written: &[u8]) -> String {
         .filter(|l| !l.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LINES)..].join(" / ")
-}
-
-fn name(signal: i32) -> Option<&'static str> {
-    Some(match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

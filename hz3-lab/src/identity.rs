@@ -4,6 +4,7 @@ use hz3_project::library::note;
 use hz3_project::{Error, Note, Result, code, file, hash};
 use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// A library's identity.
@@ -50,7 +51,7 @@ impl Identity {
             note: note::find(&file),
             text: format!("{text:016x}"),
             data: format!("{data:016x}"),
-            sha256: crate::sha256::of(bytes),
+            sha256: sha256(bytes),
             bytes: bytes.len() as u64,
         })
     }
@@ -63,6 +64,27 @@ impl Identity {
             (Some(a), Some(b)) => a.code_hash == b.code_hash && self.text == other.text,
             (None, None) => self.text == other.text && self.data == other.data,
             _ => false,
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal digits, as `sha256sum` prints it.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_standards_own_examples() {
+        for (text, hash) in [
+            ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            (
+                "abc",
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+        ] {
+            assert_eq!(super::sha256(text.as_bytes()), hash);
         }
     }
 }

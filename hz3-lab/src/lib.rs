@@ -19,7 +19,6 @@ pub mod prove;
 pub mod record;
 pub mod report;
 pub mod rows;
-pub mod sha256;
 pub mod stats;
 pub mod table;
 pub mod trace;

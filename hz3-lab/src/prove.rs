@@ -5,7 +5,6 @@ use crate::{child, clients::Clients, ending, rows::Job};
 use hz3_project::library::abi;
 use hz3_project::{Allocator, Error, Result, bindings, file, program};
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -35,11 +34,7 @@ fn by_client(job: &Job, library: &Allocator) -> Result<()> {
             "{} does not run under {}: {}",
             job.name,
             library.label,
-            ending::words(
-                out.status.code().unwrap_or(-1),
-                out.status.signal().unwrap_or(0),
-                &out.stderr
-            )
+            ending::of(out.status, &out.stderr)
         ))
     })?;
     for name in abi::CORE {

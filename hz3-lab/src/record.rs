@@ -120,7 +120,7 @@ pub struct RowRecord {
 }
 
 /// A contender on a row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Which contender.
     pub label: String,
@@ -182,16 +182,7 @@ impl Cell {
     pub fn new(label: &str) -> Self {
         Self {
             label: label.into(),
-            values: Vec::new(),
-            rss_peak: Vec::new(),
-            rss_end: Vec::new(),
-            cpu: Vec::new(),
-            live_peak: None,
-            failures: 0,
-            series: Vec::new(),
-            instructions: None,
-            problem: None,
-            result: None,
+            ..Self::default()
         }
     }
     /// Median judged value.
@@ -331,42 +322,12 @@ mod maybe {
 
 /// UTC of now as `YYYY-MM-DDTHH:MM:SSZ`.
 pub fn utc_now() -> String {
-    let s = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    utc(s)
-}
-
-/// Seconds since 1970 as `YYYY-MM-DDTHH:MM:SSZ` (days by Hinnant's civil-from-days).
-fn utc(s: u64) -> String {
-    let (days, rest) = ((s / 86400) as i64, s % 86400);
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let day = doy - (153 * mp + 2) / 5 + 1;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates() {
-        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
-        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(utc(1_798_761_599), "2026-12-31T23:59:59Z");
-    }
 
     #[test]
     fn outcomes_of_clear_and_of_few_samples() {

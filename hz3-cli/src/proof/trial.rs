@@ -1,6 +1,6 @@
 //! One execution of the program under the library, with the dynamic linker's log switched on.
 
-use hz3_lab::ending::words;
+use hz3_lab::ending;
 use hz3_project::bindings::{self, Image};
 use hz3_project::{Error, OnPath};
 use nix::sys::signal::{Signal, killpg};
@@ -27,7 +27,7 @@ impl Trial {
     pub fn ending(&self, limit: Duration) -> String {
         match self.status {
             None => format!("stopped after {} s", limit.as_secs()),
-            Some(status) => words(status.code().unwrap_or(-1), status.signal().unwrap_or(0), b""),
+            Some(status) => ending::of(status, b""),
         }
     }
 

@@ -3,10 +3,11 @@
 //! of the project.
 
 use crate::record::Record;
+use hz3_config::file;
 use hz3_project::{Error, Place, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where a record is kept.
@@ -46,6 +47,10 @@ fn broken(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
     move |e| Error::unfit(format!("{}: {e}", path.display()))
 }
 
+fn unwritten(path: &Path) -> impl Fn(String) -> Error + '_ {
+    move |why| Error::unfit(format!("{}: {why}", path.display()))
+}
+
 impl Ledger {
     /// The ledger of a project.
     pub fn of(place: &Place) -> Self {
@@ -76,9 +81,8 @@ impl Ledger {
         for file in files(folder)? {
             File::options().append(true).open(&file).map_err(broken(&file))?;
         }
-        let probe = folder.join(format!(".probe.{}", std::process::id()));
-        File::create(&probe).map_err(broken(&probe))?;
-        std::fs::remove_file(&probe).map_err(broken(&probe))?;
+        let probe = folder.join(".probe");
+        file::writable(&probe).map_err(unwritten(&probe))?;
         self.entries(&[shelf]).map(drop)
     }
 
@@ -95,30 +99,16 @@ impl Ledger {
         let folder = self.folder(shelf);
         let _lock = Self::lock(folder)?;
         let path = folder.join(name);
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path)
-            .map_err(broken(&path))?;
-        let length = file.metadata().map_err(broken(&path))?.len();
-        // The last line may lack its end, if someone edited the file: two records on one line would be none.
-        let whole = length == 0 || {
-            let mut last = [0];
-            file.seek(SeekFrom::Start(length - 1))
-                .and_then(|_| file.read_exact(&mut last))
-                .map_err(broken(&path))?;
-            last == *b"\n"
+        let mut text = match std::fs::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(broken(&path))?,
         };
-        let text = if whole { line.to_owned() } else { format!("\n{line}") };
-        if let Err(e) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
-            let _ = if length == 0 {
-                std::fs::remove_file(&path)
-            } else {
-                file.set_len(length)
-            };
-            return Err(broken(&path)(e));
+        // The last line may lack its end, if someone edited the file: two records on one line would be none.
+        if text.last().is_some_and(|last| *last != b'\n') {
+            text.push(b'\n');
         }
+        text.extend_from_slice(line.as_bytes());
+        file::replace(&path, &text).map_err(unwritten(&path))?;
         Ok(path)
     }
 
@@ -201,15 +191,7 @@ impl Ledger {
         if rest.trim().is_empty() {
             return std::fs::remove_file(path).map_err(broken(path));
         }
-        // Beside, then into place: a full disk costs nothing that was kept.
-        let fresh = path.with_extension(format!("jsonl.{}", std::process::id()));
-        let done = File::create(&fresh)
-            .and_then(|mut file| file.write_all(rest.as_bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&fresh, path));
-        if done.is_err() {
-            let _ = std::fs::remove_file(&fresh);
-        }
-        done.map_err(broken(&fresh))
+        file::replace(path, rest.as_bytes()).map_err(unwritten(path))
     }
 
     /// Moves a record from the private shelf to the shared one; returns it and the file that it stands in now.
@@ -233,7 +215,7 @@ impl Ledger {
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = match std::fs::read_dir(folder) {
         Ok(entries) => entries.flatten().map(|e| e.path()).collect(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(broken(folder)(e)),
     };
     files.retain(|p| p.extension().is_some_and(|e| e == "jsonl"));

@@ -17,7 +17,7 @@ pub struct Band {
 }
 
 /// A trace in figures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// What was recorded.
     pub command: String,
@@ -83,15 +83,7 @@ pub fn summary(trace: &Trace) -> Summary {
         events: trace.events.len() as u64,
         dropped: trace.dropped,
         threads: trace.threads() as u64,
-        allocations: 0,
-        frees: 0,
-        resizes: 0,
-        remote_frees: 0,
-        bytes: 0,
-        live_peak: 0,
-        live_end: 0,
-        sizes: Vec::new(),
-        lifetimes: Vec::new(),
+        ..Summary::default()
     };
     // Size, thread and time of birth by object.
     let mut born: Vec<(u64, u16, u64)> = Vec::new();
