@@ -2,31 +2,37 @@
 
 use crate::{clients::Clients, ending, rows::Job};
 use hz3_project::{Allocator, Error, Result, peers, program};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-/// What one execution gave.
-#[derive(Debug, Clone, PartialEq)]
+/// What one execution gave; the names are those of the JSON output.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sample {
     /// The judged value in the metric's base unit (ns/op, ms, bytes).
     pub value: f64,
     /// Wall time of the process, seconds.
+    #[serde(rename = "wall_seconds")]
     pub wall: f64,
     /// User and system time, seconds.
+    #[serde(rename = "cpu_seconds")]
     pub cpu: f64,
     /// Its peak resident bytes.
+    #[serde(rename = "rss_peak_bytes")]
     pub rss_peak: u64,
     /// Resident bytes after all was freed, if the client says so.
+    #[serde(rename = "rss_end_bytes")]
     pub rss_end: Option<u64>,
     /// Most live bytes, as the client counts them.
+    #[serde(rename = "live_peak_bytes")]
     pub live_peak: Option<u64>,
     /// Failed allocations.
     pub failures: u64,
     /// Objects that did not hold what was written.
     pub wrong: u64,
     /// Microseconds and resident bytes, if they were sampled.
+    #[serde(skip)]
     pub series: Vec<(u64, u64)>,
 }
 

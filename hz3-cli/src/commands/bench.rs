@@ -3,9 +3,10 @@
 use super::Format;
 use crate::fresh::Fresh;
 use crate::style;
+use hz3_lab::child::{self, Sample};
 use hz3_lab::clients::Clients;
+use hz3_lab::prove;
 use hz3_lab::rows::{self, Job, ROWS};
-use hz3_lab::{child, prove};
 use hz3_project::{Allocator, Error, Outcome, Place};
 
 /// Arguments of `bench`.
@@ -40,14 +41,8 @@ pub struct Run {
     row: String,
     library: String,
     metric: rows::Metric,
-    value: f64,
-    wall_seconds: f64,
-    cpu_seconds: f64,
-    rss_peak_bytes: u64,
-    rss_end_bytes: Option<u64>,
-    live_peak_bytes: Option<u64>,
-    failures: u64,
-    wrong: u64,
+    #[serde(flatten)]
+    sample: Sample,
 }
 
 /// Runs `bench`.
@@ -88,7 +83,7 @@ fn list(format: Format) -> Outcome {
 /// Proves that the library is at work, then runs the job once.
 pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> Result<Run, Error> {
     prove::prove(clients, job, library).map_err(|e| Error::failed(e.message))?;
-    let s = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {
+    let sample = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {
         e.message = format!("{} under {}, seed {seed}: {}", job.name, library.label, e.message);
         e
     })?;
@@ -96,14 +91,7 @@ pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> R
         row: job.name.clone(),
         library: library.label.clone(),
         metric: job.metric,
-        value: s.value,
-        wall_seconds: s.wall,
-        cpu_seconds: s.cpu,
-        rss_peak_bytes: s.rss_peak,
-        rss_end_bytes: s.rss_end,
-        live_peak_bytes: s.live_peak,
-        failures: s.failures,
-        wrong: s.wrong,
+        sample,
     })
 }
 
@@ -128,17 +116,18 @@ pub fn print(runs: &[Run], format: Format) -> Outcome {
     let mib = |b: u64| format!("{:.1} MiB", b as f64 / 1048576.0);
     let maybe = |b: Option<u64>| b.map_or("-".into(), mib);
     for r in runs {
+        let s = &r.sample;
         table.add_row([
             r.row.clone(),
             r.library.clone(),
-            format!("{:.2} {}", r.metric.show(r.value), r.metric.unit()),
-            format!("{:.3} s", r.wall_seconds),
-            format!("{:.3} s", r.cpu_seconds),
-            mib(r.rss_peak_bytes),
-            maybe(r.rss_end_bytes),
-            maybe(r.live_peak_bytes),
-            r.failures.to_string(),
-            r.wrong.to_string(),
+            format!("{:.2} {}", r.metric.show(s.value), r.metric.unit()),
+            format!("{:.3} s", s.wall),
+            format!("{:.3} s", s.cpu),
+            mib(s.rss_peak),
+            maybe(s.rss_end),
+            maybe(s.live_peak),
+            s.failures.to_string(),
+            s.wrong.to_string(),
         ]);
     }
     style::print_table(&table);

@@ -2,7 +2,7 @@
 
 use super::Format;
 use crate::fresh::Fresh;
-use crate::step::{self, Counts, Op, Request, Series, Session};
+use crate::step::{self, Call, Counts, Op, Request, Series, Session};
 use crate::style;
 use hz3_project::{Allocator, Error, Outcome, Place};
 
@@ -64,22 +64,16 @@ struct Row {
     op: Op,
     size_bytes: u64,
     instructions: Counts,
-    /// Of the typical call, like all that follow.
-    conditional_branches: u32,
-    calls: u32,
-    locked: u32,
-    syscalls: u32,
+    #[serde(flatten)]
+    typical: Call,
 }
 
 #[derive(serde::Serialize)]
-struct Report {
-    name: String,
+struct Report<'a> {
+    name: &'a str,
     library: String,
-    calls: u32,
-    warm: u32,
-    burst: u32,
-    live: u32,
-    threads: u32,
+    #[serde(flatten)]
+    request: &'a Request,
     rows: Vec<Row>,
 }
 
@@ -107,7 +101,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         let session = step::run(&client, allocator, &request)?;
         match (arguments.trace, arguments.format) {
             (Some(_), _) => listing(allocator, &session),
-            (None, Format::Json) => reports.push(report(allocator, &request, &session)),
+            (None, Format::Json) => reports.push(Report {
+                name: &allocator.label,
+                library: session.library.display().to_string(),
+                request: &request,
+                rows: session.series.iter().map(row).collect(),
+            }),
             (None, Format::Text) => {
                 if i > 0 {
                     println!();
@@ -135,28 +134,11 @@ fn distinct<T: PartialEq + Copy>(items: &[T]) -> Vec<T> {
 }
 
 fn row(series: &Series) -> Row {
-    let call = series.typical_call();
     Row {
         op: series.op,
         size_bytes: series.size,
         instructions: series.counts(),
-        conditional_branches: call.branches,
-        calls: call.calls,
-        locked: call.locked,
-        syscalls: call.syscalls,
-    }
-}
-
-fn report(allocator: &Allocator, request: &Request, session: &Session) -> Report {
-    Report {
-        name: allocator.label.clone(),
-        library: session.library.display().to_string(),
-        calls: request.calls,
-        warm: request.warm,
-        burst: request.burst,
-        live: request.live,
-        threads: request.threads,
-        rows: session.series.iter().map(row).collect(),
+        typical: series.typical_call().clone(),
     }
 }
 
@@ -182,15 +164,15 @@ fn print(allocator: &Allocator, request: &Request, session: &Session) {
 
 /// Count, branches, marks.
 fn shown(row: &Row) -> [String; 3] {
-    let Counts { typical, max, .. } = row.instructions;
+    let (Counts { typical, max, .. }, call) = (row.instructions, &row.typical);
     let count = if max == typical {
         typical.to_string()
     } else {
         format!("{typical}/{max}")
     };
-    let marks = [(row.calls, 'c'), (row.locked, 'l'), (row.syscalls, 's')];
+    let marks = [(call.calls, 'c'), (call.locked, 'l'), (call.syscalls, 's')];
     let marks = marks.iter().filter(|(n, _)| *n > 0).map(|(_, mark)| *mark).collect();
-    [count, row.conditional_branches.to_string(), marks]
+    [count, call.branches.to_string(), marks]
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

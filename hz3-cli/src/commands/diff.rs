@@ -58,9 +58,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let (a, built_a) = side(&place, &arguments.a)?;
     let (b, built_b) = side(&place, &arguments.b)?;
     let libraries = built_a.as_deref().zip(built_b.as_deref());
-    let library = |path: &std::path::Path| Library::read(path);
     let files = match libraries {
-        Some((a, b)) => Some((library(a)?, library(b)?)),
+        Some((a, b)) => Some((Library::read(a)?, Library::read(b)?)),
         None => None,
     };
     let report = Report {
@@ -112,14 +111,14 @@ fn side(place: &Place, given: &str) -> Result<(Plan, Option<PathBuf>), Error> {
     Ok((plan, library))
 }
 
-/// What differs between two tables of lines.
-fn pairs(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Pair> {
-    let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+/// What differs between two tables of lines, each called as `what` says.
+fn pairs<K: Ord>(a: &BTreeMap<K, String>, b: &BTreeMap<K, String>, what: impl Fn(&K) -> String) -> Vec<Pair> {
+    let names: BTreeSet<&K> = a.keys().chain(b.keys()).collect();
     names
         .into_iter()
         .filter(|name| a.get(*name) != b.get(*name))
         .map(|name| Pair {
-            what: name.clone(),
+            what: what(name),
             a: a.get(name).cloned(),
             b: b.get(name).cloned(),
         })
@@ -132,7 +131,7 @@ fn keys(a: &Plan, b: &Plan) -> Vec<Pair> {
         keys.retain(|key, _| !PROSE.contains(&key.as_str()));
         keys
     };
-    pairs(&keys(a), &keys(b))
+    pairs(&keys(a), &keys(b), String::clone)
 }
 
 /// Lines of the class tables, by size: ids and slot offsets shift with every line before and say nothing.
@@ -155,17 +154,7 @@ fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
             })
             .collect()
     };
-    let (a, b) = (rows(a), rows(b));
-    let sizes: BTreeSet<u32> = a.keys().chain(b.keys()).copied().collect();
-    sizes
-        .into_iter()
-        .filter(|size| a.get(size) != b.get(size))
-        .map(|size| Pair {
-            what: format!("{size} B"),
-            a: a.get(&size).cloned(),
-            b: b.get(&size).cloned(),
-        })
-        .collect()
+    pairs(&rows(a), &rows(b), |size| format!("{size} B"))
 }
 
 fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
@@ -180,7 +169,6 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
             });
         }
     };
-    let bytes = |n: u64| format!("{n} B");
     let share = |s: f64| format!("{:.2} %", s * 100.0);
     add("classes", a.classes.len().to_string(), b.classes.len().to_string());
     add("waste, 1 B to 4 KiB", share(ca.waste_to_4096), share(cb.waste_to_4096));
@@ -192,43 +180,25 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
     if let (Some(x), Some(y)) = (ca.waste_sub4k, cb.waste_sub4k) {
         add("waste, 2049 to 4095 B with tails", share(x), share(y));
     }
-    add("lookup tables", bytes(ca.lookup.bytes), bytes(cb.lookup.bytes));
-    add("thread block", bytes(ca.tls_bytes), bytes(cb.tls_bytes));
-    add(
-        "mapped with a thread",
-        bytes(ca.thread_body_bytes),
-        bytes(cb.thread_body_bytes),
-    );
-    add(
-        "free objects in a thread, at most",
-        bytes(ca.thread_cache_bytes),
-        bytes(cb.thread_cache_bytes),
-    );
-    add(
-        "the same, however many threads",
-        bytes(ca.thread_floor_bytes),
-        bytes(cb.thread_floor_bytes),
-    );
-    add(
-        "free objects in depots, at most",
-        bytes(ca.depot_bytes),
-        bytes(cb.depot_bytes),
-    );
-    add(
-        "empty runs in central, at most",
-        bytes(ca.empty_run_bytes),
-        bytes(cb.empty_run_bytes),
-    );
-    add(
-        "tag table",
-        bytes(ca.metadata.tag_table_bytes),
-        bytes(cb.metadata.tag_table_bytes),
-    );
+    let mut bytes = |what: &str, x: u64, y: u64| add(what, format!("{x} B"), format!("{y} B"));
+    let of_costs: [(&str, fn(&Cost) -> u64); 8] = [
+        ("lookup tables", |c| c.lookup.bytes),
+        ("thread block", |c| c.tls_bytes),
+        ("mapped with a thread", |c| c.thread_body_bytes),
+        ("free objects in a thread, at most", |c| c.thread_cache_bytes),
+        ("the same, however many threads", |c| c.thread_floor_bytes),
+        ("free objects in depots, at most", |c| c.depot_bytes),
+        ("empty runs in central, at most", |c| c.empty_run_bytes),
+        ("tag table", |c| c.metadata.tag_table_bytes),
+    ];
+    for (what, of) in of_costs {
+        bytes(what, of(&ca), of(&cb));
+    }
     if let Some((x, y)) = files {
-        add("library", bytes(x.file_bytes), bytes(y.file_bytes));
-        add("code", bytes(x.text_bytes), bytes(y.text_bytes));
-        add("constants", bytes(x.rodata_bytes), bytes(y.rodata_bytes));
-        add("thread-local storage", bytes(x.tls_bytes), bytes(y.tls_bytes));
+        bytes("library", x.file_bytes, y.file_bytes);
+        bytes("code", x.text_bytes, y.text_bytes);
+        bytes("constants", x.rodata_bytes, y.rodata_bytes);
+        bytes("thread-local storage", x.tls_bytes, y.tls_bytes);
     }
     result
 }

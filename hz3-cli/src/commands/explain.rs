@@ -114,70 +114,56 @@ fn classes(plan: &Plan, cost: &Cost) {
 }
 
 fn lookup(plan: &Plan, cost: &Cost) {
+    let (tables, tag) = (&cost.lookup, &plan.tag);
+    let fine = bytes(u64::from(plan.lookup.fine_max));
     let mut fields = vec![(
         "up to",
-        format!(
-            "{}: table of {} entries by (n + 15) / 16",
-            bytes(u64::from(plan.lookup.fine_max)),
-            cost.lookup.fine_entries
-        ),
+        format!("{fine}: table of {} entries by (n + 15) / 16", tables.fine_entries),
     )];
     if let Some(coarse) = &plan.lookup.coarse {
+        let (most, step) = (bytes(u64::from(coarse.max)), 1u64 << coarse.shift);
+        let entries = tables.coarse_entries;
         fields.push((
             "above",
-            format!(
-                "to {}: table of {} entries by (n - 1) / {}",
-                bytes(u64::from(coarse.max)),
-                cost.lookup.coarse_entries,
-                1u64 << coarse.shift
-            ),
+            format!("to {most}: table of {entries} entries by (n - 1) / {step}"),
         ));
     }
-    fields.push((
-        "tables",
-        format!(
-            "{} B in {} cache lines; requests up to 1 KiB touch {}",
-            cost.lookup.bytes, cost.lookup.lines, cost.lookup.lines_to_1024
-        ),
-    ));
-    let order = match plan.tag.order {
+    let order = match tag.order {
         TagOrder::BinDst => "bin low",
         TagOrder::DstBin => "owner low",
     };
-    let space = match plan.tag.space {
+    let space = match tag.space {
         TagSpace::Arena => "a table over the arena, so free checks the range",
         TagSpace::Flat => "a table over the whole address space, so free checks no range",
     };
-    fields.push((
-        "page tag",
-        format!(
-            "{} bits: {} for the bin, {} for the owner, {order}; {space}",
-            plan.tag.width, plan.tag.bin_bits, plan.tag.dst_bits
+    let largest = bytes(plan.classes.last().map_or(0, |c| u64::from(c.size)));
+    let (small, all) = (percent(cost.waste_to_4096), percent(cost.waste_to_largest));
+    fields.extend([
+        (
+            "tables",
+            format!(
+                "{} B in {} cache lines; requests up to 1 KiB touch {}",
+                tables.bytes, tables.lines, tables.lines_to_1024
+            ),
         ),
-    ));
-    fields.push((
-        "waste",
-        format!(
-            "{} of requests of 1 B to 4 KiB, each size equally likely",
-            percent(cost.waste_to_4096)
+        (
+            "page tag",
+            format!(
+                "{} bits: {} for the bin, {} for the owner, {order}; {space}",
+                tag.width, tag.bin_bits, tag.dst_bits
+            ),
         ),
-    ));
-    let largest = plan.classes.last().map_or(0, |c| u64::from(c.size));
-    fields.push((
-        "",
-        format!(
-            "{} of requests of 1 B to {}",
-            percent(cost.waste_to_largest),
-            bytes(largest)
+        (
+            "waste",
+            format!("{small} of requests of 1 B to 4 KiB, each size equally likely"),
         ),
-    ));
+        ("", format!("{all} of requests of 1 B to {largest}")),
+    ]);
     if let Some(share) = cost.waste_sub4k {
+        let share = percent(share);
         fields.push((
             "",
-            format!(
-                "{} of requests of 2049 to 4095 B, the tails of runs included",
-                percent(share)
-            ),
+            format!("{share} of requests of 2049 to 4095 B, the tails of runs included"),
         ));
     }
     style::print_fields(&fields);
@@ -185,62 +171,46 @@ fn lookup(plan: &Plan, cost: &Cost) {
 
 fn memory(plan: &Plan, cost: &Cost, threads: u64) {
     let threads_bytes = plan.cache.bytes_bound(threads);
+    let exactly = |n: u64| format!("{n} B ({})", roughly(n));
     let (alone, floor) = (cost.thread_cache_bytes, cost.thread_floor_bytes);
-    let mut thread = format!("a thread holds at most {alone} B ({})", roughly(alone));
+    let mut thread = format!("a thread holds at most {}", exactly(alone));
     if floor < alone {
-        let _ = write!(thread, " alone, each of many {floor} B ({})", roughly(floor));
+        let _ = write!(thread, " alone, each of many {}", exactly(floor));
     }
     let all = threads_bytes
         .saturating_add(cost.depot_bytes)
         .saturating_add(cost.empty_run_bytes);
+    let (tags, arena) = (&cost.metadata, &plan.policy.arena);
     style::print_fields(&[
         ("thread-local storage", local(plan, cost)),
         ("mapped with a thread", outside(plan)),
         ("free objects", thread),
+        ("", format!("all depots at most {}", exactly(cost.depot_bytes))),
         (
             "",
-            format!(
-                "all depots at most {} B ({})",
-                cost.depot_bytes,
-                roughly(cost.depot_bytes)
-            ),
+            format!("empty runs in central at most {}", exactly(cost.empty_run_bytes)),
         ),
-        (
-            "",
-            format!(
-                "empty runs in central at most {} B ({})",
-                cost.empty_run_bytes,
-                roughly(cost.empty_run_bytes)
-            ),
-        ),
-        (
-            "",
-            format!("together with {threads} threads at most {all} B ({})", roughly(all)),
-        ),
+        ("", format!("together with {threads} threads at most {}", exactly(all))),
         (
             "segment",
             format!(
                 "{}: {SEGMENT_USABLE_PAGES} pages of {PAGE} B for objects, header {} B ({})",
                 bytes(SEGMENT),
-                cost.metadata.segment_header_bytes,
-                percent(cost.metadata.segment_share)
+                tags.segment_header_bytes,
+                percent(tags.segment_share)
             ),
         ),
         (
             "page tags",
             format!(
                 "{} of address space, {} B for each segment in use",
-                bytes(cost.metadata.tag_table_bytes),
-                cost.metadata.tag_bytes_per_segment
+                bytes(tags.tag_table_bytes),
+                tags.tag_bytes_per_segment
             ),
         ),
         (
             "arena",
-            format!(
-                "{} reserved, {}",
-                bytes(plan.policy.arena.size as u64),
-                base(plan.policy.arena.base)
-            ),
+            format!("{} reserved, {}", bytes(arena.size as u64), base(arena.base)),
         ),
     ]);
 }

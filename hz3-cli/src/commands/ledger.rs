@@ -89,28 +89,9 @@ enum Action {
 
 /// A day that exists, as records write it.
 fn day(text: &str) -> Result<String, String> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let number = |part: &str, digits: usize| {
-        let fits = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
-        part.parse::<u32>().ok().filter(|_| fits)
-    };
-    if let [year, month, day] = parts[..]
-        && let (Some(year), Some(month), Some(day)) = (number(year, 4), number(month, 2), number(day, 2))
-        && (1..=days(year, month)).contains(&day)
-    {
-        return Ok(text.to_owned());
-    }
-    Err("a day is written 2026-01-31, and must exist".to_owned())
-}
-
-/// Days of a month; none of a month that does not exist.
-fn days(year: u32, month: u32) -> u32 {
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
-        2 => 28,
-        _ => 0,
+    match text.parse::<toml::value::Datetime>() {
+        Ok(day) if day.date.is_some() && day.time.is_none() => Ok(text.to_owned()),
+        _ => Err("a day is written 2026-01-31, and must exist".to_owned()),
     }
 }
 

@@ -69,21 +69,12 @@ pub fn between(a: (&Snapshot, &Summary), b: (&Snapshot, &Summary)) -> Change {
     }
 }
 
-/// `+2.00 MiB`, `-1.00 KiB`, or nothing.
-fn bytes(before: u64, after: u64) -> String {
+/// `+3`, `-4`, or nothing, as `show` words a number.
+fn signed(before: u64, after: u64, show: impl Fn(u64) -> String) -> String {
     match after.checked_sub(before) {
         Some(0) => String::new(),
-        Some(more) => format!("+{}", roughly(more)),
-        None => format!("-{}", roughly(before - after)),
-    }
-}
-
-/// `+3`, `-4`, or nothing.
-fn number(before: u64, after: u64) -> String {
-    match after.checked_sub(before) {
-        Some(0) => String::new(),
-        Some(more) => format!("+{more}"),
-        None => format!("-{}", before - after),
+        Some(more) => format!("+{}", show(more)),
+        None => format!("-{}", show(before - after)),
     }
 }
 
@@ -122,7 +113,8 @@ pub fn print(a: &Snapshot, b: &Snapshot, change: &Change) {
         let (Some(before), Some(after)) = (before, after) else {
             continue;
         };
-        sums.add_row([name.to_owned(), roughly(before), roughly(after), bytes(before, after)]);
+        let change = signed(before, after, roughly);
+        sums.add_row([name.to_owned(), roughly(before), roughly(after), change]);
     }
     let per_live = |t: &Totals| format!("{:.3}", t.taken_per_live);
     let difference = format!("{:+.3}", y.taken_per_live - x.taken_per_live);
@@ -150,7 +142,7 @@ pub fn print(a: &Snapshot, b: &Snapshot, change: &Change) {
             (x.pages, y.pages),
         ] {
             row.push(after.to_string());
-            row.push(number(before, after));
+            row.push(signed(before, after, |n| n.to_string()));
         }
         classes.add_row(row);
     }

@@ -65,15 +65,6 @@ fn sweep(root: &Path, variant: &str) {
     }
 }
 
-/// The folder in which everything is made ready; it goes whatever happens.
-struct Stage(PathBuf);
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn swap(
     root: &Path,
     variant: &str,
@@ -84,10 +75,12 @@ fn swap(
 ) -> Outcome {
     folders(root, Path::new(""), made)?;
     sweep(root, variant);
-    let stage = Stage(root.join(format!(".hz3-{variant}-{}", std::process::id())));
-    fs::create_dir(&stage.0).on("create", &stage.0)?;
-    let fresh = |number: usize| stage.0.join(number.to_string());
-    let old = |number: usize| stage.0.join(format!("{number}.old"));
+    // The folder in which everything is made ready; it goes whatever happens.
+    let name = format!(".hz3-{variant}-{}", std::process::id());
+    let stage = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(root);
+    let stage = stage.on("create", &root.join(&name))?;
+    let fresh = |number: usize| stage.path().join(number.to_string());
+    let old = |number: usize| stage.path().join(format!("{number}.old"));
     for (number, piece) in pieces.iter().enumerate() {
         prepare(&fresh(number), &piece.content)?;
     }

@@ -15,11 +15,13 @@ use hz3_project::{Allocator, Error};
 use std::path::PathBuf;
 
 /// What to call, and how often.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Request {
     /// Operations, as the client names them.
+    #[serde(skip)]
     pub ops: Vec<Op>,
     /// Request sizes, in bytes.
+    #[serde(skip)]
     pub sizes: Vec<u64>,
     /// Calls stepped for each operation and size.
     pub calls: u32,
@@ -69,11 +71,13 @@ impl Op {
 }
 
 /// One call, stepped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Call {
     /// Addresses of the instructions executed, in order.
+    #[serde(skip)]
     pub path: Vec<u64>,
     /// Conditional branches among them, taken or not.
+    #[serde(rename = "conditional_branches")]
     pub branches: u32,
     /// `call` instructions among them.
     pub calls: u32,
