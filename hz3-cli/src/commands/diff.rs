@@ -181,7 +181,8 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
         add("waste, 2049 to 4095 B with tails", share(x), share(y));
     }
     let mut bytes = |what: &str, x: u64, y: u64| add(what, format!("{x} B"), format!("{y} B"));
-    let of_costs: [(&str, fn(&Cost) -> u64); 8] = [
+    type Of = fn(&Cost) -> u64;
+    let of_costs: [(&str, Of); 8] = [
         ("lookup tables", |c| c.lookup.bytes),
         ("thread block", |c| c.tls_bytes),
         ("mapped with a thread", |c| c.thread_body_bytes),
