@@ -4,8 +4,9 @@ use crate::{clients::Clients, ending, rows::Job};
 use hz3_project::{Allocator, Error, Result, peers, program};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
+use tempfile::TempDir;
 
 /// What one execution gave; the names are those of the JSON output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -65,11 +66,12 @@ struct Said {
     rss_end: u64,
 }
 
-/// A name for a file of this process and of this call, since tests run on threads.
-pub(crate) fn scratch(clients: &Clients, what: &str) -> PathBuf {
-    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let k = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    clients.folder().join(format!(".{what}.{}.{k}", std::process::id()))
+/// A folder for what one run leaves behind; it goes with the value.
+pub(crate) fn scratch(clients: &Clients, what: &str) -> Result<TempDir> {
+    let folder = tempfile::Builder::new()
+        .prefix(&format!(".{what}."))
+        .tempdir_in(clients.folder());
+    folder.map_err(|e| Error::unfit(format!("{}: {e}", clients.folder().display())))
 }
 
 /// The end of a file: as much as the last lines of a process may be.
@@ -87,7 +89,8 @@ fn tail(path: &Path) -> Vec<u8> {
 /// Runs a job once under a library. `sample_ms` other than 0 records resident bytes over time (and so disturbs the
 /// clock); `seed` goes to the client.
 pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64, sample_ms: u32) -> Result<Sample> {
-    let report = scratch(clients, "report");
+    let folder = scratch(clients, "run")?;
+    let report = folder.path().join("report");
     let timer = clients.timer()?;
     let mut command = program::clean(&timer);
     command.arg(&report);
@@ -121,11 +124,9 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         .output()
         .map_err(|e| Error::unfit(format!("{}: {e}", timer.display())))?;
     // What a command said on stderr lies in a file: reading it meanwhile would take the command's time.
-    let aside = PathBuf::from(format!("{}.err", report.display()));
+    let aside = folder.path().join("report.err");
     let written = if quiet { tail(&aside) } else { out.stderr.clone() };
     let text = std::fs::read_to_string(&report);
-    let _ = std::fs::remove_file(&report);
-    let _ = std::fs::remove_file(&aside);
     if !out.status.success() {
         let how = ending::of(out.status, &out.stderr);
         return Err(Error::failed(format!("the timer ended badly: {how}")));

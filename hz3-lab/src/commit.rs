@@ -51,13 +51,12 @@ mod tests {
         if hz3_project::program::find("git").is_none() {
             return;
         }
-        let root = std::env::temp_dir().join(format!("hz3-commit-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&root);
-        std::fs::create_dir_all(&root).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
         let git = |arguments: &[&str]| {
             let done = Command::new("git")
                 .arg("-C")
-                .arg(&root)
+                .arg(root)
                 .args(["-c", "user.name=t", "-c", "user.email=t@example.invalid"])
                 .args(arguments)
                 .output()
@@ -65,16 +64,15 @@ mod tests {
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         git(&["init", "-q"]);
-        assert_eq!(Commit::of(&root), None);
+        assert_eq!(Commit::of(root), None);
         std::fs::write(root.join("a"), "1").unwrap();
         git(&["add", "a"]);
         git(&["commit", "-q", "-m", "first"]);
-        let clean = Commit::of(&root).unwrap();
+        let clean = Commit::of(root).unwrap();
         assert_eq!((clean.id.len(), clean.dirty), (40, false));
         std::fs::write(root.join("a"), "2").unwrap();
-        let changed = Commit::of(&root).unwrap();
+        let changed = Commit::of(root).unwrap();
         assert_eq!((&changed.id, changed.dirty), (&clean.id, true));
         assert!(changed.to_string().ends_with(", with changes"));
-        std::fs::remove_dir_all(&root).unwrap();
     }
 }

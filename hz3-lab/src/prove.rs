@@ -65,14 +65,12 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     let Some(path) = library.path.as_ref().or(libc.as_ref()) else {
         return Ok(());
     };
-    let folder = child::scratch(clients, "bindings");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).map_err(|e| Error::unfit(format!("{}: {e}", folder.display())))?;
+    let folder = child::scratch(clients, "bindings")?;
     let mut command = program::clean(&job.command[0]);
     command
         .args(&job.command[1..])
         .env("LD_DEBUG", "bindings")
-        .env("LD_DEBUG_OUTPUT", folder.join("record"));
+        .env("LD_DEBUG_OUTPUT", folder.path().join("record"));
     if job.script {
         command.env("HZ3_PRELOAD", path).env("HZ3_PROVE", "1");
     } else if let Some(path) = &library.path {
@@ -83,9 +81,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    let proven = status.is_ok() && bound(&folder, path);
-    let _ = std::fs::remove_dir_all(&folder);
-    if proven {
+    if status.is_ok() && bound(folder.path(), path) {
         return Ok(());
     }
     Err(Error::failed(format!(

@@ -121,9 +121,8 @@ fn job(name: &str) -> Job {
 #[test]
 fn an_inert_library_is_found_out() {
     // A library that exports no malloc: preloading it changes nothing, and the client says so.
-    let dir = clients().folder().join(format!("inert.{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let (c, so) = (dir.join("inert.c"), dir.join("libinert.so"));
+    let dir = tempfile::tempdir_in(clients().folder()).unwrap();
+    let (c, so) = (dir.path().join("inert.c"), dir.path().join("libinert.so"));
     std::fs::write(&c, "int inert;\n").unwrap();
     assert!(
         Command::new("cc")
@@ -147,7 +146,6 @@ fn an_inert_library_is_found_out() {
             .starts_with("not proven: no process of `/bin/true` bound its malloc"),
         "{e}"
     );
-    std::fs::remove_dir_all(&dir).unwrap();
 }
 
 #[test]
@@ -219,16 +217,19 @@ fn failing_commands_say_how() {
 
 #[test]
 fn what_threads_do_is_recorded_and_runs_again() {
-    let dir = clients().folder().join(format!("trace.{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = tempfile::tempdir_in(clients().folder()).unwrap();
     let status = Command::new(program("ring"))
         .args(["--threads", "3", "--steps", "3000", "--ws", "50"])
         .env("LD_PRELOAD", clients().tracer().unwrap())
-        .env("HZ3_TRACE_DIR", &dir)
+        .env("HZ3_TRACE_DIR", dir.path())
         .output()
         .unwrap();
     assert!(status.status.success());
-    let raw: Vec<_> = std::fs::read_dir(&dir).unwrap().flatten().map(|e| e.path()).collect();
+    let raw: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     assert_eq!(raw.len(), 1, "{raw:?}");
     let (head, t) = trace::read_raw(&raw[0]).unwrap();
     assert!(head.command.contains("--threads 3"), "{}", head.command);
@@ -245,7 +246,6 @@ fn what_threads_do_is_recorded_and_runs_again() {
     let sample = child::run(clients(), &job, None, 1, 0).unwrap();
     assert_eq!((sample.wrong, sample.failures), (0, 0));
     assert!(sample.live_peak.unwrap() > 0);
-    std::fs::remove_dir_all(&dir).unwrap();
 }
 
 #[test]
@@ -288,18 +288,13 @@ fn prepared(objects: u64, threads: &[&[(u32, u32, u64)]]) -> Vec<u8> {
 
 /// Runs the replay client on a file: its exit code and what it says.
 fn replay(bytes: &[u8]) -> (Option<i32>, String) {
-    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let file = clients()
-        .folder()
-        .join(format!("hostile.{}.{number}", std::process::id()));
-    std::fs::write(&file, bytes).unwrap();
+    let file = tempfile::NamedTempFile::new_in(clients().folder()).unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
     let out = Command::new(program("replay"))
         .args(["--rounds", "2", "--file"])
-        .arg(&file)
+        .arg(file.path())
         .output()
         .unwrap();
-    std::fs::remove_file(&file).unwrap();
     (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
 }
 

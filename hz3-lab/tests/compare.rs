@@ -5,9 +5,9 @@ use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
 use hz3_project::{Allocator, Kind, Place};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+use tempfile::TempDir;
 
 const FORWARD: &str = r#"
 #include <stddef.h>
@@ -25,24 +25,23 @@ void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
 
 struct Lab {
     clients: Clients,
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Lab {
-    fn new(name: &str) -> Self {
+    fn new() -> Self {
         let place = Place::checkout();
         let clients = Clients::of(&place, |_| ()).unwrap();
-        let folder = clients.folder().join(format!("test-{name}.{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = tempfile::tempdir_in(clients.folder()).unwrap();
         Self { clients, folder }
     }
     fn forwarder(&self, label: &str, spin: u32) -> Allocator {
         self.library(label, spin, "")
     }
     fn library(&self, label: &str, spin: u32, more: &str) -> Allocator {
-        let c = self.folder.join(format!("{label}.c"));
+        let c = self.folder.path().join(format!("{label}.c"));
         std::fs::write(&c, format!("{FORWARD}{more}")).unwrap();
-        let path = self.folder.join(format!("lib{label}.so"));
+        let path = self.folder.path().join(format!("lib{label}.so"));
         let made = Command::new("cc")
             .args(["-O2", "-shared", "-fPIC", "-fno-builtin"])
             .arg(format!("-DSPIN={spin}"))
@@ -77,12 +76,6 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
 #[derive(Default)]
 struct Quiet {
     said: Vec<String>,
@@ -109,7 +102,7 @@ impl Watch for Quiet {
 
 #[test]
 fn a_slower_library_is_found_with_the_right_sign_both_ways() {
-    let lab = Lab::new("sign");
+    let lab = Lab::new();
     let (fast, slow) = (lab.forwarder("fast", 0), lab.forwarder("slow", 120));
     for (base, other, want) in [(&fast, &slow, Verdict::NoGo), (&slow, &fast, Verdict::Go)] {
         let record = compare::run(
@@ -149,7 +142,7 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
 
 #[test]
 fn the_same_allocator_twice_is_refused() {
-    let lab = Lab::new("same");
+    let lab = Lab::new();
     let a = lab.forwarder("a", 3);
     let b = lab.forwarder("b", 3);
     let e = compare::run(&lab.schedule(a.clone(), vec![b]), &lab.clients, &mut Quiet::default()).unwrap_err();
@@ -167,7 +160,7 @@ fn the_same_allocator_twice_is_refused() {
 
 #[test]
 fn what_was_measured_before_a_stop_is_kept() {
-    let lab = Lab::new("stop");
+    let lab = Lab::new();
     let mut watch = Quiet {
         stop_after: Some(15),
         ..Quiet::default()
@@ -210,7 +203,7 @@ __attribute__((constructor)) static void look(void) {
 
 #[test]
 fn a_failing_run_is_named_with_its_seed_its_ending_and_its_last_lines() {
-    let lab = Lab::new("fails");
+    let lab = Lab::new();
     let mut watch = Quiet::default();
     let schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.library("b", 1, FOURTH)]);
     let record = compare::run(&schedule, &lab.clients, &mut watch).unwrap();
@@ -227,7 +220,7 @@ fn a_failing_run_is_named_with_its_seed_its_ending_and_its_last_lines() {
 
 #[test]
 fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
-    let lab = Lab::new("nowhere");
+    let lab = Lab::new();
     let base = lab.library(
         "a",
         0,
@@ -248,7 +241,7 @@ fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
 
 #[test]
 fn a_stop_in_the_pilot_is_no_failure_of_the_machine() {
-    let lab = Lab::new("pilot");
+    let lab = Lab::new();
     let mut watch = Quiet {
         stop_after: Some(1),
         ..Quiet::default()
@@ -260,7 +253,7 @@ fn a_stop_in_the_pilot_is_no_failure_of_the_machine() {
 
 #[test]
 fn a_client_of_several_threads_has_no_share_of_its_own() {
-    let lab = Lab::new("threads");
+    let lab = Lab::new();
     let of = |name: &str| Job::of(ROWS.iter().find(|r| r.name == name).unwrap(), &lab.clients, false).unwrap();
     for row in ROWS {
         let job = of(row.name);
@@ -271,7 +264,7 @@ fn a_client_of_several_threads_has_no_share_of_its_own() {
 
 #[test]
 fn a_budget_too_short_leaves_rows_out_by_name() {
-    let lab = Lab::new("budget");
+    let lab = Lab::new();
     let mut schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.forwarder("b", 1)]);
     let mut second = schedule.jobs[0].clone();
     second.name = "another".into();

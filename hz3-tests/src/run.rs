@@ -151,7 +151,7 @@ impl Run {
 
     /// Files take the output: a pipe would block on grandchildren that hold it open.
     fn finish(&self, line: &str) -> std::io::Result<Outcome> {
-        let (mut stdout, mut stderr) = (unnamed_file()?, unnamed_file()?);
+        let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
         let mut command = self.command()?;
         command.stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         let mut child = command.spawn()?;
@@ -227,17 +227,6 @@ impl Outcome {
 
 fn quoted(text: &OsStr) -> String {
     hz3_config::suggest::quoted(&text.to_string_lossy())
-}
-
-/// A file that only its handles know.
-fn unnamed_file() -> std::io::Result<File> {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("hz3-tests-{}-{number}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
 }
 
 fn contents(file: &mut File) -> std::io::Result<Vec<u8>> {

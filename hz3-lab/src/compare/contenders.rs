@@ -7,12 +7,12 @@ use crate::{
     rows::Job,
 };
 use hz3_project::{Allocator, Error, Result, file};
-use std::path::PathBuf;
+use tempfile::TempDir;
 
 /// Copies of all contenders' files, removed at the end. A library that is built anew while it is being measured would
 /// change under the comparison, or crash what has mapped it.
 pub(super) struct Snapshot {
-    folder: PathBuf,
+    folder: TempDir,
     /// What each copy is, by label; nothing for the C library.
     pub(super) identities: Vec<(String, Identity)>,
 }
@@ -22,7 +22,7 @@ impl Snapshot {
     /// once: what the record says of it is what was measured.
     pub(super) fn of(clients: &Clients, contenders: &mut [Allocator]) -> Result<Self> {
         let mut snapshot = Self {
-            folder: crate::child::scratch(clients, "libraries"),
+            folder: crate::child::scratch(clients, "libraries")?,
             identities: Vec::new(),
         };
         for i in 0..contenders.len() {
@@ -37,7 +37,7 @@ impl Snapshot {
             let Some(path) = &library.path else { continue };
             let bytes = file::read(path, hz3_config::file::DATA)?;
             snapshot.add(&library.label, Identity::of_bytes(path, &bytes)?)?;
-            let own = snapshot.folder.join(library.label.replace('/', "_"));
+            let own = snapshot.folder.path().join(library.label.replace('/', "_"));
             let copy = own.join(path.file_name().unwrap_or_default());
             std::fs::create_dir_all(&own)
                 .and_then(|()| std::fs::write(&copy, &bytes))
@@ -61,12 +61,6 @@ impl Snapshot {
     /// What the contender of this label is.
     pub(super) fn identity(&self, label: &str) -> Option<&Identity> {
         self.identities.iter().find(|(l, _)| l == label).map(|(_, i)| i)
-    }
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     rows::Metric,
 };
 use hz3_project::Kind;
+use tempfile::TempDir;
 
 /// A record of one row, two contenders and nine blocks.
 pub(crate) fn sample(id: &str, when: &str) -> Record {
@@ -84,14 +85,13 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
 }
 
 /// A ledger in an empty folder.
-fn empty(name: &str) -> (PathBuf, Ledger) {
-    let root = std::env::temp_dir().join(format!("hz3-ledger-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&root);
+fn empty() -> (TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger {
-        private: root.join("target/hz3-ledger"),
-        shared: root.join("ledger"),
+        private: folder.path().join("target/hz3-ledger"),
+        shared: folder.path().join("ledger"),
     };
-    (root, ledger)
+    (folder, ledger)
 }
 
 fn two() -> (Record, Record) {
@@ -103,7 +103,7 @@ fn two() -> (Record, Record) {
 
 #[test]
 fn what_is_appended_comes_back() {
-    let (root, ledger) = empty("back");
+    let (folder, ledger) = empty();
     assert!(ledger.all().unwrap().is_empty());
     let (b, a) = two();
     ledger.open(Shelf::Private).unwrap();
@@ -121,18 +121,17 @@ fn what_is_appended_comes_back() {
     assert_eq!(ledger.find("last").unwrap().id, b.id);
     assert_eq!(ledger.find("20260101").unwrap(), a);
     assert!(ledger.find("2026").unwrap_err().message.contains("2 records"));
-    std::fs::write(root.join("ledger/2026-03.jsonl"), "{}\n").unwrap();
+    std::fs::write(folder.path().join("ledger/2026-03.jsonl"), "{}\n").unwrap();
     let e = ledger.open(Shelf::Shared).unwrap_err();
     assert!(e.message.contains("2026-03.jsonl:1: not a record"), "{e}");
     ledger.open(Shelf::Private).unwrap();
-    std::fs::write(root.join("ledger/2026-03.jsonl"), "{\"format\":9}\n").unwrap();
+    std::fs::write(folder.path().join("ledger/2026-03.jsonl"), "{\"format\":9}\n").unwrap();
     assert!(ledger.all().unwrap_err().message.contains("its form is 9"));
-    std::fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
 fn a_record_is_removed_and_the_others_stay_as_they_are() {
-    let (root, ledger) = empty("remove");
+    let (_folder, ledger) = empty();
     let (b, a) = two();
     let mut c = a.clone();
     c.id = "20260103-cc".into();
@@ -148,24 +147,22 @@ fn a_record_is_removed_and_the_others_stay_as_they_are() {
     assert!(!file.exists(), "a month without records has no file");
     assert!(ledger.remove(&c.id).unwrap_err().message.contains("no record"));
     assert_eq!(ids(), [b.id]);
-    std::fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
 fn sharing_moves_a_record() {
-    let (root, ledger) = empty("share");
+    let (_folder, ledger) = empty();
     let (b, a) = two();
     ledger.append(Shelf::Private, &a).unwrap();
     ledger.append(Shelf::Private, &b).unwrap();
     assert!(ledger.share("last").unwrap().1.ends_with("ledger/2026-02.jsonl"));
     assert_eq!(ledger.all().unwrap(), [(Shelf::Private, a), (Shelf::Shared, b)]);
     assert!(ledger.share("last").unwrap_err().message.contains("is shared already"));
-    std::fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
 fn a_line_without_its_end_costs_no_record() {
-    let (root, ledger) = empty("end");
+    let (_folder, ledger) = empty();
     let (_, a) = two();
     let path = ledger.append(Shelf::Private, &a).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
@@ -174,20 +171,18 @@ fn a_line_without_its_end_costs_no_record() {
     c.id = "20260103-cc".into();
     ledger.append(Shelf::Private, &c).unwrap();
     assert_eq!(ledger.all().unwrap().len(), 2);
-    std::fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
 fn a_shelf_that_cannot_be_written_is_told_before() {
-    let (root, ledger) = empty("file");
-    std::fs::create_dir_all(root.join("target")).unwrap();
-    std::fs::write(root.join("target/hz3-ledger"), "in the way").unwrap();
+    let (folder, ledger) = empty();
+    std::fs::create_dir_all(folder.path().join("target")).unwrap();
+    std::fs::write(folder.path().join("target/hz3-ledger"), "in the way").unwrap();
     let e = ledger.open(Shelf::Private).unwrap_err();
     assert!(
         e.message.contains("hz3-ledger: ") && e.code == hz3_project::Code::Unfit,
         "{e}"
     );
-    std::fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
