@@ -4,7 +4,7 @@ use crate::configs;
 use crate::style;
 use hz3_config::{Plan, suggest};
 use hz3_project::build::{self, Builder, Options, Shape};
-use hz3_project::{Code, Error, Library, Outcome, Place, Result};
+use hz3_project::{Error, Library, Outcome, Place, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,11 +82,7 @@ pub fn build(place: &Place, names: &[String], manner: Manner, say: impl Fn(&str)
     bar.finish_and_clear();
     drop(builder);
     failed |= report_same_code(&built) && !manner.allow_identical;
-    if failed {
-        Err(Error::silent(Code::Failed))
-    } else {
-        Ok(())
-    }
+    Error::unless(!failed)
 }
 
 /// What is being built, and for how long: at once, and always. A line that counts on terminals, one that stays elsewhere.

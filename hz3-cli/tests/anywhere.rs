@@ -132,7 +132,7 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
     assert!(text.contains("extends = \"hz3:default\"\n"), "{text}");
     user.hz3(&["check"]).with(0);
     let refused = user.hz3(&["run", "mine", "--", "true"]).with(1);
-    assert!(refused.err.contains("cargo hz3 build mine"), "{}", refused.err);
+    refused.tells("cargo hz3 build mine");
 
     // The only words before it is there are on stderr.
     let built = user.hz3(&["build", "mine"]).with(0);
@@ -147,7 +147,7 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
     assert!(library.starts_with(&cache) && library.is_file(), "{}", ran.out);
     assert!(library.ends_with("libhz3_mine.so"), "{}", ran.out);
     let proven = user.hz3(&["doctor", "mine", "--", "ls"]).with(0);
-    assert!(proven.out.contains("proven"), "{}", proven.out);
+    proven.shows("proven");
     let counted = user.hz3(&["count", "mine", "--sizes", "64", "--ops", "malloc,free"]);
     assert!(
         counted.code == 0 || (counted.code == 3 && counted.err.contains("ptrace")),
@@ -184,7 +184,7 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
     // What the config says is what has to be built.
     user.write("configs/mine.toml", &format!("{text}[runs]\nmax_pages = 32\n"));
     let old = user.hz3(&["run", "mine", "--", "true"]).with(1);
-    assert!(old.err.contains("configs/mine.toml was changed since"), "{}", old.err);
+    old.tells("configs/mine.toml was changed since");
     user.hz3(&["run", "--build", "mine", "--", "true"]).with(0);
 
     // Nothing was written to the project but what was asked for, and nothing outside of the user's own folders.

@@ -178,5 +178,5 @@ fn the_root_can_be_told_and_the_target_folder_too() {
         &[("CARGO_TARGET_DIR", &target)],
     )
     .with(2);
-    assert!(ended.err.contains("libhz3_mine.so is not an ELF file"), "{}", ended.err);
+    ended.tells("libhz3_mine.so is not an ELF file");
 }

@@ -254,11 +254,7 @@ fn what_is_saved_can_be_drawn_when_the_process_is_gone() {
         assert!(ended.err.contains(said) && ended.out.is_empty(), "{}", ended.err);
     }
     let ended = hz3(&root(), &["heap", &pid]).with(2);
-    assert!(
-        ended.err.contains(&format!("there is no process {pid}")),
-        "{}",
-        ended.err
-    );
+    ended.tells(&format!("there is no process {pid}"));
 }
 
 #[test]
@@ -273,20 +269,12 @@ fn processes_without_a_variant_are_told() {
     for (library, said) in cases {
         let running = Running::start(&program, library);
         let ended = running.heap(&[]).with(1);
-        assert!(
-            ended.err.contains("no variant of hz3 in process") && ended.err.contains(said),
-            "{}",
-            ended.err
-        );
+        ended.tells("no variant of hz3 in process").tells(said);
         assert_eq!(ended.out, "");
     }
     let running = Running::start(&program, Some(&library("default")));
     let ended = running.heap(&["--variant", "flat"]).with(2);
-    assert!(
-        ended.err.contains("no variant `flat` in process") && ended.err.contains("there is `default`"),
-        "{}",
-        ended.err
-    );
+    ended.tells("no variant `flat` in process").tells("there is `default`");
     // One that ended, and that nobody has waited for yet.
     let mut running = running;
     running.0.kill().expect("it is there");
@@ -296,11 +284,11 @@ fn processes_without_a_variant_are_told() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let ended = running.heap(&[]).with(1);
-    assert!(ended.err.contains("has no memory: it has ended"), "{}", ended.err);
+    ended.tells("has no memory: it has ended");
     // The first process is often one that may not be read.
     if std::fs::File::open("/proc/1/mem").is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied) {
         let ended = hz3(&root(), &["heap", "1"]).with(3);
-        assert!(ended.err.contains("process 1 may not be read"), "{}", ended.err);
+        ended.tells("process 1 may not be read");
     }
     for bad in ["99999999999", "no-such-file.json", "0"] {
         hz3(&root(), &["heap", bad]).with(2);
@@ -325,20 +313,10 @@ fn variants_of_another_hz3_are_refused() {
     let copy = folder.path().join("libhz3_other.so");
     patched(&library, &copy, b"hz3 heap layout\0\x02", b"hz3 heap layout\0\x63");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
-    assert!(
-        ended
-            .err
-            .contains("describes its heap in version 99, and this hz3 reads version 2"),
-        "{}",
-        ended.err
-    );
+    ended.tells("describes its heap in version 99, and this hz3 reads version 2");
     patched(&library, &copy, b".hz3.heap\0", b".hz3.none\0");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
-    assert!(
-        ended.err.contains("libhz3_other.so in process") && ended.err.contains("built by an older hz3"),
-        "{}",
-        ended.err
-    );
+    ended.tells("libhz3_other.so in process").tells("built by an older hz3");
 }
 
 /// Threads hand objects to each other and then rest; what the variant says of itself is written before they do.

@@ -109,7 +109,7 @@ fn what_is_measured_is_what_the_project_says() {
     // Nothing but the program's own output on stdout, although a build comes before.
     let ended = project.hz3(&["run", "mine", "--build", "--", "echo", "here"]).with(0);
     assert_eq!(ended.out, "here\n");
-    assert!(ended.err.contains("built mine "), "{}", ended.err);
+    ended.tells("built mine ");
     let ended = project.hz3(&["run", "mine", "--build", "--", "echo", "here"]).with(0);
     assert_eq!((ended.out.as_str(), ended.err.as_str()), ("here\n", ""));
 
@@ -143,7 +143,7 @@ fn what_is_measured_is_what_the_project_says() {
 
     project.write("configs/mine.toml", &format!("{MINE}nonsense = 1\n"));
     let ended = project.hz3(&["run", "mine", "--", "true"]).with(2);
-    assert!(ended.err.contains("configs/mine.toml has errors now"), "{}", ended.err);
+    ended.tells("configs/mine.toml has errors now");
 }
 
 impl Copy {
@@ -173,11 +173,7 @@ impl Copy {
         std::fs::remove_file(self.path().join("target/hz3-ledger")).expect("a file");
 
         let ended = compare(&[]).with(0);
-        assert!(
-            ended.err.contains("in target/hz3-ledger/") && ended.err.contains("ledger share"),
-            "{}",
-            ended.err
-        );
+        ended.tells("in target/hz3-ledger/").tells("ledger share");
         assert!(self.kept("ledger").is_empty(), "measuring leaves the work tree alone");
         let record = self.hz3(&["ledger", "show", "last", "--format", "json"]).with(0).json();
         let mine = &record["libraries"][1];
@@ -187,13 +183,13 @@ impl Copy {
             assert_eq!(mine[key].as_str().map(str::len), Some(16), "{key}");
         }
         let ended = self.hz3(&["ledger", "share", "last"]).with(0);
-        assert!(ended.out.contains("is shared now, in ledger/"), "{}", ended.out);
+        ended.shows("is shared now, in ledger/");
         assert_eq!(
             (self.kept("ledger").len(), self.kept("target/hz3-ledger").len()),
             (1, 0)
         );
         let ended = self.hz3(&["ledger", "rm", "last"]).with(0);
-        assert!(ended.out.contains("is removed from ledger/"), "{}", ended.out);
+        ended.shows("is removed from ledger/");
         assert!(self.kept("ledger").is_empty());
         self.hz3(&["ledger", "rm", "last"]).with(2);
     }

@@ -118,7 +118,7 @@ fn doctor_of_the_c_library() {
 fn doctor_stops_a_program_that_does_not_end() {
     let bench = Bench::new();
     let ended = bench.hz3("doctor", &["--seconds", "1", "--", "sleep", "1000"]).with(0);
-    assert!(ended.out.contains("(stopped after 1 s)"), "{}", ended.out);
+    ended.shows("(stopped after 1 s)");
 }
 
 /// Program, compiler flags, and a part of the reason; `false` where the compiler may lack what it takes.
@@ -169,7 +169,7 @@ fn doctor_of_a_library_that_exports_no_malloc() {
     .expect("cc");
     let program = bench.program("plain", PROGRAM, &[]).expect("cc");
     let ended = hz3(&root(), &["doctor", &text(&inert), "--", &program]).with(1);
-    assert!(ended.out.contains("malloc from "), "{}", ended.out);
+    ended.shows("malloc from ");
 }
 
 #[test]
@@ -181,11 +181,7 @@ fn doctor_of_a_library_without_room() {
         return;
     };
     let ended = hz3(&root(), &["doctor", &text(&huge), "--", "true"]).with(1);
-    assert!(
-        ended.out.contains("no memory for the library's thread-local storage"),
-        "{}",
-        ended.out
-    );
+    ended.shows("no memory for the library's thread-local storage");
 }
 
 #[test]
@@ -210,7 +206,7 @@ fn doctor_of_a_library_for_another_machine() {
         return;
     };
     let ended = hz3(&root(), &["doctor", &text(&narrow), "--", "true"]).with(1);
-    assert!(ended.out.contains("another machine"), "{}", ended.out);
+    ended.shows("another machine");
 }
 
 #[test]
@@ -220,23 +216,19 @@ fn doctor_tells_a_crash_under_the_library_from_a_crash() {
         .program("always", "#include <stdlib.h>\nint main(void) { abort(); }\n", &[])
         .expect("cc");
     let ended = bench.hz3("doctor", &["--", &always]).with(1);
-    assert!(ended.out.contains("dies without the library too"), "{}", ended.out);
+    ended.shows("dies without the library too");
     let source = "#include <stdlib.h>\n#include <malloc.h>\nint main(void) { void *p = malloc(9); \
                   return malloc_usable_size(p) > 1000 ? 0 : (free(p), getenv(\"LD_PRELOAD\") ? (abort(), 0) : 0); }\n";
     let only = bench.program("only", source, &[]).expect("cc");
     let ended = bench.hz3("doctor", &["--", &only]).with(1);
-    assert!(ended.out.contains("and does not without it"), "{}", ended.out);
+    ended.shows("and does not without it");
 }
 
 #[test]
 fn inspect_of_what_is_not_ours() {
     let bench = Bench::new();
     let ended = bench.hz3("inspect", &[]).with(0);
-    assert!(
-        ended.out.contains("none: this library was not made by hz3"),
-        "{}",
-        ended.out
-    );
+    ended.shows("none: this library was not made by hz3");
     let json = bench.hz3("inspect", &["--format", "json"]).with(0).json();
     assert_eq!(json["variant"], serde_json::Value::Null);
     assert!(json["exports"].as_array().expect("exports").contains(&"malloc".into()));
@@ -249,13 +241,9 @@ fn inspect_of_what_is_not_ours() {
     )
     .expect("cc");
     let ended = hz3(&root(), &["inspect", &text(&inert)]).with(1);
-    assert!(
-        ended.out.contains("missing") && ended.out.contains("malloc free calloc realloc"),
-        "{}",
-        ended.out
-    );
+    ended.shows("missing").shows("malloc free calloc realloc");
     let script = bench.folder.path().join("script");
     std::fs::write(&script, "#!/bin/sh\n").expect("a file");
     let ended = hz3(&root(), &["inspect", &text(&script)]).with(2);
-    assert!(ended.err.contains("is not an ELF file"), "{}", ended.err);
+    ended.tells("is not an ELF file");
 }

@@ -113,13 +113,8 @@ pub fn summary(record: &Record) -> String {
     let mut out = String::new();
     let base = record.libraries.first().map_or("", |l| l.label.as_str());
     for library in record.libraries.iter().skip(1) {
-        let results: Vec<_> = record
-            .rows
-            .iter()
-            .flat_map(|r| &r.cells)
-            .filter(|c| c.label == library.label)
-            .filter_map(|c| c.result)
-            .collect();
+        let own = record.results().filter(|(c, _)| c.label == library.label);
+        let results: Vec<_> = own.map(|(_, o)| o).collect();
         if results.is_empty() {
             continue;
         }

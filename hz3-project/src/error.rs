@@ -68,6 +68,11 @@ impl Error {
         Self::new(code, "")
     }
 
+    /// Nothing, if all is well; otherwise a failure of which everything has been said.
+    pub fn unless(well: bool) -> Outcome {
+        well.then_some(()).ok_or_else(|| Self::silent(Code::Failed))
+    }
+
     /// Adds the next thing to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use crate::style;
 use hz3_config::Plan;
 use hz3_config::remarks::{self, Remark};
 use hz3_project::Place;
-use hz3_project::{Code, Error, Outcome};
+use hz3_project::{Error, Outcome};
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -77,10 +77,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let identical = configs::report_identical(&plans);
     configs::bad(loaded.len() - plans.len(), loaded.len())?;
     configs::distinct(&plans)?;
-    if identical && !arguments.allow_identical {
-        return Err(Error::silent(Code::Failed));
-    }
-    Ok(())
+    Error::unless(!identical || arguments.allow_identical)
 }
 
 /// A config and what is wrong with it stands among those that are well: one bad file hides no good one.

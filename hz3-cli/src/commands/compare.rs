@@ -10,7 +10,7 @@ use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, Metric};
 use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
-use hz3_project::{Allocator, Code, Error, Kind, Outcome, Place, peers::PEERS, program};
+use hz3_project::{Allocator, Error, Kind, Outcome, Place, peers::PEERS, program};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -300,10 +300,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             failed.join(", ")
         )));
     }
-    if arguments.gate && regressed(&record) {
-        return Err(Error::silent(Code::Failed));
-    }
-    Ok(())
+    Error::unless(!(arguments.gate && regressed(&record)))
 }
 
 /// What of ours did not work where it should: the base, variants and files, by row. A peer's failure is its own affair, and

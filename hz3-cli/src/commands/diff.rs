@@ -7,7 +7,7 @@ use crate::style;
 use hz3_config::cost::Cost;
 use hz3_config::{Plan, suggest};
 use hz3_project::library::note;
-use hz3_project::{Allocator, Code, Error, Kind, Library, Outcome, Place, current, file, name};
+use hz3_project::{Allocator, Error, Kind, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -83,11 +83,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             }
         }
     }
-    if report.identical {
-        Ok(())
-    } else {
-        Err(Error::silent(Code::Failed))
-    }
+    Error::unless(report.identical)
 }
 
 /// The plan, and the library if there is one that this plan gave.

@@ -7,7 +7,7 @@ use crate::proof::trial::{self, Trial};
 use crate::style;
 use hz3_config::cost::THREAD_BLOCK_MAX;
 use hz3_project::bindings::Verdict;
-use hz3_project::{Code, Error, Library, Outcome, Place};
+use hz3_project::{Error, Library, Outcome, Place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -87,11 +87,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Format::Json => super::print_json(&report)?,
         Format::Text => print(&report),
     }
-    if report.proven {
-        Ok(())
-    } else {
-        Err(Error::silent(Code::Failed))
-    }
+    Error::unless(report.proven)
 }
 
 fn judge(name: &str, library: Option<&Path>, programs: &[Program], trial: Option<&Trial>, limit: Duration) -> Report {

@@ -5,7 +5,7 @@ use crate::style;
 use hz3_project::current::{self, State};
 use hz3_project::library::{Library, Note, abi};
 use hz3_project::name::Named;
-use hz3_project::{Code, Error, Outcome, Place, file};
+use hz3_project::{Error, Outcome, Place, file};
 use std::path::PathBuf;
 
 /// Arguments of `inspect`.
@@ -53,15 +53,8 @@ enum Origin {
 
 #[derive(serde::Serialize)]
 struct Report<'a> {
-    path: &'a std::path::Path,
-    file_bytes: u64,
-    soname: Option<&'a str>,
-    tls_bytes: u64,
-    tls_align_bytes: u64,
-    text_bytes: u64,
-    rodata_bytes: u64,
-    needed: &'a [String],
-    exports: &'a std::collections::BTreeSet<String>,
+    #[serde(flatten)]
+    library: &'a Library,
     missing_exports: &'a [&'static str],
     surplus_exports: &'a [String],
     variant: Option<&'a Note>,
@@ -82,15 +75,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let (missing, surplus) = faults(&library);
     if arguments.format == Format::Json {
         super::print_json(&Report {
-            path: &library.path,
-            file_bytes: library.file_bytes,
-            soname: library.soname.as_deref(),
-            tls_bytes: library.tls_bytes,
-            tls_align_bytes: library.tls_align,
-            text_bytes: library.text_bytes,
-            rodata_bytes: library.rodata_bytes,
-            needed: &library.needed,
-            exports: &library.exports,
+            library: &library,
             missing_exports: &missing,
             surplus_exports: &surplus,
             variant: library.note.as_ref(),
@@ -99,11 +84,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     } else {
         print(&place, &library, origin.as_ref(), &missing, &surplus);
     }
-    if missing.is_empty() && surplus.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::silent(Code::Failed))
-    }
+    Error::unless(missing.is_empty() && surplus.is_empty())
 }
 
 fn path(place: &Place, given: &str) -> Result<PathBuf, Error> {

@@ -235,13 +235,7 @@ impl Filter {
                 .iter()
                 .any(|l| l.label == *word || (word.len() >= 4 && l.hash.starts_with(word.as_str())))
         };
-        let verdict = |word: &String| {
-            r.rows
-                .iter()
-                .flat_map(|r| &r.cells)
-                .filter_map(|c| c.result)
-                .any(|o| o.verdict.to_string() == *word)
-        };
+        let verdict = |word: &String| r.results().any(|(_, o)| o.verdict.to_string() == *word);
         self.of.as_ref().is_none_or(of)
             && self
                 .row
@@ -266,15 +260,7 @@ fn list(filter: &Filter) -> Outcome {
     );
     for (shelf, r) in &records {
         let labels: Vec<&str> = r.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
-        let count = |v: Verdict| {
-            r.rows
-                .iter()
-                .flat_map(|r| &r.cells)
-                .filter_map(|c| c.result)
-                .filter(|o| o.verdict == v)
-                .count()
-                .to_string()
-        };
+        let count = |v: Verdict| r.results().filter(|(_, o)| o.verdict == v).count().to_string();
         table.add_row([
             r.id.clone(),
             r.when.replace('T', " ").replace('Z', ""),

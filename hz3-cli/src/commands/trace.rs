@@ -5,7 +5,7 @@ use crate::style;
 use hz3_config::suggest;
 use hz3_lab::clients::Clients;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
-use hz3_project::{Code, Error, Outcome, Place, file, place::stems, program};
+use hz3_project::{Error, Outcome, Place, file, place::stems, program};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `trace`.
@@ -152,11 +152,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         packed.len()
     );
     print(&trace::summary(&kept), arguments.format)?;
-    if status.success() {
-        return Ok(());
+    if !status.success() {
+        eprintln!("{}: {status}", arguments.command[0]);
     }
-    eprintln!("{}: {status}", arguments.command[0]);
-    Err(Error::silent(Code::Failed))
+    Error::unless(status.success())
 }
 
 fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Error> {

@@ -2,7 +2,7 @@
 
 use super::snapshot::{FreeState, Segment, Snapshot, Span, Use};
 use super::summary::{Summary, used_pages};
-use super::terminal::{self, BANDS, COLUMNS, Item};
+use super::terminal::{self, BANDS, COLUMNS, Item, OTHERS};
 use crate::style::roughly;
 use hz3_lab::report::{escape, head};
 use std::fmt::Write;
@@ -267,14 +267,7 @@ fn legend(out: &mut String) {
             terminal::band_name(band)
         );
     }
-    for (class, name) in [
-        ("large", "large object"),
-        ("dirty", "free, backed"),
-        ("clean", "free, not backed"),
-        ("purging", "being given back"),
-        ("header", "header"),
-        ("unknown", "changed meanwhile"),
-    ] {
+    for (_, class, name) in OTHERS {
         let _ = write!(out, "<span><i class=\"{class}\"></i>{name}</span>");
     }
     out.push_str(

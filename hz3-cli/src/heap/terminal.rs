@@ -60,7 +60,7 @@ pub fn state_name(state: FreeState) -> &'static str {
 
 /// What a cell shows; of several sorts that have equally many pages, the one that stands first here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Shade {
+pub enum Shade {
     Band(usize),
     Large,
     Dirty,
@@ -69,6 +69,16 @@ enum Shade {
     Unknown,
     Header,
 }
+
+/// What a page holds that is in no run of objects: its shade, its class on a page, its name in a legend.
+pub const OTHERS: [(Shade, &str, &str); 6] = [
+    (Shade::Large, "large", "large object"),
+    (Shade::Dirty, "dirty", "free, backed"),
+    (Shade::Clean, "clean", "free, not backed"),
+    (Shade::Purging, "purging", "being given back"),
+    (Shade::Header, "header", "header"),
+    (Shade::Unknown, "unknown", "changed meanwhile"),
+];
 
 const KINDS: usize = BANDS.len() + 7;
 
@@ -242,15 +252,7 @@ fn legend(out: &mut String, cell: u64, colour: bool) {
         "\ncapital letters: half of their objects are out or more, o none"
     });
     out.push('\n');
-    let others = [
-        (Shade::Large, "large object"),
-        (Shade::Dirty, "free, backed"),
-        (Shade::Clean, "free, not backed"),
-        (Shade::Purging, "being given back"),
-        (Shade::Header, "header"),
-        (Shade::Unknown, "changed meanwhile"),
-    ];
-    for (shade, name) in others {
+    for (shade, _, name) in OTHERS {
         paint(out, &[(shade.glyph(1.0, colour), shade.colour())], colour);
         let _ = write!(out, " {name}  ");
     }

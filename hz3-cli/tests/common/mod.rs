@@ -22,6 +22,20 @@ impl Ended {
         self
     }
 
+    /// The same, if stderr has `part`.
+    #[track_caller]
+    pub fn tells(&self, part: &str) -> &Ended {
+        assert!(self.err.contains(part), "{part} is not in:\n{}", self.err);
+        self
+    }
+
+    /// The same, if stdout has `part`.
+    #[track_caller]
+    pub fn shows(&self, part: &str) -> &Ended {
+        assert!(self.out.contains(part), "{part} is not in:\n{}", self.out);
+        self
+    }
+
     /// stdout as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {

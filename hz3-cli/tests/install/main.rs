@@ -261,7 +261,7 @@ fn there_and_back() -> Result<(), Failed> {
     std::fs::create_dir_all(folder.path().join("usr/include")).map_err(|e| e.to_string())?;
     std::fs::write(folder.path().join("usr/include/hz3.h"), "theirs").map_err(|e| e.to_string())?;
     let ended = place("install", &lib).with(1);
-    assert!(ended.err.contains("hz3 did not install it"), "{}", ended.err);
+    ended.tells("hz3 did not install it");
     assert!(!folder.path().join("usr/lib").exists(), "nothing was put in place");
     hz3(
         &root(),

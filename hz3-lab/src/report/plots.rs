@@ -9,6 +9,15 @@ pub fn hue(index: usize) -> String {
     format!("h{}", index.min(8))
 }
 
+/// Class of a verdict's colour.
+pub fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Go => "go",
+        Verdict::NoGo => "nogo",
+        Verdict::Undecided => "open",
+    }
+}
+
 fn position(v: f64, lo: f64, hi: f64, from: f64, to: f64) -> f64 {
     from + (v - lo) / (hi - lo) * (to - from)
 }
@@ -117,16 +126,11 @@ pub fn intervals(record: &Record) -> String {
             } else {
                 ""
             };
-            let class = match o.verdict {
-                Verdict::Go => "verdict go",
-                Verdict::NoGo => "verdict nogo",
-                Verdict::Undecided => "verdict open",
-            };
             svg.text(
                 RIGHT + 14.0,
                 at + 4.0,
                 "start",
-                class,
+                &format!("verdict {}", class(o.verdict)),
                 &format!("{:.3}{off}  {}", o.ratio, o.verdict),
             );
             at += STEP;

@@ -3,7 +3,7 @@
 use super::svg::escape;
 use super::{configs, plots};
 use crate::record::{Cell, Record, RowRecord};
-use crate::stats::{self, Verdict};
+use crate::stats;
 use std::fmt::Write;
 
 /// Everything about one record. `path` is where the samples of this record stand in the page's JSON.
@@ -103,14 +103,6 @@ fn key(out: &mut String, r: &Record) {
     out.push_str("</p>\n");
 }
 
-fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Go => "go",
-        Verdict::NoGo => "nogo",
-        Verdict::Undecided => "open",
-    }
-}
-
 fn table(out: &mut String, r: &Record) {
     out.push_str(
         "<div class=\"scroll\"><table>\n<tr><th class=\"l\">row</th><th class=\"l\">contender</th><th>median</th><th>ratio</th>\
@@ -181,7 +173,7 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
                 o.ratio,
                 plots::between(o.shown()),
                 plots::between(o.judged()),
-                class(o.verdict),
+                plots::class(o.verdict),
                 o.verdict
             );
         }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 pub use note::Note;
 
-/// A 64-bit ELF file of this machine's architecture.
-#[derive(Debug, Clone)]
+/// A 64-bit ELF file of this machine's architecture. What it says is written under these names and in this order.
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Library {
     /// Where it was read.
     pub path: PathBuf,
@@ -21,27 +21,33 @@ pub struct Library {
     pub file_bytes: u64,
     /// `DT_SONAME`.
     pub soname: Option<String>,
-    /// Names of the defined dynamic symbols, sorted.
-    pub exports: BTreeSet<String>,
-    /// Names of the symbols that it needs from others, sorted.
-    pub imports: BTreeSet<String>,
-    /// Names of functions that it defines for itself alone, sorted; empty if it is stripped.
-    pub hidden: BTreeSet<String>,
-    /// `DT_NEEDED`, in order.
-    pub needed: Vec<String>,
     /// Bytes of thread-local storage; 0 if there is none.
     pub tls_bytes: u64,
     /// Alignment of the thread-local storage.
+    #[serde(rename = "tls_align_bytes")]
     pub tls_align: u64,
-    /// The program that must load it, if it is an executable for a dynamic linker.
-    pub interpreter: Option<String>,
     /// Bytes of `.text`.
     pub text_bytes: u64,
     /// Bytes of `.rodata`.
     pub rodata_bytes: u64,
+    /// `DT_NEEDED`, in order.
+    pub needed: Vec<String>,
+    /// Names of the defined dynamic symbols, sorted.
+    pub exports: BTreeSet<String>,
+    /// Names of the symbols that it needs from others, sorted.
+    #[serde(skip)]
+    pub imports: BTreeSet<String>,
+    /// Names of functions that it defines for itself alone, sorted; empty if it is stripped.
+    #[serde(skip)]
+    pub hidden: BTreeSet<String>,
+    /// The program that must load it, if it is an executable for a dynamic linker.
+    #[serde(skip)]
+    pub interpreter: Option<String>,
     /// Hash of the contents of `.text` and `.rodata`.
+    #[serde(skip)]
     pub code: u64,
     /// The note of a variant.
+    #[serde(skip)]
     pub note: Option<Note>,
 }
 
