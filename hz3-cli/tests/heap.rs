@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Ended, compile, hz3, root};
+use common::{Cleanup, Ended, compile, hz3, root};
 use hz3_tests::variant::Allocator;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -157,28 +157,20 @@ fn a_known_population_is_found() {
     }
 }
 
-/// A variant that is removed when the test ends.
-struct Built(PathBuf);
-
-impl Drop for Built {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn segments_outside_of_the_arena_are_found() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("cli-test-heap.toml");
     let text = "name = \"cli-test-heap\"\ndescription = \"A test\"\n[arena]\nsize = \"16MiB\"\n";
     std::fs::write(&config, text).expect("a file");
-    let built = Built(hz3_project::Place::checkout().library("cli-test-heap"));
+    let built = hz3_project::Place::checkout().library("cli-test-heap");
+    let _cleanup = Cleanup(vec![built.clone()]);
     hz3(&root(), &["build", config.to_str().expect("UTF-8")]).with(0);
     let source = POPULATION.replace(
         "i < 20000; i++) small[i] = take(100)",
         "i < 20000; i++) small[i] = take(1000)",
     );
-    let running = Running::start(&program(folder.path(), &source), Some(&built.0));
+    let running = Running::start(&program(folder.path(), &source), Some(&built));
     let json = running.heap(&["--json"]).with(0).json();
     within("objects of 1000 bytes", row(&json, 1000)[0], 20000, 20);
     assert!(

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Ended, hz3, root};
+use common::{Ended, copy, hz3, root};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -88,17 +88,6 @@ impl Copy {
 }
 
 const MINE: &str = "name = \"mine\"\ndescription = \"A test\"\n";
-
-fn copy(from: &Path, to: &Path) {
-    if !from.is_dir() {
-        std::fs::copy(from, to).expect("a copy");
-        return;
-    }
-    std::fs::create_dir(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
-        copy(&entry.path(), &to.join(entry.file_name()));
-    }
-}
 
 #[test]
 fn what_is_measured_is_what_the_project_says() {

@@ -4,6 +4,9 @@
 //! added to the config that was written last. `cargo hz3` is the program under test; everything else is what it is.
 #![cfg(target_os = "linux")]
 
+mod common;
+
+use common::{copy, root};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -45,15 +48,13 @@ enum Step {
 
 #[test]
 fn the_readme_can_be_typed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the crate is in the workspace");
+    let root = root();
     let text = std::fs::read_to_string(root.join("README.md")).expect("the README");
     let steps = steps(&text);
     assert!(steps.len() > 10, "{steps:?}");
-    assert_alias(root);
+    assert_alias(&root);
 
-    let copy = Copy::of(root);
+    let copy = Copy::of(&root);
     let mut config = None;
     let mut used = BTreeSet::new();
     for step in &steps {
@@ -281,28 +282,5 @@ impl Copy {
             text(output.stdout),
             text(output.stderr),
         )
-    }
-}
-
-/// Copies a folder, but for what is built and what git keeps.
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).expect("a folder of the project") {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).expect("an entry");
-        if name == ".git" || name == "target" || path.join("CACHEDIR.TAG").exists() {
-            continue;
-        }
-        let to = to.join(&name);
-        if path.is_dir() {
-            std::fs::create_dir_all(&to).expect("a folder of the copy");
-            copy(&path, &to);
-        } else if path.is_file() {
-            std::fs::copy(&path, &to).expect("a file of the copy");
-            let time = path.metadata().and_then(|m| m.modified()).expect("a time");
-            let file = std::fs::File::options()
-                .write(true)
-                .open(&to)
-                .expect("a file of the copy");
-            file.set_modified(time).expect("the same time");
-        }
     }
 }

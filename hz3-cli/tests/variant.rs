@@ -3,19 +3,7 @@
 
 mod common;
 
-use common::{compile, hz3, root};
-
-/// Libraries that the test leaves in `target/hz3/` are removed, whatever happens.
-struct Cleanup(Vec<std::path::PathBuf>);
-
-impl Drop for Cleanup {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            let _ = std::fs::remove_file(path);
-            let _ = std::fs::remove_file(path.with_extension("from"));
-        }
-    }
-}
+use common::{Cleanup, compile, hz3, root};
 
 #[test]
 fn from_config_to_program() {

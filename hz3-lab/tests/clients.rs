@@ -3,7 +3,7 @@
 use hz3_lab::clients::{Clients, REPLAY};
 use hz3_lab::rows::{Job, Program, ROWS};
 use hz3_lab::{child, prove, trace};
-use hz3_project::{Allocator, Kind, Place};
+use hz3_project::{Allocator, Place};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -133,11 +133,7 @@ fn an_inert_library_is_found_out() {
             .unwrap()
             .success()
     );
-    let inert = Allocator {
-        label: "inert".into(),
-        kind: Kind::File,
-        path: Some(so),
-    };
+    let inert = Allocator::file("inert", so);
     let e = prove::prove(clients(), &job("small"), &inert).unwrap_err();
     assert!(e.message.starts_with("not proven: malloc comes from "), "{e}");
     let e = prove::prove(clients(), &job("startup"), &inert).unwrap_err();
@@ -150,11 +146,7 @@ fn an_inert_library_is_found_out() {
 
 #[test]
 fn what_runs_is_proven() {
-    let empty = Allocator {
-        label: "empty".into(),
-        kind: Kind::File,
-        path: Some(clients().empty().unwrap()),
-    };
+    let empty = Allocator::file("empty", clients().empty().unwrap());
     prove::prove(clients(), &job("small"), &empty).unwrap();
     prove::prove(clients(), &job("small"), &Allocator::glibc()).unwrap();
     prove::prove(clients(), &job("startup"), &Allocator::glibc()).unwrap();
@@ -162,11 +154,7 @@ fn what_runs_is_proven() {
 
 #[test]
 fn overlapping_memory_is_noticed() {
-    let empty = Allocator {
-        label: "empty".into(),
-        kind: Kind::File,
-        path: Some(clients().empty().unwrap()),
-    };
+    let empty = Allocator::file("empty", clients().empty().unwrap());
     let mut job = job("small");
     job.command.extend(["--steps".into(), "20000".into()]);
     assert!(child::run(clients(), &job, Some(&empty), 1, 0).unwrap().wrong > 0);

@@ -2,9 +2,10 @@
 
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Schedule, Watch};
+use hz3_lab::record::Record;
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
-use hz3_project::{Allocator, Kind, Place};
+use hz3_project::{Allocator, Place, Result};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -51,11 +52,12 @@ impl Lab {
             .status()
             .unwrap();
         assert!(made.success());
-        Allocator {
-            label: label.into(),
-            kind: Kind::File,
-            path: Some(path),
-        }
+        Allocator::file(label, path)
+    }
+    fn compare(&self, base: &Allocator, others: &[&Allocator]) -> Result<Record> {
+        let others = others.iter().copied().cloned().collect();
+        let schedule = self.schedule(base.clone(), others);
+        compare::run(&schedule, &self.clients, &mut Quiet::default())
     }
     fn schedule(&self, base: Allocator, others: Vec<Allocator>) -> Schedule {
         let mut job = Job::of(ROWS.iter().find(|r| r.name == "small").unwrap(), &self.clients, false).unwrap();
@@ -105,12 +107,7 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
     let lab = Lab::new();
     let (fast, slow) = (lab.forwarder("fast", 0), lab.forwarder("slow", 120));
     for (base, other, want) in [(&fast, &slow, Verdict::NoGo), (&slow, &fast, Verdict::Go)] {
-        let record = compare::run(
-            &lab.schedule(base.clone(), vec![other.clone()]),
-            &lab.clients,
-            &mut Quiet::default(),
-        )
-        .unwrap();
+        let record = lab.compare(base, &[other]).unwrap();
         let row = &record.rows[0];
         let result = row.cells[1].result.unwrap();
         assert_eq!(result.verdict, want, "{result:?}");
@@ -145,16 +142,11 @@ fn the_same_allocator_twice_is_refused() {
     let lab = Lab::new();
     let a = lab.forwarder("a", 3);
     let b = lab.forwarder("b", 3);
-    let e = compare::run(&lab.schedule(a.clone(), vec![b]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    let e = lab.compare(&a, &[&b]).unwrap_err();
     assert!(e.message.starts_with("a and b are the same allocator"), "{e}");
-    let e = compare::run(
-        &lab.schedule(a.clone(), vec![a.clone()]),
-        &lab.clients,
-        &mut Quiet::default(),
-    )
-    .unwrap_err();
+    let e = lab.compare(&a, &[&a]).unwrap_err();
     assert!(e.message.starts_with("'a' is named twice"), "{e}");
-    let e = compare::run(&lab.schedule(a, vec![]), &lab.clients, &mut Quiet::default()).unwrap_err();
+    let e = lab.compare(&a, &[]).unwrap_err();
     assert!(e.message.starts_with("nothing to compare"), "{e}");
 }
 
@@ -177,7 +169,7 @@ fn what_was_measured_before_a_stop_is_kept() {
     assert_eq!(row.cells[1].result.unwrap().verdict, Verdict::Undecided);
     assert!(!record.says_something(), "not even a first look");
     let text = serde_json::to_string(&record).unwrap();
-    let back: hz3_lab::record::Record = serde_json::from_str(&text).unwrap();
+    let back: Record = serde_json::from_str(&text).unwrap();
     assert_eq!(back.rows[0].cells[0], record.rows[0].cells[0]);
 }
 
@@ -226,12 +218,7 @@ fn a_base_that_runs_nowhere_is_a_failure_with_its_reason() {
         0,
         "__attribute__((constructor)) static void end(void) { __builtin_trap(); }\n",
     );
-    let e = compare::run(
-        &lab.schedule(base, vec![lab.forwarder("b", 1)]),
-        &lab.clients,
-        &mut Quiet::default(),
-    )
-    .unwrap_err();
+    let e = lab.compare(&base, &[&lab.forwarder("b", 1)]).unwrap_err();
     assert_eq!(e.code, hz3_project::Code::Failed);
     assert!(
         e.message.starts_with("a works on none of the rows: ") && e.message.contains("SIGILL"),

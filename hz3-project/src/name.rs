@@ -106,6 +106,15 @@ impl Allocator {
         }
     }
 
+    /// A library by its file.
+    pub fn file(label: impl Into<String>, path: PathBuf) -> Self {
+        Self {
+            label: label.into(),
+            kind: Kind::File,
+            path: Some(path),
+        }
+    }
+
     /// A malloc by what the user wrote. A variant must be what its config and the sources say now; a path is taken as it
     /// is.
     ///

@@ -7,7 +7,7 @@ use crate::style;
 use hz3_config::cost::Cost;
 use hz3_config::{Plan, suggest};
 use hz3_project::library::note;
-use hz3_project::{Allocator, Error, Kind, Library, Outcome, Place, current, file, name};
+use hz3_project::{Allocator, Error, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -216,12 +216,7 @@ fn instructions(place: &Place, a: (&str, &std::path::Path), b: (&str, &std::path
         threads: 0,
     };
     let count = |(name, path): (&str, &std::path::Path)| -> Result<Vec<String>, Error> {
-        let allocator = Allocator {
-            label: name.to_owned(),
-            kind: Kind::File,
-            path: Some(path.to_owned()),
-        };
-        let session = step::run(&client, &allocator, &request)?;
+        let session = step::run(&client, &Allocator::file(name, path.to_owned()), &request)?;
         Ok(session
             .series
             .iter()

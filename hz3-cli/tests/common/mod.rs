@@ -130,3 +130,33 @@ pub fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> Optio
         .ok()?;
     output.status.success().then_some(program)
 }
+
+/// Libraries that a test leaves in `target/hz3/` are removed, whatever happens.
+pub struct Cleanup(pub Vec<PathBuf>);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(path.with_extension("from"));
+        }
+    }
+}
+
+/// Copies a file, or a folder but for what is built and what git keeps, with the times.
+pub fn copy(from: &Path, to: &Path) {
+    if from.is_file() {
+        std::fs::copy(from, to).expect("a copy");
+        let time = from.metadata().and_then(|m| m.modified()).expect("a time");
+        let file = std::fs::File::options().write(true).open(to).expect("a copy");
+        return file.set_modified(time).expect("the same time");
+    }
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let made = name == ".git" || name == "target" || path.join("CACHEDIR.TAG").exists();
+        if !made && (path.is_dir() || path.is_file()) {
+            copy(&path, &to.join(name));
+        }
+    }
+}

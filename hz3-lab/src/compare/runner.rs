@@ -9,7 +9,7 @@ use crate::{
     rows::Job,
     stats::{self, Looks, Rng, Verdict},
 };
-use hz3_project::{Allocator, Kind, Result, program};
+use hz3_project::{Allocator, Result, program};
 use std::time::{Duration, Instant};
 
 /// Blocks in which the client also runs alone, on the empty allocator.
@@ -61,11 +61,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             start: Instant::now(),
             cost: vec![vec![0.0; contenders.len()]; schedule.jobs.len()],
             done: vec![false; schedule.jobs.len()],
-            empty: Allocator {
-                label: "empty".into(),
-                kind: Kind::File,
-                path: Some(clients.empty()?),
-            },
+            empty: Allocator::file("empty", clients.empty()?),
             contenders,
             rows,
         })
