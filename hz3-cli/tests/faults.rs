@@ -74,6 +74,8 @@ impl Bench {
 }
 
 const MINE: &str = "name = \"mine\"\ndescription = \"d\"\n[cache]\nmagazines = 2\n";
+/// What makes a folder a checkout, with one config.
+const CHECKOUT: &[(&str, &str)] = &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")];
 /// Looks like a config, and is none of hz3.
 const OTHER: (&str, &str) = ("configs/service.toml", "name = \"service\"\n[cache]\nsize = 1\n");
 
@@ -83,7 +85,7 @@ fn a_fault_has_one_exit_code_in_every_command_and_every_folder() {
     let mine = ("configs/mine.toml", MINE);
     let (alone, own) = (bench.folder("alone", &[]), bench.folder("own", &[mine]));
     let strange = bench.folder("strange", &[OTHER]);
-    let checkout = bench.folder("checkout", &[mine, ("hz3-core/x", ""), ("hz3-config/x", "")]);
+    let checkout = bench.folder("checkout", CHECKOUT);
     let both = [ALLOCATORS, CONFIGS].concat();
     for folder in [&alone, &strange, &own, &checkout] {
         bench.all(folder, &both, "nonsense-name", 2, "nonsense-name");
@@ -133,10 +135,7 @@ fn a_fault_has_one_exit_code_in_every_command_and_every_folder() {
 #[test]
 fn a_stale_library_is_refused_by_every_command_alike() {
     let bench = Bench::new();
-    let checkout = bench.folder(
-        "checkout",
-        &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")],
-    );
+    let checkout = bench.folder("checkout", CHECKOUT);
     let folder = bench.folder("checkout/target/hz3", &[]);
     // A library that some config of this name once gave.
     let note = "name=mine\\nversion=0\\nsources=0\\nhash=0\\ncode_hash=0\\n\\n";
@@ -162,10 +161,7 @@ fn a_stale_library_is_refused_by_every_command_alike() {
 #[test]
 fn the_root_can_be_told_and_the_target_folder_too() {
     let bench = Bench::new();
-    let checkout = bench.folder(
-        "checkout",
-        &[("configs/mine.toml", MINE), ("hz3-core/x", ""), ("hz3-config/x", "")],
-    );
+    let checkout = bench.folder("checkout", CHECKOUT);
     let alone = bench.folder("alone", &[]);
     let root = |value: &Path| hz3_with(&alone, &["explain", "mine"], &[("HZ3_ROOT", value)]);
     root(&checkout).with(0);

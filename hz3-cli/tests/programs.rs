@@ -50,6 +50,11 @@ impl Bench {
         compile(self.folder.path(), name, source, &all).map(|p| text(&p))
     }
 
+    /// A library that exports no malloc.
+    fn inert(&self, flags: &[&str]) -> Option<String> {
+        self.program("libinert.so", "int nothing;", &[&["-shared", "-fPIC"], flags].concat())
+    }
+
     fn hz3(&self, command: &str, rest: &[&str]) -> Ended {
         let mut all = vec![command, self.library.to_str().expect("UTF-8")];
         all.extend(rest);
@@ -160,15 +165,9 @@ fn doctor_says_why_not() {
 #[test]
 fn doctor_of_a_library_that_exports_no_malloc() {
     let bench = Bench::new();
-    let inert = compile(
-        bench.folder.path(),
-        "libinert.so",
-        "int nothing;",
-        &["-shared", "-fPIC"],
-    )
-    .expect("cc");
+    let inert = bench.inert(&[]).expect("cc");
     let program = bench.program("plain", PROGRAM, &[]).expect("cc");
-    let ended = hz3(&root(), &["doctor", &text(&inert), "--", &program]).with(1);
+    let ended = hz3(&root(), &["doctor", &inert, "--", &program]).with(1);
     ended.shows("malloc from ");
 }
 
@@ -197,15 +196,10 @@ fn doctor_follows_the_jump_table_of_a_program_at_a_fixed_address() {
 #[test]
 fn doctor_of_a_library_for_another_machine() {
     let bench = Bench::new();
-    let Some(narrow) = compile(
-        bench.folder.path(),
-        "libnarrow.so",
-        "int nothing;",
-        &["-shared", "-fPIC", "-m32"],
-    ) else {
+    let Some(narrow) = bench.inert(&["-m32"]) else {
         return;
     };
-    let ended = hz3(&root(), &["doctor", &text(&narrow), "--", "true"]).with(1);
+    let ended = hz3(&root(), &["doctor", &narrow, "--", "true"]).with(1);
     ended.shows("another machine");
 }
 
@@ -233,14 +227,8 @@ fn inspect_of_what_is_not_ours() {
     assert_eq!(json["variant"], serde_json::Value::Null);
     assert!(json["exports"].as_array().expect("exports").contains(&"malloc".into()));
     bench.hz3("inspect", &["--format", "toml"]).with(2);
-    let inert = compile(
-        bench.folder.path(),
-        "libinert.so",
-        "int nothing;",
-        &["-shared", "-fPIC"],
-    )
-    .expect("cc");
-    let ended = hz3(&root(), &["inspect", &text(&inert)]).with(1);
+    let inert = bench.inert(&[]).expect("cc");
+    let ended = hz3(&root(), &["inspect", &inert]).with(1);
     ended.shows("missing").shows("malloc free calloc realloc");
     let script = bench.folder.path().join("script");
     std::fs::write(&script, "#!/bin/sh\n").expect("a file");

@@ -3,6 +3,7 @@
 use super::snapshot::{FreeState, Segment, Snapshot, Span, Use};
 use super::summary::{Summary, used_pages};
 use crate::style::{roughly, table};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Cells a line.
@@ -80,21 +81,7 @@ pub const OTHERS: [(Shade, &str, &str); 6] = [
     (Shade::Unknown, "unknown", "changed meanwhile"),
 ];
 
-const KINDS: usize = BANDS.len() + 7;
-
 impl Shade {
-    fn index(self) -> usize {
-        match self {
-            Shade::Band(band) => band,
-            Shade::Large => BANDS.len() + 1,
-            Shade::Dirty => BANDS.len() + 2,
-            Shade::Clean => BANDS.len() + 3,
-            Shade::Purging => BANDS.len() + 4,
-            Shade::Unknown => BANDS.len() + 5,
-            Shade::Header => BANDS.len() + 6,
-        }
-    }
-
     /// Number of its colour in the 256-colour palette.
     fn colour(self) -> u8 {
         match self {
@@ -155,21 +142,15 @@ fn cells(s: &Snapshot, segment: &Segment, zoom: u64, colour: bool) -> Vec<(char,
         .flat_map(|span| std::iter::repeat_n(shade(s, span), usize::from(span.pages)))
         .collect();
     let cell = |pages: &[(Shade, f64)]| {
-        let mut tally = [(0u32, 0.0); KINDS];
+        let mut tally: BTreeMap<Shade, (u32, f64)> = BTreeMap::new();
         for (shade, full) in pages {
-            if let Some(t) = tally.get_mut(shade.index()) {
-                *t = (t.0 + 1, t.1 + full);
-            }
+            let sum = tally.entry(*shade).or_default();
+            *sum = (sum.0 + 1, sum.1 + full);
         }
-        let most = tally.iter().map(|t| t.0).max().unwrap_or(0);
-        let winner = pages
-            .iter()
-            .map(|(shade, _)| *shade)
-            .filter(|shade| tally.get(shade.index()).is_some_and(|t| t.0 == most))
-            .min();
-        let shade = winner.unwrap_or(Shade::Unknown);
-        let full = tally.get(shade.index()).map_or(0.0, |t| t.1 / f64::from(t.0.max(1)));
-        (shade.glyph(full, colour), shade.colour())
+        // The last of the largest is taken: from behind, the first.
+        let most = tally.into_iter().rev().max_by_key(|(_, sum)| sum.0);
+        let (shade, (count, full)) = most.unwrap_or((Shade::Unknown, (1, 0.0)));
+        (shade.glyph(full / f64::from(count), colour), shade.colour())
     };
     pages.chunks(zoom.max(1) as usize).map(cell).collect()
 }

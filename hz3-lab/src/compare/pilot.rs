@@ -89,7 +89,7 @@ impl<W: Watch> Runner<'_, W> {
     /// Says how long it will take. Rows for which the budget does not even allow a first look are left out, the last ones
     /// first: a few rows that are decided are worth more than many that are not.
     pub(super) fn estimate(&mut self) {
-        let open: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
+        let open = self.open();
         let least: f64 = open.iter().map(|r| self.first_look(*r)).sum();
         let more = (Looks::LAST - Looks::COUNTS[0]) as f64;
         let most = least

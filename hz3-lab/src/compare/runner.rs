@@ -102,6 +102,11 @@ impl<'a, W: Watch> Runner<'a, W> {
         self.rows[row].cells[who].problem.is_none()
     }
 
+    /// The rows that are not done.
+    pub(super) fn open(&self) -> Vec<usize> {
+        (0..self.rows.len()).filter(|row| !self.done[*row]).collect()
+    }
+
     fn over(&self) -> bool {
         self.watch.stop() || self.start.elapsed() >= self.schedule.budget
     }
@@ -116,12 +121,12 @@ impl<'a, W: Watch> Runner<'a, W> {
             let floor = Looks::COUNTS[0].saturating_sub(self.rows[row].null.len());
             (self.block_cost(row) + self.cost[row][0]) * blocks as f64 + 2.0 * self.cost[row][0] * floor as f64
         };
-        let open = (0..self.rows.len()).filter(|row| !self.done[*row]);
+        let open = self.open();
         // What a row costs is known when all have run it once: until then, it may take all of the budget.
         let unknown = |row: usize| (0..self.contenders.len()).any(|w| self.alive(row, w) && self.cost[row][w] == 0.0);
-        let rest = match open.clone().any(unknown) {
+        let rest = match open.iter().copied().any(unknown) {
             true => left,
-            false => open.map(work).sum::<f64>().min(left),
+            false => open.into_iter().map(work).sum::<f64>().min(left),
         };
         if rest > 0.0 { elapsed / (elapsed + rest) } else { 1.0 }
     }
@@ -129,7 +134,7 @@ impl<'a, W: Watch> Runner<'a, W> {
     /// Base against base: the floor of each row.
     pub(super) fn null_phase(&mut self) {
         for round in 0..Looks::COUNTS[0] {
-            let mut order: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
+            let mut order = self.open();
             self.rng.shuffle(&mut order);
             for row in order {
                 if self.over() {
@@ -160,7 +165,7 @@ impl<'a, W: Watch> Runner<'a, W> {
     /// Paired blocks, all rows in turn, until all are done or the time is up.
     pub(super) fn blocks(&mut self) {
         for round in 0..Looks::LAST {
-            let mut order: Vec<usize> = (0..self.rows.len()).filter(|r| !self.done[*r]).collect();
+            let mut order = self.open();
             if order.is_empty() {
                 return;
             }

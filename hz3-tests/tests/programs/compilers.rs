@@ -17,8 +17,7 @@ fn print(dir: &Path, name: &str) -> Result<String, String> {
 }
 
 fn compiler(name: &str, allocator: &Allocator, dir: &Path) -> Result<Run, String> {
-    let path = place::program(name).ok_or_else(|| format!("{name} is not installed"))?;
-    Ok(Run::new(path, allocator)
+    Ok(super::tool(name, allocator)?
         .dir(dir)
         .env("LC_ALL", "C")
         .arg("-frandom-seed=1"))

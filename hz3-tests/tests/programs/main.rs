@@ -8,7 +8,7 @@ mod compilers;
 mod redis;
 mod scripts;
 
-use hz3_tests::{Allocator, place};
+use hz3_tests::{Allocator, Run, place};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,58 +26,32 @@ struct Program {
     run: fn(&Allocator, &Path) -> Result<String, String>,
 }
 
+const fn program(
+    name: &'static str,
+    tools: &'static [&'static str],
+    run: fn(&Allocator, &Path) -> Result<String, String>,
+) -> Program {
+    Program { name, tools, run }
+}
+
 const PROGRAMS: &[Program] = &[
-    Program {
-        name: "python",
-        tools: &["python3"],
-        run: scripts::python,
-    },
-    Program {
-        name: "python_malloc",
-        tools: &["python3"],
-        run: scripts::python_malloc,
-    },
-    Program {
-        name: "perl",
-        tools: &["perl"],
-        run: scripts::perl,
-    },
-    Program {
-        name: "sqlite",
-        tools: &["sqlite3"],
-        run: scripts::sqlite,
-    },
-    Program {
-        name: "java",
-        tools: &["java", "javac"],
-        run: scripts::java,
-    },
-    Program {
-        name: "node",
-        tools: &["node"],
-        run: scripts::node,
-    },
-    Program {
-        name: "git",
-        tools: &["git", "awk"],
-        run: scripts::git,
-    },
-    Program {
-        name: "gcc_c",
-        tools: &["gcc"],
-        run: compilers::c,
-    },
-    Program {
-        name: "gcc_cxx",
-        tools: &["g++"],
-        run: compilers::cxx,
-    },
-    Program {
-        name: "redis",
-        tools: &["redis-server", "redis-cli", "redis-benchmark"],
-        run: redis::run,
-    },
+    program("python", &["python3"], scripts::python),
+    program("python_malloc", &["python3"], scripts::python_malloc),
+    program("perl", &["perl"], scripts::perl),
+    program("sqlite", &["sqlite3"], scripts::sqlite),
+    program("java", &["java", "javac"], scripts::java),
+    program("node", &["node"], scripts::node),
+    program("git", &["git", "awk"], scripts::git),
+    program("gcc_c", &["gcc"], compilers::c),
+    program("gcc_cxx", &["g++"], compilers::cxx),
+    program("redis", &["redis-server", "redis-cli", "redis-benchmark"], redis::run),
 ];
+
+/// A program that the table has checked to be there.
+fn tool(name: &str, allocator: &Allocator) -> Result<Run, String> {
+    let path = place::program(name).ok_or_else(|| format!("{name} is not installed"))?;
+    Ok(Run::new(path, allocator))
+}
 
 fn main() {
     let arguments = Arguments::from_args();

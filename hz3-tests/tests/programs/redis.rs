@@ -1,6 +1,7 @@
 //! redis-server on a socket of its own: a benchmark, commands whose replies are compared, a save in a forked child.
 
-use hz3_tests::{Allocator, Run, place};
+use super::tool;
+use hz3_tests::{Allocator, Run};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -32,11 +33,6 @@ pub fn run(allocator: &Allocator, dir: &Path) -> Result<String, String> {
         )
     })?;
     Ok(output)
-}
-
-fn tool(name: &str, allocator: &Allocator) -> Result<Run, String> {
-    let path = place::program(name).ok_or_else(|| format!("{name} is not installed"))?;
-    Ok(Run::new(path, allocator))
 }
 
 fn start(allocator: &Allocator, dir: &Path) -> Result<Server, String> {

@@ -1,13 +1,8 @@
 //! Programs that take a script and print digests of what they computed.
 
+use super::tool;
 use hz3_tests::{Allocator, Run, place};
 use std::path::Path;
-
-/// A program that the table has checked to be there.
-fn tool(name: &str, allocator: &Allocator) -> Result<Run, String> {
-    let path = place::program(name).ok_or_else(|| format!("{name} is not installed"))?;
-    Ok(Run::new(path, allocator))
-}
 
 fn script(name: &str) -> std::path::PathBuf {
     place::source("programs").join(name)
@@ -15,24 +10,18 @@ fn script(name: &str) -> std::path::PathBuf {
 
 /// Containers, JSON, regular expressions, threads, and processes by fork and by spawn.
 pub fn python(allocator: &Allocator, dir: &Path) -> Result<String, String> {
-    let run = tool("python3", allocator)?
-        .dir(dir)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONHASHSEED", "1");
-    Ok(run.arg(script("churn.py")).success()?.text())
+    Ok(churn_py(allocator, dir)?.success()?.text())
+}
+
+fn churn_py(allocator: &Allocator, dir: &Path) -> Result<Run, String> {
+    let run = tool("python3", allocator)?.dir(dir).arg(script("churn.py"));
+    Ok(run.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHASHSEED", "1"))
 }
 
 /// The same with each object from malloc: Python's own allocator takes small ones in bulk otherwise.
 pub fn python_malloc(allocator: &Allocator, dir: &Path) -> Result<String, String> {
-    let run = tool("python3", allocator)?
-        .dir(dir)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONHASHSEED", "1");
-    Ok(run
-        .env("PYTHONMALLOC", "malloc")
-        .arg(script("churn.py"))
-        .success()?
-        .text())
+    let run = churn_py(allocator, dir)?.env("PYTHONMALLOC", "malloc");
+    Ok(run.success()?.text())
 }
 
 /// Hashes, strings, regular expressions, child processes.
