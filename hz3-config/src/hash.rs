@@ -21,34 +21,20 @@ impl Serialize for ConfigHash {
     }
 }
 
-/// A hash in the making.
-pub(crate) struct Fnv(u64);
+/// Where a hash starts.
+pub const START: u64 = 0xcbf2_9ce4_8422_2325;
 
-impl Fnv {
-    /// Of nothing yet.
-    pub(crate) fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    /// Adds bytes.
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        self.0 = bytes
-            .iter()
-            .fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
-    }
-
-    /// Of all that was added.
-    pub(crate) fn finish(self) -> ConfigHash {
-        ConfigHash(self.0)
-    }
+/// Goes on with more bytes.
+pub fn add(start: u64, bytes: &[u8]) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes
+        .iter()
+        .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
 /// The hash of a text.
 pub(crate) fn of(text: &str) -> ConfigHash {
-    let mut hash = Fnv::new();
-    hash.add(text.as_bytes());
-    hash.finish()
+    ConfigHash(add(START, text.as_bytes()))
 }
 
 #[cfg(test)]

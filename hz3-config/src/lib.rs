@@ -27,7 +27,7 @@ pub mod cost;
 mod diagnostic;
 pub mod emit;
 pub mod file;
-mod hash;
+pub mod hash;
 mod knob;
 mod load;
 mod parse;

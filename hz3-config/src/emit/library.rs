@@ -1,7 +1,7 @@
 //! A variant as a library of its own: the Rust that `hz3-preload` includes, and what its linker is told.
 
 use super::{Holder, Site, note, variant};
-use crate::hash::{ConfigHash, Fnv};
+use crate::hash::{self, ConfigHash};
 use crate::plan::{Plan, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
@@ -61,13 +61,13 @@ pub fn dynamic_list() -> String {
 /// The hash of all that a variant's library is made of: `files` by their names and bytes, and what the generator writes.
 /// What the config says to people is no part of it.
 pub fn sources<'a>(plan: &Plan, files: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> ConfigHash {
-    let mut hash = Fnv::new();
+    let mut hash = hash::START;
     // Each part says where it ends, so that no two sets of files read alike.
     let mut add = |name: &str, bytes: &[u8]| {
-        hash.add(name.as_bytes());
-        hash.add(&[0]);
-        hash.add(&(bytes.len() as u64).to_le_bytes());
-        hash.add(bytes);
+        let length = (bytes.len() as u64).to_le_bytes();
+        hash = [name.as_bytes(), &[0], &length, bytes]
+            .into_iter()
+            .fold(hash, hash::add);
     };
     for (name, bytes) in files {
         add(name, bytes);
@@ -79,7 +79,7 @@ pub fn sources<'a>(plan: &Plan, files: impl IntoIterator<Item = (&'a str, &'a [u
     let generated = Library::of(&sober);
     add("code", generated.code.to_string().as_bytes());
     add("linker", generated.linker.join("\n").as_bytes());
-    hash.finish()
+    ConfigHash(hash)
 }
 
 fn code(plan: &Plan) -> TokenStream {
