@@ -1,6 +1,7 @@
 /* Producer and consumer: one side only allocates, the other only frees, through a bounded queue. Memory must stay
  * bounded however long it goes on; `rss_tenths` shows it at every tenth of the way. */
 #include "lab.h"
+#include <malloc.h>
 
 #define BATCH 32
 struct pair {
@@ -8,10 +9,10 @@ struct pair {
 	_Atomic uint64_t tail LINE;
 	byte **item LINE;
 	uint32_t *size;
-	uint64_t id, failures, wrong;
+	uint64_t id, failures, wrong, misplaced;
 	int64_t made, gone;
 };
-static uint64_t pairs = 1, steps = 4000000, min = 64, max = 64, length = 4096;
+static uint64_t pairs = 1, steps = 4000000, min = 64, max = 64, align = 0, length = 4096;
 static uint64_t rss[10];
 static struct sizes sizes;
 
@@ -25,8 +26,9 @@ static void *produce(void *arg) {
 		while (t + BATCH - atomic_load_explicit(&q->head, memory_order_acquire) > length) sched_yield();
 		for (; i < end; i++, t++) {
 			uint32_t n = one ? (uint32_t)min : size_flat(&sizes, lcg(&s));
-			byte *p = malloc(n);
+			byte *p = align ? memalign(align, n) : malloc(n);
 			if (__builtin_expect(!p, 0)) q->failures++;
+			else if (__builtin_expect(align && (uintptr_t)p & (align - 1), 0)) q->misplaced++;
 			else { mark(p, n); live_add(&q->made, n); }
 			q->item[t & (length - 1)] = p;
 			q->size[t & (length - 1)] = n;
@@ -62,9 +64,11 @@ static void *consume(void *arg) {
 int main(int argc, char **argv) {
 	const struct opt opts[] = {
 		{"pairs", "pairs of threads", &pairs, NULL}, {"steps", "objects a pair", &steps, NULL}, {"min", "smallest size", &min, NULL},
-		{"max", "largest size", &max, NULL}, {"queue", "length of a queue, a power of two", &length, NULL}, {0}};
+		{"max", "largest size", &max, NULL},
+		{"align", "alignment of every object, a power of two; 0: malloc's own", &align, NULL}, {"queue", "length of a queue, a power of two", &length, NULL}, {0}};
 	lab_options(argc, argv, "prodcons", "one thread only allocates, the other only frees", opts);
 	if (pairs < 1 || pairs > 1024 || length < 2 * BATCH || length & (length - 1)) lab_die("prodcons: 1 to 1024 pairs, a queue of 2^k >= %d", 2 * BATCH);
+	if (align & (align - 1)) lab_die("prodcons: --align is a power of two");
 	sizes_init(&sizes, "uniform", min, max);
 	struct pair *q = book(pairs * sizeof *q);
 	pthread_t *id = book(2 * pairs * sizeof *id);
@@ -78,7 +82,7 @@ int main(int argc, char **argv) {
 	}
 	uint64_t failures = 0, wrong = 0;
 	for (uint64_t i = 0; i < 2 * pairs; i++) pthread_join(id[i], NULL);
-	for (uint64_t i = 0; i < pairs; i++) { failures += q[i].failures; wrong += q[i].wrong; }
+	for (uint64_t i = 0; i < pairs; i++) { failures += q[i].failures; wrong += q[i].wrong + q[i].misplaced; }
 	lab_key("rss_tenths");
 	for (int i = 0; i < 10; i++) lab_put("%c%llu", i ? ',' : '[', (unsigned long long)rss[i]);
 	lab_put("]");

@@ -41,6 +41,7 @@ fn short(row: &hz3_lab::rows::Row) -> Option<Vec<String>> {
         "threads" if row.name == "larson" => &["--steps", "2000", "--rounds", "3"],
         "scratch" => &["--steps", "20"],
         "big" => &["--steps", "200"],
+        "bursts" if row.args.contains("--objects") => &["--steps", "1500"],
         _ => &["--steps", "3000"],
     };
     words.extend(small.iter().map(|s| (*s).to_string()));
@@ -99,7 +100,7 @@ fn the_uniform_row_is_half_full_on_average() {
 #[test]
 fn options_are_checked() {
     for name in [
-        "random", "ring", "prodcons", "threads", "big", "scratch", "phase", "families", "replay",
+        "random", "ring", "prodcons", "threads", "bursts", "big", "scratch", "phase", "families", "replay",
     ] {
         let help = Command::new(program(name)).arg("--help").output().unwrap();
         assert!(

@@ -53,6 +53,7 @@ const RING: Row = Row {
 const PRODCONS: Row = together(client!("prodcons"));
 const THREADS: Row = together(client!("threads"));
 const SCRATCH: Row = together(client!("scratch"));
+const BURSTS: Row = together(client!("bursts"));
 const BIG: Row = of(client!("big"));
 const PHASE: Row = Row {
     metric: Metric::RssEnd,
@@ -103,6 +104,8 @@ rows! {
         "", { quick: "--steps 5000000", full: "--steps 200000000" };
     PRODCONS "prodcons-mixed", "the same with 16-2048 bytes",
         "--min 16 --max 2048", { quick: "--steps 2000000", full: "--steps 50000000", groups: MORE };
+    PRODCONS "handed-64k", "the same with 64 KiB at an alignment of 8 KiB",
+        "--min 64K --max 64K --align 8K --queue 256", { quick: "--steps 200000", full: "--steps 5000000", groups: MORE };
     THREADS "flood", "80 threads, each takes, touches and frees 256 bytes",
         "--mode flood --threads 80", { quick: "--steps 250000", full: "--steps 2000000" };
     THREADS "larson", "servers whose objects survive their thread, 16-1024",
@@ -110,6 +113,18 @@ rows! {
         { quick: "--steps 100000 --rounds 20", full: "--steps 100000 --rounds 200" };
     THREADS "churn", "short threads of 16 objects one after the other",
         "--mode churn --threads {c} --min 16 --max 1024", { quick: "--steps 3000", full: "--steps 50000" };
+    BURSTS "own", "threads that free only what they took themselves, in another order, 16-256",
+        "--threads {2c} --min 16 --max 256", { quick: "--steps 3000000", full: "--steps 60000000" };
+    BURSTS "own-16", "the same with 16 bytes: four objects on a cache line",
+        "--threads {2c} --min 16 --max 16", { quick: "--steps 3000000", full: "--steps 60000000" };
+    BURSTS "own-1", "the same as own with one thread: what several should take",
+        "--threads 1 --min 16 --max 256", { quick: "--steps 6000000", full: "--steps 60000000", several: false, groups: MORE };
+    BURSTS "rounds", "400 buffers of 100 KB taken, written and given back, in rounds",
+        "--threads 1 --objects 400 --min 100000 --max 100000 --stride 4096",
+        { quick: "--steps 20000", full: "--steps 400000", several: false, groups: &["default"] };
+    BURSTS "rounds-mixed", "1024 slots of up to 64 KiB, filled and emptied in rounds",
+        "--threads 1 --objects 1024 --max 64K --stride 4096",
+        { quick: "--steps 100000", full: "--steps 2000000", several: false, groups: MORE };
     BIG "realloc", "four buffers that grow by half from 64 bytes to 4 MiB",
         "--mode realloc --min 64 --max 4M --ws 4", { quick: "--steps 30000", full: "--steps 1000000" };
     BIG "realloc-huge", "eight buffers that grow by half from 64 KiB to 64 MiB",
