@@ -32,11 +32,19 @@ const MUCH: usize = 16 << 20;
 const PATIENCE: u32 = 3;
 /// Milliseconds until a step that found a lock taken is tried again.
 const AGAIN: u32 = 1;
+
 /// To be called now and then: starts the helper if there is something for it to do, and it is not there.
 pub fn look<V: Variant>() {
     let helper = V::shared().helper();
     let stage = helper.stage.load(Ordering::Relaxed);
-    if (stage == NONE || stage == LEAVING) && backed::<V>(&Waiting) >= WORTH {
+    let absent = match stage {
+        NONE | LEAVING => true,
+        // It was told to end, and does nothing more. It may have to go through the gate before; a fork that has closed it may
+        // be this thread's.
+        THERE => helper.is_dismissed() && !helper.gate.is_closed(),
+        _ => false,
+    };
+    if absent && backed::<V>(&Waiting) >= WORTH {
         wake::<V>(helper, stage);
     }
 }
@@ -74,13 +82,18 @@ fn wake<V: Variant>(helper: &'static Helper, stage: u32) {
         // A process that shares this one's memory, or is a copy made without fork handlers: nothing is started there.
         return;
     }
-    // If it leaves, it may still be told to stay; if it has left, its stack is not free yet. (That it comes next time is
-    // early enough.)
-    if !helper.change(stage, THERE) || stage == LEAVING {
+    if stage == THERE {
+        helper.wait_until_gone();
+    }
+    // If it leaves, it may still be told to stay.
+    let from = if stage == THERE { NONE } else { stage };
+    if !helper.change(from, THERE) || from == LEAVING {
         return;
     }
-    let leaves = helper.number.load(Ordering::Acquire) != 0;
-    let now = if leaves { NONE } else { helper.start(run::<V>) };
+    // If it has left, its stack is not free yet, for as long as it takes it to get a processor once more. This may be the last
+    // event before the process comes to rest, so nobody would start another one later.
+    helper.wait_until_gone();
+    let now = helper.start(run::<V>);
     // (Where it is there it may have left again already.)
     if now != THERE {
         helper.stage.store(now, Ordering::Relaxed);

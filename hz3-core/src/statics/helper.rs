@@ -74,6 +74,14 @@ impl Helper {
         os::futex_wake(&self.dismissed);
     }
 
+    /// Waits until the kernel says that it has left its stack. It has decided to end: all that it does before is to go through
+    /// the gate, if it was told to end in the middle of a step.
+    pub(crate) fn wait_until_gone(&self) {
+        while self.number.load(Ordering::Acquire) != 0 {
+            os::wait_for_bare_thread(&self.number);
+        }
+    }
+
     /// Whether it acts on behalf of somebody else than the calling thread.
     pub(crate) fn is_strange(&self) -> bool {
         let known = self.credentials.iter().map(|id| id.load(Ordering::Relaxed));
