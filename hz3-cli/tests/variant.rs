@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Cleanup, compile, hz3, root};
+use std::path::PathBuf;
 
 #[test]
 fn from_config_to_program() {
@@ -25,7 +26,9 @@ fn from_config_to_program() {
     let bad = config("cli-test-bad", "nonsense = 1\n");
     let library = |name: &str| hz3_project::Place::checkout().library(name);
     let (so_a, so_b) = (library("cli-test-a"), library("cli-test-b"));
-    let _cleanup = Cleanup(vec![so_a.clone(), so_b.clone(), library("cli-test-bad")]);
+    let links = [&so_a, &so_b].map(|so| PathBuf::from(format!("{}.0", so.display())));
+    let made = [so_a.clone(), so_b.clone(), library("cli-test-bad")];
+    let _cleanup = Cleanup(made.into_iter().chain(links.clone()).collect());
 
     // One bad config, and nothing is built.
     let ended = hz3(&root, &["build", &a, &bad]).with(2);
@@ -46,6 +49,8 @@ fn from_config_to_program() {
     let json = hz3(&root, &["inspect", path, "--format", "json"]).with(0).json();
     assert_eq!(json["variant"]["name"], "cli-test-a");
     assert_eq!(json["soname"], "libhz3_cli-test-a.so.0");
+    let leads = std::fs::canonicalize(&links[0]).expect("what a linked program looks for");
+    assert_eq!(Some(leads), std::fs::canonicalize(&so_a).ok());
     assert_eq!(json["config"], "gone", "its config is not in configs/");
     assert!(ended.out.contains(json["variant"]["hash"].as_str().expect("a hash")));
 

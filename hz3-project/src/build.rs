@@ -7,6 +7,7 @@ use crate::sources::{DYNAMIC_LIST, Sources, VERSION};
 use crate::{Error, OnPath, Outcome, Place, Result, file};
 use hz3_config::Plan;
 use hz3_config::emit::library;
+use hz3_config::soname;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
@@ -92,6 +93,7 @@ impl<'a> Builder<'a> {
             let _ = std::fs::remove_file(&new);
         }
         placed?;
+        name_it(folder, &plan.name)?;
         if let Some(config) = plan.sources.first() {
             remember(self.place, &plan.name, config)?;
         }
@@ -187,7 +189,7 @@ fn verify(plan: &Plan, sources: &str, library: &Library) -> Outcome {
     if !surplus.is_empty() {
         return fault(format!("it exports what is not its business: {}", surplus.join(", ")));
     }
-    let soname = hz3_config::soname::soname(&plan.name);
+    let soname = soname::soname(&plan.name);
     if library.soname.as_deref() != Some(&soname) {
         return fault(format!(
             "its SONAME is {}, not {soname}",
@@ -204,6 +206,17 @@ fn verify(plan: &Plan, sources: &str, library: &Library) -> Outcome {
         Some(note) if note.sources != sources => fault("its note names other sources than those of now".to_owned()),
         Some(_) => Ok(()),
     }
+}
+
+/// Gives the library its SONAME as a second name: a program that was linked against it in this folder looks for that.
+fn name_it(folder: &Path, name: &str) -> Outcome {
+    let (file, link) = (soname::link_name(name), folder.join(soname::soname(name)));
+    if std::fs::read_link(&link).is_ok_and(|to| to == Path::new(&file)) {
+        return Ok(());
+    }
+    let new = link.with_extension(std::process::id().to_string());
+    std::os::unix::fs::symlink(&file, &new).on("write", &new)?;
+    std::fs::rename(&new, &link).on("write", &link)
 }
 
 /// The config that the library of this name was made from.
