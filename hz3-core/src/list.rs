@@ -1,8 +1,8 @@
 //! Free objects: the only code that writes into freed memory.
 //!
-//! A free object's first word says which is the next one (null ends a list), in the encoding that the variant chooses. A [`Batch`] is such a list with its
-//! length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a [`Slot`] is a list that a thread
-//! takes from and puts to.
+//! A free object's first word says which is the next one (null ends a list), in the encoding that the variant chooses. A
+//! [`Batch`] is such a list with its length; a [`BatchWord`] is a batch packed into 64 bits so that one atomic can hold it; a
+//! [`Slot`] is a list that a thread takes from and puts to.
 
 use crate::policy::agreed::{ADDRESS_BITS, BATCH_MAX, GRANULE};
 use crate::policy::{ClassId, Link, Owner, Shape};
