@@ -171,9 +171,11 @@ extern "C" fn run<V: Variant>() -> ! {
     let pause = |n: u64| if n > 0 { n } else { PAUSE };
     let (delay, age) = (pause(V::POLICY.purge.delay_ms), pause(V::POLICY.large.max_age_ms));
     let shorter = delay.min(age);
-    let mut idle = 0;
+    let returns = || way.locked(heap, |h| h.returns);
+    let (mut idle, mut seen) = (0, returns());
     while !helper.nap(shorter as u32) {
-        let (now, before) = (os::now_ms(), backed::<V>(&way));
+        let (now, before) = (os::now_ms(), seen);
+        seen = returns();
         // Where a thread has events it sees to all of this itself.
         if !heap.pressure.due(now, shorter / 4 + 1) {
             continue;
@@ -181,13 +183,18 @@ extern "C" fn run<V: Variant>() -> ! {
         let settled = settle_depots::<V>(helper);
         let given = heap.purge_old_by(&way, &V::POLICY, now.saturating_sub(delay))
             + heap.purge_huge_by(&way, Some(now.saturating_sub(age) as u32));
-        idle = if settled || given > 0 { 0 } else { idle + 1 };
+        // What came back since the last look may be too young to be given.
+        idle = if settled || given > 0 || seen != before {
+            0
+        } else {
+            idle + 1
+        };
         if idle < PATIENCE {
             continue;
         }
         helper.stage.store(LEAVING, Ordering::Relaxed);
-        // What came meanwhile has events of its own. Where these found this thread still there, it has to stay.
-        if backed::<V>(&way) == before && helper.change(LEAVING, NONE) {
+        // What comes back from now on has events that find it leaving. Where an event found it still there, it has to stay.
+        if returns() == seen && helper.change(LEAVING, NONE) {
             break;
         }
         helper.stage.store(THERE, Ordering::Relaxed);

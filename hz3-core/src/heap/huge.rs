@@ -67,6 +67,7 @@ impl PageHeap {
         stamp: u32,
     ) {
         self.huge_worth.freed(segments * SEGMENT);
+        self.returns = self.returns.wrapping_add(1);
         self.huge_bytes -= pages * PAGE;
         self.huge_dirty += self.arena.give_back(first, segments, left, moved, stamp);
     }
@@ -97,6 +98,7 @@ impl PageHeap {
             self.set_tails(index + have, index + want);
         } else if want < have {
             let stamp = Heap::stamp(policy);
+            self.returns = self.returns.wrapping_add(1);
             self.huge_dirty += self.arena.give_back(index + want, have - want, left, moved, stamp);
         } else if self.arena.open(policy, index, pages).is_err() {
             return false;

@@ -76,6 +76,8 @@ pub struct PageHeap {
     pub(super) huge_worth: Worth,
     /// Free pages that are being purged at the moment, and so cannot be had.
     pub purging: usize,
+    /// How often memory was given back by whoever used it. It wraps.
+    pub returns: u32,
     /// How many backed free pages are worth keeping.
     pub(super) worth: Worth,
     /// The segment that is to become free, where the policy drains one.
@@ -99,6 +101,7 @@ impl PageHeap {
         huge_bytes: 0,
         huge_worth: Worth::UNKNOWN,
         purging: 0,
+        returns: 0,
         worth: Worth::UNKNOWN,
         drain: Drain::NONE,
     };
@@ -271,6 +274,7 @@ impl PageHeap {
             };
             self.more_dirty(segment, dirty, now);
             self.worth.freed(dirty);
+            self.returns = self.returns.wrapping_add(1);
             if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
                 self.retire(segment);
             }
