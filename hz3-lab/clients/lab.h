@@ -313,6 +313,9 @@ static inline pthread_t lab_thread(void *(*f)(void *), void *arg) {
 }
 
 /* The figures that every client ends with. `wrong` counts objects whose marks did not hold. */
+/* What was resident when the row's question was asked, where that was not at the very end. */
+static uint64_t lab_resident;
+
 static int lab_end(uint64_t ops, double seconds, uint64_t live_peak, uint64_t live_end, uint64_t failures, uint64_t wrong) {
 	put_u64("ops", ops);
 	put_f64("seconds", seconds);
@@ -321,7 +324,7 @@ static int lab_end(uint64_t ops, double seconds, uint64_t live_peak, uint64_t li
 	put_u64("live_end", live_end);
 	put_u64("failures", failures);
 	put_u64("wrong", wrong);
-	put_u64("rss_end", rss_now());
+	put_u64("rss_end", lab_resident ? lab_resident : rss_now());
 	put_u64("rss_peak", rss_peak());
 	lab_put("}\n");
 	lab_write(1);

@@ -37,6 +37,7 @@ fn short(row: &hz3_lab::rows::Row) -> Option<Vec<String>> {
     words.extend(job.command[1..=row.args.split_whitespace().count()].iter().cloned());
     let small: &[&str] = match name {
         "phase" => &["--bytes", "2M", "--idle-ms", "10"],
+        "plateau" => &["--bytes", "2M", "--stay-ms", "10"],
         "threads" if row.name == "churn" => &["--steps", "20"],
         "threads" if row.name == "larson" => &["--steps", "2000", "--rounds", "3"],
         "scratch" => &["--steps", "20"],
@@ -100,7 +101,7 @@ fn the_uniform_row_is_half_full_on_average() {
 #[test]
 fn options_are_checked() {
     for name in [
-        "random", "ring", "prodcons", "threads", "bursts", "big", "scratch", "phase", "families", "replay",
+        "random", "ring", "prodcons", "threads", "bursts", "big", "scratch", "phase", "plateau", "families", "replay",
     ] {
         let help = Command::new(program(name)).arg("--help").output().unwrap();
         assert!(

@@ -60,6 +60,10 @@ const PHASE: Row = Row {
     groups: &["memory"],
     ..of(client!("phase"))
 };
+const PLATEAU: Row = Row {
+    program: Program::Client(client!("plateau")),
+    ..PHASE
+};
 const FAMILIES: Row = Row {
     full: "--steps 20000000",
     count: "--steps 500000",
@@ -143,6 +147,10 @@ rows! {
         "", { quick: "--bytes 256M", full: "--bytes 1G" };
     PHASE "phase-tick", "the same with one thread that allocates now and then",
         "--tick 1", { quick: "--bytes 256M", full: "--bytes 1G" };
+    PLATEAU "plateau", "live memory that climbs, stays with churn, falls to a tenth and stays: resident bytes",
+        "", { quick: "--bytes 64M --stay-ms 1500", full: "--bytes 1G" };
+    PLATEAU "plateau-mixed", "the same with 16-32768 bytes",
+        "--dist uniform", { quick: "--bytes 128M --stay-ms 1500", full: "--bytes 1G" };
     FAMILIES "calloc", "random mixed with calloc, 16-8192", "--mode calloc", { quick: "--steps 4000000" };
     FAMILIES "aligned", "random mixed with aligned_alloc, 16-8192, alignment 16-256",
         "--mode aligned --align 256", { quick: "--steps 4000000" };
