@@ -121,8 +121,8 @@ pub fn stats<A: Allocator>() -> Stats {
     introspect::totals::<A>()
 }
 
-/// The same, and more of it, as one JSON object: with `stats.level = "events"` also the counts and cycles of each kind of
-/// event. Returns what fits into the buffer, which is all of it with 16 KiB.
+/// The same, and more of it, as one JSON object: with `stats.level = "events"` also the counts, cycles and longest of each kind
+/// of event. Returns what fits into the buffer, which is all of it with 16 KiB.
 ///
 /// ```
 /// # #[global_allocator]

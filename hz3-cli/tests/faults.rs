@@ -13,6 +13,7 @@ const ALLOCATORS: &[&[&str]] = &[
     &["count", "@", "--sizes", "64"],
     &["bench", "small", "--under", "@"],
     &["replay", "trace", "--under", "@"],
+    &["tails", "@"],
     &["compare", "@"],
     &["compare", "glibc", "@"],
     &["compare", "glibc", "--peers", "@"],

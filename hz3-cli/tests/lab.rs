@@ -65,12 +65,13 @@ impl Copy {
     /// All commands that take a variant by its name refuse it, in the same words and with the same exit code.
     #[track_caller]
     fn refuses(&self, why: &str) {
-        let commands: [&[&str]; 6] = [
+        let commands: [&[&str]; 7] = [
             &["run", "mine", "--", "true"],
             &["doctor", "mine", "--", "true"],
             &["count", "mine", "--sizes", "64"],
             &["bench", "small", "--under", "mine"],
             &["replay", "python", "--under", "mine"],
+            &["tails", "mine"],
             &["compare", "glibc", "mine", "--rows", "small"],
         ];
         for command in commands {
@@ -129,6 +130,7 @@ fn what_is_measured_is_what_the_project_says() {
     project.refuses_nothing();
     project.ledger();
     project.interrupted();
+    project.tails();
 
     project.write("configs/mine.toml", &format!("{MINE}nonsense = 1\n"));
     let ended = project.hz3(&["run", "mine", "--", "true"]).with(2);
@@ -140,6 +142,62 @@ impl Copy {
     fn refuses_nothing(&self) {
         self.hz3(&["run", "mine", "--", "true"]).with(0);
         self.hz3(&["doctor", "mine", "--", "true"]).with(0);
+    }
+
+    /// Single calls of any allocator, and the events of a variant that times them.
+    #[track_caller]
+    fn tails(&self) {
+        self.write("configs/mine.toml", &format!("{MINE}[stats]\nlevel = \"events\"\n"));
+        let words = [
+            "tails",
+            "mine",
+            "glibc",
+            "--rows",
+            "mt-r50,startup",
+            "--with",
+            "steps=20000",
+            "--rounds",
+            "2",
+            "--build",
+        ];
+        let ended = self.hz3(&[&words[..], &["--format", "json"]].concat()).with(0);
+        ended.tells("left out: row startup: it runs a program");
+        let json = ended.json();
+        for (run, label) in [(&json[0], "mine"), (&json[1], "glibc")] {
+            assert_eq!(
+                (&run["row"], &run["under"]),
+                (&"mt-r50 steps=20000".into(), &label.into()),
+                "{run}"
+            );
+            assert_eq!(run["executions"].as_array().map(Vec::len), Some(2), "{run}");
+            for call in ["clock", "malloc", "free"] {
+                assert!(run["calls"][call]["p99.9"].as_u64() > Some(0), "{call}: {run}");
+            }
+        }
+        let refill = &json[0]["events"]["refill"];
+        let order = ["p50", "p99", "p99.9", "max"].map(|key| refill[key].as_u64().expect("a number"));
+        assert!(order[0] > 0 && order.is_sorted(), "{refill}");
+        let counted = &json[0]["events"]["refill-from-runs"];
+        assert!(
+            counted["count"].as_u64() > Some(0) && counted["max"].is_null(),
+            "{counted}"
+        );
+        assert!(json[1]["events"].is_null(), "{json}");
+        self.hz3(&words).with(0).shows("refill-from-runs");
+        self.hz3(&["tails", "glibc", "--rows", "startup"]).with(3);
+        let judged = [
+            "compare",
+            "glibc",
+            "--rows",
+            "mt-r50,startup",
+            "--with",
+            "steps=2000",
+            "--tail",
+            "free",
+            "--no-ledger",
+        ];
+        let ended = self.hz3(&judged).with(0);
+        ended.tells("left out: row startup").shows("p99.9 free");
     }
 
     /// A comparison is kept privately, and shared or removed when that is asked for.

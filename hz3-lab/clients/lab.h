@@ -29,7 +29,7 @@ typedef unsigned char byte;
 
 /* ---- the one JSON object ---- */
 
-static char lab_text[16384];
+static char lab_text[64 << 10];
 static size_t lab_len;
 
 __attribute__((format(printf, 1, 2))) static void lab_put(const char *form, ...) {
@@ -80,6 +80,10 @@ static inline void put_str(const char *key, const char *v) {
 	}
 	lab_put("\"");
 }
+
+#ifdef LAB_TAILS
+#include "tails.h"
+#endif
 
 /* ---- options ---- */
 
@@ -326,6 +330,9 @@ static int lab_end(uint64_t ops, double seconds, uint64_t live_peak, uint64_t li
 	put_u64("wrong", wrong);
 	put_u64("rss_end", lab_resident ? lab_resident : rss_now());
 	put_u64("rss_peak", rss_peak());
+#ifdef LAB_TAILS
+	tails_report();
+#endif
 	lab_put("}\n");
 	lab_write(1);
 	return wrong ? 1 : 0;

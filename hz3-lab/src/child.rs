@@ -1,6 +1,11 @@
 //! One fresh process and what it cost.
 
-use crate::{clients::Clients, ending, rows::Job};
+use crate::{
+    clients::Clients,
+    ending,
+    rows::Job,
+    tails::{Events, Tails},
+};
 use hz3_project::{Allocator, Error, Result, peers, program};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek, SeekFrom};
@@ -32,6 +37,12 @@ pub struct Sample {
     pub failures: u64,
     /// Objects that did not hold what was written.
     pub wrong: u64,
+    /// The single calls, if the client is one that times them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tails: Option<Tails>,
+    /// The events of a variant that counts them, if the client times its calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Events>,
     /// Microseconds and resident bytes, if they were sampled.
     #[serde(skip)]
     pub series: Vec<(u64, u64)>,
@@ -64,6 +75,14 @@ struct Said {
     failures: u64,
     wrong: u64,
     rss_end: u64,
+    tails: Option<Tails>,
+    hz3: Option<Own>,
+}
+
+/// What a variant of hz3 says of itself, as far as it is of use here.
+#[derive(Deserialize)]
+struct Own {
+    events: Option<Events>,
 }
 
 /// A folder for what one run leaves behind; it goes with the value.
@@ -109,12 +128,12 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     if sample_ms > 0 {
         command.args(["--sample-ms", &sample_ms.to_string()]);
     }
-    let quiet = !job.client && !job.script;
+    let quiet = job.client.is_none() && !job.script;
     if quiet {
         command.arg("--quiet");
     }
     command.arg("--").args(&job.command);
-    if job.client {
+    if job.client.is_some() {
         command.args(["--seed", &seed.to_string()]);
     }
     let out = command
@@ -134,7 +153,7 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     let text = text.map_err(|e| Error::unfit(format!("{}: {e}", report.display())))?;
     let r: Report = serde_json::from_str(&text).map_err(|e| Error::unfit(format!("the timer's report: {e}")))?;
     let stdout = String::from_utf8_lossy(&out.stdout);
-    let said: Option<Said> = if job.client {
+    let said: Option<Said> = if job.client.is_some() {
         serde_json::from_str(stdout.trim()).ok()
     } else {
         None
@@ -143,14 +162,14 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     if r.signal != 0 || (r.exit != 0 && !wrong) {
         let how = format!("{}: {}", job.command[0], ending::words(r.exit, r.signal, &written));
         // Clients end so when an option makes no sense to them, and all of those come from the user.
-        let asked = job.client && (r.signal, r.exit) == (0, 2);
+        let asked = job.client.is_some() && (r.signal, r.exit) == (0, 2);
         return Err(if asked {
             Error::bad_input(how)
         } else {
             Error::failed(how)
         });
     }
-    if job.client && said.is_none() {
+    if job.client.is_some() && said.is_none() {
         return Err(Error::failed(format!("{}: no result on stdout", job.command[0])));
     }
     let script_seconds: Option<f64> = if job.script {
@@ -169,19 +188,30 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         (Some(seconds), ..) => seconds * 1e3,
         (_, Metric::NsPerOp, Some(s)) => s.ns_per_op,
         (_, Metric::CpuNsPerOp, Some(s)) => r.cpu * 1e9 / s.ops.max(1) as f64,
+        (_, Metric::MallocTail | Metric::FreeTail | Metric::ReallocTail, Some(s)) => {
+            let call = job.metric.call().unwrap_or_default();
+            let spread = s.tails.as_ref().and_then(|t| t.calls.get(call));
+            let none = || Error::bad_input(format!("{}: no call of {call} was timed", job.name));
+            spread.ok_or_else(none)?.p999 as f64
+        }
         (_, Metric::RssEnd, Some(s)) => s.rss_end as f64,
         (_, Metric::CpuMs, _) => r.cpu * 1e3,
         _ => r.wall * 1e3,
     };
+    let (live_peak, rss_end) = (said.as_ref().map(|s| s.live_peak), said.as_ref().map(|s| s.rss_end));
+    let (failures, wrong) = said.as_ref().map_or((0, 0), |s| (s.failures, s.wrong));
+    let (tails, own) = said.map_or((None, None), |s| (s.tails, s.hz3));
     Ok(Sample {
         value,
         wall: r.wall * f64::from(job.repeat),
         cpu: r.cpu,
         rss_peak: r.rss_peak,
-        rss_end: said.as_ref().map(|s| s.rss_end),
-        live_peak: said.as_ref().map(|s| s.live_peak),
-        failures: said.as_ref().map_or(0, |s| s.failures),
-        wrong: said.as_ref().map_or(0, |s| s.wrong),
+        rss_end,
+        live_peak,
+        failures,
+        wrong,
+        tails,
+        events: own.and_then(|o| o.events),
         series: r.series,
     })
 }

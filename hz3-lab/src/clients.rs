@@ -5,7 +5,10 @@ use hz3_project::{Error, Place, Result};
 use std::path::{Path, PathBuf};
 
 /// What all clients include.
-pub(crate) const HEADERS: &[(&str, &str)] = &[("lab.h", include_str!("../clients/lab.h"))];
+pub(crate) const HEADERS: &[(&str, &str)] = &[
+    ("lab.h", include_str!("../clients/lab.h")),
+    ("tails.h", include_str!("../clients/tails.h")),
+];
 
 /// A client of the lab, by its source's name.
 macro_rules! client {
@@ -64,6 +67,16 @@ impl Clients {
     /// The program of a client.
     pub fn program(&self, client: &Client) -> Result<PathBuf> {
         client.build(&self.folder, self.note)
+    }
+    /// The program of a client's twin: the same source, with every call of the malloc family timed by itself.
+    pub fn timed(&self, client: &Client) -> Result<PathBuf> {
+        let name = format!("{}-tails", client.name);
+        let flags = [client.flags, &["-DLAB_TAILS"]].concat();
+        self.program(&Client {
+            name: &name,
+            flags: &flags,
+            ..*client
+        })
     }
     /// The wrapper that runs one command and says what it cost.
     pub fn timer(&self) -> Result<PathBuf> {

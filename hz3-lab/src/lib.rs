@@ -21,4 +21,5 @@ pub mod report;
 pub mod rows;
 pub mod stats;
 pub mod table;
+pub mod tails;
 pub mod trace;

@@ -10,7 +10,7 @@ use std::process::Stdio;
 
 /// Proves it for one job, or says why not.
 pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
-    if job.client {
+    if job.client.is_some() {
         by_client(job, library)
     } else {
         by_loader(clients, job, library)

@@ -73,6 +73,9 @@ pub struct Arguments {
     /// Judge your own command by wall time instead of CPU time
     #[arg(long)]
     wall: bool,
+    /// Judge by p99.9 of the single calls of a function instead: malloc, free or realloc
+    #[arg(long, value_name = "CALL", value_parser = ["malloc", "free", "realloc"], conflicts_with_all = ["cpu", "wall", "command"])]
+    tail: Option<String>,
     /// Exit code 1 if a variant is NO-GO on some row
     #[arg(long)]
     gate: bool,
@@ -208,6 +211,12 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     for job in Job::all(words, clients, arguments.full, left_out)? {
         jobs.push(job.with(&arguments.options)?);
+    }
+    if let Some(call) = &arguments.tail {
+        jobs = jobs
+            .into_iter()
+            .filter_map(|job| job.judged_by(call, clients).map_err(left_out).ok())
+            .collect();
     }
     if arguments.cpu {
         let timed = |job: &&mut Job| job.several && job.metric == Metric::NsPerOp;

@@ -20,6 +20,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod schema;
+pub mod tails;
 pub mod trace;
 pub mod uninstall;
 
@@ -102,6 +103,8 @@ commands! {
     Compare => compare,
     /// List the rows, or measure some of them once
     Bench => bench,
+    /// Show how long single calls take: p50 to p99.99 and the longest, under any allocator
+    Tails => tails,
     /// Show what was compared before; mark a config as refuted
     Ledger => ledger,
     /// Write records as one page: intervals, samples, memory, tables, code

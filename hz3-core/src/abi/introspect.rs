@@ -1,6 +1,6 @@
 //! What the allocator knows of itself.
 
-use crate::event::process;
+use crate::event::{process, stats::quantile};
 use crate::heap::segment::{SEGMENT, USABLE};
 use crate::list::BatchWord;
 use crate::os::PAGE;
@@ -223,7 +223,8 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     text.finish()
 }
 
-/// Adds the counted events, where they are counted: `"events":{"name":{"count":n,"cycles":n},…}`.
+/// Adds the counted events, where they are counted: `"events":{"name":{"count":n,"cycles":n},…}`; of timed ones also how
+/// many cycles half, 99 %, 99.9 % and all of them took at most.
 fn events<V: Variant>(text: &mut Text) {
     if V::counters().is_empty() {
         return;
@@ -234,8 +235,15 @@ fn events<V: Variant>(text: &mut Text) {
             .push(name.as_bytes())
             .push(b"\":{");
         text.field(true, "count", counter.count.load(Ordering::Relaxed));
-        text.field(false, "cycles", counter.cycles.load(Ordering::Relaxed))
-            .push(b"}");
+        let cycles = counter.cycles.load(Ordering::Relaxed);
+        text.field(false, "cycles", cycles);
+        if cycles > 0 {
+            for (key, permille) in [("p50", 500), ("p99", 990), ("p99.9", 999)] {
+                text.field(false, key, quantile(counter, permille));
+            }
+            text.field(false, "max", counter.longest.load(Ordering::Relaxed));
+        }
+        text.push(b"}");
     }
     text.push(b"}");
 }

@@ -6,7 +6,7 @@ mod stats;
 
 pub use choice::{Above, Miss, Operations, Prefetch, Route};
 pub use room::Room;
-pub use stats::{Counter, KINDS, Kind, Stats};
+pub use stats::{Counter, KINDS, Kind, LENGTHS, STEPS, Stats};
 
 use crate::list::{Slot, SlotOffset};
 use crate::policy::Shape;

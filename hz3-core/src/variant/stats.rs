@@ -61,12 +61,21 @@ pub const KINDS: [(Kind, &str); 16] = [
     (Kind::Relief, "relief"),
 ];
 
+/// Steps for each power of two in which the lengths of events are counted: a figure is at most an eighth too high.
+pub const STEPS: usize = 8;
+/// Lengths that are told apart: the last one holds all from 2^40 cycles on.
+pub const LENGTHS: usize = 38 * STEPS;
+
 /// One event's sums.
 pub struct Counter {
     /// Events.
     pub count: AtomicU64,
     /// Cycles of the time stamp counter; 0 for events that are not timed, and on machines without one.
     pub cycles: AtomicU64,
+    /// Timed events by their length in cycles.
+    pub lengths: [AtomicU64; LENGTHS],
+    /// Cycles of the longest one.
+    pub longest: AtomicU64,
 }
 
 impl Counter {
@@ -76,6 +85,8 @@ impl Counter {
     pub const ZERO: Counter = Counter {
         count: AtomicU64::new(0),
         cycles: AtomicU64::new(0),
+        lengths: [const { AtomicU64::new(0) }; LENGTHS],
+        longest: AtomicU64::new(0),
     };
 }
 

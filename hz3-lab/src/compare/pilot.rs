@@ -45,7 +45,11 @@ impl<W: Watch> Runner<'_, W> {
             return Err("stopped".into());
         }
         let job = &self.jobs[row];
-        let program = if job.client { &job.command[0] } else { &job.name };
+        let program = if job.client.is_some() {
+            &job.command[0]
+        } else {
+            &job.name
+        };
         let key = (program.clone(), who);
         if !proven.contains(&key) {
             prove::prove(self.clients, job, &self.contenders[who]).map_err(|e| e.message)?;
@@ -65,7 +69,7 @@ impl<W: Watch> Runner<'_, W> {
 
     /// A command too short for the clock is run several times a sample.
     fn lengthen(&mut self, row: usize) {
-        if self.jobs[row].client || self.jobs[row].script || self.jobs[row].repeat > 1 {
+        if self.jobs[row].client.is_some() || self.jobs[row].script || self.jobs[row].repeat > 1 {
             return;
         }
         if let Ok(s) = self.sample(row, 0, self.schedule.seed, 0) {

@@ -3,6 +3,7 @@
 use super::{Metric, Program, ROWS, Row, select};
 use crate::clients::{Clients, REPLAY};
 use hz3_config::{file, suggest};
+use hz3_project::clients::Client;
 use hz3_project::{Error, Result, program};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
@@ -16,8 +17,8 @@ pub struct Job {
     pub about: String,
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Whether stdout is one JSON object of a client.
-    pub client: bool,
+    /// The client, whose stdout is one JSON object; a command has none.
+    pub client: Option<Client<'static>>,
     /// Whether the command preloads by itself, as `HZ3_PRELOAD` says.
     pub script: bool,
     /// What is judged.
@@ -74,14 +75,14 @@ impl Job {
         };
         let words = |text: &'static str| text.split_whitespace().collect::<Vec<_>>();
         let (mut command, client) = match row.program {
-            Program::Client(client) => (vec![clients.program(&client)?.display().to_string()], true),
-            Program::Command(words) => (fill(words)?, false),
+            Program::Client(client) => (vec![clients.program(&client)?.display().to_string()], Some(client)),
+            Program::Command(words) => (fill(words)?, None),
             Program::Script(name) => (
                 vec!["/bin/sh".into(), clients.folder().join(name).display().to_string()],
-                false,
+                None,
             ),
         };
-        if !client && program::find(&command[0]).is_none() {
+        if client.is_none() && program::find(&command[0]).is_none() {
             return Err(Error::unfit(format!(
                 "row {}: {} is not installed",
                 row.name, command[0]
@@ -110,7 +111,7 @@ impl Job {
 
     /// The same with options for its client, `key=value` each; a command has none and stays as it is. The name tells.
     pub fn with(mut self, options: &[String]) -> Result<Self> {
-        if !self.client || options.is_empty() {
+        if self.client.is_none() || options.is_empty() {
             return Ok(self);
         }
         for option in options {
@@ -125,6 +126,33 @@ impl Job {
             self.name = format!("{} {option}", self.name);
         }
         Ok(self)
+    }
+
+    /// The same by the client's twin, which times every call by itself. That costs what the clock costs, so the row's own
+    /// figure says nothing then, and neither does what the client takes with an allocator that does nothing.
+    pub fn timed(mut self, clients: &Clients) -> Result<Self> {
+        let Some(client) = self.client else {
+            return Err(Error::unfit(format!(
+                "row {}: it runs a program; only clients of the lab can time their calls",
+                self.name
+            )));
+        };
+        self.command[0] = clients.timed(&client)?.display().to_string();
+        self.count = None;
+        self.empty = false;
+        Ok(self)
+    }
+
+    /// The same, judged by the longest of a thousand single calls of a function: `malloc`, `free` or `realloc`.
+    pub fn judged_by(self, call: &str, clients: &Clients) -> Result<Self> {
+        let metric = [Metric::MallocTail, Metric::FreeTail, Metric::ReallocTail]
+            .into_iter()
+            .find(|metric| metric.call() == Some(call))
+            .ok_or_else(|| Error::bad_input(format!("no calls of '{call}' are timed: malloc, free, realloc")))?;
+        Ok(Self {
+            metric,
+            ..self.timed(clients)?
+        })
     }
 
     /// A recorded trace, prepared for the replay client, run so often that a sample takes a fraction of a second.
@@ -151,7 +179,7 @@ impl Job {
             name: format!("trace {name}"),
             about: trace.command.clone(),
             command: command(rounds),
-            client: true,
+            client: Some(REPLAY),
             script: false,
             metric: Metric::NsPerOp,
             several: trace.threads() > 1,
@@ -167,7 +195,7 @@ impl Job {
             name: "command".into(),
             about: suggest::command(command),
             command: command.to_vec(),
-            client: false,
+            client: None,
             script: false,
             metric,
             several: false,

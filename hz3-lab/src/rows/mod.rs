@@ -36,6 +36,12 @@ pub enum Metric {
     CpuMs,
     /// Resident bytes when everything was freed, by the client.
     RssEnd,
+    /// Ticks that 99.9 % of the single calls of `malloc` take at most, by the client's twin.
+    MallocTail,
+    /// The same of `free`.
+    FreeTail,
+    /// The same of `realloc`.
+    ReallocTail,
 }
 
 impl Metric {
@@ -47,6 +53,18 @@ impl Metric {
             Self::WallMs => "ms",
             Self::CpuMs => "CPU ms",
             Self::RssEnd => "MiB",
+            Self::MallocTail => "p99.9 malloc",
+            Self::FreeTail => "p99.9 free",
+            Self::ReallocTail => "p99.9 realloc",
+        }
+    }
+    /// The call whose tail is judged.
+    pub fn call(self) -> Option<&'static str> {
+        match self {
+            Self::MallocTail => Some("malloc"),
+            Self::FreeTail => Some("free"),
+            Self::ReallocTail => Some("realloc"),
+            _ => None,
         }
     }
     /// Value in that unit.

@@ -1,0 +1,154 @@
+//! How long single calls take: what a client's twin says of one execution, and what several say together.
+
+use crate::stats;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How long the calls of one kind took, in ticks of the clock. A figure includes what the clock itself takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Calls.
+    pub count: u64,
+    /// Half of the calls took at most this.
+    pub p50: u64,
+    /// 99 % of them.
+    pub p99: u64,
+    /// 99.9 %.
+    #[serde(rename = "p99.9")]
+    pub p999: u64,
+    /// 99.99 %.
+    #[serde(rename = "p99.99")]
+    pub p9999: u64,
+    /// The longest call.
+    pub max: u64,
+}
+
+/// The single calls of one execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tails {
+    /// What a tick is.
+    pub unit: String,
+    /// Ticks of a microsecond.
+    pub ticks_per_us: f64,
+    /// Whether the kernel told which calls lost their processor. Where it did not, these are among the others.
+    pub told_apart: bool,
+    /// Calls that lost their processor: they are in no spread.
+    pub preempted: u64,
+    /// The longest of them, in ticks.
+    pub preempted_max: u64,
+    /// Page faults of the process.
+    pub faults: u64,
+    /// Times that its threads went to sleep by themselves.
+    pub switches: u64,
+    /// Times that they lost the processor, within calls or outside of them.
+    pub involuntary: u64,
+    /// `clock` (nothing at all was called), `malloc` (and its siblings), `free`, `realloc`.
+    pub calls: BTreeMap<String, Spread>,
+}
+
+/// One kind of event of a variant that times its events (`stats.level = "events"`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Events.
+    pub count: u64,
+    /// Cycles of all of them; 0 for kinds that are only counted.
+    pub cycles: u64,
+    /// How long they took, if they are timed.
+    #[serde(flatten)]
+    pub spread: Option<EventSpread>,
+}
+
+/// How long the events of one kind took, in cycles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSpread {
+    /// Half of them took at most this.
+    pub p50: u64,
+    /// 99 % of them.
+    pub p99: u64,
+    /// 99.9 %.
+    #[serde(rename = "p99.9")]
+    pub p999: u64,
+    /// The longest one, preempted ones included.
+    pub max: u64,
+}
+
+/// The events of a variant, by their names.
+pub type Events = BTreeMap<String, Event>;
+
+/// The order in which kinds of calls are shown.
+pub const CALLS: [&str; 4] = ["clock", "malloc", "free", "realloc"];
+
+/// Several executions of one row under one allocator: medians, so that one bad second of the machine does not decide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Together {
+    /// Calls of all executions; each other figure is the median of the executions.
+    #[serde(flatten)]
+    pub median: Spread,
+    /// The least p99.9 of an execution, and the greatest.
+    #[serde(rename = "p99.9_range")]
+    pub range: (u64, u64),
+}
+
+/// One kind of call over several executions; nothing if none of them had such a call.
+pub fn together(all: &[Tails], call: &str) -> Option<Together> {
+    let spreads: Vec<Spread> = all.iter().filter_map(|t| t.calls.get(call).copied()).collect();
+    let median = |f: fn(&Spread) -> u64| {
+        let values: Vec<f64> = spreads.iter().map(|s| f(s) as f64).collect();
+        stats::median(&values).round() as u64
+    };
+    let tails = || spreads.iter().map(|s| s.p999);
+    Some(Together {
+        range: (tails().min()?, tails().max()?),
+        median: Spread {
+            count: spreads.iter().map(|s| s.count).sum(),
+            p50: median(|s| s.p50),
+            p99: median(|s| s.p99),
+            p999: median(|s| s.p999),
+            p9999: median(|s| s.p9999),
+            max: median(|s| s.max),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_execution_does_not_decide() {
+        let of = |p999: u64| Tails {
+            unit: "cycles".into(),
+            ticks_per_us: 2000.0,
+            told_apart: true,
+            preempted: 0,
+            preempted_max: 0,
+            faults: 0,
+            switches: 0,
+            involuntary: 0,
+            calls: BTreeMap::from([(
+                "free".into(),
+                Spread {
+                    count: 10,
+                    p50: 20,
+                    p99: 30,
+                    p999,
+                    p9999: p999,
+                    max: p999,
+                },
+            )]),
+        };
+        let all = [of(800), of(90_000), of(820)];
+        let t = together(&all, "free").unwrap();
+        assert_eq!((t.median.count, t.median.p999, t.range), (30, 820, (800, 90_000)));
+        assert_eq!(together(&all, "malloc"), None);
+        assert_eq!(together(&[], "free"), None);
+    }
+
+    #[test]
+    fn events_that_are_only_counted_have_no_spread() {
+        let text = r#"{"refill":{"count":2,"cycles":90,"p50":40,"p99":50,"p99.9":50,"max":50},"borrowed":{"count":1,"cycles":0}}"#;
+        let events: Events = serde_json::from_str(text).unwrap();
+        assert_eq!(events["refill"].spread.map(|s| s.max), Some(50));
+        assert_eq!((events["borrowed"].count, events["borrowed"].spread), (1, None));
+    }
+}
