@@ -115,6 +115,8 @@ fn age<V: Variant>() {
         depots::empty_resting::<V>();
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
+            // What is worth keeping falls with time, too, and nothing may have been freed meanwhile.
+            heap.purge_excess(&V::POLICY);
         }
         if age > 0 {
             heap.purge_huge(Some(now.saturating_sub(age) as u32));

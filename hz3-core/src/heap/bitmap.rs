@@ -85,6 +85,18 @@ impl PageSet {
         }
     }
 
+    /// The `n` pages of the set at its upper end; all of them if there are no more.
+    pub fn upper(&self, n: usize) -> PageSet {
+        let mut out = *self;
+        let mut surplus = self.count().saturating_sub(n);
+        for span in self.spans() {
+            let len = span.len.min(surplus);
+            out.remove(Span { first: span.first, len });
+            surplus -= len;
+        }
+        out
+    }
+
     /// First page at or after `from` that is (or is not) in the set; `PAGES` if there is none.
     fn seek(&self, from: usize, member: bool) -> usize {
         let mut at = from;
@@ -220,6 +232,9 @@ mod tests {
             prop_assert_eq!(set.spans().collect::<Vec<_>>(), spans.clone());
             prop_assert_eq!(set.count(), bits.iter().filter(|b| **b).count());
             prop_assert_eq!(set.longest(), spans.iter().map(|s| s.len).max().unwrap_or(0));
+            let (upper, surplus) = (set.upper(len), set.count().saturating_sub(len));
+            let members = (0..PAGES).filter(|&i| bits[i]).skip(surplus);
+            prop_assert!((0..PAGES).filter(|&i| upper.has(Page::new(i))).eq(members));
             for (i, b) in bits.iter().enumerate() {
                 prop_assert_eq!(set.has(Page::new(i)), *b);
                 if *b {

@@ -12,6 +12,9 @@ use crate::os::{self, PAGE};
 use crate::policy::Policy;
 use core::ptr;
 
+/// Pages that are given back at once, at least, where there are too many: a system call takes as long as some faults.
+const BATCH: usize = 128;
+
 /// Backed free pages of one segment, taken out so that the kernel can get them while the heap is not locked.
 #[derive(Clone, Copy)]
 pub struct Purge {
@@ -114,23 +117,33 @@ impl PageHeap {
         }
     }
 
-    /// Pages that are free and backed beyond what is worth keeping at the time `now`.
+    /// Pages that are free and backed beyond what is worth keeping at the time `now`, if they are enough for a system call.
     pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {
-        let keep = self.worth.reckon(policy.purge.dirty / PAGE, now, policy.window());
-        self.dirty_pages.saturating_sub(keep)
+        let most = policy.purge.dirty / PAGE;
+        let keep = self.worth.reckon(most, now, policy.window());
+        if self.dirty_pages > (keep + (keep / 8).max(BATCH)).min(most) {
+            self.dirty_pages - keep
+        } else {
+            0
+        }
     }
 
-    /// Takes the backed free pages of the segment that was longest left alone out, if that was before `before`. They
-    /// come back with [`purge_end`](Self::purge_end).
-    pub fn purge_begin(&mut self, before: u64) -> Option<Purge> {
+    /// Takes backed free pages of the segment that was longest left alone out, if that was before `before`, and at most
+    /// `most` of them. They come back with [`purge_end`](Self::purge_end).
+    pub fn purge_begin(&mut self, before: u64, most: usize) -> Option<Purge> {
         let segment = self.dirty_first;
         // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
         unsafe {
             if segment.is_null() || (*segment).since > before {
                 return None;
             }
-            let pages = (*segment).free.and(&(*segment).dirty);
-            let count = pages.count();
+            let mut pages = (*segment).free.and(&(*segment).dirty);
+            let mut count = pages.count();
+            if count > most {
+                // Requests are served from the lower end.
+                pages = pages.upper(most);
+                count = most;
+            }
             (*segment).free.subtract(&pages);
             (*segment).out.unite(&pages);
             (*segment).free_pages -= count as u32;

@@ -115,12 +115,18 @@ impl Heap {
     /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.
     pub fn purge_excess(&self, policy: &Policy) {
         let now = crate::os::now_ms();
-        self.purge_while(&Waiting, policy, u64::MAX, true, |h| h.excess(policy, now) > 0);
+        let mut keep = None;
+        self.purge_while(&Waiting, policy, u64::MAX, true, |h| {
+            let keep = *keep.get_or_insert_with(|| h.dirty_pages - h.excess(policy, now));
+            h.dirty_pages.saturating_sub(keep)
+        });
     }
 
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
     pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
-        self.purge_while(&Waiting, policy, u64::MAX, false, |h| h.dirty_pages * PAGE > bytes)
+        self.purge_while(&Waiting, policy, u64::MAX, false, |h| {
+            if h.dirty_pages * PAGE > bytes { usize::MAX } else { 0 }
+        })
     }
 
     /// Gives back the free pages of segments that got none since `before`. Returns the bytes given back.
@@ -130,7 +136,7 @@ impl Heap {
 
     /// As [`purge_old`](Self::purge_old), by a way of the caller's.
     pub fn purge_old_by(&self, way: &impl Way, policy: &Policy, before: u64) -> usize {
-        self.purge_while(way, policy, before, false, |_| true)
+        self.purge_while(way, policy, before, false, |_| usize::MAX)
     }
 
     /// Takes in what the parent's helper was giving back to the kernel, if this is a child that nobody has seen to yet. Comes
@@ -142,7 +148,8 @@ impl Heap {
         }
     }
 
-    /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `judged`
+    /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `more`
+    /// says how many pages may go in this turn, 0 that it is enough; `judged`
     /// says whether it is held to be a mistake if these pages are soon wanted again.
     fn purge_while(
         &self,
@@ -150,12 +157,15 @@ impl Heap {
         policy: &Policy,
         before: u64,
         judged: bool,
-        mut more: impl FnMut(&mut PageHeap) -> bool,
+        mut more: impl FnMut(&mut PageHeap) -> usize,
     ) -> usize {
         let mut all = 0;
         while let Some(mut purge) = way.locked(self, |h| {
             self.take_in(h);
-            if more(h) { h.purge_begin(before) } else { None }
+            match more(h) {
+                0 => None,
+                most => h.purge_begin(before, most),
+            }
         }) {
             let purged = purge.run();
             let now = crate::os::now_ms();

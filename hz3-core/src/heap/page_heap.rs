@@ -186,7 +186,9 @@ impl PageHeap {
             self.less_dirty(segment, dirty);
             self.worth.taken(dirty);
             if self.worth.regrets() && dirty < span.len {
-                self.worth.missed(span.len - dirty, os::now_ms(), policy.window());
+                let missing = span.len - dirty;
+                self.worth
+                    .missed(missing, self.dirty_pages, os::now_ms(), policy.window());
             }
             Some(Taken {
                 segment,

@@ -1,57 +1,66 @@
 //! How much freed memory is worth keeping with its pages.
 //!
 //! To give a page back costs a share of a system call; to need it again costs a fault and a page of zeroes. To keep it costs
-//! memory for as long as nobody needs it. Which of the two is dearer shows afterwards, so it is learned:
+//! memory for as long as nobody needs it. Whoever hires something for an unknown time does best to buy it when the hire has
+//! cost as much as the price: pages go back when they were left alone for a *window*. Which of them will be left alone is
+//! learned from what happened. The measure is the *depth*: how much was taken in a row, less what was freed in between, of
+//! what had been freed before.
 //!
-//! - What is taken while its pages are still there was rightly kept: as much more is worth keeping.
-//! - What was given back and is wanted within the window was a mistake: as much more is worth keeping, too. Without this
-//!   nothing could be learned from little: only what was kept can be taken again.
-//! - Whatever is freed lowers it by a sixteenth of its size, and a window in which nothing was freed halves it. So a program
-//!   that ends a phase keeps little.
+//! - What is taken while its pages are still there makes it deeper.
+//! - So does what was given back and is wanted within the window: that was a mistake. Without this nothing could be learned
+//!   from little, as only what was kept can be taken again.
+//! - What was never used does not count: a program that grows needs nothing kept.
+//!
+//! The greatest depth is worth keeping: then the next row of the same length finds its pages. It is halved with each window
+//! that has none as deep. What was a mistake although other pages were free and backed is kept beside it: free ranges do not
+//! fit every request, so it takes more of them. That is halved with each window, too. So a program whose pages come and go in rounds keeps those of a round; one whose use only wavers keeps
+//! as much as it wavers by, however many pages pass; and one that ends a phase keeps little.
 //!
 //! It stays between a thirty-second of its bound and the bound. The window is the time after which free pages go back
 //! anyhow. Counts are in any unit, the same for all of one object. As all of the page heap: for the holder of the heap's lock.
 
-/// Windows that a clock's first reading is away from 0 at least: nothing is old at the start.
-const LONG: u32 = 63;
+/// Windows after which nothing is left to halve.
+const LONG: u64 = 63;
 
 /// What is worth keeping, and what it is learned from.
 #[derive(Debug)]
 pub struct Worth {
-    keep: usize,
-    /// Taken with its pages, or wanted back, since `keep` was last reckoned.
-    wanted: usize,
-    /// Freed since then, but for what did not make a sixteenth.
-    freed: usize,
+    /// Taken of what had been freed, less what was freed since.
+    depth: usize,
+    /// The greatest depth: in this window, and in those before, halved with each.
+    deepest: [usize; 2],
+    /// Wanted back while other pages were there, which did not serve; halved with each window.
+    unfit: usize,
+    /// When this window began, in milliseconds.
+    began: u64,
     /// Given to the kernel in this half of a window and in the one before, as far as nobody wanted it back.
     gone: [usize; 2],
     /// When this half began, in milliseconds.
     half: u64,
-    /// When `keep` was last reckoned.
-    reckoned: u64,
 }
 
 impl Worth {
     /// Nothing is known.
     pub const UNKNOWN: Worth = Worth {
-        keep: 0,
-        wanted: 0,
-        freed: 0,
+        depth: 0,
+        deepest: [0; 2],
+        unfit: 0,
+        began: 0,
         gone: [0; 2],
         half: 0,
-        reckoned: 0,
     };
 
     /// So much was taken with its pages.
     #[inline]
     pub fn taken(&mut self, n: usize) {
-        self.wanted += n;
+        self.depth += n;
+        self.deepest[0] = self.deepest[0].max(self.depth);
     }
 
     /// So much was freed.
     #[inline]
     pub fn freed(&mut self, n: usize) {
-        self.freed += n;
+        self.depth = self.depth.saturating_sub(n);
     }
 
     /// Whether it may be a mistake that something is gone: then [`missed`](Self::missed) wants to know what is taken.
@@ -62,36 +71,40 @@ impl Worth {
 
     /// So much was given to the kernel because it was not worth keeping.
     pub fn gave(&mut self, n: usize, now: u64, window: u64) {
-        self.pass(now, window);
+        self.forget(now, window);
         self.gone[0] += n;
     }
 
-    /// So much was taken whose pages were not there.
-    pub fn missed(&mut self, n: usize, now: u64, window: u64) {
-        self.pass(now, window);
+    /// So much was taken whose pages were not there, while so many others were.
+    pub fn missed(&mut self, n: usize, others: usize, now: u64, window: u64) {
+        self.forget(now, window);
         let mut left = n;
         for gone in self.gone.iter_mut().rev() {
             let mistaken = left.min(*gone);
             *gone -= mistaken;
             left -= mistaken;
         }
-        self.wanted += n - left;
+        self.taken(n - left);
+        self.unfit += (n - left).min(others);
     }
 
     /// What is worth keeping at the time `now`, of at most `most`.
     pub fn reckon(&mut self, most: usize, now: u64, window: u64) -> usize {
-        let idle = (now.saturating_sub(self.reckoned) / window.max(1)).min(u64::from(LONG));
-        self.reckoned = now;
-        self.keep = ((self.keep >> idle) + self.wanted)
-            .saturating_sub(self.freed / 16)
-            .clamp(most / 32, most);
-        // What does not make a sixteenth counts the next time.
-        (self.wanted, self.freed) = (0, self.freed % 16);
-        self.keep
+        let windows = now.saturating_sub(self.began) / window.max(1);
+        if windows > 0 {
+            let [this, before] = self.deepest;
+            let passed = windows.min(LONG) as u32;
+            self.deepest = [0, this.max(before / 2) >> (passed - 1)];
+            // What was taken long ago is no longer the beginning of a row.
+            self.depth >>= passed;
+            self.unfit >>= passed;
+            self.began = now;
+        }
+        (self.deepest[0].max(self.deepest[1]) + self.unfit).clamp(most / 32, most)
     }
 
     /// Forgets what is older than a window.
-    fn pass(&mut self, now: u64, window: u64) {
+    fn forget(&mut self, now: u64, window: u64) {
         let halves = now.saturating_sub(self.half) / (window / 2).max(1);
         if halves > 0 {
             self.gone = [0, if halves == 1 { self.gone[0] } else { 0 }];
@@ -105,69 +118,133 @@ mod tests {
     use super::*;
 
     const MOST: usize = 3200;
+    const LEAST: usize = MOST / 32;
     const WINDOW: u64 = 1000;
 
-    /// Rounds that take `size` and free it again; what is not worth keeping goes. Returns what was not there in each.
-    fn rounds(worth: &mut Worth, size: usize, pause: u64, n: usize) -> std::vec::Vec<usize> {
-        let (mut backed, mut now) = (0, 10_000);
-        (0..n)
-            .map(|_| {
-                let (there, missing) = (size.min(backed), size - size.min(backed));
-                worth.taken(there);
-                if worth.regrets() {
-                    worth.missed(missing, now, WINDOW);
-                }
-                backed += missing;
-                now += pause;
-                for _ in 0..size / 10 {
-                    worth.freed(10);
-                    worth.reckon(MOST, now, WINDOW);
-                }
-                let gone = backed.saturating_sub(worth.reckon(MOST, now, WINDOW));
-                worth.gave(gone, now, WINDOW);
-                backed -= gone;
-                if pause > WINDOW {
-                    // What nobody wanted for so long goes in any case.
-                    (backed, now) = (0, now + pause);
-                }
-                missing
-            })
-            .collect()
+    /// A heap of which only the backed free pages are known.
+    struct Pool {
+        worth: Worth,
+        backed: usize,
+        now: u64,
+    }
+
+    impl Pool {
+        const fn new() -> Self {
+            Pool {
+                worth: Worth::UNKNOWN,
+                backed: 0,
+                now: 10_000,
+            }
+        }
+
+        /// Takes so much. Returns what was not there.
+        fn take(&mut self, n: usize) -> usize {
+            let there = n.min(self.backed);
+            self.backed -= there;
+            self.worth.taken(there);
+            if self.worth.regrets() && there < n {
+                self.worth.missed(n - there, self.backed, self.now, WINDOW);
+            }
+            n - there
+        }
+
+        /// Frees so much; what is not worth keeping goes.
+        fn free(&mut self, n: usize) {
+            self.backed += n;
+            self.worth.freed(n);
+            let keep = self.worth.reckon(MOST, self.now, WINDOW);
+            if self.backed > keep {
+                self.worth.gave(self.backed - keep, self.now, WINDOW);
+                self.backed = keep;
+            }
+        }
+
+        /// Rounds that take `size` in tens and free it again, at a time of their own. Returns what was missing in each.
+        fn rounds(&mut self, size: usize, pause: u64, n: usize) -> std::vec::Vec<usize> {
+            (0..n)
+                .map(|_| {
+                    let missing = (0..size / 10).map(|_| self.take(10)).sum();
+                    self.now += pause;
+                    (0..size / 10).for_each(|_| self.free(10));
+                    if pause > WINDOW {
+                        // What nobody wanted for so long goes in any case.
+                        self.backed = 0;
+                        self.now += pause;
+                    }
+                    missing
+                })
+                .collect()
+        }
     }
 
     #[test]
     fn rounds_within_the_bound_are_kept() {
-        for size in [200, 1000, 2500, MOST * 15 / 16] {
-            let mut worth = Worth::UNKNOWN;
-            let missing = rounds(&mut worth, size, 5, 20);
-            assert_eq!(missing[0], size);
-            assert!(missing[10..].iter().all(|&n| n == 0), "{size}: {missing:?}");
+        for size in [200, 1000, 2500, MOST] {
+            // However they lie to the windows.
+            for pause in [0, 5, 130, 330, 470] {
+                let missing = Pool::new().rounds(size, pause, 40);
+                assert_eq!(missing[0], size);
+                assert!(missing[10..].iter().all(|&n| n == 0), "{size}, {pause} ms: {missing:?}");
+            }
         }
+    }
+
+    #[test]
+    fn rounds_beyond_the_bound_miss_what_is_beyond() {
+        let missing = Pool::new().rounds(MOST * 2, 5, 40);
+        assert!(missing[10..].iter().all(|&n| n == MOST), "{missing:?}");
     }
 
     #[test]
     fn what_is_wanted_long_after_is_no_mistake() {
-        let mut worth = Worth::UNKNOWN;
-        let missing = rounds(&mut worth, 1000, 5 * WINDOW, 10);
-        assert!(missing[1..].iter().all(|&n| n >= 1000 - MOST / 32), "{missing:?}");
+        let missing = Pool::new().rounds(1000, 5 * WINDOW, 10);
+        assert!(missing[1..].iter().all(|&n| n >= 1000 - LEAST), "{missing:?}");
     }
 
     #[test]
-    fn a_phase_that_ends_keeps_little() {
-        let mut worth = Worth::UNKNOWN;
-        rounds(&mut worth, 2000, 5, 20);
-        for _ in 0..100 {
-            worth.freed(1000);
-            worth.reckon(MOST, 10_000, WINDOW);
+    fn a_program_that_grows_keeps_little() {
+        let mut pool = Pool::new();
+        assert_eq!((0..1000).map(|_| pool.take(10)).sum::<usize>(), 10_000);
+        pool.free(10_000);
+        assert_eq!(pool.backed, LEAST);
+    }
+
+    #[test]
+    fn however_much_passes_only_the_waver_counts() {
+        let mut pool = Pool::new();
+        pool.take(100_000);
+        for _ in 0..10_000 {
+            pool.free(300);
+            pool.take(300);
         }
-        assert_eq!(worth.reckon(MOST, 10_000, WINDOW), MOST / 32);
+        pool.free(100_000);
+        assert_eq!(pool.backed, 300);
     }
 
     #[test]
-    fn time_alone_lowers_it() {
-        let mut worth = Worth::UNKNOWN;
-        rounds(&mut worth, 2000, 5, 20);
-        let (before, later) = (worth.reckon(MOST, 11_000, WINDOW), worth.reckon(MOST, 13_500, WINDOW));
-        assert_eq!(later, (before >> 2).max(MOST / 32));
+    fn a_row_is_a_row_whatever_is_freed_in_between() {
+        let mut pool = Pool::new();
+        pool.take(2000);
+        for _ in 0..10 {
+            pool.free(2000);
+            for _ in 0..200 {
+                pool.take(12);
+                pool.free(2);
+            }
+        }
+        assert_eq!(pool.take(0), 0);
+        pool.free(2000);
+        assert!((2000..2100).contains(&pool.backed), "{}", pool.backed);
+    }
+
+    #[test]
+    fn time_lowers_it() {
+        let mut pool = Pool::new();
+        pool.rounds(2000, 5, 20);
+        let mut keep = |later| pool.worth.reckon(MOST, pool.now + later, WINDOW);
+        assert_eq!(keep(WINDOW), 2000);
+        assert_eq!(keep(2 * WINDOW), 1000);
+        assert_eq!(keep(4 * WINDOW), 250);
+        assert_eq!(keep(1000 * WINDOW), LEAST);
     }
 }
