@@ -27,6 +27,7 @@ const CONFIGS: &[&[&str]] = &[
     &["diff", "@", "default"],
     &["diff", "default", "@"],
     &["new", "child", "--from", "@"],
+    &["fit", "--base", "@", "--", "true"],
     &["ledger", "refute", "@", "--why", "w"],
     &["install", "@", "--prefix", "p"],
 ];

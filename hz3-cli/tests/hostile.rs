@@ -94,7 +94,7 @@ fn hostile_traces_are_refused_with_their_place() {
     std::fs::write(&sizes, [&head[..], &[0xf9], &number].concat()).expect("a file");
     // A free of what was never made.
     std::fs::write(&waits, [&head[..], &[0x02]].concat()).expect("a file");
-    for verb in [&["replay"][..], &["trace", "--show"]] {
+    for verb in [&["replay"][..], &["trace", "--show"], &["fit", "--from"]] {
         for (file, what) in [
             (
                 &sizes,
@@ -291,7 +291,7 @@ fn names_that_are_nearly_right_are_guessed() {
         let ended = sandbox.hz3(arguments).with(2);
         assert!(ended.err.contains(near), "{arguments:?}: {}", ended.err);
     }
-    for verb in [&["replay"][..], &["trace", "--show"]] {
+    for verb in [&["replay"][..], &["trace", "--show"], &["fit", "--from"]] {
         let ended = common::hz3(&root(), &[verb, &["pyton"]].concat()).with(2);
         assert!(ended.err.ends_with("help: did you mean `python`?\n"), "{}", ended.err);
     }

@@ -12,6 +12,7 @@ pub mod commit;
 pub mod compare;
 pub mod disasm;
 pub mod ending;
+pub mod fit;
 pub mod identity;
 pub mod ledger;
 pub mod machine;

@@ -10,6 +10,7 @@ pub mod count;
 pub mod diff;
 pub mod doctor;
 pub mod explain;
+pub mod fit;
 pub mod heap;
 pub mod inspect;
 pub mod install;
@@ -113,6 +114,8 @@ commands! {
     Trace => trace,
     /// Run recorded traces under any allocator
     Replay => replay,
+    /// Fit size classes to what a program keeps alive, and judge them where they were not fitted
+    Fit => fit,
     /// Print what a shell needs to complete commands and options
     Completions => completions,
     /// Write the help of all commands as manual pages

@@ -3,6 +3,7 @@
 use crate::configs;
 use hz3_config::{file, preset};
 use hz3_project::{Error, OnPath, Outcome, Place, name};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `new`.
 #[derive(clap::Args)]
@@ -24,6 +25,26 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     let project = Place::find()?;
     let name = &arguments.name;
+    free(&project, name)?;
+    let parent = name::config(&project, &arguments.from)?;
+    let extends = extends(&project, &parent);
+    if preset::named(&parent).is_none() {
+        file::check(&parent).map_err(|why| Error::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
+    }
+    let text = text(
+        &project,
+        name,
+        &extends,
+        arguments.description.as_deref(),
+        arguments.hypothesis.as_deref(),
+    );
+    write(&project, name, &text)?;
+    eprintln!("edit it, then: cargo hz3 explain {name}; cargo hz3 build {name}");
+    Ok(())
+}
+
+/// The file of a config of this name, which is not there yet.
+pub fn free(project: &Place, name: &str) -> Result<PathBuf, Error> {
     if name.contains(['/', '.']) {
         return Err(Error::bad_input(format!(
             "`{name}` is a path; give the variant's name only"
@@ -35,24 +56,23 @@ pub fn run(arguments: Arguments) -> Outcome {
             Error::bad_input(format!("{} exists", project.shown(&path))).help("choose another name, or edit that file")
         );
     }
-    let parent = name::config(&project, &arguments.from)?;
-    let extends = match parent.parent() == Some(project.configs().as_path()) {
-        // A parent in configs/ is named as the others name theirs, any other by its path, and a preset as one.
+    Ok(path)
+}
+
+/// How a config of the project names this parent: one in configs/ as the others name theirs, any other by its path, and a
+/// preset as one.
+pub fn extends(project: &Place, parent: &Path) -> String {
+    match parent.parent() == Some(project.configs().as_path()) {
         true => parent.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         false => parent.display().to_string(),
-    };
-    if preset::named(&parent).is_none() {
-        file::check(&parent).map_err(|why| Error::bad_input(format!("cannot extend {}: {why}", arguments.from)))?;
     }
-    let text = text(
-        &project,
-        name,
-        &extends,
-        arguments.description.as_deref(),
-        arguments.hypothesis.as_deref(),
-    );
+}
+
+/// Writes a new config, if it is a sound one, and tells where it is.
+pub fn write(project: &Place, name: &str, text: &str) -> Outcome {
+    let path = free(project, name)?;
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
-    if let Err(faults) = hz3_config::load_str(&configs::shown(&path), &text) {
+    if let Err(faults) = hz3_config::load_str(&configs::shown(&path), text) {
         eprintln!("{}", faults.render(crate::style::stderr_colour()));
         return Err(Error::bad_input(format!(
             "{} would be no valid config",
@@ -62,32 +82,42 @@ pub fn run(arguments: Arguments) -> Outcome {
     // A folder that is no project becomes one by its first config.
     let folder = project.configs();
     std::fs::create_dir_all(&folder).on("create", &folder)?;
-    write_new(&path, &text)?;
+    write_new(&path, text)?;
     println!("{}", configs::shown(&path).display());
-    eprintln!("edit it, then: cargo hz3 explain {name}; cargo hz3 build {name}");
     Ok(())
 }
 
-/// The config. In a checkout it names the schema for editors and the reference that lie there.
+/// A config without keys of its own. In a checkout it names the reference that lies there.
 fn text(project: &Place, name: &str, extends: &str, description: Option<&str>, hypothesis: Option<&str>) -> String {
-    let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
-    let (schema, reference) = match project.is_checkout() {
-        true => ("#:schema ../docs/hz3.schema.json\n", "docs/config.md"),
-        false => ("", "`cargo hz3 schema --markdown`"),
+    let reference = match project.is_checkout() {
+        true => "docs/config.md",
+        false => "`cargo hz3 schema --markdown`",
     };
     let description = description.map_or_else(|| format!("{name}: a variant of {extends}"), str::to_owned);
+    format!(
+        "{}\n# Only what differs from the parent stands here; {reference} lists every key.\n",
+        head(project, name, extends, &description, hypothesis)
+    )
+}
+
+/// What comes before the tables of a config. In a checkout it names the schema for editors that lies there.
+pub fn head(project: &Place, name: &str, extends: &str, description: &str, hypothesis: Option<&str>) -> String {
+    let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
+    let schema = match project.is_checkout() {
+        true => "#:schema ../docs/hz3.schema.json\n",
+        false => "",
+    };
     let hypothesis = hypothesis.map_or_else(String::new, |text| format!("hypothesis = {}\n", quoted(text)));
     format!(
-        "{schema}name = {}\ndescription = {}\n{hypothesis}extends = {}\n\n\
-         # Only what differs from the parent stands here; {reference} lists every key.\n",
+        "{schema}name = {}\ndescription = {}\n{hypothesis}extends = {}\n",
         quoted(name),
-        quoted(&description),
+        quoted(description),
         quoted(extends)
     )
 }
 
 /// Writes a file that must not exist yet.
-fn write_new(path: &std::path::Path, text: &str) -> Outcome {
+fn write_new(path: &Path, text: &str) -> Outcome {
     use std::io::Write;
     let mut file = std::fs::OpenOptions::new()
         .write(true)

@@ -89,15 +89,35 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     // Better now than when all is recorded.
     file::writable(&arguments.output)?;
-    let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
+    let of = arguments.of.as_deref();
+    let (mut kept, well) = record(&place, &arguments.command, arguments.limit, of)?;
+    if let Some(about) = arguments.about {
+        kept.command = about;
+    }
+    let packed = trace::pack(&kept);
+    file::write(&arguments.output, &packed)?;
+    eprintln!(
+        "{}: {} events, {} bytes",
+        arguments.output.display(),
+        kept.events.len(),
+        packed.len()
+    );
+    print(&trace::summary(&kept), arguments.format)?;
+    Error::unless(well)
+}
+
+/// Runs a command, records what its processes ask of malloc, at most `limit` events of each, and returns the recording of the one
+/// with the most events (of those whose command line contains `of`), and whether the command ended well. Tells what is left out.
+pub fn record(place: &Place, command: &[String], limit: u64, of: Option<&str>) -> Result<(Trace, bool), Error> {
+    let clients = Clients::of(place, |name| eprintln!("building the client {name}"))?;
     let folder = tempfile::tempdir()?;
-    let status = program::clean(&arguments.command[0])
-        .args(&arguments.command[1..])
+    let status = program::clean(&command[0])
+        .args(&command[1..])
         .env("LD_PRELOAD", clients.tracer()?)
         .env("HZ3_TRACE_DIR", folder.path())
-        .env("HZ3_TRACE_LIMIT", arguments.limit.to_string())
+        .env("HZ3_TRACE_LIMIT", limit.to_string())
         .status()
-        .map_err(|e| Error::bad_input(format!("cannot start {}: {}", arguments.command[0], file::reason(&e))))?;
+        .map_err(|e| Error::bad_input(format!("cannot start {}: {}", command[0], file::reason(&e))))?;
     let mut found = recorded(folder.path())?;
     let all = found.len();
     let full = folder.path().join("full").exists();
@@ -108,21 +128,21 @@ pub fn run(arguments: Arguments) -> Outcome {
                 .help("set TMPDIR to a folder that has some"),
         );
     }
-    if let Some(text) = &arguments.of {
-        found.retain(|(raw, _)| raw.command.contains(text.as_str()));
+    if let Some(text) = of {
+        found.retain(|(raw, _)| raw.command.contains(text));
     }
     found.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.events));
-    let Some((raw, mut kept)) = found.into_iter().next() else {
-        return Err(match (all, &arguments.of) {
+    let Some((raw, kept)) = found.into_iter().next() else {
+        return Err(match (all, of) {
             (0, _) => Error::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
                 .help(suggest::command(
                     ["cargo", "hz3", "doctor", "default", "--"]
                         .into_iter()
-                        .chain(arguments.command.iter().map(String::as_str)),
+                        .chain(command.iter().map(String::as_str)),
                 )),
             (_, of) => Error::bad_input(format!(
                 "none of {all} processes has '{}' in its command line",
-                of.as_deref().unwrap_or("")
+                of.unwrap_or("")
             )),
         });
     };
@@ -140,22 +160,10 @@ pub fn run(arguments: Arguments) -> Outcome {
             place.display()
         );
     }
-    if let Some(about) = arguments.about {
-        kept.command = about;
-    }
-    let packed = trace::pack(&kept);
-    file::write(&arguments.output, &packed)?;
-    eprintln!(
-        "{}: {} events, {} bytes",
-        arguments.output.display(),
-        kept.events.len(),
-        packed.len()
-    );
-    print(&trace::summary(&kept), arguments.format)?;
     if !status.success() {
-        eprintln!("{}: {status}", arguments.command[0]);
+        eprintln!("{}: {status}", command[0]);
     }
-    Error::unless(status.success())
+    Ok((kept, status.success()))
 }
 
 fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Error> {

@@ -1,0 +1,151 @@
+//! What a program keeps alive: objects of each size on average over time, for each of several stretches of it.
+
+use crate::trace::{Call, Trace};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Sizes of classes are multiples of this (bytes).
+pub const GRANULE: u32 = 16;
+
+/// What is live of one size, on average over a stretch of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Live {
+    /// Objects.
+    pub objects: f64,
+    /// Bytes that were asked for.
+    pub bytes: f64,
+}
+
+/// Live objects by size, for each of several equally long stretches of time.
+#[derive(Debug, Clone, Default)]
+pub struct Demand {
+    /// Stretches.
+    pub blocks: usize,
+    /// By size, rounded up to [`GRANULE`]: what is live in each stretch.
+    pub sizes: BTreeMap<u32, Vec<Live>>,
+    /// Sizes that must stay classes, as aligned requests are served by them.
+    pub aligned: BTreeSet<u32>,
+}
+
+impl Demand {
+    /// What a trace keeps alive of objects of up to `largest` bytes, in so many stretches.
+    pub fn of(trace: &Trace, largest: u32, blocks: usize) -> Self {
+        let mut demand = Self {
+            blocks,
+            ..Self::default()
+        };
+        let end = trace.events.len() as u64;
+        // Size and time of birth by object; `None` once it is dead, or if no class serves it.
+        let mut born: Vec<Option<(u64, u32, u64)>> = Vec::new();
+        for (now, event) in trace.events.iter().enumerate() {
+            let now = now as u64;
+            if let Call::Free(o) | Call::Realloc(o, _) = event.call
+                && let Some((size, class, since)) = born[o as usize].take()
+            {
+                demand.add(size, class, since, now, end);
+            }
+            if let Some(size) = event.call.made() {
+                let align = match event.call {
+                    Call::Memalign(log, _) => 1u64 << log,
+                    _ => 1,
+                };
+                let class = size.max(1).next_multiple_of(u64::from(GRANULE).max(align));
+                let fits = class <= u64::from(largest);
+                if fits && align > u64::from(GRANULE) {
+                    demand.aligned.insert(class as u32);
+                }
+                born.push(fits.then_some((size, class as u32, now)));
+            }
+        }
+        for (size, class, since) in born.into_iter().flatten() {
+            demand.add(size, class, since, end, end);
+        }
+        demand
+    }
+
+    /// An object was live from one event to another, of `end`.
+    fn add(&mut self, size: u64, class: u32, since: u64, until: u64, end: u64) {
+        let length = end as f64 / self.blocks as f64;
+        let live = self
+            .sizes
+            .entry(class)
+            .or_insert_with(|| vec![Live::default(); self.blocks]);
+        let (since, until) = (since as f64 / length, until as f64 / length);
+        let first = since as usize;
+        for (block, live) in live.iter_mut().enumerate().skip(first) {
+            let (from, to) = (block as f64, block as f64 + 1.0);
+            if until <= from {
+                break;
+            }
+            let share = until.min(to) - since.max(from);
+            live.objects += share;
+            live.bytes += share * size as f64;
+        }
+    }
+
+    /// What is live of the sizes above `low` and up to `high`, on average over some of the stretches.
+    pub fn mean(&self, low: u32, high: u32, blocks: &[usize]) -> Vec<(u32, Live)> {
+        let share = 1.0 / blocks.len().max(1) as f64;
+        self.sizes
+            .range(low + 1..=high)
+            .map(|(size, live)| {
+                let mut mean = Live::default();
+                for &block in blocks {
+                    mean.objects += live[block].objects * share;
+                    mean.bytes += live[block].bytes * share;
+                }
+                (*size, mean)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Event;
+
+    fn trace(calls: &[Call]) -> Trace {
+        Trace {
+            events: calls.iter().map(|&call| Event { thread: 0, call }).collect(),
+            ..Trace::default()
+        }
+    }
+
+    #[test]
+    fn counts_objects_for_as_long_as_they_live() {
+        let calls = [
+            Call::Malloc(24),
+            Call::Malloc(100),
+            Call::Free(0),
+            Call::Realloc(1, 30),
+            Call::Malloc(1 << 20),
+            Call::Free(2),
+            Call::Calloc(0),
+            Call::Free(4),
+        ];
+        let demand = Demand::of(&trace(&calls), 32768, 2);
+        // 24 bytes from 0 to 2; 30 from 3 to 5, in either half; nothing from 6 to 7; 100 from 1 to 3; 1 MiB has no class.
+        let live = |size: u32| demand.sizes[&size].iter().map(|l| l.objects).collect::<Vec<_>>();
+        assert_eq!(live(32), [0.75, 0.25]);
+        assert_eq!(live(112), [0.5, 0.0]);
+        assert_eq!(live(16), [0.0, 0.25]);
+        assert_eq!(demand.sizes.len(), 3);
+        assert_eq!(demand.sizes[&32][0].bytes, 0.5 * 24.0 + 0.25 * 30.0);
+        let mean = demand.mean(16, 32, &[0, 1]);
+        assert_eq!((mean.len(), mean[0].0, mean[0].1.objects), (1, 32, 0.5));
+    }
+
+    #[test]
+    fn what_is_never_freed_lives_to_the_end() {
+        let demand = Demand::of(&trace(&[Call::Malloc(16), Call::Malloc(1)]), 32768, 1);
+        assert_eq!(demand.sizes[&16][0].objects, 1.5);
+    }
+
+    #[test]
+    fn aligned_requests_keep_their_classes() {
+        let calls = [Call::Memalign(6, 100), Call::Memalign(4, 100), Call::Memalign(12, 10)];
+        let demand = Demand::of(&trace(&calls), 32768, 1);
+        assert_eq!(demand.aligned.iter().copied().collect::<Vec<_>>(), [128, 4096]);
+        assert_eq!(demand.sizes.keys().copied().collect::<Vec<_>>(), [112, 128, 4096]);
+    }
+}
