@@ -27,7 +27,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("bins", "count"), &["\"both\""], "another way of counting"),
     row(("bins", "layout"), &["\"slots\""], "another layout of slots"),
     row(("bins", "order"), &["\"size\""], "another order of slots"),
-    row(("build", "optimize"), &["\"speed\""], "optimization for size"),
     row(("central", "guard"), &["\"lock\""], "a lock-free central"),
     row(("central", "steal"), &["false"], "taking objects of other owners"),
     row(("hardening", "check_lists"), &["false"], "checking lists"),
@@ -41,8 +40,6 @@ pub(crate) static MISSING: &[Missing] = &[
         &["25.0"],
         "a looser fit than exactly the pages that an object needs",
     ),
-    row(("remote", "flush"), &["\"full\""], "another moment of handing over"),
-    row(("remote", "sort"), &["\"sort\""], "another way of grouping"),
     row(("stats", "record"), &["\"off\""], "recording"),
     row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];

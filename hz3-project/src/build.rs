@@ -7,6 +7,7 @@ use crate::sources::{DYNAMIC_LIST, Sources, VERSION};
 use crate::{Error, OnPath, Outcome, Place, Result, file};
 use hz3_config::Plan;
 use hz3_config::emit::library;
+use hz3_config::plan::Optimize;
 use hz3_config::soname;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -135,8 +136,11 @@ impl<'a> Builder<'a> {
             ])
             .args(["--crate-type", crate_type, "--target", &triple, "--target-dir"])
             .arg(&self.target)
-            .args(self.options.offline.then_some("--offline"))
-            .arg("--");
+            .args(self.options.offline.then_some("--offline"));
+        if plan.build.optimize == Optimize::Size {
+            command.args(["--config", "profile.variant.opt-level=\"s\""]);
+        }
+        command.arg("--");
         if shape == Shape::Shared {
             let list = format!("--dynamic-list={DYNAMIC_LIST}");
             let arguments = generated.linker.iter().chain([&list]);

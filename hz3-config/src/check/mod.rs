@@ -96,7 +96,10 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             prefetch: s.hot.prefetch.value,
             encode_links: s.hardening.encode_links.value,
         },
-        build: BuildPlan { tls: s.build.tls.value },
+        build: BuildPlan {
+            optimize: s.build.optimize.value,
+            tls: s.build.tls.value,
+        },
     };
     plan.code_hash = code_hash(&plan);
     Some(plan)

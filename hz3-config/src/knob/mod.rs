@@ -17,7 +17,8 @@ pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
-    Commit, Foreign, Idle, OnFull, PlacementOrder, Prefetch, Relief, StatsLevel, TagOrder, TagSpace, Thp, Tls,
+    Commit, Foreign, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort, StatsLevel,
+    TagOrder, TagSpace, Thp, Tls,
 };
 
 use std::collections::BTreeMap;

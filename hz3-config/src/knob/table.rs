@@ -7,9 +7,9 @@ use super::Kind;
 use super::declare::knobs;
 use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
-    COMMIT, Commit, FOREIGN, Foreign, IDLE, Idle, Named, ON_FULL, OnFull, PLACEMENT_ORDER, PREFETCH, PlacementOrder,
-    Prefetch, RELIEF, Relief, STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_ORDER, TAG_SPACE, THP, TLS, TagOrder,
-    TagSpace, Thp, Tls,
+    COMMIT, Commit, FOREIGN, Foreign, IDLE, Idle, Named, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
+    PREFETCH, PlacementOrder, Prefetch, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Relief, RemoteFlush, RemoteSort,
+    STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_ORDER, TAG_SPACE, THP, TLS, TagOrder, TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step, Word};
 use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, USER_SPACE};
@@ -114,16 +114,10 @@ knobs! {
         /// Objects that a thread keeps for another owner and class before it hands them over, in `owner-bank`.
         batch: u64 = Kind::Int(1, 4096), "32" => u32;
         /// When a thread hands over.
-        flush: Named = Kind::Choice(&[
-            Word { name: "full", doc: "when a slot array or the ring is full" },
-            Word { name: "before-pages", doc: "also before it takes new pages" },
-        ]), "\"full\"";
-        /// How a flush groups entries.
-        sort: Named = Kind::Choice(&[
-            Word { name: "off", doc: "not at all" },
-            Word { name: "direct", doc: "by owner, through a table" },
-            Word { name: "sort", doc: "by owner and class, by sorting" },
-        ]), "\"sort\"";
+        flush: RemoteFlush = Kind::Choice(REMOTE_FLUSH), "\"full\"" => RemoteFlush;
+        /// How a flush of the ring groups its entries, in `owner-ring`. Entries of one owner and class leave together, as far as
+        /// they are found together.
+        sort: RemoteSort = Kind::Choice(REMOTE_SORT), "\"sort\"" => RemoteSort;
     }
 
     /// A thread's slots.
@@ -303,13 +297,10 @@ knobs! {
         prefetch_tag: bool = Kind::Bool, "false";
     }
 
-    /// How the library is compiled.
+    /// How a variant is compiled.
     [build: Build] {
-        /// What the compiler aims at.
-        optimize: Named = Kind::Choice(&[
-            Word { name: "speed", doc: "speed" },
-            Word { name: "size", doc: "size" },
-        ]), "\"speed\"";
+        /// What the compiler aims at in a library. An allocator in a Rust program is compiled as the program's own profile says.
+        optimize: Optimize = Kind::Choice(OPTIMIZE), "\"speed\"";
         /// How a thread finds its block.
         tls: Tls = Kind::Choice(TLS), "\"initial-exec\"";
     }

@@ -106,6 +106,17 @@ words! {
         "all" => All: "every cache gives back everything",
         "segment" => Segment: "caches give back what lies in the segment with the fewest pages in use; if a request fails nevertheless, everything",
     }
+    /// When a thread hands over what it keeps for other owners.
+    RemoteFlush, REMOTE_FLUSH: {
+        "full" => Full: "when a slot array or the ring is full",
+        "before-pages" => BeforePages: "also before it takes pages for a new run",
+    }
+    /// How a flush of the ring groups its entries.
+    RemoteSort, REMOTE_SORT: {
+        "off" => Off: "not at all: what lies side by side and is of one owner and class leaves together",
+        "direct" => Direct: "through a table of 64 places, by owner and class; what finds its place taken by others sends them off",
+        "sort" => Sort: "by sorting",
+    }
     /// What is done with a pointer that the variant did not give.
     Foreign, FOREIGN: {
         "libc" => Libc: "hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are",
@@ -116,6 +127,11 @@ words! {
     StatsLevel, STATS_LEVEL: {
         "off" => Off: "only what the heap knows anyway",
         "events" => Events: "every event, by name and class",
+    }
+    /// What the compiler aims at.
+    Optimize, OPTIMIZE: {
+        "speed" => Speed: "speed",
+        "size" => Size: "few bytes of code",
     }
     /// How a thread finds its block.
     Tls, TLS: {

@@ -6,8 +6,8 @@
 pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
-    Commit, Foreign, Idle, OnFull, Ownership, PlacementOrder, Prefetch, Relief, Room, Scale, StatsLevel, TagOrder,
-    TagSpace, Thp, Tls,
+    Commit, Foreign, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort,
+    Room, Scale, StatsLevel, TagOrder, TagSpace, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -226,6 +226,8 @@ pub struct HotPlan {
 /// How the library is compiled.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BuildPlan {
+    /// What the compiler aims at in a library.
+    pub optimize: Optimize,
     /// How a thread finds its block.
     pub tls: Tls,
 }

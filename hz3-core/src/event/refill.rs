@@ -1,9 +1,10 @@
 //! `malloc` found an empty list.
 
-use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, spare_of, start, thread};
+use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, remote, spare_of, start, thread};
 use crate::heap::depot;
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::ClassId;
+use crate::policy::knobs::RemoteFlush;
 use crate::statics::State;
 use crate::variant::{Kind, Stats, Variant};
 
@@ -40,7 +41,10 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
             let cap = (*slot).cap;
             let want = u32::from(cap.min(row.batch_carve));
-            if row.borrow > 0 {
+            if V::POLICY.remote.flush == RemoteFlush::BeforePages {
+                batch = remote::before_pages::<V>(id, row, want);
+            }
+            if batch.count == 0 && row.borrow > 0 {
                 batch = borrow::without_growth::<V>(id, row, want);
                 if batch.count == 0 {
                     let p = borrow::borrow::<V>(id, row);

@@ -36,13 +36,14 @@ impl Malloc {
         static FOUND: [AtomicPtr<c_void>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
         const NAMES: [&CStr; 3] = [c"free", c"realloc", c"malloc_usable_size"];
         // The last one is written last.
-        if FOUND[2].load(Ordering::Acquire).is_null() {
+        let [free, realloc, usable] = &FOUND;
+        if usable.load(Ordering::Acquire).is_null() {
             for (found, name) in FOUND.iter().zip(NAMES) {
                 let function = function_in(name, libc::__errno_location as *const () as usize)?;
                 found.store(function as *mut c_void, Ordering::Release);
             }
         }
-        let [free, realloc, usable] = [0, 1, 2].map(|i: usize| FOUND[i].load(Ordering::Acquire));
+        let [free, realloc, usable] = [free, realloc, usable].map(|found| found.load(Ordering::Acquire));
         // SAFETY: functions of these names have these types in every C library.
         unsafe {
             Some(Malloc {

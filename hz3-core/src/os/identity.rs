@@ -23,22 +23,21 @@ pub fn process_number() -> u32 {
 /// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
 /// not tell.
 pub fn thread_sleeps(number: u32) -> bool {
-    let mut path = *b"/proc/self/task/\0\0\0\0\0\0\0\0\0\0/stat\0";
-    const FIRST: usize = b"/proc/self/task/".len();
-    let mut digits = [0; 10];
-    let mut at = digits.len();
+    let mut digits = [b'0'; 10];
     let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
-    let digits = &digits[at..];
-    path[FIRST..FIRST + digits.len()].copy_from_slice(digits);
-    path[FIRST + digits.len()..][..6].copy_from_slice(b"/stat\0");
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let text = b"/proc/self/task/"
+        .iter()
+        .chain(digits.iter().skip(zeros))
+        .chain(b"/stat");
+    let mut path = [0u8; 40]; // Zeroes stay at the end.
+    for (to, from) in path.iter_mut().zip(text) {
+        *to = *from;
+    }
     let mut text = [0u8; 128];
     // SAFETY: the path ends with a zero, the buffer outlives the call, and the descriptor is closed here.
     let got = unsafe {

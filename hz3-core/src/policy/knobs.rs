@@ -42,6 +42,13 @@ pub struct Remote {
     /// Objects that a thread keeps for another owner and class before it hands them over, in `owner-bank`.
     /// `0` unless `ownership.mode` is "owner-bank".
     pub batch: u32,
+    /// When a thread hands over.
+    /// `Full` unless `ownership.mode` is "owner-bank" or "owner-ring".
+    pub flush: RemoteFlush,
+    /// How a flush of the ring groups its entries, in `owner-ring`. Entries of one owner and class leave together, as far as
+    /// they are found together.
+    /// `Off` unless `ownership.mode` is "owner-ring".
+    pub sort: RemoteSort,
 }
 
 /// What a thread keeps: magazines, each a batch of objects.
@@ -139,6 +146,28 @@ pub struct Pressure {
 pub struct Hardening {
     /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that the variant did not give.
     pub foreign: Foreign,
+}
+
+/// When a thread hands over what it keeps for other owners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RemoteFlush {
+    /// When a slot array or the ring is full.
+    #[default]
+    Full,
+    /// Also before it takes pages for a new run.
+    BeforePages,
+}
+
+/// How a flush of the ring groups its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RemoteSort {
+    /// Not at all: what lies side by side and is of one owner and class leaves together.
+    #[default]
+    Off,
+    /// Through a table of 64 places, by owner and class; what finds its place taken by others sends them off.
+    Direct,
+    /// By sorting.
+    Sort,
 }
 
 /// How reserved memory becomes usable.

@@ -66,7 +66,7 @@ fn shape(name: &str) -> String {
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.policy.arena);
             format!(
-                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?}",
+                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?} {:?}",
                 plan.ownership.mode,
                 tag.width,
                 tag.space,
@@ -76,7 +76,8 @@ fn shape(name: &str) -> String {
                 arena.commit,
                 arena.on_full,
                 plan.policy.pressure.enabled,
-                plan.build.tls
+                plan.build.tls,
+                plan.build.optimize
             )
         },
     )

@@ -1,8 +1,10 @@
-//! A ring: objects of other owners in the order in which they were freed. When it is full it is sorted by pool, and goes.
+//! A ring: objects of other owners in the order in which they were freed. When it is full it is grouped by pool, and goes.
 
 use super::sort::sort;
 use crate::event::{foreign, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch};
+use crate::policy::agreed::GRANULE;
+use crate::policy::knobs::RemoteSort;
 use crate::policy::{ClassId, Naming, Owner, Pool};
 use crate::statics::{Entry, Meta, State, ThreadBlock};
 use crate::variant::{Kind, Room, Stats, Variant};
@@ -41,25 +43,18 @@ impl Room for OwnerRing {
             let _timer = V::Stats::time::<V>(Kind::RingFlush);
             (*meta).ring_used = 0;
             list::keep_order();
-            sort(ring, used);
-            let mut batch = Batch::EMPTY;
-            let mut tag = 0;
-            for i in 0..used {
-                let entry = *ring.add(i);
-                if batch.count > 0 && (entry.tag != tag || batch.count >= batch_of::<V>(tag)) {
-                    send::<V>(tag, batch);
-                    batch = Batch::EMPTY;
+            match V::POLICY.remote.sort {
+                RemoteSort::Off => send_neighbours::<V>(ring, used),
+                RemoteSort::Direct => send_by_table::<V>(ring, used),
+                RemoteSort::Sort => {
+                    sort(ring, used);
+                    send_neighbours::<V>(ring, used);
                 }
-                tag = entry.tag;
-                batch.push::<V>(entry.p);
-            }
-            if batch.count > 0 {
-                send::<V>(tag, batch);
             }
         }
     }
 
-    /// A ring holds little and is not sorted: all of it goes.
+    /// A ring holds little, in no order: all of it goes.
     unsafe fn forsake<V: Variant>() {
         // SAFETY: this thread is running.
         unsafe { Self::flush::<V>() }
@@ -128,20 +123,96 @@ unsafe fn without_ring<V: Variant>(p: *mut u8, tag: usize) {
     }
 }
 
+/// Sends entries to their owners: those that lie side by side and have one tag in one batch.
+///
+/// # Safety
+/// `entries` are `n` entries at least, of objects that are the caller's.
+unsafe fn send_neighbours<V: Variant>(entries: *const Entry, n: usize) {
+    // SAFETY: all indexes stay below `n`; each object goes to one place.
+    unsafe {
+        let mut group = Group::NONE;
+        for i in 0..n {
+            group.add::<V>(*entries.add(i));
+        }
+        group.send::<V>();
+    }
+}
+
+/// Sends entries to their owners: each tag has a place in a table, where the entries of one tag meet until those of another
+/// one come there.
+///
+/// # Safety
+/// As for [`send_neighbours`].
+unsafe fn send_by_table<V: Variant>(entries: *const Entry, n: usize) {
+    // SAFETY: as there.
+    unsafe {
+        let mut table = [Group::NONE; 1 << PLACE_BITS];
+        for i in 0..n {
+            let entry = *entries.add(i);
+            if let Some(group) = table.get_mut(place(entry.tag)) {
+                group.add::<V>(entry);
+            }
+        }
+        for group in &mut table {
+            group.send::<V>();
+        }
+    }
+}
+
+/// log2 of the places in a table: a kilobyte and a half of the stack, which may be a thread's smallest.
+const PLACE_BITS: u32 = 6;
+
+/// The place of a tag: classes next to each other, and the same class of owners next to each other, have different ones.
+const fn place(tag: usize) -> usize {
+    ((tag / GRANULE) as u32).wrapping_mul(0x9E37_79B1) as usize >> (u32::BITS - PLACE_BITS)
+}
+
+/// Objects of one tag that leave together.
+#[derive(Clone, Copy)]
+struct Group {
+    tag: usize,
+    batch: Batch,
+}
+
+impl Group {
+    const NONE: Group = Group {
+        tag: 0,
+        batch: Batch::EMPTY,
+    };
+
+    /// Takes an entry in. What was there leaves first if it is of another tag, or a full batch.
+    ///
+    /// # Safety
+    /// The entry's object is the caller's; its tag is not 0.
+    unsafe fn add<V: Variant>(&mut self, entry: Entry) {
+        // SAFETY: the objects are this thread's.
+        unsafe {
+            if self.batch.count > 0 && (entry.tag != self.tag || self.batch.count >= batch_of::<V>(self.tag)) {
+                self.send::<V>();
+            }
+            self.tag = entry.tag;
+            self.batch.push::<V>(entry.p);
+        }
+    }
+
+    /// Hands the objects over to the owner of their pool.
+    ///
+    /// # Safety
+    /// The objects are the caller's.
+    unsafe fn send<V: Variant>(&mut self) {
+        let batch = core::mem::replace(&mut self.batch, Batch::EMPTY);
+        if batch.count > 0 {
+            // SAFETY: the tag is of the pages of these objects, which are this thread's and go to one place.
+            unsafe {
+                let (owner, id) = V::Route::pool(self.tag);
+                surrender::surrender::<V>(Pool::of(owner, id), batch);
+            }
+        }
+    }
+}
+
 /// Objects of a full batch of the pool that a tag other than 0 names.
 fn batch_of<V: Variant>(tag: usize) -> u32 {
     // SAFETY: a tag other than 0 names a pool.
     u32::from(unsafe { V::Route::pool::<V>(tag) }.1.row().batch)
-}
-
-/// Hands a batch over to the owner of the pool that a tag names.
-///
-/// # Safety
-/// The batch is the caller's, not empty, and of this pool.
-unsafe fn send<V: Variant>(tag: usize, batch: Batch) {
-    // SAFETY: the tag is of a page of an object; the batch is the caller's, not empty, and of this pool.
-    unsafe {
-        let (owner, id) = V::Route::pool(tag);
-        surrender::surrender::<V>(Pool::of(owner, id), batch);
-    }
 }
