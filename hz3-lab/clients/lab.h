@@ -112,7 +112,40 @@ static uint64_t lab_number(const char *name, const char *s) {
 	return v << shift;
 }
 
-/* Which file each entry of the malloc family comes from: the proof that a preloaded library is the one at work. */
+/* A function of the library that malloc comes from, and of no other: a program may have two mallocs loaded. */
+static void *lab_sibling(const char *name) {
+	Dl_info of_malloc, of_sibling;
+	void *m = dlsym(RTLD_DEFAULT, "malloc"), *f = dlsym(RTLD_DEFAULT, name);
+	bool same = m && f && dladdr(m, &of_malloc) && dladdr(f, &of_sibling) && of_malloc.dli_fbase == of_sibling.dli_fbase;
+	return same ? f : NULL;
+}
+
+/* The version that the malloc at work says of itself; empty if it has no word for it. */
+static const char *lab_version(void) {
+	static char text[64];
+	union { void *f; int (*mimalloc)(void); const char *(*tcmalloc)(int *, int *, const char **);
+		int (*jemalloc)(const char *, void *, size_t *, void *, size_t); const char *(*libc)(void); } ask;
+	if ((ask.f = lab_sibling("mi_version"))) {
+		/* 209 is 2.0.9, 30403 is 3.4.3. */
+		int v = ask.mimalloc(), step = v >= 10000 ? 100 : 10;
+		snprintf(text, sizeof text, "%d.%d.%d", v / step / step, v / step % step, v % step);
+	} else if ((ask.f = lab_sibling("mallctl"))) {
+		const char *v = NULL;
+		size_t size = sizeof v;
+		if (ask.jemalloc("version", &v, &size, NULL, 0) == 0 && v) {
+			/* 5.3.0-0-g54eaed1d is a release, with the commit that it was tagged at. */
+			const char *tagged = strstr(v, "-0-g");
+			snprintf(text, sizeof text, "%.*s", (int)(tagged ? tagged - v : 60), v);
+		}
+	} else if ((ask.f = lab_sibling("tc_version"))) {
+		const char *v = ask.tcmalloc(NULL, NULL, NULL);
+		snprintf(text, sizeof text, "%s", v ? v : "");
+	} else if ((ask.f = lab_sibling("gnu_get_libc_version"))) snprintf(text, sizeof text, "%s", ask.libc());
+	return text;
+}
+
+/* Which file each entry of the malloc family comes from: the proof that a preloaded library is the one at work. And which
+ * version it is. */
 static void lab_prove(const char *client) {
 	static const char *const names[] = {"malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign",
 		"memalign", "malloc_usable_size"};
@@ -126,6 +159,7 @@ static void lab_prove(const char *client) {
 	void *p = malloc(100);
 	put_u64("works", p != NULL);
 	free(p);
+	put_str("version", lab_version());
 	lab_put("}\n");
 	lab_write(1);
 	_exit(0);

@@ -5,12 +5,19 @@ use std::path::Path;
 use std::process::Stdio;
 
 /// Instructions that the command executed in all, under a library.
-pub fn total(command: &[String], library: &Allocator, folder: &Path, seed: u64) -> Result<u64> {
+pub fn total(
+    command: &[String],
+    environment: &[(String, String)],
+    library: &Allocator,
+    folder: &Path,
+    seed: u64,
+) -> Result<u64> {
     let out = folder.join(format!(".callgrind.{}", std::process::id()));
     let mut run = program::clean("valgrind");
     run.arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
-        .arg("--trace-children=no");
+        .arg("--trace-children=no")
+        .envs(environment.iter().map(|(k, v)| (k, v)));
     if let Some(path) = &library.path {
         // To the measured program only: valgrind's own launcher is a program too.
         run.env("LD_PRELOAD", path);

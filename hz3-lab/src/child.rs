@@ -24,6 +24,8 @@ pub struct Sample {
     /// User and system time, seconds.
     #[serde(rename = "cpu_seconds")]
     pub cpu: f64,
+    /// Pages that the kernel had to provide.
+    pub faults: u64,
     /// Its peak resident bytes.
     #[serde(rename = "rss_peak_bytes")]
     pub rss_peak: u64,
@@ -61,6 +63,7 @@ struct Report {
     wall: f64,
     cpu: f64,
     rss_peak: u64,
+    faults: u64,
     exit: i32,
     signal: i32,
     series: Vec<(u64, u64)>,
@@ -112,7 +115,7 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     let report = folder.path().join("report");
     let timer = clients.timer()?;
     let mut command = program::clean(&timer);
-    command.arg(&report);
+    command.arg(&report).envs(job.environment.iter().map(|(k, v)| (k, v)));
     // A script's program may be linked with another malloc: there, the C library must be put first as well.
     let libc = if job.script { peers::libc_file() } else { None };
     if let Some(path) = library.and_then(|l| l.path.as_ref()).or(libc.as_ref()) {
@@ -205,6 +208,7 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         value,
         wall: r.wall * f64::from(job.repeat),
         cpu: r.cpu,
+        faults: r.faults,
         rss_peak: r.rss_peak,
         rss_end,
         live_peak,

@@ -1,7 +1,8 @@
 //! The proof that a preloaded library is the one whose malloc runs. An inert library measures exactly like the C
-//! library, and the loader says nothing: no proof, no number.
+//! library, and the loader says nothing: no proof, no number. The same question tells a peer's version.
 
-use crate::{child, clients::Clients, ending, rows::Job};
+use crate::{child, clients::Clients, clients::client, ending, rows::Job};
+use hz3_project::clients::Client;
 use hz3_project::library::abi;
 use hz3_project::{Allocator, Error, Result, bindings, file, program};
 use std::collections::BTreeMap;
@@ -17,9 +18,30 @@ pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     }
 }
 
-/// The client itself looks up where each function comes from.
-fn by_client(job: &Job, library: &Allocator) -> Result<()> {
-    let mut command = program::clean(&job.command[0]);
+/// The version that a library says of itself, as the client finds it: mimalloc, jemalloc, gperftools and the C library have
+/// a function for that. Empty if it says nothing, or does not run: then the rows will tell why.
+pub fn version(clients: &Clients, library: &Allocator) -> String {
+    let asked = clients.program(&ASKED).and_then(|client| {
+        let client = client.display().to_string();
+        ask(&client, &client, &[], library)
+    });
+    let answers = asked.unwrap_or_default();
+    let version = answers.get("version").and_then(|v| v.as_str());
+    version.unwrap_or_default().to_owned()
+}
+
+/// The client that is asked for a version.
+const ASKED: Client<'static> = client!("random");
+
+/// What a client finds out about the malloc family of its process.
+fn ask(
+    client: &str,
+    row: &str,
+    environment: &[(String, String)],
+    library: &Allocator,
+) -> Result<BTreeMap<String, serde_json::Value>> {
+    let mut command = program::clean(client);
+    command.envs(environment.iter().map(|(k, v)| (k, v)));
     if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
     }
@@ -27,16 +49,20 @@ fn by_client(job: &Job, library: &Allocator) -> Result<()> {
         .arg("--prove")
         .stdin(Stdio::null())
         .output()
-        .map_err(|e| Error::unfit(format!("{}: {e}", job.command[0])))?;
+        .map_err(|e| Error::unfit(format!("{client}: {e}")))?;
     let text = String::from_utf8_lossy(&out.stdout);
-    let found: BTreeMap<String, serde_json::Value> = serde_json::from_str(text.trim()).map_err(|_| {
+    serde_json::from_str(text.trim()).map_err(|_| {
         Error::failed(format!(
-            "{} does not run under {}: {}",
-            job.name,
+            "{row} does not run under {}: {}",
             library.label,
             ending::of(out.status, &out.stderr)
         ))
-    })?;
+    })
+}
+
+/// The client itself looks up where each function comes from.
+fn by_client(job: &Job, library: &Allocator) -> Result<()> {
+    let found = ask(&job.command[0], &job.name, &job.environment, library)?;
     for name in abi::CORE {
         let from = found.get(*name).and_then(|v| v.as_str()).unwrap_or("");
         let right = match &library.path {
@@ -69,6 +95,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     let mut command = program::clean(&job.command[0]);
     command
         .args(&job.command[1..])
+        .envs(job.environment.iter().map(|(k, v)| (k, v)))
         .env("LD_DEBUG", "bindings")
         .env("LD_DEBUG_OUTPUT", folder.path().join("record"));
     if job.script {

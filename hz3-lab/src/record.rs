@@ -72,7 +72,7 @@ pub struct Contender {
     /// SHA-256 of the file that was measured.
     #[serde(default)]
     pub sha256: String,
-    /// Version of the generator (variants).
+    /// Version: of a variant the generator's, of any other library what it says of itself.
     pub version: String,
     /// Hash of the sources that it was built from (variants).
     #[serde(default)]
@@ -128,6 +128,9 @@ pub struct Cell {
     pub values: Vec<f64>,
     /// Peak resident bytes of each block.
     pub rss_peak: Vec<u64>,
+    /// Page faults of each block.
+    #[serde(default)]
+    pub faults: Vec<u64>,
     /// Resident bytes at the end of each block, where the client says so.
     pub rss_end: Vec<u64>,
     /// CPU seconds of each block.
@@ -177,6 +180,16 @@ pub struct Outcome {
     pub cpu: f64,
 }
 
+impl Contender {
+    /// What people call it: a variant by its name, any other by its label and version.
+    pub fn title(&self) -> String {
+        match (self.kind, self.version.as_str()) {
+            (Kind::Variant, _) | (_, "") => self.label.clone(),
+            (_, version) => format!("{} {version}", self.label),
+        }
+    }
+}
+
 impl Cell {
     /// A cell without figures yet.
     pub fn new(label: &str) -> Self {
@@ -192,6 +205,11 @@ impl Cell {
     /// Median peak resident bytes.
     pub fn rss_peak(&self) -> f64 {
         stats::median(&self.rss_peak.iter().map(|v| *v as f64).collect::<Vec<_>>())
+    }
+    /// Median of page faults; records from before 2026-11-25 have none.
+    pub fn faults(&self) -> Option<f64> {
+        let faults = self.faults.iter().map(|v| *v as f64).collect::<Vec<_>>();
+        (!faults.is_empty()).then(|| stats::median(&faults))
     }
     /// Median resident bytes at the end.
     pub fn rss_end(&self) -> f64 {

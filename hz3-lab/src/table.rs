@@ -126,7 +126,7 @@ pub fn summary(record: &Record) -> String {
         let _ = writeln!(
             out,
             "{} against {base}: {} GO, {} NO-GO, {} UNDECIDED; geometric mean {:.3}, of peak RSS {:.3}",
-            library.label,
+            library.title(),
             count(Verdict::Go),
             count(Verdict::NoGo),
             count(Verdict::Undecided),

@@ -138,6 +138,51 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
 }
 
 #[test]
+fn a_record_has_the_version_that_a_library_says_and_the_faults() {
+    const MIMALLOC: &str = "int mi_version(void) { return NUMBER; }";
+    const JEMALLOC: &str = r#"int mallctl(const char *n, void *old, size_t *size, void *new, size_t m) {
+	if (n[0] != 'v' || *size != sizeof(char *)) return 2;
+	*(const char **)old = "5.3.1-0-g81034ce1f1373e37dc865038e1bc8eeecf559ce8";
+	return 0;
+}"#;
+    const GPERFTOOLS: &str = r#"const char *tc_version(int *a, int *b, const char **c) { return "gperftools 2.18"; }"#;
+    let lab = Lab::new();
+    let others = [
+        lab.library("old", 1, &MIMALLOC.replace("NUMBER", "209")),
+        lab.library("new", 2, &MIMALLOC.replace("NUMBER", "30403")),
+        lab.library("je", 3, JEMALLOC),
+        lab.library("tc", 4, GPERFTOOLS),
+        lab.forwarder("silent", 5),
+    ];
+    let schedule = lab.schedule(Allocator::glibc(), others.to_vec());
+    let record = compare::run(&schedule, &lab.clients, &mut Quiet::default()).unwrap();
+    let titles: Vec<String> = record.libraries.iter().skip(1).map(|l| l.title()).collect();
+    let want = ["old 2.0.9", "new 3.4.3", "je 5.3.1", "tc gperftools 2.18", "silent"];
+    assert_eq!(titles, want);
+    assert!(record.libraries[0].title().starts_with("glibc 2."));
+    let base = &record.rows[0].cells[0];
+    assert!(base.faults.len() == base.values.len() && base.faults() > Some(10.0));
+}
+
+#[test]
+fn everything_that_is_measured_has_the_environment_that_was_asked_for() {
+    /// Ends its process where the variable is not set.
+    const WANTS: &str = r#"extern char *getenv(const char *);
+extern void _exit(int);
+__attribute__((constructor)) static void look(void) { if (!getenv("MALLOC_OF_THE_LAB")) _exit(7); }
+"#;
+    let lab = Lab::new();
+    let mut schedule = lab.schedule(lab.forwarder("a", 0), vec![lab.library("b", 1, WANTS)]);
+    let problem = |schedule: &Schedule| {
+        let record = compare::run(schedule, &lab.clients, &mut Quiet::default()).unwrap();
+        record.rows[0].cells[1].problem.clone()
+    };
+    assert!(problem(&schedule).is_some());
+    schedule.jobs[0].environment = vec![("MALLOC_OF_THE_LAB".into(), "1".into())];
+    assert_eq!(problem(&schedule), None);
+}
+
+#[test]
 fn the_same_allocator_twice_is_refused() {
     let lab = Lab::new();
     let a = lab.forwarder("a", 3);

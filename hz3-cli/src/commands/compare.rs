@@ -52,6 +52,9 @@ pub struct Arguments {
     /// Options for the clients of all rows: ws=20000, threads=8, …
     #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
     options: Vec<String>,
+    /// What stands in the environment of all that is measured: GLIBC_TUNABLES=glibc.pthread.rseq=0, MIMALLOC_…=1, …
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = setting)]
+    environment: Vec<(String, String)>,
     /// The sizes of the literature instead of samples of a fraction of a second
     #[arg(long)]
     full: bool,
@@ -100,6 +103,15 @@ fn percent(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if (0.0..100.0).contains(&n) => Ok(n),
         _ => Err("a margin is a number of percent, from 0 to less than 100".into()),
+    }
+}
+
+/// `KEY=VALUE` for the environment. What is preloaded is said by naming a contender.
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some(("LD_PRELOAD", _)) => Err("a library is measured as a contender: label=path".into()),
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("a setting of the environment is KEY=VALUE".into()),
     }
 }
 
@@ -246,10 +258,14 @@ pub fn run(arguments: Arguments) -> Outcome {
         ledger.open(shelf)?;
     }
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
+    let mut jobs = jobs(&arguments, &place, &clients)?;
+    for job in &mut jobs {
+        job.environment.clone_from(&arguments.environment);
+    }
     let schedule = Schedule {
         base,
         others,
-        jobs: jobs(&arguments, &place, &clients)?,
+        jobs,
         budget: arguments.time_budget,
         margin: (1.0 + arguments.margin / 100.0).ln(),
         seed: arguments.seed,

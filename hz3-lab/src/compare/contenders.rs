@@ -65,8 +65,12 @@ impl Snapshot {
 }
 
 /// What the record keeps of a contender.
-pub(super) fn contender(library: &Allocator, identity: Option<&Identity>) -> Contender {
+pub(super) fn contender(clients: &Clients, library: &Allocator, identity: Option<&Identity>) -> Contender {
     let identity = identity.cloned().unwrap_or_default();
+    let version = match &identity.note {
+        Some(note) => note.version.clone(),
+        None => crate::prove::version(clients, library),
+    };
     let note = identity.note.unwrap_or_default();
     let file = library
         .path
@@ -82,7 +86,7 @@ pub(super) fn contender(library: &Allocator, identity: Option<&Identity>) -> Con
         text: identity.text,
         data: identity.data,
         sha256: identity.sha256,
-        version: note.version,
+        version,
         sources: note.sources,
         hash: note.hash,
         code_hash: note.code_hash,

@@ -110,7 +110,7 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
             } else {
                 &l.label
             };
-            contender(l, snapshot.identity(label))
+            contender(clients, l, snapshot.identity(label))
         })
         .collect();
     drop(snapshot);

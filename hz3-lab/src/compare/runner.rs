@@ -243,6 +243,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             let cell = &mut record.cells[who];
             cell.values.push(s.value);
             cell.rss_peak.push(s.rss_peak);
+            cell.faults.push(s.faults);
             cell.rss_end.extend(s.rss_end);
             cell.cpu.push(s.cpu);
             cell.live_peak = s.live_peak;
@@ -326,6 +327,7 @@ impl<'a, W: Watch> Runner<'a, W> {
                 );
                 match crate::callgrind::total(
                     &command,
+                    &self.jobs[row].environment,
                     &self.contenders[who],
                     self.clients.folder(),
                     self.schedule.seed,

@@ -97,7 +97,7 @@ fn key(out: &mut String, r: &Record) {
             out,
             "<span><i class=\"{}\"></i>{}{base}</span>",
             plots::hue(i),
-            escape(&l.label)
+            escape(&l.title())
         );
     }
     out.push_str("</p>\n");
@@ -107,7 +107,7 @@ fn table(out: &mut String, r: &Record) {
     out.push_str(
         "<div class=\"scroll\"><table>\n<tr><th class=\"l\">row</th><th class=\"l\">contender</th><th>median</th><th>ratio</th>\
          <th>95 % interval</th><th>judged by</th><th class=\"l\">verdict</th><th>could see</th><th>blocks</th><th>peak RSS</th><th>end RSS</th>\
-         <th>live peak</th><th>CPU</th></tr>\n",
+         <th>live peak</th><th>faults</th><th>CPU</th></tr>\n",
     );
     for row in &r.rows {
         for (i, cell) in row.cells.iter().enumerate() {
@@ -150,11 +150,11 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         escape(&cell.label)
     );
     if cell.problem.is_none() && cell.values.is_empty() {
-        let _ = writeln!(out, "<td class=\"l\" colspan=\"11\">no block was finished</td></tr>");
+        let _ = writeln!(out, "<td class=\"l\" colspan=\"12\">no block was finished</td></tr>");
         return;
     }
     if let Some(problem) = &cell.problem {
-        let _ = writeln!(out, "<td class=\"l w\" colspan=\"11\">{}</td></tr>", escape(problem));
+        let _ = writeln!(out, "<td class=\"l w\" colspan=\"12\">{}</td></tr>", escape(problem));
         return;
     }
     let _ = write!(
@@ -201,10 +201,11 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
     };
     let _ = writeln!(
         out,
-        "<td>{}{failed}</td><td>{}</td><td>{}</td><td>{live}</td><td>{cpu}</td></tr>",
+        "<td>{}{failed}</td><td>{}</td><td>{}</td><td>{live}</td><td>{}</td><td>{cpu}</td></tr>",
         cell.values.len(),
         mib(cell.rss_peak()),
-        mib(cell.rss_end())
+        mib(cell.rss_end()),
+        cell.faults().map_or("–".into(), |n| format!("{n:.0}"))
     );
 }
 
@@ -345,7 +346,7 @@ fn environment(out: &mut String, r: &Record) {
         if !l.sha256.is_empty() {
             let _ = write!(what, ", SHA-256 {}", l.sha256);
         }
-        row(&l.label, what);
+        row(&l.title(), what);
     }
     for c in &r.rows {
         row(&c.name, format!("{}: {}", c.about, c.command.join(" ")));

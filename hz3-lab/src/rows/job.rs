@@ -17,6 +17,8 @@ pub struct Job {
     pub about: String,
     /// Program and arguments.
     pub command: Vec<String>,
+    /// What else stands in its environment.
+    pub environment: Vec<(String, String)>,
     /// The client, whose stdout is one JSON object; a command has none.
     pub client: Option<Client<'static>>,
     /// Whether the command preloads by itself, as `HZ3_PRELOAD` says.
@@ -99,6 +101,7 @@ impl Job {
             name: row.name.into(),
             about: row.about.into(),
             command,
+            environment: Vec::new(),
             client,
             script: matches!(row.program, Program::Script(_)),
             metric: row.metric,
@@ -179,6 +182,7 @@ impl Job {
             name: format!("trace {name}"),
             about: trace.command.clone(),
             command: command(rounds),
+            environment: Vec::new(),
             client: Some(REPLAY),
             script: false,
             metric: Metric::NsPerOp,
@@ -195,6 +199,7 @@ impl Job {
             name: "command".into(),
             about: suggest::command(command),
             command: command.to_vec(),
+            environment: Vec::new(),
             client: None,
             script: false,
             metric,
