@@ -58,16 +58,19 @@ impl Batch {
         count: 0,
     };
 
-    /// Takes the first object out.
+    /// Takes the first object out. The last one is not looked at: it may lie in a page that nobody has touched yet.
     ///
     /// # Safety
     /// The batch holds at least one object.
     #[inline]
     pub unsafe fn pop<S: Shape>(&mut self) -> *mut u8 {
         let p = self.head;
-        // SAFETY: `p` is the head of a list that this batch owns.
-        self.head = unsafe { next::<S>(p) };
         self.count -= 1;
+        self.head = match self.count {
+            0 => ptr::null_mut(),
+            // SAFETY: `p` is the head of a list that this batch owns, and not its end.
+            _ => unsafe { next::<S>(p) },
+        };
         p
     }
 

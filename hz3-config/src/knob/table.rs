@@ -159,7 +159,8 @@ knobs! {
         /// Where several threads have caches they share `thread_bytes` evenly, but each may hold at least this much.
         /// `"auto"` is all of `thread_bytes`: then they do not share.
         thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"" => usize;
-        /// One trip to the runs carves at most this many bytes into a batch; the batch has at least one object.
+        /// One trip to the runs takes at most this many bytes into a batch, but at least one object. Of what was never handed out
+        /// it takes one page at most.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, BATCH_MAX), "[]";

@@ -107,7 +107,7 @@ pub struct ClassPlan {
     pub batch: u32,
     /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
     pub batch_first: u32,
-    /// One trip to the runs carves at most this many objects.
+    /// One trip to the runs takes at most this many objects.
     pub batch_carve: u32,
     /// How many of the next larger classes may serve before the heap grows.
     pub borrow: u32,

@@ -59,7 +59,10 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
                     return batch.head;
                 }
             }
-            magazine::grow::<V>(slot, row, cap.saturating_mul(2).min(row.batch));
+            // One object alone says nothing of how many are wanted.
+            if batch.count > 1 || cap == 1 {
+                magazine::grow::<V>(slot, row, cap.saturating_mul(2).min(row.batch));
+            }
         }
         let p = batch.pop::<V>();
         magazine::install::<V>(slot, batch);

@@ -55,7 +55,9 @@ impl Central {
         }
     }
 
-    /// Takes up to `want` objects; fewer rather than opening a second run. An empty batch means that there is no memory.
+    /// Takes up to `want` objects; fewer rather than opening a second run, and of what was never handed out those of one page
+    /// at most. An empty batch means that there is no memory. In a batch of one object nothing was written into that object:
+    /// take it out before you hand the batch on.
     ///
     /// # Safety
     /// `pool` is the pool of this central, `class` the entry of its class, and `heap` the heap of its variant.
@@ -81,10 +83,18 @@ impl Central {
                 if Run::live(run) == 0 {
                     runs.empty -= 1;
                 }
+                // A run in the list has free objects or some to carve. What is carved stays alone: it may be no list yet.
                 take_free::<S>(run, want, &mut batch);
-                carve::<S>(run, class.size as usize, want, &mut batch);
-                if (*run).free == 0 && (*run).carved == (*run).capacity {
+                let carved = batch.count == 0;
+                if carved {
+                    batch = carve::<S>(run, class.size as usize, want);
+                }
+                let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
+                if exhausted {
                     runs.unlink(run);
+                }
+                if carved || !exhausted {
+                    break;
                 }
             }
         }

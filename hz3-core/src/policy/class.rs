@@ -16,7 +16,7 @@ pub struct Class {
     pub batch: u16,
     /// Objects of a new thread's first batch.
     pub batch_first: u16,
-    /// Objects that one trip to the runs carves at most.
+    /// Objects that one trip to the runs takes at most.
     pub batch_carve: u16,
     /// Next larger classes that may serve before the heap grows.
     pub borrow: u16,

@@ -206,6 +206,11 @@ pub const CASES: &[Case] = &[
     },
     plain("memory_phases"),
     plain("memory_many"),
+    // glibc writes sizes in front of its objects.
+    Case {
+        scope: Scope::Variants,
+        ..plain("memory_untouched")
+    },
     Case {
         holds: 5 << 29,
         ..plain("memory_maps")
