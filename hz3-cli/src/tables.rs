@@ -46,6 +46,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "thread_floor_bytes": cost.thread_floor_bytes,
             "depot_bytes": cost.depot_bytes,
             "empty_run_bytes": cost.empty_run_bytes,
+            "lot_bytes": cost.lot_bytes,
             "threads": threads,
             "total_bytes": plan
                 .cache

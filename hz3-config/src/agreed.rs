@@ -32,5 +32,9 @@ pub const BATCH_MAX: u64 = 65_535;
 pub const RUN_OBJECTS_MAX: u64 = 65_535;
 /// Most owners of runs.
 pub const OWNERS_MAX: u64 = 64;
+/// Lots: sets of segments that threads which meet at the page heap have for themselves.
+pub const LOTS: u64 = 16;
+/// Which part of `purge.dirty` one lot may keep in free pages.
+pub const LOT_SHARE: u64 = 16;
 /// The section that says where a variant's memory map lies.
 pub const HEAP_SECTION: &str = ".hz3.heap";

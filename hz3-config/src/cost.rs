@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use crate::plan::{
-    CACHE_LINE, ClassPlan, FLAT_PAGES, LookupPlan, PAGE, Plan, Room, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES,
-    SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
+    CACHE_LINE, ClassPlan, FLAT_PAGES, LOT_SHARE, LOTS, LookupPlan, PAGE, PlacementOrder, Plan, Relief, Room, SEGMENT,
+    SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
 };
 
 /// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
@@ -62,6 +62,8 @@ pub struct Cost {
     pub depot_bytes: u64,
     /// Most bytes of empty runs that central keeps, all classes of all owners together.
     pub empty_run_bytes: u64,
+    /// Most bytes of free pages that all lots keep, but for a sixteenth of what they hold; 0 if there are none.
+    pub lot_bytes: u64,
     /// Metadata.
     pub metadata: MetadataCost,
     /// Share of a class that requests of 1 to 4096 bytes leave unused on average, each size being equally likely.
@@ -166,6 +168,7 @@ impl Cost {
             empty_run_bytes: u64::from(plan.ownership.shards)
                 * u64::from(plan.policy.depot.empty_runs)
                 * plan.classes.iter().map(run_bytes).sum::<u64>(),
+            lot_bytes: lot_bytes(plan),
             metadata: metadata_cost(plan),
             waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
             waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),
@@ -173,6 +176,16 @@ impl Cost {
             classes,
         }
     }
+}
+
+/// See [`Cost::lot_bytes`]; the core's `Policy::has_lots` says where there are none.
+fn lot_bytes(plan: &Plan) -> u64 {
+    let (placement, each) = (&plan.policy.placement, plan.policy.purge.dirty as u64 / LOT_SHARE);
+    let plain = placement.order == PlacementOrder::Fullest
+        && placement.pack_tries == 0
+        && placement.quarantine_events == 0
+        && plan.policy.pressure.relief != Relief::Segment;
+    if plain && each >= SEGMENT { LOTS * each } else { 0 }
 }
 
 /// Of each class, whether its next larger neighbour takes no more bytes of a run for an object, its share of the run's end

@@ -6,7 +6,7 @@ use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
-use hz3_config::plan::{PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+use hz3_config::plan::{LOTS, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
 use hz3_project::library::note::keys;
 use hz3_project::{Outcome, Place, name};
 use std::fmt::Write as _;
@@ -189,6 +189,16 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
         (
             "",
             format!("empty runs in central at most {}", exactly(cost.empty_run_bytes)),
+        ),
+        (
+            "",
+            match cost.lot_bytes {
+                0 => "no lots".to_owned(),
+                n => format!(
+                    "free pages in all {LOTS} lots at most {}, where threads meet at the page heap",
+                    exactly(n)
+                ),
+            },
         ),
         ("", format!("together with {threads} threads at most {}", exactly(all))),
         (

@@ -197,6 +197,15 @@ fn a_segment_that_changes_is_drawn_as_far_as_it_makes_sense() {
 }
 
 #[test]
+fn a_range_that_waits_for_its_lot_is_free() {
+    let mut w = world();
+    w.run(BASE, 10, 300, [0xfffe, 0, 300, 0]);
+    let s = read(&w, &w.numbers).expect("a heap");
+    assert_eq!(uses(&s, 0)[3], (10, 340, Use::Dirty));
+    assert_eq!(s.torn, 0);
+}
+
+#[test]
 fn nonsense_is_refused() {
     let refused = |change: &dyn Fn(&mut World)| {
         let mut w = world();

@@ -87,6 +87,10 @@ impl Header<'_> {
         if u64::from(pool) == n.large {
             return Some((pages, Use::Large));
         }
+        // Free, as far as the program is concerned.
+        if u64::from(pool) == n.gone {
+            return Some((pages, Use::Dirty));
+        }
         let (class, owner) = (u64::from(pool) % n.class_count, u64::from(pool) / n.class_count);
         let size = u64::from(self.classes.get(class as usize)?.size);
         let (free, carved, capacity) = (field(n.run_free), field(n.run_carved), field(n.run_capacity));

@@ -83,6 +83,7 @@ pub fn world() -> World {
         header_pages: 5,
         segment_bytes: 17440,
         large: 0xffff,
+        gone: 0xfffe,
         class_count: 2,
         shards: 2,
         depot_words: 2,

@@ -27,6 +27,8 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         meta,
         objects,
         owners,
+        lots,
+        lot_share,
     ] = [
         SEGMENT,
         USER_SPACE,
@@ -37,6 +39,8 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         THREAD_META_BYTES,
         RUN_OBJECTS_MAX,
         OWNERS_MAX,
+        LOTS,
+        LOT_SHARE,
     ]
     .map(|n| n as usize);
     let batch = BATCH_MAX as u32;
@@ -58,6 +62,8 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
             assert!(agreed::BATCH_MAX == #batch, "batches were bounded by another number");
             assert!(agreed::RUN_OBJECTS_MAX == #objects, "objects of runs were bounded by another number");
             assert!(agreed::OWNERS_MAX == #owners, "owners were bounded by another number");
+            assert!(#core::heap::lot::LOTS == #lots, "the cost model has other lots");
+            assert!(agreed::LOT_SHARE == #lot_share, "the cost model has other lots");
             assert!(#pools < #core::heap::segment::GONE as usize, "pools have more numbers than runs can name");
             assert!(size_of::<#core::list::Slot>() == #slot, "slot offsets were computed for other slots");
             assert!(size_of::<#core::list::BatchWord>() == #spare, "the cost model has other spares");

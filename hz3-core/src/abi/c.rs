@@ -96,12 +96,16 @@ pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usi
     if !align.is_power_of_two() || !align.is_multiple_of(size_of::<usize>()) {
         return os::EINVAL;
     }
-    let errno = os::errno();
     // SAFETY: a power of two.
-    let p = unsafe { object::aligned::<V>(align, n) };
+    let mut p = unsafe { object::aligned_at_hand::<V>(align, n) };
     if p.is_null() {
-        os::set_errno(errno);
-        return os::ENOMEM;
+        let errno = os::errno();
+        // SAFETY: a power of two.
+        p = unsafe { object::aligned_elsewhere::<V>(align, n) };
+        if p.is_null() {
+            os::set_errno(errno);
+            return os::ENOMEM;
+        }
     }
     // SAFETY: `out` can be written.
     unsafe { *out = p };

@@ -1,7 +1,7 @@
 //! What the allocator knows of itself.
 
 use crate::event::{process, stats::quantile};
-use crate::heap::segment::{SEGMENT, USABLE};
+use crate::heap::segment::{SEGMENT, Segment, USABLE};
 use crate::list::BatchWord;
 use crate::os::PAGE;
 use crate::policy::{ClassId, Pool};
@@ -99,16 +99,24 @@ pub fn totals<V: Variant>() -> Totals {
             }
         }
     });
+    let mut occupancy = [0; 10];
+    let mut count = |segment: *mut Segment| {
+        // SAFETY: the lock of whoever has the segment is held, so that it is there.
+        let used = USABLE - (unsafe { (*segment).free_pages } as usize).min(USABLE);
+        if let Some(n) = occupancy.get_mut((used * 10 / USABLE).min(9)) {
+            *n += 1;
+        }
+    };
+    let mut dirty = 0;
+    let free = shared.heap().lent(&V::POLICY, &mut |segment| {
+        count(segment);
+        // SAFETY: as above.
+        dirty += unsafe { Segment::backed(segment) };
+    });
     shared.heap().locked(|h| {
-        h.for_each(|segment| {
-            // SAFETY: the heap is locked, so the segment is there.
-            let used = USABLE - (unsafe { (*segment).free_pages } as usize).min(USABLE);
-            if let Some(n) = t.occupancy.get_mut((used * 10 / USABLE).min(9)) {
-                *n += 1;
-            }
-        });
-        t.pages_free = (h.free_pages * PAGE) as u64;
-        t.pages_dirty = (h.dirty_pages * PAGE) as u64;
+        h.for_each(&mut count);
+        t.pages_free = ((free + h.free_pages) * PAGE) as u64;
+        t.pages_dirty = ((dirty + h.dirty_pages) * PAGE) as u64;
         t.huge = h.huge_bytes as u64;
         t.huge_dirty = h.huge_dirty as u64;
         t.segments = h.segments as u64;
@@ -116,6 +124,7 @@ pub fn totals<V: Variant>() -> Totals {
         t.high = (h.arena.high() * SEGMENT) as u64;
         t.reserved = (h.arena.segments() * SEGMENT) as u64;
     });
+    t.occupancy = occupancy;
     t.taken = t.segments * SEGMENT as u64 + t.huge;
     let header = (crate::heap::segment::HEADER_PAGES * PAGE) as u64;
     t.pages_used = (t.segments * (SEGMENT as u64 - header)).saturating_sub(t.pages_free);

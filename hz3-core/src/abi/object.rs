@@ -35,6 +35,43 @@ unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
 /// `align` is a power of two. The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn aligned<V: Variant>(align: usize, n: usize) -> *mut u8 {
+    // SAFETY: it asks for no more than this function.
+    unsafe {
+        let p = aligned_at_hand::<V>(align, n);
+        if p.is_null() {
+            aligned_elsewhere::<V>(align, n)
+        } else {
+            p
+        }
+    }
+}
+
+/// The same, if this thread has such an object at hand; null if not.
+///
+/// The multiple of `align` above `n` is a class's size or close below one, as a rule, whose objects are all aligned. But it is
+/// enough that the one that is at hand is.
+///
+/// # Safety
+/// As for [`aligned`].
+#[inline(always)]
+pub unsafe fn aligned_at_hand<V: Variant>(align: usize, n: usize) -> *mut u8 {
+    if align > PAGE || n > V::FINE_MAX {
+        return ptr::null_mut();
+    }
+    let rounded = (n + align - 1) & !(align - 1);
+    if rounded > V::FINE_MAX {
+        return ptr::null_mut();
+    }
+    // SAFETY: the rounded size is in the fine table, which names a slot of this thread's for it.
+    unsafe { hot::pop_aligned::<V>(V::slot(V::fine((rounded + 15) >> 4)), align) }
+}
+
+/// The same, where there is none at hand.
+///
+/// # Safety
+/// As for [`aligned`].
+#[inline(never)]
+pub unsafe fn aligned_elsewhere<V: Variant>(align: usize, n: usize) -> *mut u8 {
     // SAFETY: an allocation has no further conditions.
     unsafe {
         if align <= 16 {

@@ -29,7 +29,7 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
         match heap.find_large(p) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, Pool::new((*run).pool as usize)),
             Some(what) => {
-                heap.give_large(&V::POLICY, p, what);
+                heap.give_large(&V::POLICY, p, what, super::large::seat::<V>());
                 if V::POLICY.has_helper() {
                     super::helper::look::<V>();
                 }

@@ -1,4 +1,4 @@
-//! `fork`. Before it, all locks are taken in their order (streams, the forking thread's own, start, threads, centrals,
+//! `fork`. Before it, all locks are taken in their order (streams, the forking thread's own, start, threads, centrals, lots,
 //! page heap), so that the child finds every structure whole; depots need no lock. In the child the locks are made anew,
 //! and what vanished threads had in their caches goes back.
 //!
@@ -15,12 +15,16 @@ use crate::sync::{Lock, Ordering, forker, turn};
 use crate::variant::Variant;
 
 /// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.
+#[inline(never)] // From three places, and long.
 fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
     let shared = V::shared();
     f(&shared.start().lock);
     f(&shared.threads().lock);
     for central in shared.centrals() {
         f(&central.lock);
+    }
+    for lot in shared.heap().lots.each() {
+        f(&lot.lock);
     }
     f(&shared.heap().lock);
 }

@@ -12,6 +12,7 @@
 //! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
 use super::{central, demand_of, depot_of};
+use crate::heap::lot::{Lot, Stock};
 use crate::heap::{Heap, PageHeap, Waiting, Way};
 use crate::os::{self, PAGE};
 use crate::policy::Pool;
@@ -44,7 +45,8 @@ pub fn look<V: Variant>() {
         THERE => helper.is_dismissed() && !helper.gate.is_closed(),
         _ => false,
     };
-    if absent && backed::<V>(&Waiting) >= WORTH {
+    // What lots have comes back when they rest.
+    if absent && (V::shared().heap().lots.any() || backed::<V>(&Waiting) >= WORTH) {
         wake::<V>(helper, stage);
     }
 }
@@ -148,12 +150,12 @@ fn backed<V: Variant>(way: &impl Way) -> usize {
 /// How the helper comes to the page heap: it tries again and again.
 struct Stepping(&'static Helper);
 
-impl Way for Stepping {
-    fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R {
-        let mut f = f;
+impl Stepping {
+    /// Runs steps until one finds the locks free that it wants.
+    fn step<R, F>(&self, mut f: F, attempt: impl Fn(F) -> Result<R, F>) -> R {
         loop {
             if self.0.gate.enter() {
-                let tried = heap.try_locked(f);
+                let tried = attempt(f);
                 self.0.gate.leave();
                 match tried {
                     Ok(result) => return result,
@@ -162,6 +164,16 @@ impl Way for Stepping {
             }
             os::sleep_ms(u64::from(AGAIN));
         }
+    }
+}
+
+impl Way for Stepping {
+    fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R {
+        self.step(f, |f| heap.try_locked(f))
+    }
+
+    fn both<R>(&self, heap: &Heap, lot: &Lot, f: impl FnOnce(&mut Stock, &mut PageHeap) -> R) -> R {
+        self.step(f, |f| heap.try_both(lot, f))
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{pressure, process};
 use crate::heap::Reach;
 use crate::heap::large::Fresh;
+use crate::heap::lot::Seat;
 use crate::os::{self, PAGE};
-use crate::statics::Shared;
+use crate::statics::{Shared, ThreadBlock};
 use crate::variant::{Kind, Stats, Variant};
 
 /// Allocates `n` bytes above the largest class; null with `errno = ENOMEM` when the kernel refuses.
@@ -33,8 +34,10 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     }
     // SAFETY: an event of this thread.
     unsafe { pressure::pulse::<V>() };
+    // SAFETY: the block is this thread's.
+    let seat = unsafe { seat::<V>() };
     let attempt = |reach| {
-        let fresh = heap.large(&V::POLICY, reach, n, align);
+        let fresh = heap.large(&V::POLICY, reach, n, align, seat);
         (!fresh.p.is_null()).then_some(fresh)
     };
     if let Some(fresh) = attempt(pressure::first::<V>()) {
@@ -46,6 +49,15 @@ pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     }
     pressure::no_memory::<V>();
     Fresh::NONE
+}
+
+/// Where this thread stands among those that take large objects.
+///
+/// # Safety
+/// The calling thread has its block, and does not use what is returned when it has no more.
+pub(super) unsafe fn seat<'a, V: Variant>() -> &'a Seat {
+    // SAFETY: the block is this thread's; the seat is changed through cells only.
+    unsafe { &(*V::Thread::meta(V::thread())).seat }
 }
 
 /// What the first attempt did not find. Caches are given back only where that may help.

@@ -82,8 +82,8 @@ unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
     // SAFETY: the block is this thread's; the hand stays below the number of classes.
     unsafe {
         let meta = V::Thread::meta(V::thread());
-        let id = ClassId::<V>::new((*meta).hand);
-        (*meta).hand = id.around().number();
+        let id = ClassId::<V>::new((*meta).hand as usize);
+        (*meta).hand = id.around().number() as u32;
         let row = id.row();
         let slot = slot_of::<V>(id);
         if slot == asks {

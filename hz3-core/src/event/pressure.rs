@@ -190,7 +190,7 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             unsafe { relief::counted::<V>(ask, Reliefs { runs: 1, ..NO_COUNT }) };
             found = attempt(first::<V>());
         }
-        let short = !found || heap.locked(|h| h.free_pages) * os::PAGE < policy.pressure.reclaim;
+        let short = !found || heap.free_pages(policy) * os::PAGE < policy.pressure.reclaim;
         if policy.pressure.enabled && short && pressure.raise(now, ask, bytes) && ask == Ask::Everything {
             // SAFETY: the block is this thread's, which has just done what the epoch asks for.
             unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };

@@ -33,6 +33,7 @@ pub unsafe fn relieve<V: Variant>() -> usize {
             depots::drain_depots::<V>();
         }
         release_empty::<V>();
+        V::shared().heap().recall_all();
         bytes
     }
 }
@@ -170,7 +171,7 @@ unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
 /// The calling thread has its block.
 pub unsafe fn counted<V: Variant>(ask: Ask, also: Reliefs) {
     let heap = V::shared().heap();
-    let (before, segment) = heap.locked(|h| (h.free_pages, h.drain.segment));
+    let (before, segment) = (heap.free_pages(&V::POLICY), heap.locked(|h| h.drain.segment));
     // SAFETY: an event of this thread.
     let object_bytes = unsafe {
         if V::POLICY.relieves_by_segment() && ask == Ask::Segment {
@@ -179,7 +180,7 @@ pub unsafe fn counted<V: Variant>(ask: Ask, also: Reliefs) {
             relieve::<V>()
         }
     } as u64;
-    let after = heap.locked(|h| h.free_pages);
+    let after = heap.free_pages(&V::POLICY);
     heap.pressure.count(Reliefs {
         object_bytes,
         page_bytes: (after.saturating_sub(before) * os::PAGE) as u64,

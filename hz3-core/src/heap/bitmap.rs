@@ -34,23 +34,26 @@ impl PageSet {
     pub const EMPTY: PageSet = PageSet([0; WORDS]);
 
     /// Adds a range.
+    #[inline(never)] // From many places.
     pub fn insert(&mut self, s: Span) {
         for_each_word(s, |w, bits| self.0[w] |= bits);
     }
 
     /// Removes a range.
+    #[inline(never)] // From many places.
     pub fn remove(&mut self, s: Span) {
         for_each_word(s, |w, bits| self.0[w] &= !bits);
     }
 
     /// How many pages of a range are in the set.
     pub fn count_in(&self, s: Span) -> usize {
-        let mut n = 0;
-        for_each_word(s, |w, bits| n += (self.0[w] & bits).count_ones() as usize);
-        n
+        let mut inside = PageSet::EMPTY;
+        inside.insert(s);
+        self.and(&inside).count()
     }
 
     /// How many pages are in the set.
+    #[inline(never)] // From many places.
     pub fn count(&self) -> usize {
         self.0.iter().map(|w| w.count_ones() as usize).sum()
     }
@@ -117,11 +120,13 @@ impl PageSet {
     }
 
     /// The length of the longest range.
+    #[inline(never)] // From many places.
     pub fn longest(&self) -> usize {
         self.spans().map(|s| s.len).max().unwrap_or(0)
     }
 
     /// The maximal range around a page of the set.
+    #[inline(never)] // From many places.
     pub fn around(&self, page: Page) -> Span {
         let page = page.number();
         let end = self.seek(page, false);
@@ -139,6 +144,7 @@ impl PageSet {
 
     /// A place for `len` pages starting at a multiple of `align` pages (a power of two): in the smallest range that has one,
     /// the lowest of several.
+    #[inline(never)] // From many places.
     pub fn best_fit(&self, len: usize, align: usize) -> Option<Fit> {
         let mut best: Option<(usize, Span)> = None;
         let mut others = 0;

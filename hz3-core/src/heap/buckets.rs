@@ -1,6 +1,6 @@
 //! Segments by the length of their longest free range.
 //!
-//! As all of the page heap: for the holder of the heap's lock.
+//! Whose they are, the page heap's or a lot's, says who may touch them: the holder of that lock.
 
 use super::PageHeap;
 use super::bitmap::Fit;
@@ -12,9 +12,23 @@ use core::ptr;
 /// How many segments of a bucket are compared for fullness; more only where none of them has the alignment.
 pub(super) const COMPARED: usize = 8;
 
-impl PageHeap {
+/// Segments, each in the bucket of its longest free range.
+pub(super) struct Buckets {
+    heads: [*mut Segment; USABLE + 1],
+    /// A bit for every bucket that is not empty.
+    occupied: [u64; 8],
+}
+
+impl Buckets {
+    /// No segments.
+    pub(super) const EMPTY: Buckets = Buckets {
+        heads: [ptr::null_mut(); USABLE + 1],
+        occupied: [0; 8],
+    };
+
     /// The first bucket that is not empty, from `len` on.
-    pub(super) fn bucket_from(&self, len: usize) -> Option<usize> {
+    #[inline(never)] // From many places.
+    pub(super) fn first_from(&self, len: usize) -> Option<usize> {
         let mut at = len;
         while at <= USABLE {
             let word = self.occupied[(at / 64) & 7] >> (at & 63);
@@ -26,38 +40,55 @@ impl PageHeap {
         None
     }
 
-    pub(super) fn take_free(&mut self, policy: &Policy, len: usize, align: usize) -> Option<Taken> {
-        let mut bucket = self.bucket_from(len)?;
+    /// A segment of the last bucket that is not empty: one with the longest free range. Null if there is none.
+    pub(super) fn emptiest(&self) -> *mut Segment {
+        let last = self.occupied.iter().rposition(|word| *word != 0);
+        last.map_or(ptr::null_mut(), |i| {
+            self.head(i * 64 + 63 - self.occupied[i & 7].leading_zeros() as usize)
+        })
+    }
+
+    /// A place for `len` pages, at a multiple of `align` pages, in the fullest of a few segments with the tightest range;
+    /// among those that can be lent, if it `lends`.
+    #[inline(never)] // From many places.
+    pub(super) fn find(&self, len: usize, align: usize, lends: bool) -> Option<(*mut Segment, Fit)> {
+        let mut bucket = self.first_from(len)?;
         loop {
-            if let Some((segment, fit)) = self.fullest(bucket, len, align) {
-                return self.take_span(policy, segment, fit);
+            if let Some(found) = self.fullest(bucket, len, align, lends) {
+                return Some(found);
             }
-            // Only alignment can make a bucket of long enough ranges fail.
-            bucket = self.bucket_from(bucket + 1)?;
+            // Only alignment, or a segment that cannot be lent, can make a bucket of long enough ranges fail.
+            bucket = self.first_from(bucket + 1)?;
         }
     }
 
-    pub(super) fn fullest(&self, bucket: usize, len: usize, align: usize) -> Option<(*mut Segment, Fit)> {
+    fn fullest(&self, bucket: usize, len: usize, align: usize, lends: bool) -> Option<(*mut Segment, Fit)> {
+        // SAFETY: segments in a bucket are live, and the lock is held.
+        let may = |segment| !lends || unsafe { Segment::can_be_lent(segment) };
         let mut best: Option<(*mut Segment, Fit)> = None;
-        let mut fullest = self.head(bucket);
-        let mut at = fullest;
+        let mut fullest: *mut Segment = ptr::null_mut();
+        let mut at = self.head(bucket);
         let mut looked = 0;
         // SAFETY: segments in a bucket are live, and the lock is held.
         unsafe {
-            if align == 1 && !at.is_null() {
+            if align == 1 {
                 // All of them have room: only the one that is chosen needs a closer look.
                 while !at.is_null() && looked < COMPARED {
                     looked += 1;
-                    if (*at).free_pages < (*fullest).free_pages {
+                    if (fullest.is_null() || (*at).free_pages < (*fullest).free_pages) && may(at) {
                         fullest = at;
                     }
                     at = (*at).next;
+                }
+                if fullest.is_null() {
+                    return None;
                 }
                 return (*fullest).free.best_fit(len, 1).map(|fit| (fullest, fit));
             }
             while !at.is_null() && (looked < COMPARED || best.is_none()) {
                 looked += 1;
                 if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)
+                    && may(at)
                     && let Some(fit) = (*at).free.best_fit(len, align)
                 {
                     best = Some((at, fit));
@@ -68,12 +99,13 @@ impl PageHeap {
         best
     }
 
+    /// The first segment of a bucket, or null.
     pub(super) fn head(&self, bucket: usize) -> *mut Segment {
-        self.buckets.get(bucket).copied().unwrap_or(ptr::null_mut())
+        self.heads.get(bucket).copied().unwrap_or(ptr::null_mut())
     }
 
-    pub(super) fn set_head(&mut self, bucket: usize, to: *mut Segment) {
-        if let Some(head) = self.buckets.get_mut(bucket) {
+    fn set_head(&mut self, bucket: usize, to: *mut Segment) {
+        if let Some(head) = self.heads.get_mut(bucket) {
             *head = to;
             let bit = 1 << (bucket & 63);
             let word = &mut self.occupied[(bucket / 64) & 7];
@@ -81,8 +113,23 @@ impl PageHeap {
         }
     }
 
+    /// Calls `f` for every segment.
+    pub(super) fn for_each(&self, mut f: impl FnMut(*mut Segment)) {
+        let mut bucket = 0;
+        while let Some(found) = self.first_from(bucket) {
+            let mut at = self.head(found);
+            while !at.is_null() {
+                f(at);
+                // SAFETY: segments in a bucket are live; the lock is held.
+                at = unsafe { (*at).next };
+            }
+            bucket = found + 1;
+        }
+    }
+
     /// # Safety
-    /// The caller holds the heap's lock; `segment` is one of this heap's, and in no bucket.
+    /// The caller holds the lock that guards these; `segment` is live, its, and in no bucket.
+    #[inline(never)] // From many places.
     pub(super) unsafe fn link(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and in no bucket; the lock is held.
         unsafe {
@@ -98,7 +145,8 @@ impl PageHeap {
     }
 
     /// # Safety
-    /// The caller holds the heap's lock; `segment` is one of this heap's, in the bucket that `longest` names.
+    /// The caller holds the lock that guards these; `segment` is in the bucket that its `longest` names.
+    #[inline(never)] // From many places.
     pub(super) unsafe fn unlink(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live and in the bucket of its `longest`; the lock is held.
         unsafe {
@@ -115,8 +163,9 @@ impl PageHeap {
     }
 
     /// # Safety
-    /// The caller holds the heap's lock; `segment` is one of this heap's, in the bucket that its `longest` names, and
-    /// `longest` is the length of its longest range of free pages.
+    /// The caller holds the lock that guards these; `segment` is in the bucket that its `longest` names, and `longest` is
+    /// the length of its longest range of free pages.
+    #[inline(never)] // From many places.
     pub(super) unsafe fn rebucket(&mut self, segment: *mut Segment, longest: usize) {
         // SAFETY: as in `unlink`.
         unsafe {
@@ -126,5 +175,12 @@ impl PageHeap {
                 self.link(segment);
             }
         }
+    }
+}
+
+impl PageHeap {
+    pub(super) fn take_free(&mut self, policy: &Policy, len: usize, align: usize) -> Option<Taken> {
+        let (segment, fit) = self.buckets.find(len, align, false)?;
+        self.take_span(policy, segment, fit)
     }
 }

@@ -147,7 +147,7 @@ impl Central {
                     class,
                     batch.head,
                     S::POLICY.depot.empty_runs,
-                    |segment, span, touched| h.give(segment, span, touched, now),
+                    |segment, span, touched| heap.give_within(h, segment, span, touched, now),
                 )
             };
             true

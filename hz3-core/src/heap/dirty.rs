@@ -79,6 +79,7 @@ impl PageHeap {
 
     /// # Safety
     /// The caller holds the heap's lock; `segment` is one of this heap's, with at least so many dirty free pages.
+    #[inline(never)] // From many places.
     pub(super) unsafe fn less_dirty(&mut self, segment: *mut Segment, pages: usize) {
         if pages == 0 {
             return;
@@ -96,6 +97,7 @@ impl PageHeap {
     /// # Safety
     /// The caller holds the heap's lock; `segment` is one of this heap's, and so many of its free pages have come to be
     /// dirty.
+    #[inline(never)] // From many places.
     pub(super) unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
         if pages == 0 {
             return;
@@ -118,6 +120,7 @@ impl PageHeap {
     }
 
     /// Pages that are free and backed beyond what is worth keeping at the time `now`, if they are enough for a system call.
+    #[inline(never)] // From many places.
     pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {
         let most = policy.purge.dirty / PAGE;
         let keep = self.worth.reckon(most, now, policy.window());
@@ -149,7 +152,7 @@ impl PageHeap {
             (*segment).free_pages -= count as u32;
             self.free_pages -= count;
             self.purging += count;
-            self.rebucket(segment, (*segment).free.longest());
+            self.buckets.rebucket(segment, (*segment).free.longest());
             self.less_dirty(segment, count);
             Some(Purge {
                 segment,
@@ -172,7 +175,7 @@ impl PageHeap {
             (*segment).free_pages += count as u32;
             self.free_pages += count;
             self.purging -= count;
-            self.rebucket(segment, (*segment).free.longest());
+            self.buckets.rebucket(segment, (*segment).free.longest());
             self.more_dirty(segment, purge.refused.count(), now);
             if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
                 self.retire(segment);

@@ -5,8 +5,10 @@
 //! 0: `free` falls into the trap slot and finds them from there.
 
 use super::arena::{Arena, Kind, Left};
+use super::lot::Seat;
 use super::outside::Outside;
 use super::page::Page;
+use super::page_heap::{PageHeap, Taken};
 use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
 use super::{Heap, Reach, Waiting, Way};
 use crate::os::{self, Access, PAGE};
@@ -50,20 +52,22 @@ pub enum Large {
 
 impl Heap {
     /// Allocates `bytes` (more than 0) at a multiple of `align` (a power of two).
-    pub fn large(&self, policy: &Policy, reach: Reach, bytes: usize, align: usize) -> Fresh {
+    pub fn large(&self, policy: &Policy, reach: Reach, bytes: usize, align: usize, seat: &Seat) -> Fresh {
         let pages = bytes.div_ceil(PAGE);
         if pages > (isize::MAX as usize).saturating_sub(align) / PAGE {
             return Fresh::NONE;
         }
         if pages <= HUGE_PAGES && align <= SEGMENT / 2 {
-            self.page_range(policy, reach, pages, align)
+            self.page_range(policy, reach, pages, align.div_ceil(PAGE), seat)
         } else {
             self.huge(policy, reach, pages, align)
         }
     }
 
-    fn page_range(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
-        let taken = self.locked(|h| h.take(policy, reach, pages, pages, align.div_ceil(PAGE)));
+    fn page_range(&self, policy: &Policy, reach: Reach, pages: usize, align: usize, seat: &Seat) -> Fresh {
+        let taken = self
+            .take_lent(policy, reach, seat, pages, align)
+            .or_else(|| self.take_shared(policy, reach, pages, align, seat));
         let Some(t) = taken else { return Fresh::NONE };
         // SAFETY: the span was just taken, so it is ours.
         unsafe { Segment::open_run(t.segment, t.span, LARGE) };
@@ -73,9 +77,22 @@ impl Heap {
         }
     }
 
+    /// Takes a range from the page heap itself, and remembers whether others were in the way.
+    fn take_shared(&self, policy: &Policy, reach: Reach, pages: usize, align: usize, seat: &Seat) -> Option<Taken> {
+        let guard = self.take_seen(policy, &self.lock, seat);
+        // SAFETY: the lock is held.
+        let taken = unsafe { (*self.inner.get()).take(policy, reach, pages, pages, align) };
+        drop(guard);
+        if taken.is_none() && self.lots.any() {
+            return self.take(policy, reach, pages, pages, align);
+        }
+        taken
+    }
+
+    #[inline(never)]
     fn huge(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
         let segments = (pages * PAGE).div_ceil(SEGMENT);
-        let taken = self.locked(|h| {
+        let take = |h: &mut PageHeap| {
             if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.pressure.budget {
                 return None;
             }
@@ -86,7 +103,11 @@ impl Heap {
             let (first, dirty) = found?;
             h.own_huge(policy, first, segments, pages, dirty);
             Some((h.arena.address(first), dirty == 0))
-        });
+        };
+        let mut taken = self.locked(take);
+        if taken.is_none() && self.recall_all() {
+            taken = self.locked(take);
+        }
         if let Some((p, clean)) = taken {
             if policy.arena.thp == Thp::Large {
                 // SAFETY: the object is ours.
@@ -175,24 +196,14 @@ impl Heap {
     ///
     /// # Safety
     /// `what` is what `find_large` said of `p`, an object that nobody uses any more.
-    pub unsafe fn give_large(&self, policy: &Policy, p: *mut u8, what: Large) {
+    pub unsafe fn give_large(&self, policy: &Policy, p: *mut u8, what: Large, seat: &Seat) {
         match what {
-            Large::Pages(run) => {
-                // SAFETY: the caller owns the object, so the run is open and its descriptor ours.
-                let span = unsafe { Run::span(run) };
-                let now = os::now_ms();
-                // SAFETY: so are its pages. Whoever frees the object once more finds that it is gone.
-                let excess = unsafe {
-                    (*run).pool = GONE;
-                    self.locked(|h| {
-                        h.give(Segment::of(p), span, span.len, now);
-                        h.excess(policy, now) > 0
-                    })
-                };
-                if excess {
-                    self.purge_excess(policy);
-                }
-            }
+            // SAFETY: the caller owns the object, so the run is open and its descriptor ours. Whoever frees the object once
+            // more finds that it is gone.
+            Large::Pages(run) => unsafe {
+                (*run).pool = GONE;
+                self.give_run(policy, run, seat);
+            },
             Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),
             Large::Outside(bytes) => {
                 self.locked(|h| h.outside.remove(p));
@@ -202,6 +213,7 @@ impl Heap {
         }
     }
 
+    #[inline(never)]
     fn give_huge(&self, policy: &Policy, p: *mut u8, index: usize, pages: usize) {
         let segments = pages.div_ceil(SEGMENT / PAGE);
         let bytes = segments * SEGMENT;

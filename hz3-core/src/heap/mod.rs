@@ -12,6 +12,12 @@ pub mod drain;
 pub mod hold;
 mod huge;
 pub mod large;
+pub mod lot;
+#[cfg(all(test, loom))]
+mod lot_loom_tests;
+#[cfg(all(test, not(loom)))]
+mod lot_tests;
+mod lots;
 mod opening;
 pub mod outside;
 pub mod page;
@@ -24,6 +30,7 @@ mod prospect;
 mod refusal_tests;
 pub mod reservation;
 mod resize;
+mod returned;
 mod runs;
 pub mod segment;
 mod supply;
@@ -35,6 +42,9 @@ use crate::os::PAGE;
 use crate::policy::Policy;
 use crate::sync::{Lock, Ordering};
 use core::cell::UnsafeCell;
+use lot::{Lot, Lots, Stock};
+use lots::Holder;
+use page_heap::Taken;
 pub use page_heap::{PageHeap, Reach};
 pub use place::Place;
 pub use pressure::{Ask, Pressure, Reliefs};
@@ -44,6 +54,8 @@ pub struct Heap {
     /// Guards the page heap. Taken last of all locks.
     pub lock: Lock,
     pub(crate) inner: UnsafeCell<PageHeap>,
+    /// Segments that threads have for themselves.
+    pub lots: Lots,
     /// Shortage of memory.
     pub pressure: Pressure,
 }
@@ -55,6 +67,9 @@ unsafe impl Sync for Heap {}
 pub trait Way {
     /// Runs `f` with the page heap, alone: see [`Heap::locked`].
     fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R;
+
+    /// The same with a lot, too.
+    fn both<R>(&self, heap: &Heap, lot: &Lot, f: impl FnOnce(&mut Stock, &mut PageHeap) -> R) -> R;
 }
 
 /// It waits for the lock.
@@ -64,6 +79,10 @@ impl Way for Waiting {
     #[inline]
     fn locked<R>(&self, heap: &Heap, f: impl FnOnce(&mut PageHeap) -> R) -> R {
         heap.locked(f)
+    }
+
+    fn both<R>(&self, heap: &Heap, lot: &Lot, f: impl FnOnce(&mut Stock, &mut PageHeap) -> R) -> R {
+        lot.locked(|stock| heap.locked(|h| f(stock, h)))
     }
 }
 
@@ -75,6 +94,7 @@ impl Heap {
         Heap {
             lock: Lock::new(),
             inner: UnsafeCell::new(PageHeap::EMPTY),
+            lots: Lots::new(),
             pressure: Pressure::new(),
         }
     }
@@ -96,6 +116,27 @@ impl Heap {
         }
     }
 
+    /// Runs `f` with a lot and the page heap, alone, if that needs no waiting; else `f` comes back.
+    pub fn try_both<R, F: FnOnce(&mut Stock, &mut PageHeap) -> R>(&self, lot: &Lot, f: F) -> Result<R, F> {
+        let (Some(first), Some(_second)) = (lot.lock.try_lock(), self.lock.try_lock()) else {
+            return Err(f);
+        };
+        // SAFETY: both locks are held, and `f` does not come back here.
+        unsafe { lot.with(&first, |stock| Ok(f(stock, &mut *self.inner.get()))) }
+    }
+
+    /// Takes pages: see [`PageHeap::take`]. What lots have is given back before there is no memory.
+    #[inline(never)] // For runs and for large objects.
+    pub fn take(&self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
+        let take = |h: &mut PageHeap| h.take(policy, reach, min, want, align);
+        let taken = self.locked(take);
+        // (Where more segments were not asked for, others are asked before.)
+        if taken.is_some() || matches!(reach, Reach::Held | Reach::Segments) || !self.recall_all() {
+            return taken;
+        }
+        self.locked(take)
+    }
+
     /// The page heap, for those of its fields that never change once there are objects.
     fn unlocked(&self) -> *const PageHeap {
         self.inner.get()
@@ -108,15 +149,20 @@ impl Heap {
     /// pages were written to.
     pub unsafe fn give(&self, segment: *mut segment::Segment, span: page::Span, touched: usize) {
         let now = crate::os::now_ms();
-        // SAFETY: the heap is locked; the range is ours to give.
-        self.locked(|h| unsafe { h.give(segment, span, touched, now) });
+        // SAFETY: the range is the caller's, so its segment is live; the lock is held of whoever has that.
+        unsafe {
+            self.held(segment, |holder| match holder {
+                Holder::Heap(h) => h.give(segment, span, touched, now),
+                Holder::Lot(stock) => stock.give(segment, span, touched),
+            });
+        }
     }
 
     /// Gives free pages back to the kernel, the longest left alone first, until those that are backed are worth it.
     pub fn purge_excess(&self, policy: &Policy) {
         let now = crate::os::now_ms();
         let mut keep = None;
-        self.purge_while(&Waiting, policy, u64::MAX, true, |h| {
+        self.purge_while(&Waiting, policy, u64::MAX, true, &mut |h| {
             let keep = *keep.get_or_insert_with(|| h.dirty_pages - h.excess(policy, now));
             h.dirty_pages.saturating_sub(keep)
         });
@@ -124,7 +170,8 @@ impl Heap {
 
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
     pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
-        self.purge_while(&Waiting, policy, u64::MAX, false, |h| {
+        self.recall_all();
+        self.purge_while(&Waiting, policy, u64::MAX, false, &mut |h| {
             if h.dirty_pages * PAGE > bytes { usize::MAX } else { 0 }
         })
     }
@@ -136,7 +183,8 @@ impl Heap {
 
     /// As [`purge_old`](Self::purge_old), by a way of the caller's.
     pub fn purge_old_by(&self, way: &impl Way, policy: &Policy, before: u64) -> usize {
-        self.purge_while(way, policy, before, false, |_| usize::MAX)
+        self.recall(way, true);
+        self.purge_while(way, policy, before, false, &mut |_| usize::MAX)
     }
 
     /// Takes in what the parent's helper was giving back to the kernel, if this is a child that nobody has seen to yet. Comes
@@ -151,13 +199,14 @@ impl Heap {
     /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `more`
     /// says how many pages may go in this turn, 0 that it is enough; `judged`
     /// says whether it is held to be a mistake if these pages are soon wanted again.
+    #[inline(never)]
     fn purge_while(
         &self,
         way: &impl Way,
         policy: &Policy,
         before: u64,
         judged: bool,
-        mut more: impl FnMut(&mut PageHeap) -> usize,
+        more: &mut dyn FnMut(&mut PageHeap) -> usize,
     ) -> usize {
         let mut all = 0;
         while let Some(mut purge) = way.locked(self, |h| {

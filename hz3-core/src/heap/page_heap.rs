@@ -8,6 +8,7 @@
 
 use super::arena::Arena;
 use super::bitmap::Fit;
+use super::buckets::Buckets;
 use super::drain::Drain;
 use super::outside::OutsideTable;
 use super::page::{PAGES, Span};
@@ -55,8 +56,7 @@ pub struct PageHeap {
     pub arena: Arena,
     /// Where they come from when the arena is used up.
     pub outside: OutsideTable,
-    pub(super) buckets: [*mut Segment; USABLE + 1],
-    pub(super) occupied: [u64; 8],
+    pub(super) buckets: Buckets,
     /// Longest left alone, and most recently given to.
     pub(super) dirty_first: *mut Segment,
     pub(super) dirty_last: *mut Segment,
@@ -89,8 +89,7 @@ impl PageHeap {
     pub const EMPTY: PageHeap = PageHeap {
         arena: Arena::NONE,
         outside: OutsideTable::EMPTY,
-        buckets: [ptr::null_mut(); USABLE + 1],
-        occupied: [0; 8],
+        buckets: Buckets::EMPTY,
         dirty_first: ptr::null_mut(),
         dirty_last: ptr::null_mut(),
         dirty_pages: 0,
@@ -126,7 +125,7 @@ impl PageHeap {
             return found;
         }
         if reach != Reach::Segments
-            && let Some(longest) = (min..want).rev().find(|&n| self.bucket_from(n).is_some())
+            && let Some(longest) = (min..want).rev().find(|&n| self.buckets.first_from(n).is_some())
         {
             found = self.take_free(policy, longest, align);
         }
@@ -138,7 +137,7 @@ impl PageHeap {
     /// at least `min` and at most `want` pages.
     pub(super) fn take_open(&mut self, policy: &Policy, min: usize, want: usize, align: usize) -> Option<Taken> {
         // Where no free range is long enough, none of its parts is.
-        if self.unopened == 0 || self.bucket_from(min).is_none() {
+        if self.unopened == 0 || self.buckets.first_from(min).is_none() {
             return None;
         }
         let mut best: Option<(*mut Segment, usize)> = None;
@@ -182,7 +181,7 @@ impl PageHeap {
             (*segment).free.remove(span);
             (*segment).free_pages -= span.len as u32;
             self.free_pages -= span.len;
-            self.rebucket(segment, longest);
+            self.buckets.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
             self.worth.taken(dirty);
             if self.worth.regrets() && dirty < span.len {
@@ -202,7 +201,7 @@ impl PageHeap {
     /// are less than a sixteenth of all that are open. Fewer would cost more calls, more would count against limits and be
     /// locked by `mlockall`. False if the kernel refuses.
     #[inline]
-    fn open_pages(&mut self, policy: &Policy, segment: *mut Segment, end: usize) -> bool {
+    pub(super) fn open_pages(&mut self, policy: &Policy, segment: *mut Segment, end: usize) -> bool {
         // SAFETY: the segment is live; the lock is held.
         end <= unsafe { (*segment).opened } as usize || self.open_more(policy, segment, end)
     }
@@ -238,25 +237,16 @@ impl PageHeap {
     /// # Safety
     /// The range was taken from this heap, and is the caller's.
     pub unsafe fn extend(&mut self, policy: &Policy, segment: *mut Segment, span: Span, more: usize) -> bool {
-        let from = span.end();
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
-        unsafe {
-            if !(*segment).free.has(from) || (*segment).free.around(from).len < more {
-                return false;
-            }
-        }
-        let span = Span { first: from, len: more };
-        // SAFETY: as above.
-        let mut rest = unsafe { (*segment).free };
-        rest.remove(span);
-        let longest = rest.longest();
-        self.take_span(policy, segment, Fit { span, longest }).is_some()
+        let fit = unsafe { Segment::behind(segment, span, more) };
+        fit.is_some_and(|fit| self.take_span(policy, segment, fit).is_some())
     }
 
     /// Gives a range back at the time `now`. `touched` of its pages, from the first on, may hold something.
     ///
     /// # Safety
     /// As for [`Heap::give`](super::Heap::give).
+    #[inline(never)] // From many places.
     pub unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
@@ -268,7 +258,7 @@ impl PageHeap {
             (*segment).free_pages += span.len as u32;
             self.free_pages += span.len;
             let len = (*segment).free.around(span.first).len;
-            self.rebucket(segment, len.max((*segment).longest as usize));
+            self.buckets.rebucket(segment, len.max((*segment).longest as usize));
             let dirty = if touched >= span.len {
                 span.len
             } else {
@@ -289,15 +279,8 @@ impl PageHeap {
     }
 
     /// Calls `f` for every segment of pages.
-    pub fn for_each(&self, mut f: impl FnMut(*mut Segment)) {
-        for &head in &self.buckets {
-            let mut at = head;
-            while !at.is_null() {
-                f(at);
-                // SAFETY: segments in a bucket are live; the lock is held.
-                at = unsafe { (*at).next };
-            }
-        }
+    pub fn for_each(&self, f: impl FnMut(*mut Segment)) {
+        self.buckets.for_each(f);
     }
 }
 

@@ -1,16 +1,18 @@
 //! The page heap against a model: who has which pages, and what was written there.
 
 use super::*;
-use crate::heap::Heap;
 use crate::heap::arena::{Entry, Kind};
 use crate::heap::bitmap::PageSet;
 use crate::heap::large::Large;
+use crate::heap::lot::Seat;
+use crate::heap::lots::Holder;
 use crate::heap::page::Page;
 use crate::heap::reservation::tags;
 use crate::heap::segment::{HEADER_PAGES, WHOLE};
+use crate::heap::{Heap, Waiting};
 use crate::os::PAGE;
 use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
-use crate::sync::AtomicUsize;
+use crate::sync::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::vec::Vec;
@@ -49,6 +51,8 @@ enum Op {
     Purge(usize),
     PurgeHuge,
     Retire,
+    /// Lots give back what they have, or only those that rest.
+    Recall(bool),
     /// Memory is short: choose a segment to drain.
     Drain,
 }
@@ -65,6 +69,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0usize..600).prop_map(Op::Purge),
         1 => Just(Op::PurgeHuge),
         1 => Just(Op::Retire),
+        1 => any::<bool>().prop_map(Op::Recall),
         1 => Just(Op::Drain),
     ]
 }
@@ -82,6 +87,8 @@ struct World {
     stamp: u64,
     /// Requests for pages that the quarantine may still last.
     quarantine: u32,
+    /// Where threads stand that take and free large objects, one without a lot among them.
+    seats: Vec<Seat>,
 }
 
 impl World {
@@ -115,7 +122,21 @@ impl World {
             held: Vec::new(),
             stamp: 1,
             quarantine: 0,
+            seats: std::vec![Seat::new()],
         }
+    }
+
+    /// So many threads come that have lots of their own, where a policy has any.
+    fn with_lots(mut self, lots: usize) -> World {
+        if self.policy.places_plainly() {
+            self.seats.extend((0..lots).map(|_| Seat::in_lot(&self.heap.lots)));
+        }
+        self
+    }
+
+    /// Where somebody stands.
+    fn seat(&self, n: usize) -> &Seat {
+        &self.seats[n % self.seats.len()]
     }
 
     fn hold(&mut self, p: *mut u8, pages: usize, touched: usize, clean: bool, run: Option<(*mut Segment, Span)>) {
@@ -143,9 +164,12 @@ impl World {
         held.check(held.pages);
         match held.run {
             // SAFETY: the range is out, and nobody uses it any more.
-            Some((segment, span)) => self.heap.locked(|h| unsafe { h.give(segment, span, held.touched, 0) }),
+            Some((segment, span)) => unsafe { self.heap.give(segment, span, held.touched) },
             // SAFETY: the object is out, and nobody uses it any more.
-            None => unsafe { self.heap.give_large(&self.policy, held.p, self.large(held.p)) },
+            None => unsafe {
+                let seat = self.seat(held.pages + n);
+                self.heap.give_large(&self.policy, held.p, self.large(held.p), seat);
+            },
         }
     }
 
@@ -160,9 +184,7 @@ impl World {
             } => {
                 let (want, align) = (min + more, 1usize << align);
                 let before = self.foresee(min, want, align);
-                let taken = self
-                    .heap
-                    .locked(|h| h.take(&self.policy, Reach::System, min, want, align));
+                let taken = self.heap.take(&self.policy, Reach::System, min, want, align);
                 self.quarantine = self.quarantine.saturating_sub(1);
                 match taken {
                     Some(t) => {
@@ -184,7 +206,9 @@ impl World {
             }
             Op::Large { pages, align } => {
                 let align = PAGE << align;
-                let fresh = self.heap.large(&self.policy, Reach::System, pages * PAGE, align);
+                let fresh = self
+                    .heap
+                    .large(&self.policy, Reach::System, pages * PAGE, align, self.seat(pages));
                 if fresh.p.is_null() {
                     assert!(!self.policy.grows_outside(), "there is memory outside of the arena");
                     return;
@@ -200,9 +224,13 @@ impl World {
                 let Some((segment, span)) = held.run.as_mut() else {
                     return;
                 };
+                let extended = |holder: Holder<'_>| match holder {
+                    // SAFETY: the range is out.
+                    Holder::Heap(h) => unsafe { h.extend(&self.policy, *segment, *span, more) },
+                    Holder::Lot(_) => false,
+                };
                 // SAFETY: the range is out.
-                let extended = |h: &mut PageHeap| unsafe { h.extend(&self.policy, *segment, *span, more) };
-                if self.heap.locked(extended) {
+                if unsafe { self.heap.held(*segment, extended) } {
                     span.len += more;
                     held.pages += more;
                     let from = held.touched;
@@ -237,6 +265,7 @@ impl World {
             Op::Retire => {
                 self.heap.locked(|h| h.retire_free());
             }
+            Op::Recall(resting) => self.heap.recall(&Waiting, resting),
             Op::Drain if self.heap.locked(|h| h.choose_drained(&self.policy)) => {
                 self.quarantine = self.policy.placement.quarantine_events;
             }
@@ -274,18 +303,17 @@ impl World {
                     }),
             }
         }
+        let mut lent = Vec::new();
+        let lent_free = self.heap.lent(&self.policy, &mut |segment| lent.push(segment));
         self.heap.locked(|h| {
             let (mut free, mut dirty, mut segments, mut outside, mut unopened) = (0, 0, 0, 0, 0);
-            for (bucket, &head) in h.buckets.iter().enumerate() {
-                assert_eq!(
-                    h.occupied[bucket / 64] >> (bucket % 64) & 1 != 0,
-                    !head.is_null(),
-                    "bucket {bucket}"
-                );
-            }
-            h.for_each(|segment| {
-                // SAFETY: segments in a bucket are live, and the lock is held.
+            let mut all_segments = lent.clone();
+            h.for_each(|segment| all_segments.push(segment));
+            for (i, &segment) in all_segments.iter().enumerate() {
+                // SAFETY: segments in a bucket are live, and nobody else is here.
                 let s = unsafe { &*segment };
+                let is_lent = i < lent.len();
+                assert_eq!(s.lot.load(Ordering::Relaxed) != 0, is_lent, "whose it is");
                 let mut all = PageSet::EMPTY;
                 all.insert(Span {
                     first: WHOLE.first,
@@ -307,19 +335,27 @@ impl World {
                 assert_eq!(s.free.and(&all), s.free, "a header page is free");
                 assert_eq!(s.free_pages as usize, s.free.count());
                 assert_eq!(s.longest as usize, s.free.longest());
-                assert_eq!(s.dirty_free as usize, s.free.and(&s.dirty).count());
+                let backed = if is_lent { 0 } else { s.free.and(&s.dirty).count() };
+                assert_eq!(s.dirty_free as usize, backed);
                 free += s.free.count();
                 dirty += s.dirty_free as usize;
                 segments += 1;
                 outside += usize::from(s.outside);
-            });
+                assert!(
+                    !(is_lent && s.outside),
+                    "segments from outside of the arena are not lent"
+                );
+            }
+            assert_eq!(self.heap.lots.lent.load(Ordering::Relaxed) as usize, lent.len());
             assert_eq!(h.unopened, unopened);
             assert!(used.is_empty(), "segments in use that the heap does not know");
-            let mut known = h.drain.segment.is_null();
-            h.for_each(|segment| known |= segment == h.drain.segment);
+            let known = h.drain.segment.is_null() || all_segments.contains(&h.drain.segment);
             assert!(known, "the drained segment is gone");
             assert!(h.drain.left <= self.quarantine, "a quarantine outlasts its time");
-            assert_eq!((h.free_pages, h.dirty_pages, h.segments), (free, dirty, segments));
+            assert_eq!(
+                (h.free_pages + lent_free, h.dirty_pages, h.segments),
+                (free, dirty, segments)
+            );
             let (mut listed, mut at, mut last) = (0, h.dirty_first, ptr::null_mut());
             while !at.is_null() {
                 // SAFETY: as above.
@@ -372,8 +408,9 @@ proptest! {
         grow in any::<bool>(),
         cache in 0usize..6,
         wish in prop::sample::select(&WISHES[..]),
+        lots in 0usize..4,
     ) {
-        let mut world = World::placing(wish, grow, cache * SEGMENT);
+        let mut world = World::placing(wish, grow, cache * SEGMENT).with_lots(lots);
         for op in &ops {
             world.run(op);
             world.audit();

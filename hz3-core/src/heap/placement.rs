@@ -62,7 +62,7 @@ impl PageHeap {
         }
         let mut found = None;
         if reach != Reach::Segments
-            && let Some(longest) = (min..want).rev().find(|&n| self.bucket_from(n).is_some())
+            && let Some(longest) = (min..want).rev().find(|&n| self.buckets.first_from(n).is_some())
         {
             found = self.take_best(policy, longest, align, ptr::null_mut());
         }
@@ -89,9 +89,9 @@ impl PageHeap {
         };
         let mut best: Option<(usize, usize, *mut Segment, Fit)> = None;
         let mut looked = 0;
-        let mut bucket = self.bucket_from(len)?;
+        let mut bucket = self.buckets.first_from(len)?;
         loop {
-            let mut at = self.head(bucket);
+            let mut at = self.buckets.head(bucket);
             while !at.is_null() && (looked < looks || best.is_none()) {
                 // SAFETY: segments in a bucket are live, and the lock is held.
                 unsafe {
@@ -119,7 +119,7 @@ impl PageHeap {
             if best.is_some() && enough {
                 break;
             }
-            let Some(next) = self.bucket_from(bucket + 1) else {
+            let Some(next) = self.buckets.first_from(bucket + 1) else {
                 break;
             };
             bucket = next;

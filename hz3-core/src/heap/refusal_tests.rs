@@ -2,6 +2,7 @@
 //! the heap is whole again when the kernel is.
 
 use super::large::Large;
+use super::lot::Seat;
 use super::page_heap::Reach;
 use super::reservation::tags;
 use super::segment::{LARGE, Run, SEGMENT, Segment};
@@ -73,7 +74,7 @@ fn session(heap: &Heap, policy: &Policy, seed: u64) -> Vec<Held> {
                 1 + r % 250
             };
         if !r.is_multiple_of(3) || held.is_empty() {
-            let fresh = heap.large(policy, Reach::System, bytes, PAGE);
+            let fresh = heap.large(policy, Reach::System, bytes, PAGE, &Seat::new());
             if !fresh.p.is_null() {
                 held.push(Held {
                     p: fresh.p,
@@ -99,7 +100,7 @@ fn session(heap: &Heap, policy: &Policy, seed: u64) -> Vec<Held> {
             },
             1 if matches!(what, Large::Huge(..)) => {
                 let had = held[n].bytes;
-                let to = heap.large(policy, Reach::System, had + SEGMENT, PAGE);
+                let to = heap.large(policy, Reach::System, had + SEGMENT, PAGE, &Seat::new());
                 let moved = match to.p.is_null() {
                     true => Moved::Torn,
                     // SAFETY: both are this session's.
@@ -124,7 +125,7 @@ fn session(heap: &Heap, policy: &Policy, seed: u64) -> Vec<Held> {
             _ => {
                 let object = held.swap_remove(n);
                 // SAFETY: the object is this session's, which does not use it any more.
-                unsafe { heap.give_large(policy, object.p, what) };
+                unsafe { heap.give_large(policy, object.p, what, &Seat::new()) };
             }
         }
     }
@@ -153,7 +154,7 @@ fn refused_at_every_call() {
                     assert_eq!((pool, start), (LARGE, object.p));
                 }
                 // SAFETY: nobody uses the object any more.
-                unsafe { heap.give_large(&policy, object.p, what) };
+                unsafe { heap.give_large(&policy, object.p, what, &Seat::new()) };
             }
             heap.purge_to(&policy, 0);
             heap.purge_huge(None);

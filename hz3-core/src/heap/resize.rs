@@ -67,7 +67,7 @@ impl Heap {
             }
             if pages > span.len {
                 let more = pages - span.len;
-                if !self.locked(|h| h.extend(policy, segment, span, more)) {
+                if !self.extend(policy, segment, span, more) {
                     return false;
                 }
                 // Only the first page of a large object is ever looked up, so the new pages need no entry.

@@ -98,7 +98,7 @@ impl Runs {
         class: &Class,
     ) -> *mut Run {
         let least = (class.size as usize).div_ceil(PAGE);
-        let taken = heap.locked(|h| h.take(&S::POLICY, reach, least, class.run_pages as usize, 1));
+        let taken = heap.take(&S::POLICY, reach, least, class.run_pages as usize, 1);
         let Some(t) = taken else {
             return ptr::null_mut();
         };

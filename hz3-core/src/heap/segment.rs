@@ -5,14 +5,16 @@
 //! |  header        | pages of runs and large objects, free pages |
 //! ```
 //!
-//! Who may touch what: the links and page sets belong to the holder of the heap's lock. A [`Run`] belongs to the holder
+//! Who may touch what: the links and page sets belong to the holder of the heap's lock, or of the lock of the lot that the
+//! segment is lent to. A [`Run`] belongs to the holder
 //! of its class's central lock while it holds small objects, and to the owner of the object while it is large. The
 //! `first` array changes only while its pages belong to nobody else.
 
-use super::bitmap::PageSet;
+use super::bitmap::{Fit, PageSet};
 use super::page::{self, PAGES, Page, Span};
 use crate::os::PAGE;
 use crate::policy::agreed::GRANULE;
+use crate::sync::AtomicU32;
 
 pub use super::page::SEGMENT;
 
@@ -81,6 +83,8 @@ pub struct Segment {
     pub dirty: PageSet,
     /// Free pages that are being purged: in neither set until the kernel has them.
     pub out: PageSet,
+    /// Whose it is: the number of a lot, or 0, the page heap's. Changes under both their locks. See [`super::lot`].
+    pub lot: AtomicU32,
     /// For every page of a run, and for a large object's first page: the first page. What it says of other pages is old.
     pub(crate) first: [u16; PAGES],
     /// One descriptor a usable page; a run's is its first page's.
@@ -124,6 +128,7 @@ impl Segment {
             (*at).free.insert(WHOLE);
             (*at).dirty = dirty;
             (*at).out = PageSet::EMPTY;
+            (&raw mut (*at).lot).write(AtomicU32::new(0));
         }
     }
 
@@ -138,6 +143,25 @@ impl Segment {
             open.insert(Span::between(0, (*this).opened as usize));
             open.and(&(*this).free)
         }
+    }
+
+    /// Whether a lot may have it. Pages that are being purged come back to the page heap, and what lies outside of the arena is
+    /// looked up there.
+    ///
+    /// # Safety
+    /// As for [`open_and_free`](Self::open_and_free).
+    pub(super) unsafe fn can_be_lent(this: *const Segment) -> bool {
+        // SAFETY: the heap is locked.
+        unsafe { !(*this).outside && (*this).out == PageSet::EMPTY }
+    }
+
+    /// How many of its free pages are backed.
+    ///
+    /// # Safety
+    /// `this` is a live segment, and the caller holds the lock of whoever it belongs to.
+    pub(crate) unsafe fn backed(this: *const Segment) -> usize {
+        // SAFETY: the lock is held that guards the sets.
+        unsafe { (*this).free.and(&(*this).dirty).count() }
     }
 
     /// Address of a page.
@@ -163,7 +187,11 @@ impl Segment {
             // Within a large object nothing is ever looked up.
             let told = if pool == LARGE { 1 } else { span.len };
             for page in 0..told {
-                *first.add(span.first.plus(page).number()) = span.first.number() as u16;
+                let entry = first.add(span.first.plus(page).number());
+                // What is right already is not written: whoever frees the object next reads it, perhaps elsewhere.
+                if *entry != span.first.number() as u16 {
+                    *entry = span.first.number() as u16;
+                }
             }
             let run = Segment::descriptor(this, span.first);
             run.write(Run {
@@ -181,10 +209,30 @@ impl Segment {
         }
     }
 
+    /// The pages right behind a range, if so many are free: a place for the range to grow into.
+    ///
+    /// # Safety
+    /// `this` is a live segment, and the caller holds the lock of whoever it belongs to.
+    pub(super) unsafe fn behind(this: *const Segment, span: Span, more: usize) -> Option<Fit> {
+        let from = span.end();
+        // SAFETY: the lock is held that guards the sets.
+        let free = unsafe { &(*this).free };
+        if !free.has(from) || free.around(from).len < more {
+            return None;
+        }
+        let span = Span { first: from, len: more };
+        let mut rest = *free;
+        rest.remove(span);
+        let longest = rest.longest();
+        Some(Fit { span, longest })
+    }
+
+    /// The descriptor of what begins at a page.
+    ///
     /// # Safety
     /// `this` is a live segment, and `page` none of the header's.
     #[inline]
-    unsafe fn descriptor(this: *mut Segment, page: Page) -> *mut Run {
+    pub(super) unsafe fn descriptor(this: *mut Segment, page: Page) -> *mut Run {
         // SAFETY: the caller passes a usable page of a live segment.
         unsafe { (&raw mut (*this).runs).cast::<Run>().add(page.number() - HEADER_PAGES) }
     }

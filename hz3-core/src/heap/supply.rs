@@ -10,6 +10,7 @@ use super::page_heap::Reach;
 use super::segment::{HEADER_PAGES, SEGMENT, Segment, USABLE};
 use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
+use crate::sync::Ordering;
 
 impl PageHeap {
     /// Gets one more segment, within a reach. False if there is none.
@@ -59,11 +60,64 @@ impl PageHeap {
         // SAFETY: the memory is committed and was just taken.
         unsafe {
             Segment::init(segment, outside, opened, dirty);
-            self.link(segment);
+            self.buckets.link(segment);
             self.segments += 1;
             self.free_pages += USABLE;
             self.unopened += PAGES - opened;
             self.more_dirty(segment, backed, 0);
+        }
+    }
+
+    /// Lends a lot a segment that has a place for `len` pages, at a multiple of `align` pages: one of those that there are, or,
+    /// within a reach, a new one. `missed` pages that were not backed were taken there.
+    pub(super) fn lend(
+        &mut self,
+        policy: &Policy,
+        reach: Reach,
+        (len, align): (usize, usize),
+        (number, missed): (u32, usize),
+    ) -> Option<*mut Segment> {
+        let (segment, _) = loop {
+            if let Some(found) = self.buckets.find(len, align, true) {
+                break found;
+            }
+            if !self.add_segment(policy, reach) {
+                return None;
+            }
+        };
+        if missed > 0 && self.worth.regrets() {
+            self.worth
+                .missed(missed, self.dirty_pages, os::now_ms(), policy.window());
+        }
+        // SAFETY: segments in a bucket are live; the lock is held, and the lot's, too.
+        unsafe {
+            self.buckets.unlink(segment);
+            self.free_pages -= (*segment).free_pages as usize;
+            let dirty = (*segment).dirty_free as usize;
+            self.less_dirty(segment, dirty);
+            self.worth.taken(dirty);
+            (*segment).lot.store(number, Ordering::Release);
+        }
+        Some(segment)
+    }
+
+    /// A lot gives a segment back at the time `now`.
+    ///
+    /// # Safety
+    /// The segment was lent, and is in no bucket; the caller holds the lot's lock, too.
+    pub(super) unsafe fn get_back(&mut self, segment: *mut Segment, now: u64) {
+        // SAFETY: the segment is live, as its lot says, and ours from here on.
+        unsafe {
+            (*segment).lot.store(0, Ordering::Release);
+            self.free_pages += (*segment).free_pages as usize;
+            self.buckets.link(segment);
+            let dirty = Segment::backed(segment);
+            self.more_dirty(segment, dirty, now);
+            self.worth.freed(dirty);
+            self.returns = self.returns.wrapping_add(1);
+            if (*segment).free_pages as usize == USABLE && dirty == 0 {
+                self.retire(segment);
+            }
         }
     }
 
@@ -75,7 +129,7 @@ impl PageHeap {
     pub(super) unsafe fn retire(&mut self, segment: *mut Segment) {
         // SAFETY: the segment is live, wholly free and not in the dirty list; the lock is held.
         unsafe {
-            self.unlink(segment);
+            self.buckets.unlink(segment);
             self.forget_drained(segment);
             self.segments -= 1;
             self.free_pages -= USABLE;
@@ -104,8 +158,8 @@ impl PageHeap {
     /// Gives wholly free segments back to the arena, so that huge objects find room. True if there were any.
     pub fn retire_free(&mut self) -> bool {
         let mut any = false;
-        while !self.head(USABLE).is_null() {
-            let segment = self.head(USABLE);
+        while !self.buckets.head(USABLE).is_null() {
+            let segment = self.buckets.head(USABLE);
             // SAFETY: segments in a bucket are live; this one is wholly free.
             unsafe {
                 let backed = (*segment).free.and(&(*segment).dirty);

@@ -4,6 +4,7 @@ use crate::event;
 use crate::list::{self, Slot};
 use crate::policy::agreed::GRANULE;
 use crate::variant::{Above, Miss, Prefetch, Variant};
+use core::ptr;
 
 /// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
 ///
@@ -64,6 +65,22 @@ unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
         (*slot).room = (*slot).room.wrapping_add(1);
         list::keep_order();
         p
+    }
+}
+
+/// Takes the first object of a slot if there is one and it lies at a multiple of `align`, a power of two; null if not.
+///
+/// # Safety
+/// `slot` is a slot of the calling thread's own slot array, not the trap.
+#[inline(always)]
+pub unsafe fn pop_aligned<V: Variant>(slot: *mut Slot, align: usize) -> *mut u8 {
+    // SAFETY: the slot is this thread's. An object of a class is as long as any other of it, wherever it lies.
+    unsafe {
+        let at = (*slot).head as usize;
+        if at == 0 || at & (align - 1) != 0 {
+            return ptr::null_mut();
+        }
+        pop::<V, Null>(slot, 0)
     }
 }
 

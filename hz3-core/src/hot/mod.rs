@@ -14,7 +14,7 @@ pub mod route;
 mod space;
 
 pub use free::free;
-pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or};
+pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or, pop_aligned};
 pub use prefetch::{NoPrefetch, PrefetchNext};
 pub use space::{ArenaSpace, FLAT_PAGES, FlatSpace};
 

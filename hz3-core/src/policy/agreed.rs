@@ -11,6 +11,8 @@ pub const BATCH_MAX: u32 = u16::MAX as u32;
 pub const RUN_OBJECTS_MAX: usize = u16::MAX as usize;
 /// Most owners of runs: a thread knows by a bit of one word which of them have threads.
 pub const OWNERS_MAX: usize = u64::BITS as usize;
+/// Which part of `purge.dirty` one lot may keep in free pages.
+pub const LOT_SHARE: usize = 16;
 /// Bits of an address in user space.
 pub const ADDRESS_BITS: u32 = 47;
 

@@ -1,5 +1,6 @@
 //! A thread's block.
 
+use crate::heap::lot::Seat;
 use crate::list::{BatchWord, Slot};
 
 /// What a thread is to us.
@@ -49,8 +50,10 @@ pub struct Meta {
     pub epoch: u32,
     /// Events so far, where time matters.
     pub events: u32,
+    /// Where the thread stands among those that take large objects.
+    pub seat: Seat,
     /// Where the search for idle magazines goes on.
-    pub hand: usize,
+    pub hand: u32,
     /// Neighbours in the list of threads with caches.
     pub next: *mut Meta,
     /// The one before.

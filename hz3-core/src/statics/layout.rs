@@ -11,7 +11,7 @@ use super::threads::Threads;
 use crate::heap::arena::Arena;
 use crate::heap::outside::{Cell, OutsideTable};
 use crate::heap::page::PAGES;
-use crate::heap::segment::{HEADER_PAGES, LARGE, Run, Segment};
+use crate::heap::segment::{GONE, HEADER_PAGES, LARGE, Run, Segment};
 use crate::heap::{Heap, PageHeap};
 use crate::list::Slot;
 use crate::os::PAGE;
@@ -26,7 +26,7 @@ pub const MAGIC: [u8; 16] = *b"hz3 heap layout\0";
 
 /// What the fields mean. To be raised with every change of [`Layout`], and of what it leads to that is not a number in
 /// it: how an entry of the arena or a batch is packed, what a run's counts say, what a page set's bits stand for.
-pub const VERSION: usize = 2;
+pub const VERSION: usize = 3;
 
 macro_rules! layout {
     ($($(#[$doc:meta])+ $field:ident: $kind:ty,)*) => {
@@ -92,6 +92,8 @@ layout! {
     segment_bytes: usize,
     /// Pool of a run that holds one large object.
     large: usize,
+    /// Pool of a range that waits for the lot that its segment belongs to.
+    gone: usize,
     /// Size classes.
     class_count: usize,
     /// Owners of runs.
@@ -196,6 +198,7 @@ impl Layout {
             header_pages: HEADER_PAGES,
             segment_bytes: size_of::<Segment>(),
             large: LARGE as usize,
+            gone: GONE as usize,
             class_count: classes.len(),
             shards: S::SHARDS,
             depot_words: DEPOT,

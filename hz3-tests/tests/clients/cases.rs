@@ -137,6 +137,7 @@ pub const CASES: &[Case] = &[
     with("threads_orphans_long", "threads_orphans", |_| words("400")),
     plain("threads_pc"),
     with("threads_pc_64", "threads_pc", |_| words("2000000 64")),
+    plain("ranges"),
     plain("threads_many"),
     with("threads_churn", "threads_churn", churned_threads),
     plain("threads_minstack"),

@@ -1,0 +1,307 @@
+//! A lot: segments of pages that a few threads have for themselves.
+//!
+//! Threads that take and free ranges at the same time would wait for the page heap's lock, and send its records from one
+//! processor's cache to the other with each range. So a thread that finds that lock taken again and again gets a lot. A lot
+//! *borrows* whole segments of the page heap: ranges are taken from them, and given back to them, under the lot's own lock.
+//! What threads of other lots free waits in [`Returned`] for the lot's next request.
+//!
+//! A lot has as many segments as its objects need, and keeps few free pages: see [`Policy::lot_pages`]. The page heap gets
+//! the emptiest segment back when there are more, and all of them when the lot rests, when memory is short, and when somebody
+//! wants everything given back.
+//!
+//! A segment says whose it is. That changes under both locks, the lot's and the page heap's; so it holds for whoever has the
+//! lock of the one that it names.
+
+use super::bitmap::Fit;
+use super::buckets::Buckets;
+use super::page::{PAGES, Span};
+use super::page_heap::Taken;
+use super::returned::Returned;
+use super::segment::{Segment, USABLE};
+use crate::os::PAGE;
+use crate::policy::Policy;
+use crate::policy::agreed::LOT_SHARE;
+use crate::sync::{AtomicU32, Guard, Lock, Ordering};
+use core::cell::{Cell, UnsafeCell};
+
+/// Lots of a process. Where more threads need one, some share.
+pub const LOTS: usize = 16;
+
+/// What it counts for a thread that it found the page heap's lock taken; each time that it did not counts one in return.
+const MET: u16 = 16;
+/// From so much on it gets a lot.
+const OFTEN: u16 = 128;
+/// What part of a lot's pages may be free beside [`Policy::lot_pages`].
+const SHARE: usize = 16;
+
+impl Policy {
+    /// How many free pages a lot may keep: twice as many as the page heap keeps at least (see [`super::worth`]). Some more
+    /// where it has many segments.
+    pub(super) const fn lot_pages(&self) -> usize {
+        self.purge.dirty / PAGE / LOT_SHARE
+    }
+
+    /// Whether threads that are in each other's way get lots. Not where somebody chooses a segment out of all that there are,
+    /// or where a lot could not even keep one.
+    const fn has_lots(&self) -> bool {
+        self.places_plainly() && !self.relieves_by_segment() && self.lot_pages() >= PAGES
+    }
+}
+
+/// Where a thread stands: in which lot, or how often it was in the way of others.
+#[derive(Default)]
+#[repr(C)]
+pub struct Seat {
+    /// Number of its lot, from 1 on; 0 without one.
+    lot: Cell<u16>,
+    met: Cell<u16>,
+}
+
+impl Seat {
+    /// That of a thread without a lot.
+    pub const fn new() -> Self {
+        Seat {
+            lot: Cell::new(0),
+            met: Cell::new(0),
+        }
+    }
+
+    /// That of a thread that got one.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn in_lot(lots: &Lots) -> Self {
+        let seat = Seat::new();
+        seat.lot.set(lots.assign());
+        seat
+    }
+
+    /// The number of the thread's lot; 0 if it has none.
+    #[inline]
+    pub(super) fn number(&self) -> u32 {
+        u32::from(self.lot.get())
+    }
+
+    /// It came to the page heap without waiting.
+    #[inline]
+    pub(super) fn was_free(&self) {
+        self.met.set(self.met.get().saturating_sub(1));
+    }
+
+    /// It found the page heap's lock taken.
+    #[cold]
+    pub(super) fn was_taken(&self, policy: &Policy, lots: &Lots) {
+        let met = (self.met.get() + MET).min(OFTEN);
+        self.met.set(met);
+        if met == OFTEN && self.lot.get() == 0 && policy.has_lots() {
+            self.lot.set(lots.assign());
+        }
+    }
+}
+
+/// The segments of a lot.
+pub struct Stock {
+    pub(super) buckets: Buckets,
+    /// Their free pages.
+    pub(super) free_pages: usize,
+    /// How many there are.
+    pub(super) segments: usize,
+    /// Pages taken that were not backed, as far as the page heap does not know of them.
+    pub(super) missed: usize,
+    /// Whether anything was taken or given since the last look.
+    pub(super) used: bool,
+}
+
+impl Stock {
+    #[cfg(not(loom))]
+    const EMPTY: Stock = Stock {
+        buckets: Buckets::EMPTY,
+        free_pages: 0,
+        segments: 0,
+        missed: 0,
+        used: false,
+    };
+
+    /// Adds a segment that the page heap has lent.
+    ///
+    /// # Safety
+    /// The caller holds the lot's lock; the segment says that it is this lot's, and is in no bucket.
+    pub(super) unsafe fn add(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live and ours.
+        unsafe {
+            self.free_pages += (*segment).free_pages as usize;
+            self.segments += 1;
+            self.buckets.link(segment);
+        }
+    }
+
+    /// Takes a segment out.
+    ///
+    /// # Safety
+    /// The caller holds the lot's lock; the segment is one of its.
+    pub(super) unsafe fn remove(&mut self, segment: *mut Segment) {
+        // SAFETY: the segment is live, ours and in its bucket.
+        unsafe {
+            self.buckets.unlink(segment);
+            self.free_pages -= (*segment).free_pages as usize;
+            self.segments -= 1;
+        }
+    }
+
+    /// Takes a place that was found, whose pages are open.
+    pub(super) fn cut(&mut self, segment: *mut Segment, Fit { span, longest }: Fit) -> Taken {
+        // SAFETY: segments in a bucket are live, and the lot's lock is held.
+        unsafe {
+            let dirty = (*segment).dirty.count_in(span);
+            (*segment).free.remove(span);
+            (*segment).free_pages -= span.len as u32;
+            self.free_pages -= span.len;
+            self.buckets.rebucket(segment, longest);
+            self.missed += span.len - dirty;
+            self.used = true;
+            Taken {
+                segment,
+                span,
+                clean: dirty == 0,
+            }
+        }
+    }
+
+    /// Gives a range back, of which the first `touched` pages may hold something.
+    ///
+    /// # Safety
+    /// The caller holds the lot's lock; the segment is one of its, and the range the caller's, who does not use it any more.
+    pub(super) unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize) {
+        // SAFETY: the caller owns the range, so its segment is live; the lock is held.
+        unsafe {
+            (*segment).dirty.insert(Span {
+                first: span.first,
+                len: touched.min(span.len),
+            });
+            (*segment).free.insert(span);
+            (*segment).free_pages += span.len as u32;
+            self.free_pages += span.len;
+            let len = (*segment).free.around(span.first).len;
+            self.buckets.rebucket(segment, len.max((*segment).longest as usize));
+            self.used = true;
+        }
+    }
+
+    /// How many free pages it may keep.
+    pub(super) fn most(&self, policy: &Policy) -> usize {
+        policy.lot_pages() + self.segments * USABLE / SHARE
+    }
+}
+
+/// A lot, on cache lines of its own.
+#[repr(align(128))]
+pub struct Lot {
+    /// Guards the segments. Taken before the page heap's, after centrals'.
+    pub lock: Lock,
+    /// What other lots' threads gave back.
+    pub(super) returned: Returned,
+    stock: UnsafeCell<Stock>,
+}
+
+// SAFETY: `stock` is only reached through `with`, by the holder of the lock.
+unsafe impl Sync for Lot {}
+
+impl Lot {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Lot {
+            lock: Lock::new(),
+            returned: Returned::new(),
+            stock: UnsafeCell::new(Stock::EMPTY),
+        }
+    }
+
+    /// Runs `f` with the segments, alone. `f` may take the page heap's lock.
+    #[inline]
+    pub(super) fn locked<R>(&self, f: impl FnOnce(&mut Stock) -> R) -> R {
+        let guard = self.lock.lock();
+        // SAFETY: the guard is this lock's.
+        unsafe { self.with(&guard, f) }
+    }
+
+    /// As [`locked`](Self::locked), for who has the lock.
+    ///
+    /// # Safety
+    /// The guard is of this lot's lock. `f` does not come back here.
+    #[inline]
+    pub(super) unsafe fn with<R>(&self, _guard: &Guard<'_>, f: impl FnOnce(&mut Stock) -> R) -> R {
+        // SAFETY: the lock is held, and `f` does not come back here.
+        f(unsafe { &mut *self.stock.get() })
+    }
+}
+
+/// All lots.
+pub struct Lots {
+    all: [Lot; LOTS],
+    /// How many threads were given a lot.
+    given: AtomicU32,
+    /// Segments that are lent at the moment. Changes under the page heap's lock.
+    pub(super) lent: AtomicU32,
+}
+
+impl Lots {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Lots {
+            all: [const { Lot::new() }; LOTS],
+            given: AtomicU32::new(0),
+            lent: AtomicU32::new(0),
+        }
+    }
+
+    /// A lot for one more thread.
+    fn assign(&self) -> u16 {
+        (self.given.fetch_add(1, Ordering::Relaxed) as usize % LOTS) as u16 + 1
+    }
+
+    /// The one with a number, from 1 on.
+    #[inline]
+    pub(super) fn get(&self, number: u32) -> Option<&Lot> {
+        self.all.get((number as usize).wrapping_sub(1))
+    }
+
+    /// Those that any thread was ever given, with their numbers.
+    #[inline]
+    pub(super) fn opened(&self) -> impl Iterator<Item = (u32, &Lot)> {
+        let most = self.given.load(Ordering::Relaxed) as usize;
+        (1..).zip(&self.all).take(most)
+    }
+
+    /// Every one.
+    pub fn each(&self) -> impl Iterator<Item = &Lot> {
+        self.all.iter()
+    }
+
+    /// Whether any lot has anything.
+    #[cold]
+    #[inline(never)]
+    pub fn any(&self) -> bool {
+        if self.lent.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
+        for (_, lot) in self.opened() {
+            if lot.returned.pages() > 0 {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Runs `f` as the holder of the lock of whoever the segment belongs to, whose number it is told. `lock` takes that lock.
+#[inline]
+pub(super) fn with_owner<G, R>(owner: &AtomicU32, lock: impl Fn(u32) -> G, f: impl FnOnce(u32, G) -> R) -> R {
+    loop {
+        let number = owner.load(Ordering::Acquire);
+        let guard = lock(number);
+        // Once the lock is held that it names, it does not change.
+        if owner.load(Ordering::Relaxed) == number {
+            return f(number, guard);
+        }
+    }
+}
+
+const _: () = assert!(USABLE < u16::MAX as usize, "pages of a range fit a descriptor");
