@@ -25,7 +25,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-config",
         root: "src/lib.rs",
-        layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > parse, cost > plan > knob > diagnostic, preset > source, agreed, file, suggest, soname, hash",
+        layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > parse, cost > plan, former > knob > diagnostic, preset > source, agreed, file, suggest, soname, hash",
     },
     Order {
         krate: "hz3-project",

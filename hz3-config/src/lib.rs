@@ -13,7 +13,7 @@
 //! | 6 | `check` | every rule, and every derived number: from a chain to a plan |
 //! | 5 | `chain`, `support`, `resolve`, `recognise` | a file and its parents; what this version cannot do yet; a plan as text; whether a text is a config |
 //! | 4 | `parse`, [`cost`] | from TOML to values: types, ranges, units and unknown keys; what a plan costs |
-//! | 3 | [`plan`] | every number that code is generated from |
+//! | 3 | [`plan`], `former` | every number that code is generated from; what could be said once |
 //! | 2 | `knob` | what can be said, declared once |
 //! | 1 | `diagnostic`, [`preset`] | what is wrong, with its place; the configs that hz3 ships |
 //! | 0 | `source`, `agreed`, [`mod@file`], [`suggest`], [`mod@soname`], `hash` | texts and places in them; numbers that the core has, too; files that a user names; what to type next; names for linkers; hashes |
@@ -27,6 +27,7 @@ pub mod cost;
 mod diagnostic;
 pub mod emit;
 pub mod file;
+mod former;
 pub mod hash;
 mod knob;
 mod load;

@@ -24,22 +24,12 @@ const fn row(path: Path, works: &'static [&'static str], what: &'static str) -> 
 pub(crate) static MISSING: &[Missing] = &[
     row(("arena", "page"), &["\"4KiB\""], "another page size"),
     row(("arena", "segment"), &["\"2MiB\""], "another segment size"),
-    row(("bins", "count"), &["\"both\""], "another way of counting"),
-    row(("bins", "layout"), &["\"slots\""], "another layout of slots"),
-    row(("bins", "order"), &["\"size\""], "another order of slots"),
-    row(("central", "guard"), &["\"lock\""], "a lock-free central"),
     row(("central", "steal"), &["false"], "taking objects of other owners"),
     row(("hardening", "check_lists"), &["false"], "checking lists"),
     row(("hardening", "double_free"), &["false"], "detection of double frees"),
     row(("hardening", "encode_links"), &["false"], "encoding of links"),
     row(("hardening", "interior"), &["false"], "detection of interior pointers"),
     row(("hardening", "poison"), &["false"], "filling of freed objects"),
-    row(("hot", "prefetch_tag"), &["false"], "prefetching of tags"),
-    row(
-        ("large", "fit_percent"),
-        &["25.0"],
-        "a looser fit than exactly the pages that an object needs",
-    ),
     row(("stats", "record"), &["\"off\""], "recording"),
     row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];

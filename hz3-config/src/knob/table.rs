@@ -120,26 +120,6 @@ knobs! {
         sort: RemoteSort = Kind::Choice(REMOTE_SORT), "\"sort\"" => RemoteSort;
     }
 
-    /// A thread's slots.
-    [bins: Bins] {
-        /// Order of the slots.
-        order: Named = Kind::Choice(&[
-            Word { name: "size", doc: "by rising size" },
-            Word { name: "hot-first", doc: "small sizes share the first cache lines" },
-        ]), "\"size\"";
-        /// How head and room are laid out.
-        layout: Named = Kind::Choice(&[
-            Word { name: "slots", doc: "side by side in one slot" },
-            Word { name: "split", doc: "in arrays of their own" },
-        ]), "\"slots\"";
-        /// Where objects are counted.
-        count: Named = Kind::Choice(&[
-            Word { name: "both", doc: "at malloc and at free" },
-            Word { name: "free", doc: "at free only; refill corrects" },
-            Word { name: "none", doc: "nowhere; only events bound a list" },
-        ]), "\"both\"";
-    }
-
     /// What a thread keeps: magazines, each a batch of objects.
     [cache: Cache] {
         /// Magazines of a class: 1 (current) or 2 (current and spare).
@@ -180,11 +160,6 @@ knobs! {
 
     /// Runs that still have free objects, for each class.
     [central: Central] {
-        /// What guards them.
-        guard: Named = Kind::Choice(&[
-            Word { name: "lock", doc: "a lock on which waiters sleep" },
-            Word { name: "lock-free", doc: "an atomic list beside the runs" },
-        ]), "\"lock\"";
         /// Take objects of other owners before new pages.
         steal: bool = Kind::Bool, "false";
     }
@@ -211,8 +186,6 @@ knobs! {
     [large: Large] {
         /// Bytes of freed large objects that are kept with their pages.
         cache: u64 = Kind::Bytes(0, TIB, 1), "\"192MiB\"" => usize;
-        /// How much larger, in percent of the request, a kept object may be to serve it.
-        fit_percent: f64 = Kind::Percent, "25.0";
         /// Milliseconds after which a kept object goes back; 0 keeps it until room is needed.
         max_age_ms: u64 = Kind::Int(0, 3_600_000), "1000" => u64;
     }
@@ -294,8 +267,6 @@ knobs! {
     [hot: Hot] {
         /// What `malloc` prefetches.
         prefetch: Prefetch = Kind::Choice(PREFETCH), "\"off\"";
-        /// Prefetch the page tag in `free` where it is called with a size.
-        prefetch_tag: bool = Kind::Bool, "false";
     }
 
     /// How a variant is compiled.

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::Sink;
+use crate::former;
 use crate::knob::{Entry, GROUPS, Group, Kind, Path, TOP, Value, bytes, dotted};
 use crate::source::At;
 use crate::suggest::nearest;
@@ -107,9 +108,10 @@ impl Reader<'_> {
         } else {
             own
         };
-        let help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => match elsewhere(name) {
+        let help = match (former::fate(group.name, name), nearest(name, known.iter().copied())) {
+            (Some(fate), _) => fate,
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) => match elsewhere(name) {
                 Some(path) => format!("did you mean `{}`?", dotted(path)),
                 None => format!("{prefix} {}", quoted(&known)),
             },
