@@ -2,7 +2,7 @@
 
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
-use hz3_config::plan::{SLOT_BYTES, TagOrder, TagSpace};
+use hz3_config::plan::{SLOT_BYTES, TagSpace};
 use serde_json::{Value, json};
 
 /// The plan and its cost; bounds are for `threads` threads.
@@ -31,7 +31,6 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "width_bits": plan.tag.width,
             "bin_bits": plan.tag.bin_bits,
             "dst_bits": plan.tag.dst_bits,
-            "low": match plan.tag.order { TagOrder::BinDst => "bin", TagOrder::DstBin => "dst" },
             "space": match plan.tag.space { TagSpace::Arena => "arena", TagSpace::Flat => "flat" },
         },
         "tls": { "bytes": cost.tls_bytes, "cache_lines": cost.tls_lines, "slots": plan.classes.len() + 1, "slot_bytes": SLOT_BYTES },

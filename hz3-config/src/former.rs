@@ -32,6 +32,10 @@ static FORMER: &[(Path, &str)] = &[
         ("large", "fit_percent"),
         "a kept object that is larger is cut, and the rest stays kept",
     ),
+    row(
+        ("tag", "order"),
+        "the slot's offset is in the low bits: with the owner there, nothing takes less time",
+    ),
 ];
 
 /// What became of a key, or, for the name of a table above all keys, of the whole table.

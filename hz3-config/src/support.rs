@@ -31,7 +31,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("hardening", "interior"), &["false"], "detection of interior pointers"),
     row(("hardening", "poison"), &["false"], "filling of freed objects"),
     row(("stats", "record"), &["\"off\""], "recording"),
-    row(("tag", "order"), &["\"bin-dst\""], "another order of fields"),
 ];
 
 /// The line of a knob, if it has one.

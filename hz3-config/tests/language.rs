@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{faults, plan, shipped};
 use hz3_config::Plan;
-use hz3_config::plan::{ConfigHash, Foreign, OnFull, Ownership, Prefetch, TagOrder, Thp};
+use hz3_config::plan::{ConfigHash, Foreign, OnFull, Ownership, Prefetch, Thp};
 
 /// Loads a text as a file of this name in a folder with some parents.
 fn child(name: &str, text: &str) -> Plan {
@@ -55,7 +55,6 @@ fn defaults_are_what_the_design_says() {
     assert_eq!(plan.ownership.mode, Ownership::Adopt);
     assert_eq!((plan.ownership.shards, plan.policy.ownership.ring), (1, 0));
     assert_eq!((plan.tag.width, plan.tag.dst_bits, plan.tag.bin_bits), (16, 0, 11));
-    assert_eq!(plan.tag.order, TagOrder::BinDst);
     let policy = &plan.policy;
     assert_eq!((policy.arena.size, policy.arena.base), (64 << 30, 0));
     assert_eq!((policy.arena.on_full, policy.arena.thp), (OnFull::System, Thp::System));

@@ -6,7 +6,7 @@ use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
-use hz3_config::plan::{LOTS, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagOrder, TagSpace};
+use hz3_config::plan::{LOTS, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagSpace};
 use hz3_project::library::note::keys;
 use hz3_project::{Outcome, Place, name};
 use std::fmt::Write as _;
@@ -128,10 +128,6 @@ fn lookup(plan: &Plan, cost: &Cost) {
             format!("to {most}: table of {entries} entries by (n - 1) / {step}"),
         ));
     }
-    let order = match tag.order {
-        TagOrder::BinDst => "bin low",
-        TagOrder::DstBin => "owner low",
-    };
     let space = match tag.space {
         TagSpace::Arena => "a table over the arena, so free checks the range",
         TagSpace::Flat => "a table over the whole address space, so free checks no range",
@@ -149,7 +145,7 @@ fn lookup(plan: &Plan, cost: &Cost) {
         (
             "page tag",
             format!(
-                "{} bits: {} for the bin, {} for the owner, {order}; {space}",
+                "{} bits: {} for the bin, {} for the owner above; {space}",
                 tag.width, tag.bin_bits, tag.dst_bits
             ),
         ),

@@ -53,7 +53,6 @@ pub(super) fn plan(settings: &Settings, classes: usize, sink: &mut Sink) -> Opti
         width: narrow(width),
         dst_bits: narrow(dst_bits),
         bin_bits: narrow(bin_bits),
-        order: group.order.value,
         space: group.space.value,
     })
 }

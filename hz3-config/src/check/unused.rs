@@ -87,9 +87,6 @@ static GATES: &[Gate] = &[
     }),
     gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),
     gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
-    gate(("tag", "order"), ("tag", "dst_bits"), "more than 0", |s| {
-        owners(s) || s.tag.dst_bits.value.is_some_and(|bits| bits > 0)
-    }),
 ];
 
 fn list(settings: &Settings) -> bool {

@@ -18,7 +18,7 @@ pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
     Commit, Foreign, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort, StatsLevel,
-    TagOrder, TagSpace, Thp, Tls,
+    TagSpace, Thp, Tls,
 };
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
     COMMIT, Commit, FOREIGN, Foreign, IDLE, Idle, Named, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
     PREFETCH, PlacementOrder, Prefetch, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Relief, RemoteFlush, RemoteSort,
-    STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_ORDER, TAG_SPACE, THP, TLS, TagOrder, TagSpace, Thp, Tls,
+    STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step, Word};
 use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, USER_SPACE};
@@ -93,8 +93,6 @@ knobs! {
         dst_bits: Option<u64> = Kind::Or("auto", &Kind::Int(0, 16)), "\"auto\"";
         /// Bits for the slot offset; `"auto"` is what the classes need.
         bin_bits: Option<u64> = Kind::Or("auto", &Kind::Int(5, 32)), "\"auto\"";
-        /// Order of the fields, if there is an owner field.
-        order: TagOrder = Kind::Choice(TAG_ORDER), "\"bin-dst\"";
         /// What the tag table covers.
         space: TagSpace = Kind::Choice(TAG_SPACE), "\"arena\"";
     }

@@ -64,11 +64,6 @@ words! {
         "round" => Round: "none: 2049 bytes and more take 4096",
         "list" => List: "`sub4k.sizes` replaces what `classes.steps` puts there",
     }
-    /// Order of the fields of a tag, low to high.
-    TagOrder, TAG_ORDER: {
-        "bin-dst" => BinDst: "the slot's offset in the low bits",
-        "dst-bin" => DstBin: "owner in the low bits",
-    }
     /// What the tag table covers.
     TagSpace, TAG_SPACE: {
         "arena" => Arena: "tags for the arena; `free` checks the range first",

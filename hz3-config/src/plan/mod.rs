@@ -7,7 +7,7 @@ pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
     Commit, Foreign, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort,
-    Room, Scale, StatsLevel, TagOrder, TagSpace, Thp, Tls,
+    Room, Scale, StatsLevel, TagSpace, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -148,8 +148,6 @@ pub struct TagPlan {
     pub dst_bits: u32,
     /// Bits for the bin, in slot-offset units.
     pub bin_bits: u32,
-    /// Which field is the low one.
-    pub order: TagOrder,
     /// What the tag table covers.
     pub space: TagSpace,
 }
