@@ -27,8 +27,12 @@ impl PageHeap {
         self.huge_worth.taken(dirty * SEGMENT);
         if self.huge_worth.regrets() && dirty < segments {
             let missing = (segments - dirty) * SEGMENT;
-            self.huge_worth
-                .missed(missing, self.huge_dirty, os::now_ms(), policy.huge_window());
+            self.huge_worth.missed(
+                missing,
+                policy.spare(self.huge_dirty),
+                os::now_ms(),
+                policy.huge_window(),
+            );
         }
         self.huge_bytes += pages * PAGE;
         let moved = self.arena.moved(first, segments);

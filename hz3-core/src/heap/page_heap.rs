@@ -187,7 +187,7 @@ impl PageHeap {
             if self.worth.regrets() && dirty < span.len {
                 let missing = span.len - dirty;
                 self.worth
-                    .missed(missing, self.dirty_pages, os::now_ms(), policy.window());
+                    .missed(missing, policy.spare(self.dirty_pages), os::now_ms(), policy.window());
             }
             Some(Taken {
                 segment,

@@ -13,7 +13,8 @@
 //!
 //! The greatest depth is worth keeping: then the next row of the same length finds its pages. It is halved with each window
 //! that has none as deep. What was a mistake although other pages were free and backed is kept beside it: free ranges do not
-//! fit every request, so it takes more of them. That is halved with each window, too. So a program whose pages come and go in rounds keeps those of a round; one whose use only wavers keeps
+//! fit every request, so it takes more of them. That is halved with each window, too; and it is for the policy to say whether the
+//! faults are worth it (`purge.spare`). So a program whose pages come and go in rounds keeps those of a round; one whose use only wavers keeps
 //! as much as it wavers by, however many pages pass; and one that ends a phase keeps little.
 //!
 //! It stays between a thirty-second of its bound and the bound. The window is the time after which free pages go back
@@ -75,7 +76,7 @@ impl Worth {
         self.gone[0] += n;
     }
 
-    /// So much was taken whose pages were not there, while so many others were.
+    /// So much was taken whose pages were not there. So many others were; 0 if nothing is to be kept for that.
     pub fn missed(&mut self, n: usize, others: usize, now: u64, window: u64) {
         self.forget(now, window);
         let mut left = n;

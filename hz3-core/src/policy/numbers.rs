@@ -36,6 +36,11 @@ impl Policy {
         }
     }
 
+    /// Of so much that is kept but did not serve, what is worth keeping beside.
+    pub const fn spare(&self, others: usize) -> usize {
+        if self.purge.spare { others } else { 0 }
+    }
+
     /// Whether pages are placed without any choice: from the fullest segment, at the first hole.
     pub const fn places_plainly(&self) -> bool {
         let choice = &self.placement;
