@@ -65,7 +65,7 @@ pub(super) unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32) -> B
         let n = if size >= ALONE && (carved == 0 || offset < size) {
             1
         } else {
-            let here = (PAGE - offset).div_ceil(size);
+            let here = (PAGE - offset).div_ceil(size.max(1)); // A division by zero would be a panic in the library.
             here.min(want as usize).min(((*run).capacity - carved) as usize)
         };
         (*run).carved += n as u16;
