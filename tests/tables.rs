@@ -86,7 +86,10 @@ fn class_faults<V: Variant>(faults: &mut Vec<String>) {
             .find(|at| at % align != 0 || at + size > run);
         check(misplaced.is_none(), "an object is not aligned, or leaves its run");
         check(
-            class.batch_first >= 1 && class.batch_first <= class.batch && class.batch_carve >= 1,
+            class.batch_first >= 1
+                && class.batch_first <= class.batch
+                && class.batch <= class.burst
+                && class.batch_carve >= 1,
             "its batches are out of order",
         );
         previous = size;

@@ -94,6 +94,7 @@ fn classes(plan: &Plan, cost: &Cost) -> Vec<Value> {
                 "colors": class.colors,
                 "batch_objects": class.batch,
                 "first_batch_objects": class.batch_first,
+                "burst_objects": class.burst,
                 "batch_bytes": c.batch_bytes,
                 "thread_bytes": c.thread_bytes,
                 "depot_batches": depot,

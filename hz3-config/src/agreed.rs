@@ -36,5 +36,7 @@ pub const OWNERS_MAX: u64 = 64;
 pub const LOTS: u64 = 16;
 /// Which part of `purge.dirty` one lot may keep in free pages.
 pub const LOT_SHARE: u64 = 16;
+/// Most shelves of a depot.
+pub const SHELVES_MAX: u64 = 64;
 /// The section that says where a variant's memory map lies.
 pub const HEAP_SECTION: &str = ".hz3.heap";

@@ -203,6 +203,7 @@ fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: boo
     let run_bytes = f64::from(class.run_pages * PAGE);
     let average_waste = f64::from(class.size - smallest) / 2.0;
     let batch_bytes = u64::from(class.batch) * u64::from(class.size);
+    let list_bytes = u64::from(class.burst) * u64::from(class.size);
     ClassCost {
         size: class.size,
         smallest,
@@ -218,8 +219,8 @@ fn class_cost(class: &ClassPlan, smallest: u32, batches: u32, saves_nothing: boo
         batch: class.batch,
         batch_bytes,
         runs_per_batch: f64::from(class.batch) / f64::from(class.objects),
-        thread_bytes: u64::from(magazines) * batch_bytes,
-        depot_bytes: u64::from(batches) * batch_bytes,
+        thread_bytes: u64::from(magazines) * list_bytes,
+        depot_bytes: u64::from(batches) * list_bytes,
     }
 }
 

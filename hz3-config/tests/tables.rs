@@ -107,6 +107,10 @@ fn faults(plan: &Plan) -> Vec<String> {
             (1..=class.batch).contains(&class.batch_first),
             "its first batch is out of range",
         );
+        check(
+            (class.batch..=65535).contains(&class.burst),
+            "its longest list is out of range",
+        );
         // The tag round trip: the offset leads back to the class, and fits its field.
         check(
             offset / u64::from(SLOT_BYTES) == u64::from(class.id.0) + 1,
@@ -121,11 +125,11 @@ fn faults(plan: &Plan) -> Vec<String> {
     let bank: u64 = plan
         .classes
         .iter()
-        .map(|class| u64::from(class.batch) * u64::from(class.size))
+        .map(|class| u64::from(class.burst) * u64::from(class.size))
         .sum();
     let depot = plan.classes.iter().zip(&plan.depot.batches);
     let depot: u64 = depot
-        .map(|(class, held)| u64::from(class.batch) * u64::from(class.size) * u64::from(*held))
+        .map(|(class, held)| u64::from(class.burst) * u64::from(class.size) * u64::from(*held))
         .sum();
     let mut check = |holds: bool, what: &str| {
         if !holds {
@@ -348,9 +352,11 @@ fn a_thread_is_bounded_by_its_budget_or_its_batches() {
     let bound = |cache: &str| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(1);
     let full = bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nslow_start = false\n");
     assert_eq!(
-        bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\n"),
+        bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\nburst_bytes = 0\n"),
         full
     );
+    // Lists of bursts are longer than batches.
+    assert!(bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\n") > full);
     assert_eq!(bound("thread_bytes = \"4MiB\"\nfirst_bytes = 16\n"), 4 << 20);
 }
 

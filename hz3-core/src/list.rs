@@ -12,6 +12,10 @@ use core::ptr;
 #[cfg(not(loom))]
 use core::sync::atomic::compiler_fence;
 
+mod tide;
+
+pub use tide::Tide;
+
 /// The object after `p`.
 ///
 /// # Safety
@@ -98,6 +102,8 @@ pub struct Slot {
     pub cap: u16,
     /// An event of this slot happened since the thread last looked for magazines that lie idle.
     pub recent: bool,
+    /// How the objects of the class come and go in this thread.
+    pub tide: Tide,
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");

@@ -143,8 +143,8 @@ fn classes(a: &Plan, b: &Plan) -> Vec<Pair> {
                     String::new()
                 };
                 let row = format!(
-                    "{} in {} pages, tail {} B, align {} B, batch {} from {}, depot {depot}{colours}",
-                    c.objects, c.run_pages, c.tail_waste, c.align, c.batch, c.batch_first
+                    "{} in {} pages, tail {} B, align {} B, batch {} from {} to {}, depot {depot}{colours}",
+                    c.objects, c.run_pages, c.tail_waste, c.align, c.batch, c.batch_first, c.burst
                 );
                 (c.size, row)
             })

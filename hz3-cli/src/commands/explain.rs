@@ -74,7 +74,7 @@ fn classes(plan: &Plan, cost: &Cost) {
     let coloured = plan.classes.iter().any(|c| c.colors > 1);
     let mut header = vec![
         "class", "size B", "from B", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first",
-        "thread B", "depot", "borrow", "slot", "",
+        "burst", "thread B", "depot", "borrow", "slot", "",
     ];
     if coloured {
         header.push("colours");
@@ -93,6 +93,7 @@ fn classes(plan: &Plan, cost: &Cost) {
             percent(c.tail_share),
             class.batch.to_string(),
             class.batch_first.to_string(),
+            class.burst.to_string(),
             c.thread_bytes.to_string(),
             depot.to_string(),
             class.borrow.to_string(),
@@ -106,9 +107,9 @@ fn classes(plan: &Plan, cost: &Cost) {
     }
     style::print_table(&table);
     println!(
-        "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first:\n\
-         objects of a full batch and of a thread's first; thread: most bytes that one thread holds; depot: most\n\
-         batches that wait there; borrow: larger classes that serve before the heap grows; slot: byte offset in a slot array;\n\
+        "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first,\n\
+         burst: objects of a full batch, of a thread's first, and of its longest list; thread: most bytes that one thread\n\
+         holds; depot: most batches that wait there; borrow: larger classes that serve before the heap grows; slot: byte offset in a slot array;\n\
          =: saves no memory, as an object of the next larger class takes no more of its run"
     );
 }

@@ -1,6 +1,7 @@
 //! Batches, and how many of them a thread and a depot hold.
 
 use super::{narrow, overrides, owners};
+use crate::agreed::{BATCH_MAX, CACHE_LINE};
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings};
 use crate::plan::{CachePlan, ClassPlan, DepotPlan};
@@ -9,6 +10,7 @@ use crate::plan::{CachePlan, ClassPlan, DepotPlan};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Batch {
     pub full: u32,
+    pub burst: u32,
     pub first: u32,
     pub carve: u32,
 }
@@ -52,7 +54,7 @@ pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sin
     let bounded = ordered(bounds, &group.batch_min, &group.batch_max, sink);
     let sizes = sizes?;
     let rows = overrides::rows("cache.overrides", &group.overrides, sizes, sink);
-    if !bounded || sink.len() != before || !(group.batch_bytes.ok && group.first_bytes.ok) {
+    if !bounded || sink.len() != before || !(group.batch_bytes.ok && group.first_bytes.ok && group.burst_bytes.ok) {
         return None;
     }
     let of_class = sizes.iter().zip(rows).map(|(&size, row)| {
@@ -61,7 +63,13 @@ pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sin
         let full = row.map_or(wanted, |row| row.value.value);
         let first = (group.first_bytes.value / size).clamp(1, full);
         let carve = (group.carve_bytes.value / size).clamp(1, full);
+        let burst = if group.slow_start.value {
+            (group.burst_bytes.value / size).clamp(full, BATCH_MAX)
+        } else {
+            full
+        };
         Batch {
+            burst: narrow(burst),
             carve: narrow(carve),
             full: narrow(full),
             first: narrow(if group.slow_start.value { first } else { full }),
@@ -94,16 +102,30 @@ pub(super) fn depot(
         .map(|bytes| (group.bytes.value / bytes).clamp(group.batches_min.value, group.batches_max.value))
         .map(narrow)
         .collect();
-    let bytes_bound: u64 = batch_bytes()
+    // A list that is longer than a batch leaves its thread as one.
+    let bytes_bound: u64 = sizes
+        .iter()
+        .zip(batches)
         .zip(&held)
-        .map(|(bytes, held)| bytes * u64::from(*held))
+        .map(|((size, batch), held)| u64::from(*size) * u64::from(batch.burst) * u64::from(*held))
         .sum();
-    let slots = held.iter().copied().max().unwrap_or(0).max(1);
+    let slots = slots(settings, held.iter().copied().max().unwrap_or(0));
     Some(DepotPlan {
         batches: held,
         slots,
         bytes_bound: bytes_bound * owners(settings),
     })
+}
+
+/// Words of each depot: each shelf begins a cache line, where there are several.
+fn slots(settings: &Settings, batches: u32) -> u32 {
+    const LINE: u32 = (CACHE_LINE / 8) as u32;
+    match narrow(settings.depot.shelves.value) {
+        shelves if owners(settings) == 1 && shelves > 1 && batches > 0 => {
+            shelves * batches.div_ceil(shelves).next_multiple_of(LINE)
+        }
+        _ => batches.max(1),
+    }
 }
 
 /// A thread holds at most this many bytes of other owners' objects before it hands them over.
@@ -126,7 +148,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
         let bytes = |class: &ClassPlan| u64::from(objects(class)) * u64::from(class.size);
         magazines * classes.iter().map(bytes).sum::<u64>()
     };
-    let (first, full) = (all(|class| class.batch_first), all(|class| class.batch));
+    let (first, full) = (all(|class| class.batch_first), all(|class| class.burst));
     let thread_bytes = group.thread_bytes.value;
     // Where a bound is written nowhere, something else asks for more than the default.
     let asked = group

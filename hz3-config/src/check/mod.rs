@@ -60,6 +60,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             colors: run.colors,
             batch: batch.full,
             batch_first: batch.first,
+            burst: batch.burst,
             batch_carve: batch.carve,
             borrow: classes::lenders(&settings, &sizes, size),
             slot_offset: (u32::from(id) + 1) * SLOT_BYTES,

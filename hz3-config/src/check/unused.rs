@@ -34,6 +34,9 @@ static GATES: &[Gate] = &[
         "more than `cache.batch_min`",
         |s| s.cache.batch_min.value != s.cache.batch_max.value,
     ),
+    gate(("cache", "burst_bytes"), ("cache", "slow_start"), "true", |s| {
+        s.cache.slow_start.value
+    }),
     gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
@@ -50,6 +53,7 @@ static GATES: &[Gate] = &[
         "more than `depot.batches_min`",
         |s| s.depot.batches_min.value != s.depot.batches_max.value,
     ),
+    gate(("depot", "shelves"), MODE, "\"adopt\"", |s| !owners(s)),
     gate(("large", "max_age_ms"), ("large", "cache"), "more than 0", |s| {
         s.large.cache.value > 0
     }),

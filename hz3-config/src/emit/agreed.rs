@@ -29,6 +29,7 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         owners,
         lots,
         lot_share,
+        shelves,
     ] = [
         SEGMENT,
         USER_SPACE,
@@ -41,6 +42,7 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         OWNERS_MAX,
         LOTS,
         LOT_SHARE,
+        SHELVES_MAX,
     ]
     .map(|n| n as usize);
     let batch = BATCH_MAX as u32;
@@ -61,6 +63,7 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
             assert!(agreed::COLOR_STEP == #color_step, "colours were counted in other steps");
             assert!(agreed::BATCH_MAX == #batch, "batches were bounded by another number");
             assert!(agreed::RUN_OBJECTS_MAX == #objects, "objects of runs were bounded by another number");
+            assert!(agreed::SHELVES_MAX == #shelves, "shelves were bounded by another number");
             assert!(agreed::OWNERS_MAX == #owners, "owners were bounded by another number");
             assert!(#core::heap::lot::LOTS == #lots, "the cost model has other lots");
             assert!(agreed::LOT_SHARE == #lot_share, "the cost model has other lots");

@@ -19,11 +19,12 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
     let classes = plan.classes.iter().map(|c| {
         let (size, align) = (c.size, c.align);
         let depot = plan.depot.batches.get(usize::from(c.id.0)).copied().unwrap_or(0) as u16;
-        let [pages, objects, batch, first, carve, borrow, colors] = [
+        let [pages, objects, batch, first, burst, carve, borrow, colors] = [
             c.run_pages,
             c.objects,
             c.batch,
             c.batch_first,
+            c.burst,
             c.batch_carve,
             c.borrow,
             c.colors,
@@ -37,6 +38,7 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
                 objects: #objects,
                 batch: #batch,
                 batch_first: #first,
+                burst: #burst,
                 batch_carve: #carve,
                 borrow: #borrow,
                 colors: #colors,

@@ -12,7 +12,7 @@ use super::words::{
     STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step, Word};
-use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, USER_SPACE};
+use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
 use crate::source::Located;
 
 const KIB: u64 = 1 << 10;
@@ -140,6 +140,9 @@ knobs! {
         /// One trip to the runs takes at most this many bytes into a batch, but at least one object. Of what was never handed out
         /// it takes one page at most.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
+        /// A list may hold at most this many bytes, more than a batch, where whole batches are freed in a row and then
+        /// taken again in a row.
+        burst_bytes: u64 = Kind::Bytes(0, MIB, 1), "\"128KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, BATCH_MAX), "[]";
     }
@@ -152,6 +155,9 @@ knobs! {
         batches_min: u64 = Kind::Int(0, 256), "16";
         /// A depot has place for at most this many batches of a class.
         batches_max: u64 = Kind::Int(1, 256), "16";
+        /// Parts of a depot, each in cache lines of its own. A thread looks into one of them first, so that what it freed comes
+        /// back to it.
+        shelves: u64 = Kind::Int(1, SHELVES_MAX), "4" => u32;
         /// Empty runs that each class keeps before it gives pages back.
         empty_runs: u64 = Kind::Int(0, 1024), "1" => u32;
     }

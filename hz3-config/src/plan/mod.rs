@@ -107,6 +107,8 @@ pub struct ClassPlan {
     pub batch: u32,
     /// Objects of a new thread's first batch; doubles up to `batch`. Equal to `batch` when slow start is off.
     pub batch_first: u32,
+    /// Objects of the longest list of a thread's, whose objects come and go in bursts.
+    pub burst: u32,
     /// One trip to the runs takes at most this many objects.
     pub batch_carve: u32,
     /// How many of the next larger classes may serve before the heap grows.

@@ -10,8 +10,8 @@
 //! on the way of a request that any cache, run or free page can serve.
 
 use super::pressure::NO_COUNT;
-use super::{central, depot_of, magazine, my_pool, slot_of, spare_of, surrender};
-use crate::heap::{Reach, Reliefs, depot};
+use super::{central, depot_of, magazine, my_pool, slot_of, spare_of, surrender, thread};
+use crate::heap::{Reach, Reliefs};
 use crate::list::{self, Batch, BatchWord};
 use crate::policy::{Class, ClassId};
 use crate::statics::Shared;
@@ -69,7 +69,7 @@ unsafe fn lend<V: Variant>(id: ClassId<V>) -> *mut u8 {
             return p;
         }
         let (pool, row) = (my_pool::<V>(id), id.row());
-        if let Some(mut batch) = depot::take(depot_of::<V>(pool)) {
+        if let Some(mut batch) = depot_of::<V>(pool).take(thread::home::<V>()) {
             let p = batch.pop::<V>();
             let fits = batch.count <= u32::from((*slot_of::<V>(id)).cap);
             if V::POLICY.cache.magazines > 1 && fits {

@@ -1,7 +1,7 @@
 //! Depots are emptied: what waits there goes back to its runs.
 
 use super::{central, demand_of, depot_of};
-use crate::heap::depot;
+use crate::heap::depot::Home;
 use crate::policy::Pool;
 use crate::statics::Shared;
 use crate::variant::Variant;
@@ -23,7 +23,7 @@ pub fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
     // SAFETY: the depot hands each batch to one taker, who gives it away.
     unsafe {
         let row = pool.row();
-        while let Some(batch) = depot::take(depot_of::<V>(pool)) {
+        while let Some(batch) = depot_of::<V>(pool).take(Home::ANY) {
             bytes += batch.count as usize * row.size as usize;
             central::<V>(pool).give::<V>(V::shared().heap(), row, batch.head);
         }

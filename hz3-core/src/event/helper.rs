@@ -68,10 +68,7 @@ pub fn check<V: Variant>() {
 
 /// Whether a depot holds anything.
 fn waiting<V: Variant>() -> bool {
-    Pool::all().any(|pool| {
-        let words = depot_of::<V>(pool);
-        words.iter().any(|word| word.load(Ordering::Relaxed) != 0)
-    })
+    Pool::all().any(|pool| !depot_of::<V>(pool).is_empty())
 }
 
 #[cold]
@@ -225,7 +222,7 @@ extern "C" fn run<V: Variant>() -> ! {
 fn settle_depots<V: Variant>(helper: &Helper) -> bool {
     let mut any = false;
     for pool in Pool::all() {
-        let words = depot_of::<V>(pool);
+        let depot = depot_of::<V>(pool);
         if !demand_of::<V>(pool).rests() {
             continue;
         }
@@ -233,7 +230,7 @@ fn settle_depots<V: Variant>(helper: &Helper) -> bool {
             let mut settled = None;
             if helper.gate.enter() {
                 // SAFETY: as above; the depot is this pool's.
-                settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), words) };
+                settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), depot) };
                 helper.gate.leave();
             }
             match settled {

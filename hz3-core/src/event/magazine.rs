@@ -9,11 +9,11 @@
 //! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
 //! smaller than what its magazines may hold gives way likewise, half a class an event.
 
-use super::{class_of, my_pool, slot_of, spare_of, surrender};
+use super::{class_of, depot_of, my_pool, slot_of, spare_of, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::{Class, ClassId};
 use crate::statics::{Shared, ThreadBlock};
-use crate::variant::Variant;
+use crate::variant::{Kind, Stats, Variant};
 use core::ptr;
 
 /// Lets the slot's list hold its first objects. Until then the length is 0 and every operation an event: the first one
@@ -54,6 +54,74 @@ pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
             (*slot).room += u32::from(want - have);
         }
         (*slot).cap
+    }
+}
+
+/// The slot's list was empty. Where it is a batch long this says how objects come and go, and it may become longer.
+///
+/// # Safety
+/// As for [`grow`]: the slot is the calling thread's own, not the trap; the thread is running, and `row` is its class's entry.
+pub unsafe fn refilled<V: Variant>(slot: *mut Slot, row: &Class) {
+    // SAFETY: the slot is this thread's.
+    unsafe {
+        if (*slot).cap >= row.batch {
+            (*slot).tide.refilled();
+            let tide = (*slot).tide;
+            if tide.follows_many() && (*slot).cap > row.batch {
+                lengthen::<V>(slot, row);
+            }
+        }
+    }
+}
+
+/// The same of a list that was full. Returns whether it may hold more now.
+///
+/// # Safety
+/// As for [`refilled`].
+pub unsafe fn overflowed<V: Variant>(slot: *mut Slot, row: &Class) -> bool {
+    // SAFETY: the slot is this thread's.
+    unsafe {
+        if (*slot).cap < row.batch {
+            return false;
+        }
+        (*slot).tide.overflowed();
+        (*slot).tide.has_turned()
+            && depot_of::<V>(my_pool::<V>(class_of::<V>(slot))).is_full(thread::home::<V>())
+            && lengthen::<V>(slot, row)
+    }
+}
+
+/// Lets the slot's list hold a batch more, as far as bursts may and the budget goes. Returns whether it does.
+///
+/// # Safety
+/// As for [`refilled`].
+unsafe fn lengthen<V: Variant>(slot: *mut Slot, row: &Class) -> bool {
+    // SAFETY: the slot is this thread's.
+    unsafe {
+        let cap = (*slot).cap;
+        let want = cap.saturating_add(row.batch).min(row.burst);
+        let longer = want > cap && grow::<V>(slot, row, want) > cap;
+        if longer {
+            V::Stats::count::<V>(Kind::Lengthened);
+        }
+        longer
+    }
+}
+
+/// Lets the slot's list, which was just taken out, hold a batch less, but not less than one.
+///
+/// # Safety
+/// As for [`grow`]; the list is empty.
+pub unsafe fn shorten<V: Variant>(slot: *mut Slot, row: &Class) {
+    // SAFETY: the slot and the block are this thread's.
+    unsafe {
+        let cap = (*slot).cap;
+        let to = cap.saturating_sub(row.batch).max(row.batch);
+        if to < cap {
+            (*V::Thread::meta(V::thread())).growth += usize::from(cap - to) * price::<V>(row);
+            (*slot).cap = to;
+            V::Stats::count::<V>(Kind::Shortened);
+        }
     }
 }
 
@@ -183,7 +251,7 @@ pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
         let row = id.row();
         let mut cap = (*slot).cap;
         if batch.count > u32::from(cap) {
-            cap = grow::<V>(slot, row, batch.count as u16);
+            cap = grow::<V>(slot, row, batch.count.min(u32::from(row.batch)) as u16);
         }
         let mut kept = batch;
         if batch.count > u32::from(cap) {

@@ -27,11 +27,10 @@ pub mod thread;
 mod vanished;
 
 use crate::heap::central::Central;
-use crate::heap::depot::Demand;
+use crate::heap::depot::{Demand, Depot};
 use crate::list::{BatchWord, Slot, SlotOffset};
 use crate::policy::{ClassId, Owner, Pool};
 use crate::statics::{Shared, ThreadBlock};
-use crate::sync::AtomicU64;
 use crate::variant::Variant;
 
 /// The class of a slot of this thread's own slot array.
@@ -76,13 +75,12 @@ fn central<V: Variant>(pool: Pool<V>) -> &'static Central {
     unsafe { V::shared().centrals().get_unchecked(pool.number()) }
 }
 
-/// The depot of a pool: as many words as batches of its class may wait there.
-fn depot_of<V: Variant>(pool: Pool<V>) -> &'static [AtomicU64] {
-    // SAFETY: the statics have a depot for each pool (the contract of `Variant`); the range ends with the words.
-    unsafe {
-        let words = V::shared().depot(pool.number());
-        words.get_unchecked(..usize::from(pool.row().depot).min(words.len()))
-    }
+/// The depot of a pool.
+#[inline]
+fn depot_of<V: Variant>(pool: Pool<V>) -> Depot<'static> {
+    // SAFETY: the statics have a depot for each pool (the contract of `Variant`).
+    let words = unsafe { V::shared().depot(pool.number()) };
+    Depot::new(words, V::POLICY.depot.shelves, pool.row().depot)
 }
 
 /// Whether somebody takes from that depot.

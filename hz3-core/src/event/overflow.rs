@@ -55,7 +55,9 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             return owners::one_to_runs::<V>(my_pool::<V>(id), p);
         }
         // Magazines grow with their use, or give way.
-        if magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap {
+        if magazine::grow::<V>(slot, row, cap.saturating_mul(2).clamp(1, row.batch)) > cap
+            || magazine::overflowed::<V>(slot, row)
+        {
             V::Stats::count::<V>(Kind::Grown);
             (*slot).room -= 1;
             list::set_next::<V>(p, (*slot).head);
@@ -63,13 +65,16 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             (*slot).head = p;
             return;
         }
-        let cap = u32::from(cap);
         let mut full = Batch {
             head: (*slot).head,
-            count: cap,
+            count: u32::from(cap),
         };
         (*slot).head = ptr::null_mut();
         list::keep_order();
+        if (*slot).tide.is_slack() {
+            magazine::shorten::<V>(slot, row);
+        }
+        let cap = u32::from((*slot).cap);
         if V::POLICY.cache.magazines > 1 {
             // The list that was filled just now stays; the older one goes.
             let spare = spare_of::<V>(id);

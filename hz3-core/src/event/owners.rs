@@ -7,7 +7,7 @@
 //! fewest threads are joined first, and of these the one with the lowest number.
 
 use super::{central, depot_of, thread};
-use crate::heap::depot;
+use crate::heap::depot::Home;
 use crate::list;
 use crate::policy::{ClassId, Owner, Pool};
 use crate::statics::{Shared, State, ThreadBlock};
@@ -56,7 +56,7 @@ pub unsafe fn one_to_runs<V: Variant>(pool: Pool<V>, p: *mut u8) {
 pub fn clear<V: Variant>(owner: Owner<V>) {
     for id in ClassId::all() {
         let pool = Pool::of(owner, id);
-        while let Some(batch) = depot::take(depot_of::<V>(pool)) {
+        while let Some(batch) = depot_of::<V>(pool).take(Home::ANY) {
             // SAFETY: a depot hands each batch to one taker.
             unsafe { to_runs::<V>(pool, batch.head) };
         }

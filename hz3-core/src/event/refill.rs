@@ -1,7 +1,6 @@
 //! `malloc` found an empty list.
 
 use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, remote, spare_of, start, thread};
-use crate::heap::depot;
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::ClassId;
 use crate::policy::knobs::RemoteFlush;
@@ -36,6 +35,7 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         }
         (*slot).recent = true;
         let _timer = V::Stats::time::<V>(Kind::Refill);
+        magazine::refilled::<V>(slot, row);
         let mut batch = stored::<V>(id);
         if batch.count == 0 {
             // A longer batch each time that there is nothing at hand, as far as the budget goes.
@@ -88,7 +88,7 @@ unsafe fn stored<V: Variant>(id: ClassId<V>) -> Batch {
             }
         }
         let pool = my_pool::<V>(id);
-        let batch = depot::take(depot_of::<V>(pool));
+        let batch = depot_of::<V>(pool).take(thread::home::<V>());
         if batch.is_some() {
             V::Stats::count::<V>(Kind::FromDepot);
         }

@@ -11,7 +11,7 @@ use crate::os;
 use crate::policy::{ClassId, Pool};
 use crate::statics::{Shared, State};
 use crate::variant::{Kind, Room, Stats, Variant};
-use core::{ptr, slice};
+use core::ptr;
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
 /// they were in depots or in this thread's magazines.
@@ -110,8 +110,8 @@ fn drain_depot<V: Variant>(pool: Pool<V>, segment: *const Segment) -> usize {
     let mut bytes = 0;
     // SAFETY: the depot hands each batch to one taker, who gives it away.
     unsafe {
-        for word in depot_of::<V>(pool) {
-            let Some(mut batch) = depot::take(slice::from_ref(word)) else {
+        for word in depot_of::<V>(pool).words() {
+            let Some(mut batch) = depot::take(word) else {
                 continue;
             };
             bytes += give::<V>(pool, extract::<V>(&mut batch, segment));

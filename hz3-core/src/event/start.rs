@@ -32,7 +32,7 @@ pub unsafe fn start<V: Variant>() {
                 return;
             }
         };
-        threads.link(meta, Owner::<V>::COUNT);
+        threads.link(meta, Owner::<V>::COUNT, V::POLICY.depot.shelves as usize);
         V::Room::settle::<V>(block, shard::<V>());
         let bank = V::slot(SlotOffset::TRAP);
         (*meta).growth = V::GROWTH;

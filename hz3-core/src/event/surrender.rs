@@ -1,7 +1,6 @@
 //! A batch leaves its thread.
 
-use super::{demand_of, depot_of, depots, owners};
-use crate::heap::depot;
+use super::{demand_of, depot_of, depots, owners, thread};
 use crate::list::Batch;
 use crate::policy::Pool;
 use crate::statics::Shared;
@@ -15,14 +14,14 @@ use crate::variant::{Kind, Stats, Variant};
 pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: the batch goes to exactly one place, the depot of its pool or its runs.
     unsafe {
-        let (words, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));
+        let (depot, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));
         let stored = if demand.is_closed() {
             false
         } else if V::SHARDS == 1 {
-            depot::put(words, batch)
+            depot.put(thread::home::<V>(), batch)
         } else {
             let owners = &V::shared().threads().owners;
-            owners.put(pool.owner().number(), words, batch, |b| {
+            owners.put(pool.owner().number(), depot, batch, |b| {
                 owners::to_runs::<V>(pool, b.head)
             })
         };

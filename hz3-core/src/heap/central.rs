@@ -4,13 +4,14 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
+use super::depot::{Depot, Home};
 use super::page::Span;
 use super::runs::{Runs, carve, take_free};
 use super::segment::{Run, Segment};
-use super::{Heap, Reach, depot};
+use super::{Heap, Reach};
 use crate::list::Batch;
 use crate::policy::{Class, Pool, Shape};
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, Lock, Ordering};
 use core::cell::UnsafeCell;
 
 /// The runs of one class.
@@ -135,12 +136,14 @@ impl Central {
     /// whether there was one.
     ///
     /// # Safety
-    /// `words` is the depot of this central's pool, `class` the entry of its class, and `heap` the heap of its variant.
-    pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, words: &[AtomicU64]) -> Option<bool> {
+    /// `depot` is that of this central's pool, `class` the entry of its class, and `heap` the heap of its variant.
+    pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, depot: Depot<'_>) -> Option<bool> {
         let _guard = self.lock.try_lock()?;
         let now = crate::os::now_ms();
         let settled = heap.try_locked(|h| {
-            let Some(batch) = depot::take(words) else { return false };
+            let Some(batch) = depot.take(Home::ANY) else {
+                return false;
+            };
             // SAFETY: both locks are held; a depot hands each batch to one taker, who gives it back.
             unsafe {
                 self.take_back::<S>(

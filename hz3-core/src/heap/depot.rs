@@ -1,11 +1,17 @@
 //! Depots: whole batches that wait between threads.
 //!
-//! A depot is an array of words, each empty or holding one batch (address and count in 64 bits). It is bounded by
-//! construction, has no head to fight over, and cannot suffer from ABA: a word is only ever exchanged as a whole, and
-//! whoever gets it owns the batch that it names, whatever happened to the word in between.
+//! A depot is words, each empty or holding one batch (address and count in 64 bits). It is bounded by construction, has no
+//! head to fight over, and cannot suffer from ABA: a word is only ever exchanged as a whole, and whoever gets it owns the
+//! batch that it names, whatever happened to the word in between.
+//!
+//! The words lie in shelves, each in cache lines of its own. A thread puts into its own shelf first, and takes from it first: so
+//! batches of a thread that frees what it allocated come back to it, and their objects' cache lines with them, and no other
+//! thread touches that shelf. What a thread does not find there it takes from the other shelves: no batch is ever out of
+//! anybody's reach.
 
 use crate::list::{Batch, BatchWord};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use core::num::NonZeroUsize;
 
 /// Times that a depot is found full in vain before it closes.
 const PATIENCE: u32 = 16;
@@ -36,6 +42,16 @@ impl Demand {
         }
     }
 
+    /// As above, for loom.
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Demand {
+            times: AtomicU32::new(0),
+            filled: AtomicU32::new(0),
+        }
+    }
+
     /// Somebody takes a batch, or looked for one in vain.
     #[inline]
     pub fn taken(&self) {
@@ -49,14 +65,22 @@ impl Demand {
     #[inline]
     pub fn stored(&self) {
         // After the batch, and before or after whoever clears it and then looks for batches: either this is seen, or that
-        // batch.
-        self.filled.store(1, Ordering::Release);
+        // batch. No write where nothing changes, as above.
+        fence(Ordering::SeqCst);
+        if self.filled.load(Ordering::Relaxed) == 0 {
+            self.filled.store(1, Ordering::Release);
+        }
     }
 
     /// Whether there may be batches in the depot, which the caller is about to take out, all of them.
     #[inline]
     pub fn clear(&self) -> bool {
-        self.filled.load(Ordering::Relaxed) != 0 && self.filled.swap(0, Ordering::Acquire) != 0
+        let any = self.filled.load(Ordering::Relaxed) != 0 && self.filled.swap(0, Ordering::Acquire) != 0;
+        if any {
+            // With the one in `stored`.
+            fence(Ordering::SeqCst);
+        }
+        any
     }
 
     /// Whether batches had better go to their runs.
@@ -82,32 +106,101 @@ impl Demand {
     }
 }
 
-/// Puts a batch in. False when all words are taken: the batch is still the caller's.
-pub fn put(words: &[AtomicU64], batch: Batch) -> bool {
-    let word = BatchWord::pack(batch).0;
-    for w in words {
-        // A look first: a failing exchange would take the cache line from everybody else.
-        if w.load(Ordering::Relaxed) == BatchWord::NONE.0
-            && w.compare_exchange(BatchWord::NONE.0, word, Ordering::Release, Ordering::Relaxed)
-                .is_ok()
-        {
-            return true;
-        }
-    }
-    false
+/// The shelf that a thread looks into first. Several threads may have one; any number will do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Home(pub u16);
+
+impl Home {
+    /// Of whoever has none in particular.
+    pub const ANY: Home = Home(0);
 }
 
-/// Takes a batch out, the one most recently put in as far as that is known without a count: the fuller end first.
-pub fn take(words: &[AtomicU64]) -> Option<Batch> {
-    for w in words.iter().rev() {
-        if w.load(Ordering::Relaxed) != BatchWord::NONE.0 {
-            let word = BatchWord(w.swap(BatchWord::NONE.0, Ordering::Acquire));
-            if !word.is_none() {
-                return Some(word.unpack());
-            }
+/// The depot of a pool.
+#[derive(Clone, Copy)]
+pub struct Depot<'a> {
+    words: &'a [AtomicU64],
+    shelves: NonZeroUsize,
+    batches: usize,
+}
+
+impl<'a> Depot<'a> {
+    /// A depot of so many shelves, which has place for so many batches. The words are the shelves, one after the other and of one
+    /// length.
+    #[inline]
+    pub const fn new(words: &'a [AtomicU64], shelves: u32, batches: u16) -> Self {
+        Depot {
+            words,
+            shelves: NonZeroUsize::MIN.saturating_add((shelves as usize).saturating_sub(1)),
+            batches: batches as usize,
         }
     }
-    None
+
+    /// The words of a shelf. The first ones have one more, where the batches do not come out even.
+    #[inline]
+    fn shelf(self, number: usize) -> &'a [AtomicU64] {
+        let each = self.words.len() / self.shelves;
+        let used = self.batches / self.shelves + usize::from(number < self.batches % self.shelves);
+        let from = number * each;
+        self.words.get(from..from + used.min(each)).unwrap_or(&[])
+    }
+
+    /// The shelves, a home's first.
+    #[inline]
+    fn from(self, home: Home) -> impl Iterator<Item = &'a [AtomicU64]> {
+        let first = usize::from(home.0) % self.shelves;
+        let all = self.shelves.get();
+        (0..all).map(move |n| {
+            let number = first + n;
+            self.shelf(if number < all { number } else { number - all })
+        })
+    }
+
+    /// All words that can hold a batch.
+    #[inline]
+    pub fn words(self) -> impl Iterator<Item = &'a AtomicU64> {
+        self.from(Home::ANY).flatten()
+    }
+
+    /// Whether there is nothing in it, at this moment.
+    pub fn is_empty(self) -> bool {
+        self.words()
+            .all(|word| word.load(Ordering::Relaxed) == BatchWord::NONE.0)
+    }
+
+    /// Whether a home's shelf is full, at this moment. One without words is.
+    pub fn is_full(self, home: Home) -> bool {
+        let shelf = self.from(home).next().unwrap_or(&[]);
+        shelf
+            .iter()
+            .all(|word| word.load(Ordering::Relaxed) != BatchWord::NONE.0)
+    }
+
+    /// Puts a batch in. False when all words are taken: the batch is still the caller's.
+    pub fn put(self, home: Home, batch: Batch) -> bool {
+        let word = BatchWord::pack(batch).0;
+        self.from(home).flatten().any(|w| {
+            // A look first: a failing exchange would take the cache line from everybody else.
+            w.load(Ordering::Relaxed) == BatchWord::NONE.0
+                && w.compare_exchange(BatchWord::NONE.0, word, Ordering::Release, Ordering::Relaxed)
+                    .is_ok()
+        })
+    }
+
+    /// Takes a batch out, of each shelf the one most recently put in as far as that is known without a count: the fuller end
+    /// first.
+    pub fn take(self, home: Home) -> Option<Batch> {
+        self.from(home).find_map(|shelf| shelf.iter().rev().find_map(take))
+    }
+}
+
+/// Takes the batch out of one word.
+pub fn take(word: &AtomicU64) -> Option<Batch> {
+    if word.load(Ordering::Relaxed) == BatchWord::NONE.0 {
+        return None;
+    }
+    let word = BatchWord(word.swap(BatchWord::NONE.0, Ordering::Acquire));
+    (!word.is_none()).then(|| word.unpack())
 }
 
 #[cfg(all(test, not(loom)))]
@@ -122,16 +215,70 @@ mod tests {
         }
     }
 
+    fn words(n: usize) -> Vec<AtomicU64> {
+        (0..n).map(|_| AtomicU64::new(0)).collect()
+    }
+
     #[test]
     fn is_bounded_and_gives_back_what_it_got() {
-        let words: Vec<AtomicU64> = (0..4).map(|_| AtomicU64::new(0)).collect();
-        for n in 1..=4 {
-            assert!(put(&words, batch(n)));
+        for (length, shelves, batches) in [
+            (4, 1, 4),
+            (8, 1, 4),
+            (32, 4, 4),
+            (32, 4, 7),
+            (16, 2, 9),
+            (1, 4, 0),
+            (0, 1, 3),
+        ] {
+            let words = words(length);
+            let depot = Depot::new(&words, shelves, batches);
+            let most = usize::from(batches).min(length);
+            for home in 0..5 {
+                for n in 1..=most {
+                    assert!(depot.put(Home(home), batch(n)), "{n} of {batches} in {shelves} shelves");
+                }
+                assert!(!depot.put(Home(home), batch(99)), "{batches} in {shelves} shelves");
+                assert_eq!(depot.words().count(), most);
+                let taken = core::iter::from_fn(|| depot.take(Home(home + 1)));
+                let mut got: Vec<usize> = taken.map(|b| b.count as usize).collect();
+                got.sort_unstable();
+                assert!(got.into_iter().eq(1..=most));
+                assert!(depot.is_empty());
+            }
         }
-        assert!(!put(&words, batch(5)));
-        let mut got: Vec<u32> = core::iter::from_fn(|| take(&words)).map(|b| b.count).collect();
-        got.sort_unstable();
-        assert_eq!(got, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn own_batches_come_back_first_and_others_after_them() {
+        let words = words(32);
+        let depot = Depot::new(&words, 4, 16);
+        for n in [1, 2, 3, 4, 11, 12, 13, 14] {
+            assert!(depot.put(Home(n / 10), batch(usize::from(n))));
+        }
+        let take = |home| depot.take(Home(home)).map(|b| b.count);
+        assert_eq!(
+            [take(1), take(0), take(4), take(5)],
+            [Some(14), Some(4), Some(3), Some(13)]
+        );
+        // Nobody puts there; the next shelf is the first one.
+        assert_eq!(
+            [take(3), take(3), take(3), take(3)],
+            [Some(2), Some(1), Some(12), Some(11)]
+        );
+        assert_eq!(take(0), None);
+    }
+
+    #[test]
+    fn shelves_share_no_cache_line() {
+        let words = words(32);
+        let depot = Depot::new(&words, 4, 16);
+        for home in 0..4 {
+            for n in 1..=4 {
+                assert!(depot.put(Home(home), batch(n)));
+            }
+            let used = |line: &&[AtomicU64]| line.iter().any(|w| w.load(Ordering::Relaxed) != 0);
+            assert_eq!(words.chunks(8).filter(used).count(), usize::from(home) + 1);
+        }
     }
 
     #[test]

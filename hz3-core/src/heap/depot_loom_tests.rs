@@ -1,6 +1,6 @@
 //! Every order in which threads can meet in a depot, within loom's model of memory.
 
-use crate::heap::depot;
+use crate::heap::depot::{Demand, Depot, Home};
 use crate::list::Batch;
 use crate::sync::AtomicU64;
 use crate::sync::loom_tests::explore;
@@ -9,10 +9,11 @@ use loom::sync::Arc;
 use loom::thread;
 use std::vec::Vec;
 
-/// A depot of `words` words, and for each of `batches` batches the memory of its objects: whoever owns the batch may
-/// write there, and nobody else.
+/// A depot of `words` words in shelves, and for each of `batches` batches the memory of its objects: whoever owns the batch
+/// may write there, and nobody else.
 struct Market {
     words: Vec<AtomicU64>,
+    shelves: u32,
     objects: Vec<UnsafeCell<usize>>,
 }
 
@@ -24,18 +25,27 @@ const TAKEN: usize = 2;
 
 impl Market {
     fn new(words: usize, batches: usize) -> Arc<Market> {
+        Market::shelfed(words, 1, batches)
+    }
+
+    fn shelfed(words: usize, shelves: u32, batches: usize) -> Arc<Market> {
         Arc::new(Market {
+            shelves,
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
             objects: (0..batches).map(|_| UnsafeCell::new(0)).collect(),
         })
     }
 
-    /// Fills batch `n` and puts it in; says whether there was room.
+    fn depot(&self) -> Depot<'_> {
+        Depot::new(&self.words, self.shelves, self.words.len() as u16)
+    }
+
+    /// Fills batch `n` and puts it in, from the home of that number; says whether there was room.
     fn put(&self, n: usize) -> bool {
         // SAFETY: batch `n` is put by one thread, which owns it until the depot has it.
         self.objects[n].with_mut(|o| unsafe { *o = MADE });
-        depot::put(
-            &self.words,
+        self.depot().put(
+            Home(n as u16),
             Batch {
                 head: ((n + 1) * 16) as *mut u8,
                 count: n as u32 + 1,
@@ -43,9 +53,13 @@ impl Market {
         )
     }
 
-    /// Takes a batch, which must be whole, filled by its putter and taken by nobody before.
     fn take(&self) -> Option<usize> {
-        let batch = depot::take(&self.words)?;
+        self.take_at(0)
+    }
+
+    /// Takes a batch for a home. It must be whole, filled by its putter and taken by nobody before.
+    fn take_at(&self, home: u16) -> Option<usize> {
+        let batch = self.depot().take(Home(home))?;
         let n = batch.head as usize / 16 - 1;
         assert_eq!(batch.count as usize, n + 1, "address and count of different batches");
         // SAFETY: the depot has given the batch to this thread alone.
@@ -139,5 +153,48 @@ fn batches_go_around() {
         owned.extend(market.drain());
         owned.sort_unstable();
         assert_eq!(owned, [0, 1], "each batch has exactly one owner in the end");
+    });
+}
+
+/// Two threads with a shelf each put a batch and take one, their own first. No batch is out of the other's reach, and each is
+/// taken once.
+#[test]
+fn each_finds_its_own_or_the_others() {
+    explore(Some(4), || {
+        let market = Market::shelfed(2, 2, 2);
+        let other = {
+            let market = market.clone();
+            thread::spawn(move || (market.put(1), market.take_at(1), market.take_at(1)))
+        };
+        let mine = (market.put(0), market.take_at(0));
+        let theirs = other.join().unwrap();
+        assert!(mine.0 && theirs.0, "two words hold two batches");
+        let taken = [mine.1, theirs.1, theirs.2];
+        let mut got: Vec<usize> = taken.into_iter().flatten().chain(market.drain()).collect();
+        got.sort_unstable();
+        assert_eq!(got, [0, 1]);
+    });
+}
+
+/// A batch is put in while another thread says that it empties the depot, and does: the batch is found, or the next one who
+/// empties depots knows that there is one.
+#[test]
+fn nothing_waits_unknown() {
+    explore(None, || {
+        let market = Market::new(1, 2);
+        let demand = Arc::new(Demand::new());
+        assert!(market.put(0));
+        demand.stored();
+        let other = {
+            let (market, demand) = (market.clone(), demand.clone());
+            thread::spawn(move || demand.clear() && market.take().is_some())
+        };
+        let put = market.put(1);
+        if put {
+            demand.stored();
+        }
+        let emptied = other.join().unwrap();
+        let known = demand.clear();
+        assert!(known || market.drain().is_empty(), "put: {put}, emptied: {emptied}");
     });
 }

@@ -13,6 +13,8 @@ pub const RUN_OBJECTS_MAX: usize = u16::MAX as usize;
 pub const OWNERS_MAX: usize = u64::BITS as usize;
 /// Which part of `purge.dirty` one lot may keep in free pages.
 pub const LOT_SHARE: usize = 16;
+/// Most shelves of a depot.
+pub const SHELVES_MAX: usize = 64;
 /// Bits of an address in user space.
 pub const ADDRESS_BITS: u32 = 47;
 

@@ -16,6 +16,8 @@ pub struct Class {
     pub batch: u16,
     /// Objects of a new thread's first batch.
     pub batch_first: u16,
+    /// Objects that a thread's list may hold at most, where they come and go in bursts; at least a batch.
+    pub burst: u16,
     /// Objects that one trip to the runs takes at most.
     pub batch_carve: u16,
     /// Next larger classes that may serve before the heap grows.

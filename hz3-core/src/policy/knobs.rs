@@ -69,6 +69,10 @@ pub struct Cache {
 /// What waits between threads: whole batches, for each class.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Depot {
+    /// Parts of a depot, each in cache lines of its own. A thread looks into one of them first, so that what it freed comes
+    /// back to it.
+    /// `0` unless `ownership.mode` is "adopt".
+    pub shelves: u32,
     /// Empty runs that each class keeps before it gives pages back.
     pub empty_runs: u32,
 }

@@ -1,5 +1,6 @@
 //! A thread's block.
 
+use crate::heap::depot::Home;
 use crate::heap::lot::Seat;
 use crate::list::{BatchWord, Slot};
 
@@ -37,7 +38,9 @@ pub struct Meta {
     /// Owners that lost their last threads, modulo 65536, when this thread last looked.
     pub desertions: u16,
     /// The owner that it is one of.
-    pub shard: u32,
+    pub shard: u16,
+    /// The shelf of depots that it looks into first.
+    pub home: Home,
     /// Entries of the ring in use.
     pub ring_used: u32,
     /// The ring (`OwnerRing`).

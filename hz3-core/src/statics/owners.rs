@@ -1,6 +1,6 @@
 //! Which owners have threads.
 
-use crate::heap::depot;
+use crate::heap::depot::{Depot, Home};
 use crate::list::Batch;
 use crate::policy::agreed::OWNERS_MAX;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
@@ -56,13 +56,13 @@ impl Owners {
 
     /// Puts a batch into a depot of the owner's. False where it is full or the owner has no threads: then the batch is the
     /// caller's. `emptied` is called with a batch that nobody would come for, as the owner lost its last thread meanwhile.
-    pub fn put(&self, owner: usize, words: &[AtomicU64], batch: Batch, mut emptied: impl FnMut(Batch)) -> bool {
-        if !self.has_threads(owner) || !depot::put(words, batch) {
+    pub fn put(&self, owner: usize, depot: Depot<'_>, batch: Batch, mut emptied: impl FnMut(Batch)) -> bool {
+        if !self.has_threads(owner) || !depot.put(Home::ANY, batch) {
             return false;
         }
         fence(Ordering::SeqCst);
         if !self.has_threads(owner) {
-            while let Some(batch) = depot::take(words) {
+            while let Some(batch) = depot.take(Home::ANY) {
                 emptied(batch);
             }
         }

@@ -1,7 +1,7 @@
 //! Every order in which threads can meet where an owner loses its last thread, within loom's model of memory.
 
 use super::owners::Owners;
-use crate::heap::depot;
+use crate::heap::depot::{Depot, Home};
 use crate::list::Batch;
 use crate::sync::AtomicU64;
 use crate::sync::loom_tests::explore;
@@ -25,7 +25,7 @@ fn nothing_waits_for_an_owner_that_was_deserted() {
                     head: 4096 as *mut u8,
                     count: 3,
                 };
-                if !owners.put(5, words, batch, |batch| back.push(batch.count)) {
+                if !owners.put(5, Depot::new(words, 1, 2), batch, |batch| back.push(batch.count)) {
                     back.push(batch.count);
                 }
                 back
@@ -33,11 +33,14 @@ fn nothing_waits_for_an_owner_that_was_deserted() {
         };
         let (owners, words) = &*shared;
         owners.desert(5);
-        let mut found: Vec<u32> = core::iter::from_fn(|| depot::take(words))
+        let mut found: Vec<u32> = core::iter::from_fn(|| Depot::new(words, 1, 2).take(Home::ANY))
             .map(|batch| batch.count)
             .collect();
         found.extend(other.join().unwrap());
-        assert!(depot::take(words).is_none(), "a batch waits for nobody");
+        assert!(
+            Depot::new(words, 1, 2).take(Home::ANY).is_none(),
+            "a batch waits for nobody"
+        );
         assert_eq!(found, [3], "it is given back once");
     });
 }

@@ -35,6 +35,10 @@ pub trait Shared: Sync + 'static {
     fn start(&self) -> &Start;
 }
 
+/// The words of all depots. Where a depot has shards, their lengths are whole cache lines.
+#[repr(align(64))]
+pub(crate) struct Depots<const POOLS: usize, const DEPOT: usize>([[AtomicU64; DEPOT]; POOLS]);
+
 /// The statics of a variant with `POOLS` pools whose depots have `DEPOT` words. All zero at the start.
 pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     pub(crate) heap: Heap,
@@ -43,7 +47,7 @@ pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     helper: Helper,
     start: Start,
     centrals: [Central; POOLS],
-    pub(crate) depots: [[AtomicU64; DEPOT]; POOLS],
+    pub(crate) depots: Depots<POOLS, DEPOT>,
     demands: [Demand; POOLS],
 }
 
@@ -59,7 +63,7 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
             helper: Helper::new(),
             start: Start::new(),
             centrals: [const { Central::new() }; POOLS],
-            depots: [const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS],
+            depots: Depots([const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS]),
             demands: [const { Demand::new() }; POOLS],
         }
     }
@@ -79,7 +83,7 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     #[inline]
     unsafe fn depot(&self, pool: usize) -> &[AtomicU64] {
         // SAFETY: the caller passes a pool's number.
-        unsafe { self.depots.get_unchecked(pool) }
+        unsafe { self.depots.0.get_unchecked(pool) }
     }
 
     #[inline]

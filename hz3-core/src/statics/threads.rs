@@ -2,8 +2,9 @@
 
 use super::block::Meta;
 use super::owners::Owners;
+use crate::heap::depot::Home;
 use crate::os;
-use crate::policy::agreed::OWNERS_MAX;
+use crate::policy::agreed::{OWNERS_MAX, SHELVES_MAX};
 use crate::sync::{AtomicU32, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -12,6 +13,8 @@ struct List {
     first: *mut Meta,
     /// Threads of each owner.
     of_shard: [u32; OWNERS_MAX],
+    /// Threads of each home.
+    of_home: [u32; SHELVES_MAX],
 }
 
 /// The threads that have caches.
@@ -41,6 +44,7 @@ impl Threads {
         let list = List {
             first: ptr::null_mut(),
             of_shard: [0; OWNERS_MAX],
+            of_home: [0; SHELVES_MAX],
         };
         Threads {
             lock: Lock::new(),
@@ -60,12 +64,13 @@ impl Threads {
         self.key.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its.
+    /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its. Of the
+    /// first `homes` it gets the one that has the fewest, too.
     ///
     /// # Safety
     /// `meta` is the calling thread's, in no list, and is taken out of this one before the thread ends. `shards` is at
     /// least 1 and at most [`OWNERS_MAX`].
-    pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize) -> usize {
+    pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize, homes: usize) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in no list.
         unsafe {
@@ -76,17 +81,13 @@ impl Threads {
                 (*list.first).prev = meta;
             }
             list.first = meta;
-            let mut best = (0, u32::MAX);
-            for (shard, threads) in list.of_shard.iter().enumerate().take(shards) {
-                if *threads < best.1 {
-                    best = (shard, *threads);
-                }
-            }
-            (*meta).shard = best.0 as u32;
+            let shard = emptiest(&list.of_shard, shards);
+            (*meta).shard = shard as u16;
+            (*meta).home = Home(emptiest(&list.of_home, homes) as u16);
             list.count(meta, 1);
             self.running.fetch_add(1, Ordering::Relaxed);
-            self.owners.settle(best.0);
-            best.0
+            self.owners.settle(shard);
+            shard
         }
     }
 
@@ -157,6 +158,7 @@ impl Threads {
             let before = list.of_shard;
             list.first = ptr::null_mut();
             list.of_shard = [0; OWNERS_MAX];
+            list.of_home = [0; SHELVES_MAX];
             self.running.store(0, Ordering::Relaxed);
             while !at.is_null() {
                 let following = (*at).next;
@@ -187,14 +189,25 @@ impl Threads {
     }
 }
 
+/// The first of the `among` first ones that has the fewest threads.
+fn emptiest(threads: &[u32], among: usize) -> usize {
+    let counted = threads.iter().enumerate().take(among);
+    counted
+        .min_by_key(|&(_, threads)| *threads)
+        .map_or(0, |(number, _)| number)
+}
+
 impl List {
-    /// Adds to the number of threads of a thread's owner, modulo 2^32. Returns the number.
+    /// Adds to the numbers of threads of a thread's home and owner, modulo 2^32. Returns the owner's.
     ///
     /// # Safety
     /// The caller holds the lock; `meta` is a thread's that exists.
     unsafe fn count(&mut self, meta: *const Meta, n: u32) -> u32 {
         // SAFETY: the caller holds the lock; owners are numbered below the number of counters.
         unsafe {
+            if let Some(threads) = self.of_home.get_mut(usize::from((*meta).home.0)) {
+                *threads = threads.wrapping_add(n);
+            }
             let Some(threads) = self.of_shard.get_mut((*meta).shard as usize) else {
                 return 0;
             };

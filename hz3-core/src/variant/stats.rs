@@ -21,6 +21,10 @@ pub enum Kind {
     Overflow,
     /// … and the magazine was allowed to grow.
     Grown,
+    /// A magazine became longer than a batch, or longer still, for objects that come and go in bursts.
+    Lengthened,
+    /// … or shorter, as they do not any more.
+    Shortened,
     /// A batch went to a depot.
     ToDepot,
     /// A batch went back to its runs, object by object.
@@ -42,7 +46,7 @@ pub enum Kind {
 }
 
 /// The events and their names in reports, in order.
-pub const KINDS: [(Kind, &str); 16] = [
+pub const KINDS: [(Kind, &str); 18] = [
     (Kind::Refill, "refill"),
     (Kind::FromSpare, "refill-from-spare"),
     (Kind::FromDepot, "refill-from-depot"),
@@ -50,6 +54,8 @@ pub const KINDS: [(Kind, &str); 16] = [
     (Kind::Borrowed, "refill-borrowed"),
     (Kind::Overflow, "overflow"),
     (Kind::Grown, "magazine-grown"),
+    (Kind::Lengthened, "magazine-lengthened"),
+    (Kind::Shortened, "magazine-shortened"),
     (Kind::ToDepot, "batch-to-depot"),
     (Kind::ToRuns, "batch-to-runs"),
     (Kind::RowFull, "row-full"),
