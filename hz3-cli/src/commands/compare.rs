@@ -106,6 +106,18 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A word of the command as the record keeps it: of a library's path only its name. A record that is shared says nothing of
+/// the folders of this machine.
+fn named(word: &str) -> String {
+    match word.rsplit_once('/') {
+        Some((folder, file)) if file.contains(".so") => {
+            let label = folder.split_once('=').filter(|(label, _)| !label.contains('/'));
+            label.map_or_else(|| file.to_owned(), |(label, _)| format!("{label}={file}"))
+        }
+        _ => word.to_owned(),
+    }
+}
+
 /// `KEY=VALUE` for the environment. What is preloaded is said by naming a contender.
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -277,7 +289,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             arguments.null
         },
         commit: Commit::of(&place.root),
-        command: std::env::args().skip(1).collect(),
+        command: std::env::args().skip(1).map(|word| named(&word)).collect(),
     };
     let mut bar = Bar::new()?;
     let result = compare::run(&schedule, &clients, &mut bar);
@@ -373,6 +385,20 @@ mod tests {
         assert_eq!((percent("0"), percent("2.5")), (Ok(0.0), Ok(2.5)));
         for bad in ["", "nan", "inf", "-1", "100", "x"] {
             assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_record_names_libraries_without_their_folders() {
+        let kept = [
+            ("mimalloc=/opt/new/libmimalloc.so.3.4", "mimalloc=libmimalloc.so.3.4"),
+            ("target/old.so", "old.so"),
+            ("old=old.so", "old=old.so"),
+            ("default", "default"),
+            ("sub4k:ws=20000", "sub4k:ws=20000"),
+        ];
+        for (word, want) in kept {
+            assert_eq!(named(word), want);
         }
     }
 }
