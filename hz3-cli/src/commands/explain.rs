@@ -73,8 +73,8 @@ fn percent(share: f64) -> String {
 fn classes(plan: &Plan, cost: &Cost) {
     let coloured = plan.classes.iter().any(|c| c.colors > 1);
     let mut header = vec![
-        "class", "size B", "from B", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first",
-        "burst", "thread B", "depot", "borrow", "slot", "",
+        "class", "size B", "from", "waste", "align B", "pages", "objects", "tail B", "tail", "batch", "first", "burst",
+        "thread B", "depot", "borrow", "slot", "",
     ];
     if coloured {
         header.push("colours");

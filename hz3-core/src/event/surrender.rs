@@ -28,6 +28,10 @@ pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
         if stored {
             demand.stored();
             V::Stats::count::<V>(Kind::ToDepot);
+            // Nobody comes for all that: what waits had better be in its runs.
+            if demand.stored_long(batch.count / pool.row().batch.max(1) as u32) {
+                depots::empty_depot::<V>(pool);
+            }
         } else {
             V::Stats::count::<V>(Kind::ToRuns);
             if !demand.is_closed() && demand.full() {

@@ -6,7 +6,7 @@
 
 use super::depot::{Depot, Home};
 use super::page::Span;
-use super::runs::{Runs, carve, take_free};
+use super::runs::{Runs, carve, carve_before, take_free};
 use super::segment::{Run, Segment};
 use super::{Heap, Reach};
 use crate::list::Batch;
@@ -89,6 +89,8 @@ impl Central {
                 let carved = batch.count == 0;
                 if carved {
                     batch = carve::<S>(run, class.size as usize, want);
+                } else {
+                    carve_before::<S>(run, class.size as usize, want, &mut batch);
                 }
                 let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
                 if exhausted {

@@ -15,6 +15,9 @@ use core::num::NonZeroUsize;
 
 /// Times that a depot is found full in vain before it closes.
 const PATIENCE: u32 = 16;
+/// Batches in a list that leaves its thread as a whole that count as one such time: as long a list, as often in a row, is no burst
+/// whose objects are wanted again.
+const LONG: u32 = 4;
 /// Set when time has passed without anybody taking.
 const RESTS: u32 = 1 << 16;
 
@@ -72,6 +75,12 @@ impl Demand {
         }
     }
 
+    /// What was put in is a list of so many batches. True if the depot closes now, as for [`full`](Self::full).
+    #[inline]
+    pub fn stored_long(&self, batches: u32) -> bool {
+        batches >= LONG && self.in_vain(batches / LONG)
+    }
+
     /// Whether there may be batches in the depot, which the caller is about to take out, all of them.
     #[inline]
     pub fn clear(&self) -> bool {
@@ -91,9 +100,16 @@ impl Demand {
 
     /// The depot was found full. True if it closes now, so that its batches had better go to their runs.
     pub fn full(&self) -> bool {
+        self.in_vain(1)
+    }
+
+    /// So many more batches came, and nobody took one. Returns whether the depot is closed.
+    fn in_vain(&self, more: u32) -> bool {
         let times = self.times.load(Ordering::Relaxed);
-        if times & (RESTS - 1) < PATIENCE {
-            self.times.store(times + 1, Ordering::Relaxed);
+        let counted = times & (RESTS - 1);
+        if counted < PATIENCE {
+            self.times
+                .store(times + more.min(PATIENCE - counted), Ordering::Relaxed);
         }
         self.is_closed()
     }
@@ -292,6 +308,25 @@ mod tests {
         }
         assert_eq!((0..PATIENCE).filter(|_| demand.full()).count(), 1);
         assert!(demand.is_closed());
+        assert!(!demand.rests() && demand.is_closed());
+        demand.taken();
+        assert!(!demand.is_closed());
+    }
+
+    #[test]
+    fn long_lists_close_it_sooner() {
+        let demand = Demand::new();
+        for _ in 0..100 {
+            assert!(!demand.stored_long(1) && !demand.stored_long(LONG - 1));
+        }
+        let lists = |batches: u32| {
+            demand.taken();
+            (1..).find(|_| demand.stored_long(batches)).unwrap_or(0)
+        };
+        assert_eq!(
+            (lists(LONG), lists(4 * LONG), lists(1000 * LONG)),
+            (PATIENCE, PATIENCE / 4, 1)
+        );
         assert!(!demand.rests() && demand.is_closed());
         demand.taken();
         assert!(!demand.is_closed());
