@@ -303,9 +303,9 @@ fn variants_of_another_hz3_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (program, library) = (program(folder.path(), POPULATION), library("default"));
     let copy = folder.path().join("libhz3_other.so");
-    patched(&library, &copy, b"hz3 heap layout\0\x02", b"hz3 heap layout\0\x63");
+    patched(&library, &copy, b"hz3 heap layout\0\x03", b"hz3 heap layout\0\x63");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
-    ended.tells("describes its heap in version 99, and this hz3 reads version 2");
+    ended.tells("describes its heap in version 99, and this hz3 reads version 3");
     patched(&library, &copy, b".hz3.heap\0", b".hz3.none\0");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
     ended.tells("libhz3_other.so in process").tells("built by an older hz3");

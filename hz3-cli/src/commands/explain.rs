@@ -107,10 +107,10 @@ fn classes(plan: &Plan, cost: &Cost) {
     }
     style::print_table(&table);
     println!(
-        "from: smallest request; waste: mean unused share of an object; pages, objects, tail: of a run; batch, first,\n\
-         burst: objects of a full batch, of a thread's first, and of its longest list; thread: most bytes that one thread\n\
-         holds; depot: most batches that wait there; borrow: larger classes that serve before the heap grows; slot: byte offset in a slot array;\n\
-         =: saves no memory, as an object of the next larger class takes no more of its run"
+        "from: smallest request, in bytes; waste: mean unused share of an object; pages, objects, tail: of a run; batch,\n\
+         first, burst: objects of a full batch, of a thread's first, and of its longest list; thread: most bytes that one\n\
+         thread holds; depot: most batches that wait there; borrow: larger classes that serve before the heap grows;\n\
+         slot: byte offset in a slot array; =: saves no memory, as an object of the next larger class takes no more of its run"
     );
 }
 

@@ -142,7 +142,7 @@ knobs! {
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
         /// A list may hold at most this many bytes, more than a batch, where whole batches are freed in a row and then
         /// taken again in a row.
-        burst_bytes: u64 = Kind::Bytes(0, MIB, 1), "\"128KiB\"";
+        burst_bytes: u64 = Kind::Bytes(0, MIB, 1), "\"48KiB\"";
         /// Objects of a batch set by hand for the classes from `from` to `to` bytes.
         overrides: Vec<RangeRow> = Kind::Ranges("batch", 1, BATCH_MAX), "[]";
     }
