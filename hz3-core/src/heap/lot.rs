@@ -3,9 +3,9 @@
 //! Threads that take and free ranges at the same time would wait for the page heap's lock, and send its records from one
 //! processor's cache to the other with each range. So a thread that finds that lock taken again and again gets a lot. A lot
 //! *borrows* whole segments of the page heap: ranges are taken from them, and given back to them, under the lot's own lock.
-//! What threads of other lots free waits in [`Returned`] for the lot's next request.
+//! What threads of other lots free waits in `Returned` for the lot's next request.
 //!
-//! A lot has as many segments as its objects need, and keeps few free pages: see [`Policy::lot_pages`]. The page heap gets
+//! A lot has as many segments as its objects need, and keeps few free pages: see `Policy::lot_pages`. The page heap gets
 //! the emptiest segment back when there are more, and all of them when the lot rests, when memory is short, and when somebody
 //! wants everything given back.
 //!

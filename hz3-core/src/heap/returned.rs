@@ -22,7 +22,7 @@ impl Returned {
     }
 
     /// Nothing.
-    #[cfg(loom)]
+    #[cfg(all(test, loom))]
     pub(super) fn new() -> Self {
         Returned(AtomicU64::new(0))
     }
