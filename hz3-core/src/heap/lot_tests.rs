@@ -7,6 +7,7 @@ use super::segment::SEGMENT;
 use super::{Heap, Reach, Waiting};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
+use crate::policy::knobs::OnFull;
 use crate::sync::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::vec::Vec;
@@ -49,8 +50,14 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::of(256)
+    }
+
+    /// One whose arena has so many segments. Beyond them lies the system.
+    fn of(segments: usize) -> World {
         let mut policy = Policy::default();
-        policy.arena.size = 256 * SEGMENT;
+        policy.arena.size = segments * SEGMENT;
+        policy.arena.on_full = OnFull::System;
         policy.purge.dirty = 32 * SEGMENT;
         let (heap, base) = (Heap::new(), AtomicUsize::new(0));
         heap.locked(|h| h.arena.reserve(&policy, tags(&policy), &base));
@@ -58,7 +65,11 @@ impl World {
     }
 
     fn take(&self, seat: &Seat, bytes: usize, align: usize, stamp: usize) -> Handed {
-        let fresh = self.heap.large(&self.policy, Reach::Arena, bytes, align, seat);
+        self.take_within(Reach::Arena, seat, bytes, align, stamp)
+    }
+
+    fn take_within(&self, reach: Reach, seat: &Seat, bytes: usize, align: usize, stamp: usize) -> Handed {
+        let fresh = self.heap.large(&self.policy, reach, bytes, align, seat);
         assert!(!fresh.p.is_null() && (fresh.p as usize).is_multiple_of(align));
         let object = Handed {
             at: fresh.p as usize,
@@ -167,6 +178,24 @@ fn threads_hand_ranges_over() {
         // SAFETY: nothing of the arena is in use, and the heap ends here.
         unsafe { os::unmap(h.arena.address(0), h.arena.segments() * SEGMENT) };
     });
+}
+
+/// Where the arena ends, a lot gets no more, and the page heap serves its threads from the system.
+#[test]
+fn what_lies_outside_is_not_lent() {
+    const SEGMENTS: usize = 8;
+    let world = World::of(SEGMENTS);
+    let seat = Seat::in_lot(&world.heap.lots);
+    let take = |n| world.take_within(Reach::System, &seat, 100 * PAGE, PAGE, n);
+    for _ in 0..3 {
+        let mine: Vec<Handed> = (0..SEGMENTS * 10).map(take).collect();
+        assert!(world.heap.lots.lent.load(Ordering::Relaxed) as usize <= SEGMENTS);
+        let outside = world.heap.locked(|h| h.outside.len());
+        assert!((1..=SEGMENTS * 2).contains(&outside), "{outside} segments outside");
+        mine.into_iter().for_each(|object| world.give(&seat, object));
+    }
+    world.heap.purge_to(&world.policy, 0);
+    assert_eq!(world.heap.locked(|h| (h.segments, h.outside.len())), (0, 0));
 }
 
 /// A thread that is in nobody's way has no lot, and a lot keeps no more than it may.

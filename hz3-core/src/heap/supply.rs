@@ -69,7 +69,8 @@ impl PageHeap {
     }
 
     /// Lends a lot a segment that has a place for `len` pages, at a multiple of `align` pages: one of those that there are, or,
-    /// within a reach, a new one. `missed` pages that were not backed were taken there.
+    /// within a reach, a new one of the arena. What lies outside is never lent, so none is got for it: the page heap serves
+    /// such a request itself. `missed` pages that were not backed were taken there.
     pub(super) fn lend(
         &mut self,
         policy: &Policy,
@@ -77,14 +78,14 @@ impl PageHeap {
         (len, align): (usize, usize),
         (number, missed): (u32, usize),
     ) -> Option<*mut Segment> {
-        let (segment, _) = loop {
-            if let Some(found) = self.buckets.find(len, align, true) {
-                break found;
+        let mut found = self.buckets.find(len, align, true);
+        if found.is_none() {
+            let within = if reach == Reach::System { Reach::Arena } else { reach };
+            if self.add_segment(policy, within) {
+                found = self.buckets.find(len, align, true);
             }
-            if !self.add_segment(policy, reach) {
-                return None;
-            }
-        };
+        }
+        let (segment, _) = found?;
         if missed > 0 && self.worth.regrets() {
             self.worth
                 .missed(missed, self.dirty_pages, os::now_ms(), policy.window());
