@@ -21,18 +21,25 @@ pub struct Arguments {
     under: Vec<String>,
     #[command(flatten)]
     fresh: Fresh,
-    /// Options for the clients: ws=20000, threads=8, …
-    #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
-    options: Vec<String>,
-    /// The sizes of the literature
-    #[arg(long)]
-    full: bool,
-    /// Seed of the clients
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    size: Size,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// How large rows are, and what chance has in them.
+#[derive(clap::Args)]
+pub struct Size {
+    /// Options for the clients: ws=20000, threads=8, …
+    #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
+    pub options: Vec<String>,
+    /// The sizes of the literature
+    #[arg(long)]
+    pub full: bool,
+    /// Seed of the clients; the first one, where there are several executions
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// One sample of one row under one contender.
@@ -55,10 +62,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs = Vec::new();
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
-    for job in Job::all(&arguments.rows, &clients, arguments.full, left_out)? {
-        let job = job.with(&arguments.options)?;
+    for job in Job::all(&arguments.rows, &clients, arguments.size.full, left_out)? {
+        let job = job.with(&arguments.size.options)?;
         for library in &libraries {
-            runs.push(single(&clients, &job, library, arguments.seed)?);
+            runs.push(single(&clients, &job, library, arguments.size.seed)?);
         }
     }
     print(&runs, arguments.format)

@@ -1,6 +1,7 @@
 //! `tails`: how long single calls take. `compare --tail` judges.
 
 use super::Format;
+use super::bench::Size;
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
@@ -33,18 +34,11 @@ pub struct Arguments {
     /// Rows, groups, rows with options (mt-r50:threads=2)
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = ROWS, value_name = "ROW")]
     rows: Vec<String>,
-    /// Options for the clients: ws=20000, threads=8, …
-    #[arg(long = "with", value_delimiter = ',', value_name = "KEY=VALUE")]
-    options: Vec<String>,
+    #[command(flatten)]
+    size: Size,
     /// Executions of each row under each allocator
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// The sizes of the literature
-    #[arg(long)]
-    full: bool,
-    /// First seed of the clients
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -69,8 +63,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     let mut jobs = Vec::new();
-    for job in Job::all(&arguments.rows, &clients, arguments.full, left_out)? {
-        match job.with(&arguments.options)?.timed(&clients) {
+    for job in Job::all(&arguments.rows, &clients, arguments.size.full, left_out)? {
+        match job.with(&arguments.size.options)?.timed(&clients) {
             Ok(job) => jobs.push(job),
             Err(e) => left_out(e),
         }
@@ -107,7 +101,7 @@ fn row(clients: &Clients, job: &Job, libraries: &[Allocator], arguments: &Argume
         })
         .collect();
     for round in 0..u64::from(arguments.rounds) {
-        let seed = arguments.seed + round;
+        let seed = arguments.size.seed + round;
         for (library, run) in libraries.iter().zip(&mut runs) {
             let failed = |why: &str| format!("{} under {}, seed {seed}: {why}", job.name, library.label);
             let sample = child::run(clients, job, Some(library), seed, 0).map_err(|mut e| {

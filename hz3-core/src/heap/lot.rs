@@ -151,8 +151,7 @@ impl Stock {
         // SAFETY: segments in a bucket are live, and the lot's lock is held.
         unsafe {
             let dirty = (*segment).dirty.count_in(span);
-            (*segment).free.remove(span);
-            (*segment).free_pages -= span.len as u32;
+            Segment::cut(segment, span);
             self.free_pages -= span.len;
             self.buckets.rebucket(segment, longest);
             self.missed += span.len - dirty;
@@ -172,15 +171,9 @@ impl Stock {
     pub(super) unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
-            (*segment).dirty.insert(Span {
-                first: span.first,
-                len: touched.min(span.len),
-            });
-            (*segment).free.insert(span);
-            (*segment).free_pages += span.len as u32;
+            let longest = Segment::put_back(segment, span, touched);
             self.free_pages += span.len;
-            let len = (*segment).free.around(span.first).len;
-            self.buckets.rebucket(segment, len.max((*segment).longest as usize));
+            self.buckets.rebucket(segment, longest);
             self.used = true;
         }
     }

@@ -197,8 +197,8 @@ impl Heap {
     }
 
     /// One segment a turn, and the kernel is called while the heap is not locked: others find their pages meanwhile. `more`
-    /// says how many pages may go in this turn, 0 that it is enough; `judged`
-    /// says whether it is held to be a mistake if these pages are soon wanted again.
+    /// says how many pages may go in this turn, 0 that it is enough; `judged` says whether it is held to be a mistake if these
+    /// pages are soon wanted again.
     #[inline(never)]
     fn purge_while(
         &self,

@@ -178,8 +178,7 @@ impl PageHeap {
                 n if n == (*segment).free_pages => span.len,
                 _ => (*segment).dirty.count_in(span),
             };
-            (*segment).free.remove(span);
-            (*segment).free_pages -= span.len as u32;
+            Segment::cut(segment, span);
             self.free_pages -= span.len;
             self.buckets.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
@@ -250,15 +249,9 @@ impl PageHeap {
     pub unsafe fn give(&mut self, segment: *mut Segment, span: Span, touched: usize, now: u64) {
         // SAFETY: the caller owns the range, so its segment is live; the lock is held.
         unsafe {
-            (*segment).dirty.insert(Span {
-                first: span.first,
-                len: touched.min(span.len),
-            });
-            (*segment).free.insert(span);
-            (*segment).free_pages += span.len as u32;
+            let longest = Segment::put_back(segment, span, touched);
             self.free_pages += span.len;
-            let len = (*segment).free.around(span.first).len;
-            self.buckets.rebucket(segment, len.max((*segment).longest as usize));
+            self.buckets.rebucket(segment, longest);
             let dirty = if touched >= span.len {
                 span.len
             } else {

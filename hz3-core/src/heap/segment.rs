@@ -6,9 +6,8 @@
 //! ```
 //!
 //! Who may touch what: the links and page sets belong to the holder of the heap's lock, or of the lock of the lot that the
-//! segment is lent to. A [`Run`] belongs to the holder
-//! of its class's central lock while it holds small objects, and to the owner of the object while it is large. The
-//! `first` array changes only while its pages belong to nobody else.
+//! segment is lent to. A [`Run`] belongs to the holder of its class's central lock while it holds small objects, and to the
+//! owner of the object while it is large. The `first` array changes only while its pages belong to nobody else.
 
 use super::bitmap::{Fit, PageSet};
 use super::page::{self, PAGES, Page, Span};
@@ -206,6 +205,39 @@ impl Segment {
                 shift: 0,
             });
             run
+        }
+    }
+
+    /// Takes a range out of the free pages.
+    ///
+    /// # Safety
+    /// `this` is a live segment, and the caller holds the lock of whoever it belongs to. The pages are free.
+    #[inline]
+    pub(super) unsafe fn cut(this: *mut Segment, span: Span) {
+        // SAFETY: the lock is held that guards the sets.
+        unsafe {
+            (*this).free.remove(span);
+            (*this).free_pages -= span.len as u32;
+        }
+    }
+
+    /// Puts a range back among the free pages; its first `touched` pages may hold something. Returns how long the longest free
+    /// range is now.
+    ///
+    /// # Safety
+    /// `this` is a live segment, and the caller holds the lock of whoever it belongs to. The range is the caller's, who does not
+    /// use it any more.
+    #[inline]
+    pub(super) unsafe fn put_back(this: *mut Segment, span: Span, touched: usize) -> usize {
+        // SAFETY: the lock is held that guards the sets.
+        unsafe {
+            (*this).dirty.insert(Span {
+                first: span.first,
+                len: touched.min(span.len),
+            });
+            (*this).free.insert(span);
+            (*this).free_pages += span.len as u32;
+            (*this).free.around(span.first).len.max((*this).longest as usize)
         }
     }
 

@@ -13,9 +13,11 @@
 //!
 //! The greatest depth is worth keeping: then the next row of the same length finds its pages. It is halved with each window
 //! that has none as deep. What was a mistake although other pages were free and backed is kept beside it: free ranges do not
-//! fit every request, so it takes more of them. That is halved with each window, too; and it is for the policy to say whether the
-//! faults are worth it (`purge.spare`). So a program whose pages come and go in rounds keeps those of a round; one whose use only wavers keeps
-//! as much as it wavers by, however many pages pass; and one that ends a phase keeps little.
+//! fit every request, so it takes more of them. That is halved with each window, too, and the policy says whether the faults
+//! are worth it (`purge.spare`).
+//!
+//! So a program whose pages come and go in rounds keeps those of a round. One whose use only wavers keeps as much as it wavers
+//! by, however many pages pass. One that ends a phase keeps little.
 //!
 //! It stays between a thirty-second of its bound and the bound. The window is the time after which free pages go back
 //! anyhow. Counts are in any unit, the same for all of one object. As all of the page heap: for the holder of the heap's lock.
