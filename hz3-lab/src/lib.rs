@@ -16,6 +16,7 @@ pub mod fit;
 pub mod identity;
 pub mod ledger;
 pub mod machine;
+pub mod profile;
 pub mod prove;
 pub mod record;
 pub mod report;
