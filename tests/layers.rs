@@ -25,7 +25,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-config",
         root: "src/lib.rs",
-        layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > parse, cost > plan, former > knob > diagnostic, preset > source, agreed, file, suggest, soname, hash",
+        layers: "load > schema, emit, remarks > check > chain, support, resolve, recognise > parse, cost > plan, former > knob > diagnostic, preset > source, agreed, file, suggest, soname, value, hash",
     },
     Order {
         krate: "hz3-project",
@@ -35,7 +35,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-lab",
         root: "src/lib.rs",
-        layers: "report > compare, ledger, table > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails > profile > trace > stats",
+        layers: "report > compare, ledger, table > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload > profile > trace > stats",
     },
     Order {
         krate: "hz3-tests",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use crate::source::{At, Source};
+use crate::source::{At, Place, Source};
 
 /// One thing that is wrong with a config.
 #[derive(Debug, Clone)]
@@ -76,6 +76,24 @@ impl Diagnostics {
             .map(|item| item.render(color))
             .collect::<Vec<_>>()
             .join("\n\n")
+    }
+
+    /// What is wrong with a text of another language, in the same words and drawings: for each fault its bytes in the text,
+    /// what is wrong, and what to do about it (or nothing). `None` if there are no faults.
+    pub fn of_text(
+        file: &Path,
+        text: &str,
+        faults: impl IntoIterator<Item = (Range<usize>, String, String)>,
+    ) -> Option<Self> {
+        let mut sink = Sink::default();
+        for (span, message, help) in faults {
+            sink.error(Some(At::new(0, span)), message, "", help);
+        }
+        sink.finish(&[Source {
+            shown: file.to_path_buf(),
+            place: Place::File(file.to_path_buf()),
+            text: text.to_owned(),
+        }])
     }
 
     /// A fault of a file as a whole, such as that it cannot be read.

@@ -16,7 +16,7 @@
 //! | 3 | [`plan`], `former` | every number that code is generated from; what could be said once |
 //! | 2 | `knob` | what can be said, declared once |
 //! | 1 | `diagnostic`, [`preset`] | what is wrong, with its place; the configs that hz3 ships |
-//! | 0 | `source`, `agreed`, [`mod@file`], [`suggest`], [`mod@soname`], `hash` | texts and places in them; numbers that the core has, too; files that a user names; what to type next; names for linkers; hashes |
+//! | 0 | `source`, `agreed`, [`mod@file`], [`suggest`], [`mod@soname`], [`value`], `hash` | texts and places in them; numbers that the core has, too; files that a user names; what to type next; names for linkers; values of TOML; hashes |
 
 #![forbid(unsafe_code)]
 
@@ -42,6 +42,7 @@ pub mod soname;
 mod source;
 pub mod suggest;
 mod support;
+pub mod value;
 
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{load, load_str};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const HEADERS: &[(&str, &str)] = &[
     ("lab.h", include_str!("../clients/lab.h")),
     ("tails.h", include_str!("../clients/tails.h")),
+    ("draws.h", include_str!("../clients/draws.h")),
 ];
 
 /// A client of the lab, by its source's name.
@@ -30,6 +31,8 @@ pub(crate) use client;
 
 /// Replays a trace.
 pub const REPLAY: Client = client!("replay");
+/// Executes a workload that a file describes.
+pub const WORKLOAD: Client = client!("workload");
 const TIME: Client = client!("time", "time", Static);
 const EMPTY: Client = client!("libempty.so", "empty", Library);
 const TRACER: Client = client!("libtracer.so", "tracer", Library);

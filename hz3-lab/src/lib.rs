@@ -25,3 +25,4 @@ pub mod stats;
 pub mod table;
 pub mod tails;
 pub mod trace;
+pub mod workload;

@@ -1,6 +1,7 @@
 //! `bench`: the rows, and single samples of them. A single sample is a figure without a verdict: `compare` judges.
 
 use super::Format;
+use super::workload::Workloads;
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::child::{self, Sample};
@@ -16,6 +17,8 @@ pub struct Arguments {
     /// Rows, groups, rows with options (sub4k:ws=20000)
     #[arg(value_name = "ROW")]
     rows: Vec<String>,
+    #[command(flatten)]
+    workloads: Workloads,
     /// Under what: variants, peers, glibc, paths
     #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "glibc", value_name = "NAME|PATH")]
     under: Vec<String>,
@@ -54,7 +57,7 @@ pub struct Run {
 
 /// Runs `bench`.
 pub fn run(arguments: Arguments) -> Outcome {
-    if arguments.rows.is_empty() {
+    if arguments.rows.is_empty() && arguments.workloads.is_empty() {
         return list(arguments.format);
     }
     let place = Place::find()?;
@@ -62,7 +65,9 @@ pub fn run(arguments: Arguments) -> Outcome {
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let mut runs = Vec::new();
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
-    for job in Job::all(&arguments.rows, &clients, arguments.size.full, left_out)? {
+    let mut jobs = arguments.workloads.jobs(&place, &clients)?;
+    jobs.extend(Job::all(&arguments.rows, &clients, arguments.size.full, left_out)?);
+    for job in jobs {
         let job = job.with(&arguments.size.options)?;
         for library in &libraries {
             runs.push(single(&clients, &job, library, arguments.size.seed)?);

@@ -24,6 +24,7 @@ pub mod schema;
 pub mod tails;
 pub mod trace;
 pub mod uninstall;
+pub mod workload;
 
 use clap::{CommandFactory, Parser};
 use hz3_project::Outcome;
@@ -114,6 +115,8 @@ commands! {
     Trace => trace,
     /// Run recorded traces under any allocator
     Replay => replay,
+    /// Check workloads in TOML, or make one from a recording
+    Workload => workload,
     /// Fit size classes to what a program keeps alive, and judge them where they were not fitted
     Fit => fit,
     /// Print what a shell needs to complete commands and options

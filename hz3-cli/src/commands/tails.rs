@@ -2,6 +2,7 @@
 
 use super::Format;
 use super::bench::Size;
+use super::workload::Workloads;
 use crate::fresh::Fresh;
 use crate::style;
 use hz3_lab::clients::Clients;
@@ -31,9 +32,11 @@ pub struct Arguments {
     allocators: Vec<String>,
     #[command(flatten)]
     fresh: Fresh,
-    /// Rows, groups, rows with options (mt-r50:threads=2)
-    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = ROWS, value_name = "ROW")]
-    rows: Vec<String>,
+    /// Rows, groups, rows with options (mt-r50:threads=2) [default: mt-r50,mt-mixed-r50,larson]
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "ROW")]
+    rows: Option<Vec<String>>,
+    #[command(flatten)]
+    workloads: Workloads,
     #[command(flatten)]
     size: Size,
     /// Executions of each row under each allocator
@@ -63,7 +66,14 @@ pub fn run(arguments: Arguments) -> Outcome {
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     let mut jobs = Vec::new();
-    for job in Job::all(&arguments.rows, &clients, arguments.size.full, left_out)? {
+    let mut rows = arguments.workloads.jobs(&place, &clients)?;
+    let words = match (&arguments.rows, rows.is_empty()) {
+        (Some(words), _) => words.clone(),
+        (None, true) => ROWS.split(',').map(Into::into).collect(),
+        (None, false) => Vec::new(),
+    };
+    rows.extend(Job::all(&words, &clients, arguments.size.full, left_out)?);
+    for job in rows {
         match job.with(&arguments.size.options)?.timed(&clients) {
             Ok(job) => jobs.push(job),
             Err(e) => left_out(e),

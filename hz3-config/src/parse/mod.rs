@@ -14,7 +14,8 @@ use crate::former;
 use crate::knob::{Entry, GROUPS, Group, Kind, Path, TOP, Value, bytes, dotted};
 use crate::source::At;
 use crate::suggest::nearest;
-use words::{elsewhere, expected, found, quoted};
+use crate::value::found;
+use words::{elsewhere, expected, quoted};
 
 /// Reads one file, or a default.
 pub(crate) struct Reader<'s> {

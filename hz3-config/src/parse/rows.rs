@@ -2,11 +2,12 @@
 
 use toml::de::DeValue;
 
-use super::words::{found, quoted};
+use super::words::quoted;
 use super::{Item, Reader, Table};
 use crate::knob::{Kind, RangeRow, Step, StepForm, Value};
 use crate::source::Located;
 use crate::suggest::nearest;
+use crate::value::found;
 
 impl Reader<'_> {
     /// Reads a size; whether it may be a class size is checked with the classes.

@@ -2,11 +2,12 @@
 
 use toml::de::{DeInteger, DeValue};
 
-use super::words::{BYTES, found};
+use super::words::BYTES;
 use super::{Item, Reader};
 use crate::knob::{Value, Word, bytes, show};
 use crate::source::At;
 use crate::suggest::nearest;
+use crate::value::{self, found};
 
 impl Reader<'_> {
     pub(super) fn line(&mut self, name: &str, text: &str, at: Option<At>) -> Option<Value> {
@@ -76,33 +77,14 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.trim_start();
-        let shift = match unit {
-            "" | "B" => Some(0),
-            "KiB" => Some(10),
-            "MiB" => Some(20),
-            "GiB" => Some(30),
-            "TiB" => Some(40),
-            _ => None,
-        };
-        let number = number.parse::<u64>().ok();
-        let value = match (number, shift) {
-            (Some(number), Some(shift)) => number.checked_mul(1 << shift),
-            _ => None,
-        };
-        if value.is_none() {
-            let help = match (number, unit.chars().next().map(|c| c.to_ascii_uppercase())) {
-                (Some(number), Some(c @ ('K' | 'M' | 'G' | 'T'))) if shift.is_none() => {
-                    format!("did you mean \"{number}{c}iB\"?")
-                }
-                _ => "write an integer of bytes, or a string such as \"64KiB\" (B, KiB, MiB, GiB, TiB)".into(),
-            };
-            self.sink
-                .error(at, format!("`{name}` is no number of bytes: {text:?}"), "", help);
+        match value::bytes(text) {
+            Ok(value) => Some(value),
+            Err(help) => {
+                self.sink
+                    .error(at, format!("`{name}` is no number of bytes: {text:?}"), "", help);
+                None
+            }
         }
-        value
     }
 
     pub(super) fn within(

@@ -1,7 +1,5 @@
 //! How values and keys are named in messages, and which was probably meant.
 
-use toml::de::DeValue;
-
 use crate::knob::{GROUPS, Kind, Knob, Path};
 
 /// What a number of bytes looks like.
@@ -22,19 +20,6 @@ pub(super) fn expected(kind: &Kind) -> String {
         }
         Kind::Steps | Kind::Ranges(..) => "a list of inline tables".into(),
         Kind::Sizes(..) => "a list of sizes".into(),
-    }
-}
-
-/// What was found, with its article.
-pub(super) fn found(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
     }
 }
 

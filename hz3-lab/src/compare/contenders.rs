@@ -3,7 +3,7 @@
 use crate::{
     clients::Clients,
     identity::Identity,
-    record::{Cell, Claim, Contender, RowRecord},
+    record::{Cell, Contender, RowRecord},
     rows::Job,
 };
 use hz3_project::{Allocator, Error, Result, file};
@@ -65,12 +65,7 @@ impl Snapshot {
 }
 
 /// What the record keeps of a contender.
-pub(super) fn contender(
-    clients: &Clients,
-    library: &Allocator,
-    identity: Option<&Identity>,
-    claim: Option<Claim>,
-) -> Contender {
+pub(super) fn contender(clients: &Clients, library: &Allocator, identity: Option<&Identity>) -> Contender {
     let identity = identity.cloned().unwrap_or_default();
     let version = match &identity.note {
         Some(note) => note.version.clone(),
@@ -96,7 +91,6 @@ pub(super) fn contender(
         hash: note.hash,
         code_hash: note.code_hash,
         config: note.config,
-        claim,
         hot: library
             .path
             .as_ref()
@@ -121,8 +115,6 @@ pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator])
         command,
         metric: job.metric,
         null: Vec::new(),
-        null_rss_peak: Vec::new(),
-        null_rss_end: Vec::new(),
         floor: f64::INFINITY,
         looks: 0,
         left_out: false,

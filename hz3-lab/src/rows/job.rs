@@ -1,7 +1,8 @@
 //! A row, a trace or a command, ready to run.
 
 use super::{Metric, Program, ROWS, Row, select};
-use crate::clients::{Clients, REPLAY};
+use crate::clients::{Clients, REPLAY, WORKLOAD};
+use crate::workload::{self, Judged, Workload};
 use hz3_config::{file, suggest};
 use hz3_project::clients::Client;
 use hz3_project::{Error, Result, program};
@@ -165,7 +166,7 @@ impl Job {
                 "the trace {name} has no events: there is nothing to replay"
             )));
         }
-        let flat = prepared(name, trace, clients)?;
+        let flat = prepared(name, &crate::trace::flat(trace), clients)?;
         let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
         let program = clients.program(&REPLAY)?;
         let command = |rounds: usize| {
@@ -193,6 +194,37 @@ impl Job {
         })
     }
 
+    /// A workload, prepared for its client, run so often that a sample takes a fraction of a second.
+    pub fn workload(name: &str, workload: &Workload, clients: &Clients) -> Result<Self> {
+        let flat = prepared(name, &workload::flat(workload), clients)?;
+        let again = workload.pauses() == 0 && workload.judged == Judged::Time;
+        let steps = workload.steps().saturating_mul(workload.threads).max(1);
+        let rounds = if again { (3_000_000 / steps).clamp(1, 10_000) } else { 1 };
+        let program = clients.program(&WORKLOAD)?.display().to_string();
+        let command = |rounds: u64| -> Vec<String> {
+            let file = flat.display().to_string();
+            [&program, "--file", &file, "--rounds", &rounds.to_string()]
+                .map(Into::into)
+                .into()
+        };
+        Ok(Self {
+            name: format!("workload {name}"),
+            about: workload.description.clone(),
+            command: command(rounds),
+            environment: Vec::new(),
+            client: Some(WORKLOAD),
+            script: false,
+            metric: match workload.judged {
+                Judged::Time => Metric::NsPerOp,
+                Judged::Resident => Metric::RssEnd,
+            },
+            several: workload.threads > 1,
+            repeat: 1,
+            empty: false,
+            count: Some(command(1)),
+        })
+    }
+
     /// The user's own command.
     pub fn user(command: &[String], metric: Metric) -> Self {
         Self {
@@ -211,17 +243,16 @@ impl Job {
     }
 }
 
-/// The prepared file of a trace. Its name has a hash of what is in it: of two traces with one name neither takes the
-/// other's file away, and whoever replays the same trace, now or later, takes the same.
-fn prepared(name: &str, trace: &crate::trace::Trace, clients: &Clients) -> Result<PathBuf> {
-    let bytes = crate::trace::flat(trace);
+/// The prepared file of a trace or a workload. Its name has a hash of what is in it: of two with one name neither takes the
+/// other's file away, and whoever executes the same one, now or later, takes the same.
+fn prepared(name: &str, bytes: &[u8], clients: &Clients) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     let path = clients.folder().join(format!("{name}-{:016x}.flat", hasher.finish()));
     if std::fs::read(&path).is_ok_and(|old| old == bytes) {
         return Ok(path);
     }
-    file::replace(&path, &bytes).map_err(|why| Error::unfit(format!("cannot write {}: {why}", path.display())))?;
+    file::replace(&path, bytes).map_err(|why| Error::unfit(format!("cannot write {}: {why}", path.display())))?;
     Ok(path)
 }
 
