@@ -12,6 +12,7 @@ use core::ptr;
 #[cfg(not(loom))]
 use core::sync::atomic::compiler_fence;
 
+pub mod chart;
 mod tide;
 
 pub use tide::Tide;

@@ -89,7 +89,11 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         (*slot).head = p;
         (*slot).room = cap - 1;
         if full.count > 0 {
-            surrender::surrender::<V>(my_pool::<V>(id), full);
+            if (*slot).tide.rises() {
+                surrender::hand_over::<V>(my_pool::<V>(id), full);
+            } else {
+                surrender::surrender::<V>(my_pool::<V>(id), full);
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `malloc` found an empty list.
 
 use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, remote, spare_of, start, thread};
-use crate::list::{self, Batch, BatchWord, Slot};
+use crate::list::{self, Batch, BatchWord, Slot, chart};
 use crate::policy::ClassId;
 use crate::policy::knobs::RemoteFlush;
 use crate::statics::State;
@@ -89,8 +89,9 @@ unsafe fn stored<V: Variant>(id: ClassId<V>) -> Batch {
         }
         let pool = my_pool::<V>(id);
         let batch = depot_of::<V>(pool).take(thread::home::<V>());
-        if batch.is_some() {
+        if let Some(batch) = batch {
             V::Stats::count::<V>(Kind::FromDepot);
+            chart::follow(batch, pool.row().size);
         }
         demand_of::<V>(pool).taken();
         batch.unwrap_or(Batch::EMPTY)

@@ -1,7 +1,7 @@
 //! A batch leaves its thread.
 
 use super::{demand_of, depot_of, depots, owners, thread};
-use crate::list::Batch;
+use crate::list::{Batch, chart};
 use crate::policy::Pool;
 use crate::statics::Shared;
 use crate::variant::{Kind, Stats, Variant};
@@ -12,6 +12,28 @@ use crate::variant::{Kind, Stats, Variant};
 /// # Safety
 /// The batch is the caller's, not empty, and of this pool. The calling thread has its block.
 pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
+    // SAFETY: as the caller says.
+    unsafe {
+        chart::erase(batch);
+        leave::<V>(pool, batch);
+    }
+}
+
+/// As [`surrender`], of a batch that most likely another thread takes.
+///
+/// # Safety
+/// As for [`surrender`].
+pub unsafe fn hand_over<V: Variant>(pool: Pool<V>, batch: Batch) {
+    // SAFETY: as the caller says.
+    unsafe {
+        chart::draw::<V>(batch, pool.row().size);
+        leave::<V>(pool, batch);
+    }
+}
+
+/// # Safety
+/// As for [`surrender`]; what is known of the batch stands in its first object.
+unsafe fn leave<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: the batch goes to exactly one place, the depot of its pool or its runs.
     unsafe {
         let (depot, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));

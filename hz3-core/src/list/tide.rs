@@ -45,6 +45,12 @@ impl Tide {
         self.0 & LATELY >= MANY - 1 && self.follows_many()
     }
 
+    /// Whether one overflow came after another: the thread only frees.
+    #[inline]
+    pub fn rises(self) -> bool {
+        self.0 & OVERFLOWS != 0 && self.0 & LATELY >= MANY - 1
+    }
+
     /// Whether the row before the present one was no accident.
     #[inline]
     pub fn follows_many(self) -> bool {

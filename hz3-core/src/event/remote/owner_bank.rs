@@ -139,7 +139,7 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
         (*slot).head = p;
         (*slot).room = u32::from((*slot).cap) - 1;
         if full.count > 0 {
-            surrender::surrender::<V>(pool, full);
+            surrender::hand_over::<V>(pool, full);
         }
         pressure::pulse::<V>();
     }

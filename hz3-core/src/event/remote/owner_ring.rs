@@ -205,7 +205,7 @@ impl Group {
             // SAFETY: the tag is of the pages of these objects, which are this thread's and go to one place.
             unsafe {
                 let (owner, id) = V::Route::pool(self.tag);
-                surrender::surrender::<V>(Pool::of(owner, id), batch);
+                surrender::hand_over::<V>(Pool::of(owner, id), batch);
             }
         }
     }
