@@ -11,6 +11,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
         "name": plan.name,
         "description": plan.description,
         "hypothesis": plan.hypothesis,
+        "goal": plan.goal,
         "refuted": plan.refuted,
         "hash": plan.hash.to_string(),
         "code_hash": plan.code_hash.to_string(),

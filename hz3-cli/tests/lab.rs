@@ -247,6 +247,9 @@ impl Copy {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cargo-hz3"))
             .args(["compare", "glibc", "mine", "--time-budget", "10m", "--", "sleep", "0.3"])
             .current_dir(self.path())
+            // As `common::hz3` does: these say where another project lies.
+            .env_remove("HZ3_ROOT")
+            .env_remove("CARGO_TARGET_DIR")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)

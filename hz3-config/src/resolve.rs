@@ -3,7 +3,7 @@
 use crate::knob::{Merged, TOP, Value, show};
 
 /// Keys above all tables that are for people: they say nothing about the allocator.
-pub(crate) const PROSE: &[&str] = &["description", "hypothesis", "refuted"];
+pub(crate) const PROSE: &[&str] = &["description", "hypothesis", "goal", "refuted"];
 
 /// The text of all knobs that have an effect.
 pub(crate) fn text(merged: &Merged) -> String {

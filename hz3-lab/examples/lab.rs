@@ -41,6 +41,7 @@ fn main() -> hz3_project::Result<()> {
         seed: 1,
         full: false,
         instructions: false,
+        claims: Vec::new(),
         commit: None,
         command: words.clone(),
     };

@@ -1,17 +1,24 @@
 //! A record as a plain text table.
 
 use crate::{
-    record::{Record, RowRecord},
+    record::{Aspect, Cell, Outcome, Record, RowRecord},
     stats,
     stats::Verdict,
 };
 use std::fmt::Write;
 
-/// One line a row and contender: value, ratio with both intervals, verdict, memory; then what the memory does not show.
+/// Widths of the first two columns.
+fn widths(record: &Record) -> (usize, usize) {
+    let names = record.rows.iter().map(|r| r.name.len()).max().unwrap_or(0).max(4);
+    let labels = record.libraries.iter().map(|l| l.label.len()).max().unwrap_or(0).max(8);
+    (names, labels)
+}
+
+/// One line a row and contender: value, ratio with both intervals, verdict, memory; then the verdicts of memory, and what
+/// they do not show.
 pub fn text(record: &Record) -> String {
     let mut out = String::new();
-    let width = record.libraries.iter().map(|l| l.label.len()).max().unwrap_or(0).max(8);
-    let names = record.rows.iter().map(|r| r.name.len()).max().unwrap_or(0).max(4);
+    let (names, width) = widths(record);
     let _ = writeln!(
         out,
         "{:names$}  {:width$}  {:>12}  {:>7}  {:^16}  {:^16}  {:<10}  {:>8}  {:>9}  {:>9}  {:>7}",
@@ -39,37 +46,16 @@ pub fn text(record: &Record) -> String {
             let value = format!("{:.2} {}", row.metric.show(cell.value()), row.metric.unit());
             let _ = write!(out, "{value:>12}  ");
             match &cell.result {
-                Some(o) => {
-                    let sees = o.smallest_percent.map_or("-".into(), |p| format!("{p:.1} %"));
-                    let verdict = match (o.verdict, o.negligible) {
-                        (Verdict::Undecided, true) => "UNDECIDED=".to_string(),
-                        (v, _) => v.to_string(),
-                    };
-                    let [shown, judged] = [o.shown(), o.judged()].map(|interval| match interval {
-                        Some((lo, hi)) => format!("[{lo:>6.3}, {hi:>6.3}]"),
-                        None => format!("{:^16}", "-"),
-                    });
-                    let _ = write!(out, "{:>7.3}  {shown}  {judged}  {verdict:<10}  {sees:>8}", o.ratio);
-                }
+                Some(o) => out.push_str(&found(o)),
                 None => {
-                    let floor = if row.floor.is_finite() {
-                        format!("floor {:.1} %, ", stats::percent(row.floor))
-                    } else {
-                        String::new()
-                    };
-                    let what = format!("{floor}n {}", cell.values.len());
+                    let what = floor(row.floor, cell.values.len());
                     let client = row.client_share().map_or(String::new(), |s| format!("client {s}"));
                     let _ = write!(out, "{what:>26}  {client:<37}  ");
                 }
             }
-            let mib = |v: f64| {
-                if v.is_finite() {
-                    format!("{:.1} M", v / 1048576.0)
-                } else {
-                    "-".into()
-                }
-            };
-            let cpu = cell.result.map_or(String::new(), |o| format!("{:.3}", o.cpu));
+            let cpu = cell
+                .result
+                .map_or(String::new(), |_| format!("{:.3}", cell.cpu_ratio(&row.cells[0])));
             let _ = write!(
                 out,
                 "  {:>9}  {:>9}  {cpu:>7}",
@@ -85,10 +71,72 @@ pub fn text(record: &Record) -> String {
             out.push('\n');
         }
     }
+    out.push_str(&memory(record));
     if let Some(note) = small_heaps(record) {
         let _ = writeln!(out, "{note}");
     }
     out
+}
+
+/// The verdicts of memory: two lines a row and contender; nothing if no row has one.
+fn memory(record: &Record) -> String {
+    let (names, width) = widths(record);
+    let mut out = String::new();
+    for row in &record.rows {
+        let mut name = row.name.as_str();
+        for of in [Aspect::Peak, Aspect::Final] {
+            if !row.cells.iter().any(|c| c.outcome(of).is_some()) {
+                continue;
+            }
+            for (i, cell) in row.cells.iter().enumerate() {
+                let samples = cell.samples(of);
+                let found = match cell.outcome(of) {
+                    Some(o) => found(&o),
+                    None if i == 0 => format!("{:>26}", floor(row.floor_of(of), samples.len())),
+                    None => continue,
+                };
+                let (name, title) = (std::mem::take(&mut name), if i == 0 { of.title() } else { "" });
+                let median = mib(stats::median(&samples));
+                let line = format!("{name:names$}  {title:<9}  {:width$}  {median:>9}  {found}", cell.label);
+                let _ = writeln!(out, "{}", line.trim_end());
+            }
+        }
+    }
+    if out.is_empty() {
+        return out;
+    }
+    format!(
+        "\n{:names$}  {:<9}  {:width$}  {:>9}  {:>7}  {:^16}  {:^16}  {:<10}  {:>8}\n{out}",
+        "row", "memory", "", "median", "ratio", "95 % interval", "judged by", "verdict", "sees"
+    )
+}
+
+/// Ratio, both intervals, verdict and the smallest change that could be seen.
+fn found(o: &Outcome) -> String {
+    let sees = o.smallest_percent.map_or("-".into(), |p| format!("{p:.1} %"));
+    let [shown, judged] = [o.shown(), o.judged()].map(|interval| match interval {
+        Some((lo, hi)) => format!("[{lo:>6.3}, {hi:>6.3}]"),
+        None => format!("{:^16}", "-"),
+    });
+    format!("{:>7.3}  {shown}  {judged}  {:<10}  {sees:>8}", o.ratio, o.word())
+}
+
+/// What the base shows against itself, and its blocks.
+fn floor(floor: f64, blocks: usize) -> String {
+    let floor = if floor.is_finite() {
+        format!("floor {:.1} %, ", stats::percent(floor))
+    } else {
+        String::new()
+    };
+    format!("{floor}n {blocks}")
+}
+
+fn mib(v: f64) -> String {
+    if v.is_finite() {
+        format!("{:.1} M", v / 1048576.0)
+    } else {
+        "-".into()
+    }
 }
 
 /// What peak memory says of the rows on which most of it is no object of the program, if there are such rows. A config
@@ -108,31 +156,57 @@ pub fn small_heaps(record: &Record) -> Option<String> {
     })
 }
 
-/// A sentence a contender: verdicts, and the geometric mean of its ratios.
+/// What was found of some cells in one aspect, counted: `1 GO, 0 NO-GO, 2 UNDECIDED; geometric mean 0.967`.
+pub fn counted<'a>(found: impl Iterator<Item = (&'a Cell, Outcome)>) -> Option<String> {
+    let results: Vec<Outcome> = found.map(|(_, o)| o).collect();
+    let count = |v| results.iter().filter(|o| o.verdict == v).count();
+    (!results.is_empty()).then(|| {
+        format!(
+            "{} GO, {} NO-GO, {} UNDECIDED; geometric mean {:.3}",
+            count(Verdict::Go),
+            count(Verdict::NoGo),
+            count(Verdict::Undecided),
+            mean(&results)
+        )
+    })
+}
+
+/// Geometric mean of ratios.
+fn mean(results: &[Outcome]) -> f64 {
+    let logs: Vec<f64> = results.iter().map(|o| o.ratio.ln()).filter(|l| l.is_finite()).collect();
+    (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
+}
+
+/// A few lines a contender: its verdicts with the geometric mean of its ratios, and what its config is for.
 pub fn summary(record: &Record) -> String {
     let mut out = String::new();
     let base = record.libraries.first().map_or("", |l| l.label.as_str());
     for library in record.libraries.iter().skip(1) {
-        let own = record.results().filter(|(c, _)| c.label == library.label);
-        let results: Vec<_> = own.map(|(_, o)| o).collect();
-        if results.is_empty() {
+        let own = |of| record.results_of(of).filter(|(c, _)| c.label == library.label);
+        let Some(judged) = counted(own(Aspect::Value)) else {
             continue;
-        }
-        let count = |v| results.iter().filter(|o| o.verdict == v).count();
-        let mean = |f: fn(&crate::record::Outcome) -> f64| {
-            let logs: Vec<f64> = results.iter().map(|o| f(o).ln()).filter(|l| l.is_finite()).collect();
-            (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
         };
-        let _ = writeln!(
-            out,
-            "{} against {base}: {} GO, {} NO-GO, {} UNDECIDED; geometric mean {:.3}, of peak RSS {:.3}",
-            library.title(),
-            count(Verdict::Go),
-            count(Verdict::NoGo),
-            count(Verdict::Undecided),
-            mean(|o| o.ratio),
-            mean(|o| o.rss),
-        );
+        let _ = writeln!(out, "{} against {base}: {judged}", library.title());
+        for of in [Aspect::Peak, Aspect::Final] {
+            if let Some(text) = counted(own(of)) {
+                let _ = writeln!(out, "  {}: {text}", of.title());
+            }
+        }
+        if let Some(claim) = &library.claim {
+            let said = claim.hypothesis.as_deref().unwrap_or("no hypothesis is written down");
+            let _ = writeln!(out, "  its goal, {}: {said}", claimed(record, &library.label, claim));
+        }
     }
     out
+}
+
+/// What was found of a goal: `rss (2 GO, 0 NO-GO, 1 UNDECIDED; geometric mean 0.91)`.
+fn claimed(record: &Record, label: &str, claim: &crate::record::Claim) -> String {
+    let found = record.rows.iter().filter_map(|row| {
+        let of = Aspect::of(claim.goal()?, row.metric)?;
+        let cell = row.cells.iter().find(|c| c.label == label)?;
+        Some((cell, cell.outcome(of)?))
+    });
+    let found = counted(found).unwrap_or_else(|| "no row of this comparison shows it".into());
+    format!("{} ({found})", claim.goal)
 }

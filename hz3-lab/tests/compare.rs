@@ -2,7 +2,7 @@
 
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Schedule, Watch};
-use hz3_lab::record::Record;
+use hz3_lab::record::{Aspect, Claim, Record};
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
 use hz3_project::{Allocator, Place, Result};
@@ -71,6 +71,7 @@ impl Lab {
             seed: 1,
             full: false,
             instructions: false,
+            claims: Vec::new(),
             null: 0,
             commit: None,
             command: vec!["test".into()],
@@ -125,8 +126,18 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
                 .all(|l| l.hot.len() == 2 || !cfg!(target_arch = "x86_64"))
         );
         let text = hz3_lab::table::text(&record);
-        // A title, two contenders, and what the memory of so small a row does not show.
-        assert_eq!(text.lines().count(), 4, "{text}");
+        // Time: a title and two contenders. Memory: an empty line, a title, two lines of two contenders, and what the memory
+        // of so small a row does not show.
+        assert_eq!(text.lines().count(), 10, "{text}");
+        // Forwarders to one malloc take the same memory, whatever the time.
+        for of in [Aspect::Peak, Aspect::Final] {
+            assert!(row.floor_of(of).is_finite());
+            let memory = row.cells[1].outcome(of).unwrap();
+            assert!(
+                (0.8..1.25).contains(&memory.ratio) && memory.judged().is_some(),
+                "{memory:?}"
+            );
+        }
         assert!(
             text.lines()
                 .last()
@@ -135,6 +146,33 @@ fn a_slower_library_is_found_with_the_right_sign_both_ways() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn memory_is_a_verdict_and_a_goal_of_memory_keeps_its_row_open() {
+    /// Touches four megabytes that nobody frees.
+    const FAT: &str = r#"
+static volatile char fat[4 << 20];
+__attribute__((constructor)) static void eat(void) { for (unsigned i = 0; i < sizeof fat; i += 4096) fat[i] = 1; }
+"#;
+    let lab = Lab::new();
+    let mut schedule = lab.schedule(lab.forwarder("lean", 0), vec![lab.library("fat", 120, FAT)]);
+    let claim = Claim {
+        hypothesis: Some("Fat is no burden.".into()),
+        goal: "rss".into(),
+    };
+    schedule.claims = vec![("fat".into(), claim.clone())];
+    let record = compare::run(&schedule, &lab.clients, &mut Quiet::default()).unwrap();
+    let cell = &record.rows[0].cells[1];
+    for of in Aspect::ALL {
+        assert_eq!(cell.outcome(of).unwrap().verdict, Verdict::NoGo, "{of:?}");
+    }
+    assert_eq!(record.libraries[1].claim, Some(claim));
+    let summary = hz3_lab::table::summary(&record);
+    assert!(
+        summary.contains("its goal, rss (0 GO, 1 NO-GO, 0 UNDECIDED; ") && summary.contains("): Fat is no burden."),
+        "{summary}"
+    );
 }
 
 #[test]

@@ -7,10 +7,11 @@ use hz3_lab::clients::Clients;
 use hz3_lab::commit::Commit;
 use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::ledger::{Ledger, Shelf};
-use hz3_lab::record::Record;
+use hz3_lab::record::{Claim, Record};
 use hz3_lab::rows::{Job, Metric};
 use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
+use hz3_project::name::Named;
 use hz3_project::{Allocator, Error, Kind, Outcome, Place, peers::PEERS, program};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use std::time::Duration;
 #[command(after_help = "\
 Ratios are contender / base: below 1 is better. GO and NO-GO stand for an interval that lies beyond what the base shows
 against itself; UNDECIDED= is an effect that is surely smaller than --margin. `sees` is the smallest change that the run
-could have told from nothing. A wrong GO or NO-GO has a probability of 2 % at most for each contender and row.
+could have told from nothing. A wrong GO or NO-GO has a probability of 2 % at most for each contender, row, and aspect: the
+judged value, peak memory, final memory.
 
 Exit codes: 0 measured; 1 a run of the base, of a variant or of a file failed, a variant is not built or not up to date, or
 --gate says so; 130 Ctrl-C. What was measured by then is shown, and kept if some row had its first look.
@@ -263,8 +265,8 @@ fn jobs(arguments: &Arguments, place: &Place, clients: &Clients) -> Result<Vec<J
 /// Runs `compare`.
 pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::find()?;
-    let words = [&arguments.base].into_iter().chain(&arguments.variants);
-    arguments.fresh.prepare(&place, words)?;
+    let words = || [&arguments.base].into_iter().chain(&arguments.variants);
+    arguments.fresh.prepare(&place, words())?;
     let (base, others) = libraries(&place, &arguments)?;
     // Whatever could keep the record from being kept is found out before the minutes are spent.
     let ledger = Ledger::of(&place);
@@ -289,6 +291,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         seed: arguments.seed,
         full: arguments.full,
         instructions: arguments.instructions,
+        claims: claims(&place, words()),
         null: if arguments.variants.is_empty() && arguments.peers.is_empty() {
             arguments.null.max(1)
         } else {
@@ -344,6 +347,22 @@ pub fn run(arguments: Arguments) -> Outcome {
         )));
     }
     Error::unless(!(arguments.gate && regressed(&record)))
+}
+
+/// What the configs of variants say that they are for, as they are now: prose is not what a library is built from.
+pub fn claims<'a>(place: &Place, words: impl Iterator<Item = &'a String>) -> Vec<(String, Claim)> {
+    let claim = |word: &String| {
+        let Ok(Named::Variant(label, Some(config))) = Named::find(place, word) else {
+            return None;
+        };
+        let plan = hz3_config::load(&config).ok()?;
+        (plan.hypothesis.is_some() || plan.goal.is_some()).then(|| {
+            let goal = plan.goal.unwrap_or_default().word().to_owned();
+            let hypothesis = plan.hypothesis;
+            (label, Claim { hypothesis, goal })
+        })
+    };
+    words.filter_map(claim).collect()
 }
 
 /// What of ours did not work where it should: the base, variants and files, by row. A peer's failure is its own affair, and

@@ -50,7 +50,7 @@ struct Report {
 }
 
 /// Keys that say what a variant is called and why; they reach no code.
-const PROSE: &[&str] = &["name", "description", "hypothesis", "refuted"];
+const PROSE: &[&str] = &["name", "description", "hypothesis", "goal", "refuted"];
 
 /// Runs `diff`.
 pub fn run(arguments: Arguments) -> Outcome {

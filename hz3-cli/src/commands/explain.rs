@@ -57,6 +57,9 @@ fn head(place: &Place, plan: &Plan) {
     if let Some(hypothesis) = &plan.hypothesis {
         fields.push(("hypothesis", hypothesis.clone()));
     }
+    if let Some(goal) = plan.goal {
+        fields.push(("goal", goal.word().to_owned()));
+    }
     if let Some(refuted) = &plan.refuted {
         fields.push(("refuted", refuted.clone()));
     }

@@ -17,8 +17,8 @@ pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
-    Commit, Foreign, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort, StatsLevel,
-    TagSpace, Thp, Tls,
+    Commit, Foreign, Goal, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort,
+    StatsLevel, TagSpace, Thp, Tls,
 };
 
 use std::collections::BTreeMap;
@@ -199,6 +199,15 @@ macro_rules! from_value {
             }
         }
     )*};
+}
+
+impl FromValue for Option<Goal> {
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::Unset(_) => Some(None),
+            word => Goal::from_value(word).map(Some),
+        }
+    }
 }
 
 from_value! {

@@ -7,9 +7,9 @@ use super::Kind;
 use super::declare::knobs;
 use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
-    COMMIT, Commit, FOREIGN, Foreign, IDLE, Idle, Named, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
-    PREFETCH, PlacementOrder, Prefetch, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Relief, RemoteFlush, RemoteSort,
-    STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
+    COMMIT, Commit, FOREIGN, Foreign, GOAL, Goal, IDLE, Idle, Named, ON_FULL, OPTIMIZE, OnFull, Optimize,
+    PLACEMENT_ORDER, PREFETCH, PlacementOrder, Prefetch, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Relief, RemoteFlush,
+    RemoteSort, STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step, Word};
 use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
@@ -30,11 +30,13 @@ knobs! {
         description: Option<String> = Kind::Text, "";
         /// What the variant is expected to show, if it is an experiment.
         hypothesis: Option<String> = Kind::Text, "";
+        /// What the hypothesis speaks of. `compare` shows it beside that verdict, and measures until that verdict is clear.
+        goal: Option<Goal> = Kind::Choice(GOAL), "";
         /// Why the hypothesis does not hold, if it was refuted. `build` repeats it.
         refuted: Option<String> = Kind::Text, "";
         /// The parent: `"NAME"` is the sibling `NAME.toml`, or the preset of that name where there is no such file; a value that
         /// ends in `.toml` is a path from this file's folder; `"hz3:NAME"` is a preset, one of the configs that hz3 ships.
-        /// Every key except the five above all tables is inherited; a list is replaced as a whole.
+        /// Every key except the six above all tables is inherited; a list is replaced as a whole.
         extends: Option<String> = Kind::Text, "";
     }
 

@@ -123,6 +123,13 @@ words! {
         "off" => Off: "only what the heap knows anyway",
         "events" => Events: "every event, by name and class",
     }
+    /// What a hypothesis speaks of.
+    Goal, GOAL: {
+        "time" => Time: "time",
+        "rss" => Rss: "peak resident memory",
+        "final" => Final: "resident memory at the end",
+        "latency" => Latency: "single calls: rows that are judged by them",
+    }
     /// What the compiler aims at.
     Optimize, OPTIMIZE: {
         "speed" => Speed: "speed",
@@ -137,5 +144,17 @@ words! {
     Prefetch, PREFETCH: {
         "off" => Off: "nothing",
         "next" => Next: "the next object of the list",
+    }
+}
+
+impl Goal {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        GOAL[self as usize].name
+    }
+
+    /// The goal of this word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|goal| goal.word() == word)
     }
 }

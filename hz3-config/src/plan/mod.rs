@@ -6,8 +6,8 @@
 pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
-    Commit, Foreign, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort,
-    Room, Scale, StatsLevel, TagSpace, Thp, Tls,
+    Commit, Foreign, Goal, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Relief, RemoteFlush,
+    RemoteSort, Room, Scale, StatsLevel, TagSpace, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -25,11 +25,13 @@ pub struct Plan {
     pub description: String,
     /// What the config is expected to show, if it is an experiment.
     pub hypothesis: Option<String>,
+    /// What the hypothesis speaks of, if it says so.
+    pub goal: Option<Goal>,
     /// Why the hypothesis does not hold, if it was refuted; `build` repeats it.
     pub refuted: Option<String>,
     /// The resolved config as TOML: parents merged, defaults written out, keys sorted. Parsing it gives this plan.
     pub resolved: String,
-    /// Hash of `resolved` without prose (`description`, `hypothesis`, `refuted`): what a library's note is held against.
+    /// Hash of `resolved` without prose (`description`, `hypothesis`, `goal`, `refuted`): what a library's note is held against.
     pub hash: ConfigHash,
     /// Hash of all that reaches the generated code (name and prose left out): equal hashes mean identical allocators.
     pub code_hash: ConfigHash,

@@ -3,7 +3,7 @@
 use crate::{
     clients::Clients,
     identity::Identity,
-    record::{Cell, Contender, RowRecord},
+    record::{Cell, Claim, Contender, RowRecord},
     rows::Job,
 };
 use hz3_project::{Allocator, Error, Result, file};
@@ -65,7 +65,12 @@ impl Snapshot {
 }
 
 /// What the record keeps of a contender.
-pub(super) fn contender(clients: &Clients, library: &Allocator, identity: Option<&Identity>) -> Contender {
+pub(super) fn contender(
+    clients: &Clients,
+    library: &Allocator,
+    identity: Option<&Identity>,
+    claim: Option<Claim>,
+) -> Contender {
     let identity = identity.cloned().unwrap_or_default();
     let version = match &identity.note {
         Some(note) => note.version.clone(),
@@ -91,6 +96,7 @@ pub(super) fn contender(clients: &Clients, library: &Allocator, identity: Option
         hash: note.hash,
         code_hash: note.code_hash,
         config: note.config,
+        claim,
         hot: library
             .path
             .as_ref()
@@ -115,6 +121,8 @@ pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator])
         command,
         metric: job.metric,
         null: Vec::new(),
+        null_rss_peak: Vec::new(),
+        null_rss_end: Vec::new(),
         floor: f64::INFINITY,
         looks: 0,
         left_out: false,

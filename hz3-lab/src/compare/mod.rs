@@ -9,7 +9,7 @@ use crate::{
     clients::Clients,
     commit::Commit,
     machine::Machine,
-    record::{FORMAT, Record, RowRecord, Settings, utc_now},
+    record::{Claim, FORMAT, Record, RowRecord, Settings, utc_now},
     rows::Job,
     stats::Looks,
 };
@@ -37,6 +37,8 @@ pub struct Schedule {
     pub full: bool,
     /// Whether to count instructions under callgrind.
     pub instructions: bool,
+    /// What configs of contenders say that they are for, by label.
+    pub claims: Vec<(String, Claim)>,
     /// How many times to measure the base as a contender as well: nothing must be found.
     pub null: usize,
     /// The state of the project (for the record).
@@ -110,7 +112,13 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
             } else {
                 &l.label
             };
-            contender(clients, l, snapshot.identity(label))
+            let claim = schedule.claims.iter().find(|(of, _)| *of == l.label);
+            contender(
+                clients,
+                l,
+                snapshot.identity(label),
+                claim.map(|(_, claim)| claim.clone()),
+            )
         })
         .collect();
     drop(snapshot);

@@ -5,9 +5,9 @@ use crate::{
     child,
     child::Sample,
     clients::Clients,
-    record::{Outcome, RowRecord},
+    record::{Aspect, Outcome, RowRecord},
     rows::Job,
-    stats::{self, Looks, Rng, Verdict},
+    stats::{self, Looks, Rng},
 };
 use hz3_project::{Allocator, Result, program};
 use std::time::{Duration, Instant};
@@ -24,6 +24,32 @@ enum Turn {
     Again,
     /// The client on the empty allocator.
     Alone,
+}
+
+/// What a pair of the base with itself keeps of each.
+#[derive(Clone, Copy)]
+struct Footprint {
+    value: f64,
+    peak: u64,
+    end: Option<u64>,
+}
+
+impl Footprint {
+    fn of(sample: &Sample) -> Self {
+        Self {
+            value: sample.value,
+            peak: sample.rss_peak,
+            end: sample.rss_end,
+        }
+    }
+}
+
+impl RowRecord {
+    fn add_null(&mut self, first: Footprint, again: Footprint) {
+        self.null.push([first.value, again.value]);
+        self.null_rss_peak.push([first.peak, again.peak]);
+        self.null_rss_end.extend(first.end.zip(again.end).map(|(a, b)| [a, b]));
+    }
 }
 
 /// A comparison under way.
@@ -148,12 +174,9 @@ impl<'a, W: Watch> Runner<'a, W> {
                 );
                 self.watch.progress(self.share(), &text);
                 let seed = self.schedule.seed + 1000 + round as u64;
-                let pair = || -> Result<[f64; 2], String> {
-                    let first = self.sound(row, 0, seed)?;
-                    Ok([first.value, self.sound(row, 0, seed)?.value])
-                };
+                let pair = || Ok::<_, String>([self.sound(row, 0, seed)?, self.sound(row, 0, seed)?]);
                 match pair() {
-                    Ok(pair) => self.rows[row].null.push(pair),
+                    Ok([first, again]) => self.rows[row].add_null(Footprint::of(&first), Footprint::of(&again)),
                     Err(_) if self.stopped() => break,
                     Err(e) => self.drop(row, 0, &format!("against itself, pair {}, {e}", round + 1)),
                 }
@@ -228,7 +251,7 @@ impl<'a, W: Watch> Runner<'a, W> {
                 }
             };
             match (self.sound(row, who, seed), turn) {
-                (Ok(s), Turn::Again) => again = Some(s.value),
+                (Ok(s), Turn::Again) => again = Some(Footprint::of(&s)),
                 (Ok(s), _) => samples.push((who, s)),
                 (Err(e), _) => {
                     if !self.stopped() {
@@ -239,6 +262,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             }
         }
         let record = &mut self.rows[row];
+        let first = samples.iter().find(|(who, _)| *who == 0).map(|(_, s)| Footprint::of(s));
         for (who, s) in samples {
             let cell = &mut record.cells[who];
             cell.values.push(s.value);
@@ -249,19 +273,33 @@ impl<'a, W: Watch> Runner<'a, W> {
             cell.live_peak = s.live_peak;
             cell.failures += s.failures;
         }
-        let Some(first) = record.cells[0].values.last().copied() else {
-            return;
-        };
-        record.null.extend(again.map(|again| [first, again]));
-        record.alone.extend(alone.map(|alone| [first, alone]));
+        let Some(first) = first else { return };
+        record.alone.extend(alone.map(|alone| [first.value, alone]));
+        if let Some(again) = again {
+            record.add_null(first, again);
+        }
         record.set_client_share();
     }
 
-    /// Whether a contender has its verdict: it is not run any further.
+    /// What must be clear of a contender before a row has done with it: the judged value, and what its hypothesis speaks of.
+    fn wanted(&self, row: usize, who: usize) -> Vec<Aspect> {
+        let metric = self.rows[row].metric;
+        let label = &self.contenders[who].label;
+        let claim = self.schedule.claims.iter().find(|(of, _)| of == label);
+        let goal = claim.and_then(|(_, claim)| claim.goal());
+        let mut wanted = vec![Aspect::Value];
+        wanted.extend(goal.and_then(|goal| Aspect::of(goal, metric)));
+        wanted
+    }
+
+    /// Whether a contender has its verdicts: it is not run any further.
     fn decided(&self, row: usize, who: usize) -> bool {
-        self.rows[row].cells[who]
-            .result
-            .is_some_and(|o| o.verdict != Verdict::Undecided)
+        let cell = &self.rows[row].cells[who];
+        who > 0
+            && self
+                .wanted(row, who)
+                .into_iter()
+                .all(|of| cell.outcome(of).is_some_and(|o| o.decided()))
     }
 
     fn set_floor(row: &mut RowRecord) {
@@ -270,23 +308,32 @@ impl<'a, W: Watch> Runner<'a, W> {
     }
 
     fn look(&mut self, row: usize) {
-        let r = &mut self.rows[row];
-        Self::set_floor(r);
-        r.looks += 1;
-        let Some((base, others)) = r.cells.split_first_mut() else {
-            return;
-        };
+        Self::set_floor(&mut self.rows[row]);
+        self.rows[row].looks += 1;
+        let margin = self.schedule.margin;
         let mut settled = true;
-        for cell in others.iter_mut().filter(|c| c.problem.is_none()) {
-            // What was decided at an earlier look stays decided.
-            if cell.result.is_some_and(|o| o.verdict != Verdict::Undecided) {
+        for who in 1..self.contenders.len() {
+            if !self.alive(row, who) {
                 continue;
             }
-            let now = Outcome::of(cell, base, r.floor, self.schedule.margin);
-            settled &= now.verdict != Verdict::Undecided || now.negligible;
-            cell.result = Some(now);
+            let wanted = self.wanted(row, who);
+            let r = &mut self.rows[row];
+            for of in Aspect::ALL {
+                if !r.judges(of) {
+                    continue;
+                }
+                let (now, base) = (r.cells[who].samples(of), r.cells[0].samples(of));
+                // What was decided at an earlier look stays decided.
+                let decided = r.cells[who].outcome(of).is_some_and(|o| o.decided());
+                if !decided && !now.is_empty() && !base.is_empty() {
+                    let now = Outcome::of(&now, &base, r.floor_of(of), margin);
+                    *r.cells[who].outcome_mut(of) = Some(now);
+                }
+                let clear = r.cells[who].outcome(of).is_none_or(|o| o.settled());
+                settled &= clear || !wanted.contains(&of);
+            }
         }
-        if settled || r.looks == Looks::MOST {
+        if settled || self.rows[row].looks == Looks::MOST {
             self.done[row] = true;
         }
     }

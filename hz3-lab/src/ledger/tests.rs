@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     machine::Machine,
-    record::{Cell, Contender, FORMAT, Outcome, RowRecord, Settings},
+    record::{Aspect, Cell, Contender, FORMAT, Outcome, RowRecord, Settings},
     rows::Metric,
 };
 use hz3_project::Kind;
@@ -23,6 +23,7 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
         sources: "4".repeat(16),
         hash: "1".repeat(16),
         code_hash: "2".repeat(16),
+        claim: None,
         config: format!("name = \"{label}\"\n"),
         hot: Vec::new(),
     };
@@ -39,7 +40,12 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
     };
     let base = cell("a", 1.0);
     let mut other = cell("b", 0.8);
-    other.result = Some(Outcome::of(&other, &base, 0.01, 0.01));
+    other.result = Some(Outcome::of(&other.values, &base.values, 0.01, 0.01));
+    for of in [Aspect::Peak, Aspect::Final] {
+        // As of a record without pairs of memory.
+        let (samples, base) = (other.samples(of), base.samples(of));
+        *other.outcome_mut(of) = Some(Outcome::of(&samples, &base, f64::INFINITY, 0.01));
+    }
     Record {
         format: FORMAT,
         id: id.into(),
@@ -72,6 +78,8 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
             command: vec!["random".into()],
             metric: Metric::NsPerOp,
             null: vec![[10.0, 10.1], [10.0, 9.9]],
+            null_rss_peak: Vec::new(),
+            null_rss_end: Vec::new(),
             floor: 0.01,
             looks: 1,
             left_out: false,
@@ -199,6 +207,29 @@ fn an_older_record_gets_intervals_that_hold_what_they_say() {
     let new = back.rows[0].cells[1].result.unwrap();
     assert_eq!((new.lo, new.hi, new.verdict), (known.lo, known.hi, known.verdict));
     assert_eq!(back.rows[0].empty, None, "threads have no share of their own");
+}
+
+#[test]
+fn memory_of_an_older_record_has_intervals_and_no_verdict() {
+    let (_, old) = two();
+    let mut json = serde_json::to_value(&old).unwrap();
+    for key in ["null_rss_peak", "null_rss_end"] {
+        json["rows"][0].as_object_mut().unwrap().remove(key);
+    }
+    for cell in json["rows"][0]["cells"].as_array_mut().unwrap() {
+        for key in ["result_rss_peak", "result_rss_end"] {
+            cell.as_object_mut().unwrap().remove(key);
+        }
+    }
+    json["rows"][0]["cells"][1]["rss_peak"] = vec![3u64 << 20; 9].into();
+    let back = Record::read(&json.to_string()).unwrap();
+    let peak = back.rows[0].cells[1].outcome(Aspect::Peak).unwrap();
+    assert!(
+        (peak.ratio - 0.75).abs() < 1e-9 && peak.judged().is_some() && !peak.decided(),
+        "{peak:?}"
+    );
+    let end = back.rows[0].cells[1].outcome(Aspect::Final).unwrap();
+    assert_eq!((end.ratio, end.decided()), (1.0, false));
 }
 
 #[test]

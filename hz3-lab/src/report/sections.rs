@@ -193,7 +193,9 @@ fn line(out: &mut String, row: &RowRecord, cell: &Cell, first: bool) {
         }
     }
     let live = cell.live_peak.map_or("–".into(), |b| mib(b as f64));
-    let cpu = cell.result.map_or(String::new(), |o| format!("{:.3}", o.cpu));
+    let cpu = cell
+        .result
+        .map_or(String::new(), |_| format!("{:.3}", cell.cpu_ratio(&row.cells[0])));
     let failed = if cell.failures > 0 {
         format!(" ({} failed)", cell.failures)
     } else {

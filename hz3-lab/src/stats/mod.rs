@@ -240,6 +240,34 @@ pub(super) mod tests {
         assert!(whole <= 2, "{whole} of 150 rows judged with the floor");
     }
 
+    /// Memory comes in pages, and most blocks of a row have as many as the one before: ties are the rule. An interval from
+    /// ranks only gets wider by them.
+    #[test]
+    fn pages_that_are_mostly_the_same_keep_the_stated_rate() {
+        let mut rng = Rng(77);
+        // Of 750 pages, now and then the kernel's counters lag behind by up to a batch of 64; sometimes they never do.
+        let mut pages = |share: f64| {
+            let lag = if rng.unit() < share { rng.below(64) } else { 0 };
+            (750 + lag) as f64
+        };
+        for share in [0.02, 0.2, 0.6, 1.0] {
+            let wrong = (0..600).filter(|_| {
+                let mut pair = || (pages(share) / pages(share)).ln();
+                let mut d: Vec<f64> = Vec::new();
+                Looks::COUNTS.into_iter().any(|n| {
+                    d.extend((d.len()..n).map(|_| pair()));
+                    look(&d, 0.0).verdict != Verdict::Undecided
+                })
+            });
+            let wrong = wrong.count();
+            // 12 are expected at most, with a standard error of 3.5.
+            assert!(
+                wrong <= 19,
+                "{wrong} of 600 rows judged where {share} of the blocks lag"
+            );
+        }
+    }
+
     #[test]
     fn effects_are_found_with_the_right_sign() {
         let mut rng = Rng(99);

@@ -1,7 +1,12 @@
 //! One comparison as it is kept: everything that its verdicts rest on, samples included.
 
-use crate::{commit::Commit, machine::Machine, rows::Metric, stats, stats::Verdict};
+mod outcome;
+
+use crate::{commit::Commit, machine::Machine, rows::Metric, stats};
+use hz3_config::plan::Goal;
 use hz3_project::Kind;
+pub use outcome::Outcome;
+use outcome::maybe;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of [`Record`].
@@ -83,9 +88,32 @@ pub struct Contender {
     pub code_hash: String,
     /// The resolved config (variants).
     pub config: String,
+    /// What its config expects, when it was measured (variants).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
     /// The beginnings of malloc and free, for people.
     #[serde(default)]
     pub hot: Vec<crate::disasm::HotPath>,
+}
+
+/// What a config says that it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its hypothesis.
+    pub hypothesis: Option<String>,
+    /// What the hypothesis speaks of: one of the words of the key `goal`.
+    pub goal: String,
+}
+
+/// What a verdict of a row is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aspect {
+    /// The row's own figure, by its metric.
+    Value,
+    /// Peak resident memory.
+    Peak,
+    /// Resident memory at the end, where the client says so.
+    Final,
 }
 
 /// One row of a comparison.
@@ -101,7 +129,13 @@ pub struct RowRecord {
     pub metric: Metric,
     /// Base against itself: the pairs.
     pub null: Vec<[f64; 2]>,
-    /// The floor, a log ratio; not finite if the base was not measured against itself often enough.
+    /// Peak resident bytes of these pairs; records from before 2026-11-26 have none.
+    #[serde(default)]
+    pub null_rss_peak: Vec<[u64; 2]>,
+    /// Resident bytes at the end of these pairs, likewise, where the client says so.
+    #[serde(default)]
+    pub null_rss_end: Vec<[u64; 2]>,
+    /// The floor of the judged value, a log ratio; not finite if the base was not measured against itself often enough.
     #[serde(with = "maybe")]
     pub floor: f64,
     /// Looks that were taken.
@@ -145,39 +179,47 @@ pub struct Cell {
     pub instructions: Option<u64>,
     /// Why there are no figures, if there are none.
     pub problem: Option<String>,
-    /// Against the base; none for the base itself.
+    /// The judged value against the base's; none for the base itself.
     pub result: Option<Outcome>,
+    /// Peak resident memory against the base's, likewise.
+    #[serde(default)]
+    pub result_rss_peak: Option<Outcome>,
+    /// Resident memory at the end, likewise; none where that is the judged value, or nothing says it.
+    #[serde(default)]
+    pub result_rss_end: Option<Outcome>,
 }
 
-/// A contender against the base, on one row. Ratios are `contender / base`; less is better.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Median ratio of the judged value.
-    #[serde(with = "maybe")]
-    pub ratio: f64,
-    /// Lower end of its 95 % interval.
-    #[serde(with = "maybe")]
-    pub lo: f64,
-    /// Upper end.
-    #[serde(with = "maybe")]
-    pub hi: f64,
-    /// Lower end of the interval that the verdict rests on, which holds the other; 0 if there were too few blocks.
-    #[serde(with = "maybe")]
-    pub judged_lo: f64,
-    /// Upper end; none if there were too few blocks.
-    pub judged_hi: Option<f64>,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The smallest change in percent that this comparison could have told from nothing; none if there were too few blocks.
-    pub smallest_percent: Option<f64>,
-    /// True if the effect is surely smaller than the margin: undecided for good.
-    pub negligible: bool,
-    /// Median ratio of peak resident bytes.
-    #[serde(with = "maybe")]
-    pub rss: f64,
-    /// Median ratio of CPU time.
-    #[serde(with = "maybe")]
-    pub cpu: f64,
+impl Aspect {
+    /// All, as tables have them.
+    pub const ALL: [Self; 3] = [Self::Value, Self::Peak, Self::Final];
+
+    /// What tables call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Value => "judged",
+            Self::Peak => "peak RSS",
+            Self::Final => "final RSS",
+        }
+    }
+
+    /// What a goal of a config is judged by on a row of this metric; none where the row does not show it.
+    pub fn of(goal: Goal, metric: Metric) -> Option<Self> {
+        let tail = metric.call().is_some();
+        match goal {
+            Goal::Time => (!tail && metric != Metric::RssEnd).then_some(Self::Value),
+            Goal::Latency => tail.then_some(Self::Value),
+            Goal::Rss => Some(Self::Peak),
+            Goal::Final if metric == Metric::RssEnd => Some(Self::Value),
+            Goal::Final => Some(Self::Final),
+        }
+    }
+}
+
+impl Claim {
+    /// The goal, if this hz3 knows it.
+    pub fn goal(&self) -> Option<Goal> {
+        Goal::of(&self.goal)
+    }
 }
 
 impl Contender {
@@ -202,9 +244,38 @@ impl Cell {
     pub fn value(&self) -> f64 {
         stats::median(&self.values)
     }
+    /// What was measured of an aspect, by block.
+    pub fn samples(&self, of: Aspect) -> Vec<f64> {
+        let bytes = |v: &[u64]| v.iter().map(|b| *b as f64).collect();
+        match of {
+            Aspect::Value => self.values.clone(),
+            Aspect::Peak => bytes(&self.rss_peak),
+            Aspect::Final => bytes(&self.rss_end),
+        }
+    }
+    /// What was found of an aspect.
+    pub fn outcome(&self, of: Aspect) -> Option<Outcome> {
+        match of {
+            Aspect::Value => self.result,
+            Aspect::Peak => self.result_rss_peak,
+            Aspect::Final => self.result_rss_end,
+        }
+    }
+    /// The place for what was found of an aspect.
+    pub fn outcome_mut(&mut self, of: Aspect) -> &mut Option<Outcome> {
+        match of {
+            Aspect::Value => &mut self.result,
+            Aspect::Peak => &mut self.result_rss_peak,
+            Aspect::Final => &mut self.result_rss_end,
+        }
+    }
+    /// Median ratio of CPU time to that of the base.
+    pub fn cpu_ratio(&self, base: &Self) -> f64 {
+        stats::median(&stats::log_ratios(&self.cpu, &base.cpu)).exp()
+    }
     /// Median peak resident bytes.
     pub fn rss_peak(&self) -> f64 {
-        stats::median(&self.rss_peak.iter().map(|v| *v as f64).collect::<Vec<_>>())
+        stats::median(&self.samples(Aspect::Peak))
     }
     /// Median of page faults; records from before 2026-11-25 have none.
     pub fn faults(&self) -> Option<f64> {
@@ -213,7 +284,7 @@ impl Cell {
     }
     /// Median resident bytes at the end.
     pub fn rss_end(&self) -> f64 {
-        stats::median(&self.rss_end.iter().map(|v| *v as f64).collect::<Vec<_>>())
+        stats::median(&self.samples(Aspect::Final))
     }
 }
 
@@ -236,6 +307,8 @@ impl Record {
         if form.format < 2 {
             record.rows.iter_mut().for_each(RowRecord::renew);
         }
+        let margin = record.settings.margin;
+        record.rows.iter_mut().for_each(|row| row.judge_memory(margin));
         Ok(record)
     }
 
@@ -251,10 +324,15 @@ impl Record {
         self.results().any(|(_, o)| o.judged().is_some())
     }
 
-    /// What was found about contenders, row by row.
+    /// What was found about contenders, row by row: the judged values.
     pub fn results(&self) -> impl Iterator<Item = (&Cell, Outcome)> {
+        self.results_of(Aspect::Value)
+    }
+
+    /// The same of any aspect.
+    pub fn results_of(&self, of: Aspect) -> impl Iterator<Item = (&Cell, Outcome)> {
         let cells = self.rows.iter().flat_map(|r| &r.cells);
-        cells.filter_map(|c| Some((c, c.result?)))
+        cells.filter_map(move |c| Some((c, c.outcome(of)?)))
     }
 }
 
@@ -276,6 +354,43 @@ impl RowRecord {
         })
     }
 
+    /// What the base shows against itself: of memory, from the pairs.
+    pub fn floor_of(&self, of: Aspect) -> f64 {
+        let pairs = match of {
+            Aspect::Value => return self.floor,
+            Aspect::Peak => &self.null_rss_peak,
+            Aspect::Final => &self.null_rss_end,
+        };
+        let d: Vec<f64> = pairs.iter().map(|[a, b]| (*b as f64 / *a as f64).ln()).collect();
+        stats::floor(&d)
+    }
+
+    /// Whether an aspect is judged at all: resident memory at the end may be the judged value, and then has its verdict.
+    pub fn judges(&self, of: Aspect) -> bool {
+        of != Aspect::Final || self.metric != Metric::RssEnd
+    }
+
+    /// Memory has verdicts since 2026-11-26. Of older rows the intervals are made from the samples. The base was not compared
+    /// with itself there, so that nothing can be told from nothing.
+    fn judge_memory(&mut self, margin: f64) {
+        for of in [Aspect::Peak, Aspect::Final] {
+            let floor = self.floor_of(of);
+            if !self.judges(of) {
+                continue;
+            }
+            let Some((base, others)) = self.cells.split_first_mut() else {
+                return;
+            };
+            let base = base.samples(of);
+            for cell in others.iter_mut().filter(|c| c.result.is_some()) {
+                let samples = cell.samples(of);
+                if cell.outcome(of).is_none() && !samples.is_empty() && !base.is_empty() {
+                    *cell.outcome_mut(of) = Some(Outcome::of(&samples, &base, floor, margin));
+                }
+            }
+        }
+    }
+
     /// Turns a row of form 1 into one of today's form.
     fn renew(&mut self) {
         // The share of several threads counted how they waited for each other.
@@ -286,7 +401,7 @@ impl RowRecord {
             return;
         };
         for cell in others {
-            let new = Outcome::of(cell, base, self.floor, 0.0);
+            let new = Outcome::of(&cell.values, &base.values, self.floor, 0.0);
             if let Some(old) = &mut cell.result {
                 (old.lo, old.hi, old.judged_lo, old.judged_hi) = (new.lo, new.hi, new.judged_lo, new.judged_hi);
             }
@@ -294,99 +409,7 @@ impl RowRecord {
     }
 }
 
-impl Outcome {
-    /// The 95 % interval, if there were enough blocks for one.
-    pub fn shown(&self) -> Option<(f64, f64)> {
-        (self.lo > 0.0 && self.hi.is_finite()).then_some((self.lo, self.hi))
-    }
-    /// The interval that the verdict rests on, likewise.
-    pub fn judged(&self) -> Option<(f64, f64)> {
-        let hi = self.judged_hi.filter(|_| self.judged_lo > 0.0)?;
-        Some((self.judged_lo, hi))
-    }
-    /// Judges `cell` against `base` with a floor.
-    pub fn of(cell: &Cell, base: &Cell, floor: f64, margin: f64) -> Self {
-        let l = stats::look(&stats::log_ratios(&cell.values, &base.values), floor);
-        // The zip ends with the shorter of two arrays.
-        let ratio = |a: Vec<f64>, b: Vec<f64>| stats::median(&stats::log_ratios(&a, &b)).exp();
-        let bytes = |v: &[u64]| v.iter().map(|b| *b as f64).collect::<Vec<_>>();
-        let finite = |v: f64| v.is_finite().then_some(v);
-        Self {
-            ratio: l.effect.exp(),
-            lo: l.shown.lo.exp(),
-            hi: l.shown.hi.exp(),
-            judged_lo: l.judged.lo.exp(),
-            judged_hi: finite(l.judged.hi.exp()),
-            verdict: l.verdict,
-            smallest_percent: finite(stats::percent(l.smallest)),
-            negligible: l.verdict == Verdict::Undecided && l.judged.lo > -margin && l.judged.hi < margin,
-            rss: ratio(bytes(&cell.rss_peak), bytes(&base.rss_peak)),
-            cpu: ratio(cell.cpu.clone(), base.cpu.clone()),
-        }
-    }
-}
-
-/// JSON has no infinity: what is not finite is written as `null` and read as NaN.
-mod maybe {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(v: &f64, s: S) -> Result<S::Ok, S::Error> {
-        v.is_finite().then_some(*v).serialize(s)
-    }
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
-        Ok(Option::<f64>::deserialize(d)?.unwrap_or(f64::NAN))
-    }
-}
-
 /// UTC of now as `YYYY-MM-DDTHH:MM:SSZ`.
 pub fn utc_now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outcomes_of_clear_and_of_few_samples() {
-        let mut base = Cell::new("a");
-        let mut cell = Cell::new("b");
-        for i in 0..12 {
-            let drift = 1.0 + f64::from(i) * 0.1;
-            base.values.push(10.0 * drift);
-            cell.values.push(9.0 * drift * (1.0 + f64::from(i % 3) * 0.001));
-            base.rss_peak.push(1000);
-            cell.rss_peak.push(1500);
-            base.cpu.push(1.0);
-            cell.cpu.push(0.9);
-        }
-        let o = Outcome::of(&cell, &base, 0.01, 0.01);
-        assert_eq!(o.verdict, Verdict::Go);
-        assert!(
-            (o.ratio - 0.9009).abs() < 1e-3 && o.lo <= o.ratio && o.ratio <= o.hi,
-            "{o:?}"
-        );
-        assert!((o.rss - 1.5).abs() < 1e-9);
-        cell.values.truncate(5);
-        let few = Outcome::of(&cell, &base, 0.01, 0.01);
-        assert_eq!(
-            (few.verdict, few.smallest_percent, few.judged_hi),
-            (Verdict::Undecided, None, None)
-        );
-    }
-
-    #[test]
-    fn what_is_not_finite_survives_json() {
-        let (mut base, mut cell) = (Cell::new("a"), Cell::new("b"));
-        base.values.push(1.0);
-        cell.values.push(2.0);
-        let o = Outcome::of(&cell, &base, f64::INFINITY, 0.01);
-        let text = serde_json::to_string(&o).unwrap();
-        let back: Outcome = serde_json::from_str(&text).unwrap();
-        assert!(
-            (back.ratio - 2.0).abs() < 1e-12 && back.hi.is_nan() && back.rss.is_nan(),
-            "{text}"
-        );
-        assert_eq!(back.verdict, Verdict::Undecided);
-    }
 }
