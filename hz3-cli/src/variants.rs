@@ -2,12 +2,13 @@
 
 use crate::configs;
 use crate::style;
-use hz3_config::{Plan, suggest};
+use hz3_config::{Plan, preset, suggest};
 use hz3_project::build::{self, Builder, Options, Shape};
-use hz3_project::{Error, Library, Outcome, Place, Result};
+use hz3_project::name::Named;
+use hz3_project::{Code, Error, Library, Outcome, Place, Result, file};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What may differ from build to build.
@@ -32,6 +33,41 @@ pub fn quietly(place: &Place, names: &[String]) -> Outcome {
 pub fn archive<T>(place: &Place, plan: &Plan, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let builder = open(place, false)?;
     work(&builder.compile(plan, Shape::Archive)?)
+}
+
+/// Builds the library of what a word names, but with `stats.record = "trace"`, into `folder`.
+pub fn recording(place: &Place, word: &str, folder: &Path) -> Result<PathBuf> {
+    let (name, config) = match Named::find(place, word)? {
+        Named::Variant(name, Some(config)) => (name, config),
+        _ => {
+            let message =
+                format!("`{word}` is no config: only a variant that can be built records what it is asked for");
+            return Err(Error::bad_input(message));
+        }
+    };
+    let parent = match preset::named(&config) {
+        Some(_) => config.to_string_lossy().into_owned(),
+        None => std::path::absolute(&config)?.to_string_lossy().into_owned(),
+    };
+    // A name of its own: the library must not pass for the variant's. Names are at most 48 letters of ASCII long.
+    let own = format!("{}-trace", name.get(..42.min(name.len())).unwrap_or(&name));
+    let text = format!(
+        "name = {own:?}\ndescription = \"{name}, as it records what it is asked for\"\nextends = {parent:?}\n[stats]\nrecord = \"trace\"\n"
+    );
+    let path = folder.join(format!("{own}.toml"));
+    file::write(&path, text.as_bytes())?;
+    let plan = hz3_config::load(&path).map_err(|faults| {
+        eprintln!("{}", faults.render(style::stderr_colour()));
+        Error::silent(Code::BadInput)
+    })?;
+    eprintln!("building {own}");
+    let library = folder.join(format!("libhz3_{own}.so"));
+    if library.to_string_lossy().contains([' ', ':']) {
+        return Err(Error::unfit(format!("{} cannot be preloaded", library.display()))
+            .help("LD_PRELOAD takes blanks and colons for separators: set TMPDIR to a folder without"));
+    }
+    std::fs::copy(open(place, false)?.compile(&plan, Shape::Shared)?, &library)?;
+    Ok(library)
 }
 
 fn open(place: &Place, offline: bool) -> Result<Builder<'_>> {

@@ -24,11 +24,13 @@ pub const fn thread_block_bytes(classes: usize) -> u64 {
 /// Bytes of thread-local storage of a plan's thread block. With a bank outside of the block only three addresses and the
 /// state are inside.
 pub fn block_bytes(plan: &Plan) -> u64 {
-    if plan.ownership.mode.has_bank() {
+    let block = if plan.ownership.mode.has_bank() {
         (24 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE)
     } else {
         thread_block_bytes(plan.classes.len())
-    }
+    };
+    // A word of the recorder's, in a line of its own.
+    block + if plan.stats.tells_calls() { CACHE_LINE } else { 0 }
 }
 
 /// What a thread has outside of its block.

@@ -2,7 +2,7 @@
 
 use crate::Preload as V;
 use core::ffi::{c_int, c_void};
-use hz3_core::{abi::c, hot};
+use hz3_core::abi::{c, calls};
 
 /// Exports functions that ask the same of their callers: the sentence in front says what.
 macro_rules! export {
@@ -21,7 +21,7 @@ macro_rules! export {
 
 export! {
     "Nothing is asked of the caller. Every size and every alignment has an answer, on every thread, at any time.":
-    malloc(n: usize) -> *mut c_void = hot::malloc::<V>(n).cast();
+    malloc(n: usize) -> *mut c_void = calls::malloc::<V>(n).cast();
     calloc(count: usize, size: usize) -> *mut c_void = c::calloc::<V>(count, size).cast();
     memalign(align: usize, n: usize) -> *mut c_void = c::memalign::<V>(align, n).cast();
     aligned_alloc(align: usize, n: usize) -> *mut c_void = c::aligned_alloc::<V>(align, n).cast();
@@ -33,9 +33,9 @@ export! {
 export! {
     "`p` is null, or points to an object that an allocating function gave and that nobody has freed. Nobody uses the object \
      from this call on. An object of another malloc is treated as `hardening.foreign` says.":
-    free(p: *mut c_void) = hot::free::<V>(p.cast());
-    free_sized(p: *mut c_void, _n: usize) = hot::free::<V>(p.cast());
-    free_aligned_sized(p: *mut c_void, _align: usize, _n: usize) = hot::free::<V>(p.cast());
+    free(p: *mut c_void) = calls::free::<V>(p.cast());
+    free_sized(p: *mut c_void, _n: usize) = calls::free::<V>(p.cast());
+    free_aligned_sized(p: *mut c_void, _align: usize, _n: usize) = calls::free::<V>(p.cast());
 }
 
 export! {
@@ -61,9 +61,9 @@ export! {
 // name is freed by another, so that all of them must be one malloc's.
 export! {
     "What the function of the first name asks.":
-    cfree(p: *mut c_void) = hot::free::<V>(p.cast());
-    __libc_malloc(n: usize) -> *mut c_void = hot::malloc::<V>(n).cast();
-    __libc_free(p: *mut c_void) = hot::free::<V>(p.cast());
+    cfree(p: *mut c_void) = calls::free::<V>(p.cast());
+    __libc_malloc(n: usize) -> *mut c_void = calls::malloc::<V>(n).cast();
+    __libc_free(p: *mut c_void) = calls::free::<V>(p.cast());
     __libc_calloc(count: usize, size: usize) -> *mut c_void = calloc(count, size);
     __libc_realloc(p: *mut c_void, n: usize) -> *mut c_void = realloc(p, n);
     __libc_memalign(align: usize, n: usize) -> *mut c_void = memalign(align, n);

@@ -6,19 +6,19 @@
 use crate::Preload as V;
 use core::ffi::c_void;
 use hz3_core::Variant;
-use hz3_core::abi::object;
+use hz3_core::abi::calls;
 use hz3_core::hot;
 use hz3_core::list::Slot;
-use hz3_core::variant::Miss;
+use hz3_core::variant::{Miss, Record};
 
 extern "C" fn plain(n: usize) -> *mut u8 {
     // SAFETY: an allocation asks nothing of its caller.
-    unsafe { hot::malloc::<V>(n) }
+    unsafe { calls::malloc::<V>(n) }
 }
 
 extern "C" fn aligned(align: usize, n: usize) -> *mut u8 {
     // SAFETY: the alignment is a power of two: it comes from a `std::align_val_t`, of which the C++ standard says so.
-    unsafe { object::aligned::<V>(align, n) }
+    unsafe { calls::aligned::<V>(align, n) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -134,6 +134,22 @@ ending! {
     NoThrow, nothrow
 }
 
+/// `operator new(size_t)`. Where calls are told of, it is told of what the endings give: they ask [`plain`] anew.
+///
+/// # Safety
+/// The call is the last thing that its caller does: nothing is left to be dropped when it throws.
+#[inline(always)]
+unsafe fn new(n: usize) -> *mut u8 {
+    // SAFETY: the call is the last thing here, and in the caller.
+    unsafe {
+        if !<<V as Variant>::Record as Record>::CALLS {
+            return hot::malloc_or::<V, Throw>(n);
+        }
+        let p = plain(n);
+        if p.is_null() { throwing::new(n) } else { p }
+    }
+}
+
 /// `std::nothrow_t` by reference, and `std::align_val_t`.
 type Nothrow = *const c_void;
 type Align = usize;
@@ -157,15 +173,15 @@ macro_rules! export {
 
 export! {
     "An alignment is a power of two. It may throw: the caller is code of C++, or a jump from such code.":
-    _Znwm(n: usize) -> *mut u8 = hot::malloc_or::<V, Throw>(n);
+    _Znwm(n: usize) -> *mut u8 = new(n);
     _ZnwmSt11align_val_t(n: usize, a: Align) -> *mut u8 = throwing::new_aligned(n, a);
 }
 
 export! {
     "`p` is null, or points to an object that an allocating function gave and that nobody has freed. Nobody uses the object \
      from this call on. An object of another malloc is treated as `hardening.foreign` says.":
-    _ZdlPv(p: *mut u8) = hot::free::<V>(p);
-    _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = hot::free::<V>(p);
+    _ZdlPv(p: *mut u8) = calls::free::<V>(p);
+    _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = calls::free::<V>(p);
 }
 
 /// Forms that are defined as a call of another one with the same first arguments. That one may be the program's own: it is
@@ -261,5 +277,11 @@ derive_nothrow! {
 /// Nothing is asked of the caller. It is unsafe as the forms are that it stands beside.
 unsafe extern "C" fn nothrow(n: usize) -> *mut u8 {
     // SAFETY: an allocation asks nothing of its caller, and this ending throws nothing.
-    unsafe { hot::malloc_or::<V, NoThrow>(n) }
+    unsafe {
+        if !<<V as Variant>::Record as Record>::CALLS {
+            return hot::malloc_or::<V, NoThrow>(n);
+        }
+        let p = plain(n);
+        if p.is_null() { throwing::nothrow(n) } else { p }
+    }
 }

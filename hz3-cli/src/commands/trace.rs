@@ -1,7 +1,7 @@
 //! `trace`: records what a program asks of malloc.
 
 use super::Format;
-use crate::style;
+use crate::{style, variants};
 use hz3_config::suggest;
 use hz3_lab::clients::Clients;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
@@ -11,10 +11,16 @@ use std::path::{Path, PathBuf};
 /// Arguments of `trace`.
 #[derive(clap::Args)]
 #[command(after_help = "\
+The program runs on the C library's malloc, or on the variant of --with, which then does the recording. A program with
+a variant inside, such as a Rust program with its own `#[global_allocator]`, records itself if that variant's TOML says
+`record = \"trace\"` under `[stats]`: --own keeps everything else away from it.
+
 A trace has the sizes, the threads, and who frees what when: about two bytes an event, and nothing of what the memory
 held. Of a command with several processes the one with the most events is kept, or the one that --of names.
 
   cargo hz3 trace -o build.hz3t --of cc1 -- gcc -O2 -c big.c
+  cargo hz3 trace --with default -- ./my-server --selftest
+  cargo hz3 trace --own -- target/release/my-server --selftest
   cargo hz3 trace --show build.hz3t
   cargo hz3 replay build.hz3t --under default,tcmalloc")]
 pub struct Arguments {
@@ -27,6 +33,12 @@ pub struct Arguments {
     /// Keep the process whose command line contains this
     #[arg(long, value_name = "TEXT")]
     of: Option<String>,
+    /// Run it on this variant
+    #[arg(long, value_name = "NAME", conflicts_with = "show")]
+    with: Option<String>,
+    /// Run it on what it brings itself: a variant in the program, whose `stats.record` is "trace"
+    #[arg(long, conflicts_with_all = ["with", "show"])]
+    own: bool,
     /// What the trace says it is, instead of the command line
     #[arg(long, value_name = "TEXT")]
     about: Option<String>,
@@ -90,7 +102,12 @@ pub fn run(arguments: Arguments) -> Outcome {
     // Better now than when all is recorded.
     file::writable(&arguments.output)?;
     let of = arguments.of.as_deref();
-    let (mut kept, well) = record(&place, &arguments.command, arguments.limit, of)?;
+    let recorder = match &arguments.with {
+        Some(word) => Recorder::variant(&place, word)?,
+        None if arguments.own => Recorder::Own,
+        None => Recorder::shim(&place)?,
+    };
+    let (mut kept, well) = recorder.record(&arguments.command, arguments.limit, of)?;
     if let Some(about) = arguments.about {
         kept.command = about;
     }
@@ -109,61 +126,107 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// Runs a command, records what its processes ask of malloc, at most `limit` events of each, and returns the recording of the one
 /// with the most events (of those whose command line contains `of`), and whether the command ended well. Tells what is left out.
 pub fn record(place: &Place, command: &[String], limit: u64, of: Option<&str>) -> Result<(Trace, bool), Error> {
-    let clients = Clients::of(place, |name| eprintln!("building the client {name}"))?;
-    let folder = tempfile::tempdir()?;
-    let status = program::clean(&command[0])
-        .args(&command[1..])
-        .env("LD_PRELOAD", clients.tracer()?)
-        .env("HZ3_TRACE_DIR", folder.path())
-        .env("HZ3_TRACE_LIMIT", limit.to_string())
-        .status()
-        .map_err(|e| Error::bad_input(format!("cannot start {}: {}", command[0], file::reason(&e))))?;
-    let mut found = recorded(folder.path())?;
-    let all = found.len();
-    let full = folder.path().join("full").exists();
-    if full && all == 0 {
-        let place = std::env::temp_dir();
-        return Err(
-            Error::failed(format!("no space is left in {} for a recording", place.display()))
-                .help("set TMPDIR to a folder that has some"),
-        );
+    Recorder::shim(place)?.record(command, limit, of)
+}
+
+/// Who writes the calls down.
+enum Recorder {
+    /// A shim over the C library's malloc.
+    Shim(PathBuf),
+    /// A variant that is preloaded, made for this recording in a folder that goes with it.
+    Variant {
+        library: PathBuf,
+        _folder: tempfile::TempDir,
+    },
+    /// A variant in the program.
+    Own,
+}
+
+impl Recorder {
+    fn shim(place: &Place) -> Result<Self, Error> {
+        let clients = Clients::of(place, |name| eprintln!("building the client {name}"))?;
+        Ok(Self::Shim(clients.tracer()?))
     }
-    if let Some(text) = of {
-        found.retain(|(raw, _)| raw.command.contains(text));
+
+    /// The variant that a word names, with `stats.record = "trace"`.
+    fn variant(place: &Place, word: &str) -> Result<Self, Error> {
+        let folder = tempfile::tempdir()?;
+        let library = variants::recording(place, word, folder.path())?;
+        Ok(Self::Variant {
+            library,
+            _folder: folder,
+        })
     }
-    found.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.events));
-    let Some((raw, kept)) = found.into_iter().next() else {
-        return Err(match (all, of) {
-            (0, _) => Error::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
-                .help(suggest::command(
-                    ["cargo", "hz3", "doctor", "default", "--"]
-                        .into_iter()
-                        .chain(command.iter().map(String::as_str)),
+
+    /// As the function of this name.
+    fn record(&self, command: &[String], limit: u64, of: Option<&str>) -> Result<(Trace, bool), Error> {
+        let folder = tempfile::tempdir()?;
+        let mut run = program::clean(&command[0]);
+        run.args(&command[1..])
+            .env("HZ3_TRACE_DIR", folder.path())
+            .env("HZ3_TRACE_LIMIT", limit.to_string());
+        match self {
+            Self::Shim(library) | Self::Variant { library, .. } => drop(run.env("LD_PRELOAD", library)),
+            Self::Own => {}
+        }
+        let status = run
+            .status()
+            .map_err(|e| Error::bad_input(format!("cannot start {}: {}", command[0], file::reason(&e))))?;
+        let mut found = recorded(folder.path())?;
+        let all = found.len();
+        let full = folder.path().join("full").exists();
+        if full && all == 0 {
+            let place = std::env::temp_dir();
+            return Err(
+                Error::failed(format!("no space is left in {} for a recording", place.display()))
+                    .help("set TMPDIR to a folder that has some"),
+            );
+        }
+        if let Some(text) = of {
+            found.retain(|(raw, _)| raw.command.contains(text));
+        }
+        found.sort_by_key(|(raw, _)| std::cmp::Reverse(raw.events));
+        let Some((raw, kept)) = found.into_iter().next() else {
+            return Err(match (all, of) {
+                (0, _) => self.silence(command),
+                (_, of) => Error::bad_input(format!(
+                    "none of {all} processes has '{}' in its command line",
+                    of.unwrap_or("")
                 )),
-            (_, of) => Error::bad_input(format!(
-                "none of {all} processes has '{}' in its command line",
-                of.unwrap_or("")
-            )),
-        });
-    };
-    if all > 1 {
-        eprintln!(
-            "{all} processes were recorded; kept: {} ({} events)",
-            raw.command, raw.events
-        );
+            });
+        };
+        if all > 1 {
+            eprintln!(
+                "{all} processes were recorded; kept: {} ({} events)",
+                raw.command, raw.events
+            );
+        }
+        if full {
+            let place = std::env::temp_dir();
+            let warning = style::warning("warning");
+            eprintln!(
+                "{warning}: {} became full: what came after is only counted",
+                place.display()
+            );
+        }
+        if !status.success() {
+            eprintln!("{}: {status}", command[0]);
+        }
+        Ok((kept, status.success()))
     }
-    if full {
-        let place = std::env::temp_dir();
-        let warning = style::warning("warning");
-        eprintln!(
-            "{warning}: {} became full: what came after is only counted",
-            place.display()
-        );
+}
+
+impl Recorder {
+    /// What to say when nothing was recorded.
+    fn silence(&self, command: &[String]) -> Error {
+        if matches!(self, Self::Own) {
+            return Error::unfit("nothing was recorded: no variant in the program records, or the program is setuid")
+                .help("write `record = \"trace\"` under `[stats]` in the TOML of its allocator, and build the program again");
+        }
+        let doctor = ["cargo", "hz3", "doctor", "default", "--"].into_iter();
+        Error::unfit("nothing was recorded: the program is static, setuid, or brings its own malloc")
+            .help(suggest::command(doctor.chain(command.iter().map(String::as_str))))
     }
-    if !status.success() {
-        eprintln!("{}: {status}", command[0]);
-    }
-    Ok((kept, status.success()))
 }
 
 fn recorded(folder: &Path) -> Result<Vec<(Raw, Trace)>, Error> {

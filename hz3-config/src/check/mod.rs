@@ -93,6 +93,8 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         stats: StatsPlan {
             level: s.stats.level.value,
             exit_report: s.stats.exit_report.value,
+            record: s.stats.record.value,
+            record_bytes: s.stats.record_bytes.value,
         },
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,

@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Path, Settings, dotted, show};
-use crate::plan::Ownership;
+use crate::plan::{Ownership, Record};
 
 /// A key that only matters for some values of another.
 struct Gate {
@@ -89,9 +89,17 @@ static GATES: &[Gate] = &[
     gate(("remote", "sort"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
     }),
+    gate(("stats", "record_bytes"), RECORD, COUNTING, counts),
     gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),
     gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
 ];
+
+const RECORD: Path = ("stats", "record");
+const COUNTING: &str = "\"histogram\" or \"trace\"";
+
+fn counts(settings: &Settings) -> bool {
+    matches!(settings.stats.record.value, Record::Histogram | Record::Trace)
+}
 
 fn list(settings: &Settings) -> bool {
     settings.sub4k.layout.value == crate::knob::Sub4k::List

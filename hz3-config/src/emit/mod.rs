@@ -12,7 +12,7 @@ mod policy;
 mod tables;
 mod thread;
 
-use crate::plan::{HEAP_SECTION, Plan, Prefetch, StatsLevel, TagSpace, Tls};
+use crate::plan::{HEAP_SECTION, Plan, Prefetch, Record, StatsLevel, TagSpace, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -83,6 +83,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         StatsLevel::Off => (quote!(Off), quote!(0)),
         StatsLevel::Events => (quote!(Events), quote!(#core::variant::KINDS.len())),
     };
+    let record_bytes = plan.stats.record_bytes as usize;
+    let (record, recorder) = match plan.stats.record {
+        Record::Trace => (quote!(Trace), quote!(Stream::new(#record_bytes))),
+        // `support` refuses the others, which the core does not have yet.
+        Record::Off | Record::Sample | Record::SampleAll | Record::Histogram => (quote!(Off), quote!(Nothing)),
+    };
     let depot_words = plan.depot.slots as usize;
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
     let prefetch = match plan.hot.prefetch {
@@ -120,6 +126,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 ::core::sync::atomic::AtomicPtr::new(#core::policy::no_table().cast_mut());
             static COUNTERS: [#core::variant::Counter; #counters] =
                 [const { #core::variant::Counter::ZERO }; #counters];
+            static RECORDER: <#core::event::record::#record as #core::variant::Record>::State = #core::record::#recorder;
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
             #[unsafe(link_section = #HEAP_SECTION)]
             static LAYOUT: #core::statics::layout::Layout =
@@ -161,6 +168,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 type Prefetch = #core::hot::#prefetch;
                 type Above = #core::hot::#above;
                 type Stats = #core::event::stats::#stats;
+                type Record = #core::event::record::#record;
                 type Shared = #core::Statics<#pools, #depot_words>;
                 type Thread = Thread;
 
@@ -187,6 +195,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 #[inline(always)]
                 fn counters() -> &'static [#core::variant::Counter] {
                     &COUNTERS
+                }
+
+                #[inline(always)]
+                fn recorder() -> &'static <Self::Record as #core::variant::Record>::State {
+                    &RECORDER
                 }
 
                 #[inline]

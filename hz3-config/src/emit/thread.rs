@@ -16,6 +16,15 @@ fn accessors(plan: &Plan) -> (Ident, Ident) {
     )
 }
 
+/// The type of the block, with the recorder's word where calls are told to one.
+fn thread(plan: &Plan, core: &TokenStream, block: TokenStream) -> TokenStream {
+    if plan.stats.tells_calls() {
+        quote!(#core::statics::Recorded<#block>)
+    } else {
+        block
+    }
+}
+
 /// What an expansion holds for its thread block.
 pub(super) struct Block {
     /// Type, symbol and trap.
@@ -38,13 +47,14 @@ impl Block {
     fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
         let (address, _) = accessors(plan);
         let slots = plan.classes.len() + 1;
+        let thread = thread(plan, core, quote!(#core::statics::Block<#slots>));
         Block {
             items: quote! {
-                type Thread = #core::statics::Block<#slots>;
+                type Thread = #thread;
 
                 // A module, because assembly may not stand where statements stand.
                 mod thread_block {
-                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::statics::Block<#slots>>());
+                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#thread>());
                 }
             },
             functions: quote! {
@@ -77,16 +87,17 @@ impl Block {
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
         let row = quote!(#core::statics::RowsBlock);
+        let thread = thread(plan, core, row.clone());
         Block {
             items: quote! {
-                type Thread = #row;
+                type Thread = #thread;
                 mod thread_block {
                     /// Aligned like a bank.
                     #[repr(align(64))]
                     #[allow(dead_code)] // Only its address is used.
                     pub struct Trap(pub [u64; #words]);
                     pub static TRAP: Trap = Trap([0; #words]);
-                    #core::__tls_symbol_with_rows!(#symbol, ::core::mem::size_of::<#row>(), TRAP);
+                    #core::__tls_symbol_with_rows!(#symbol, ::core::mem::size_of::<#thread>(), TRAP);
                 }
 
                 const _: () = assert!(::core::mem::size_of::<thread_block::Trap>() >= #slot_bytes);

@@ -17,7 +17,7 @@ pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
-    Commit, Foreign, Goal, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Relief, RemoteFlush, RemoteSort,
+    Commit, Foreign, Goal, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort,
     StatsLevel, TagSpace, Thp, Tls,
 };
 
@@ -216,7 +216,6 @@ from_value! {
     f64: Value::Float(value) => *value;
     Option<u64>: Value::Int(value) | Value::Bytes(value) => Some(*value), Value::Unset(_) => None;
     Option<String>: Value::Text(value) => Some(value.clone()), Value::Unset(_) => None;
-    words::Named: Value::Word(value) => words::Named(value);
     Vec<Step>: Value::Steps(value) => value.clone();
     Vec<Located<u64>>: Value::Sizes(value) => value.clone();
     Vec<RangeRow>: Value::Ranges(_, value) => value.clone();

@@ -7,11 +7,11 @@ use super::Kind;
 use super::declare::knobs;
 use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
-    COMMIT, Commit, FOREIGN, Foreign, GOAL, Goal, IDLE, Idle, Named, ON_FULL, OPTIMIZE, OnFull, Optimize,
-    PLACEMENT_ORDER, PREFETCH, PlacementOrder, Prefetch, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Relief, RemoteFlush,
+    COMMIT, Commit, FOREIGN, Foreign, GOAL, Goal, IDLE, Idle, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
+    PREFETCH, PlacementOrder, Prefetch, RECORD, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Record, Relief, RemoteFlush,
     RemoteSort, STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
 };
-use super::{RangeRow, Step, Word};
+use super::{RangeRow, Step};
 use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
 use crate::source::Located;
 
@@ -265,11 +265,9 @@ knobs! {
         /// Write the counts to standard error at exit.
         exit_report: bool = Kind::Bool, "false";
         /// Record allocations.
-        record: Named = Kind::Choice(&[
-            Word { name: "off", doc: "not at all" },
-            Word { name: "histogram", doc: "sizes, lifetimes and threads, summed up" },
-            Word { name: "trace", doc: "every one, in a bounded buffer" },
-        ]), "\"off\"";
+        record: Record = Kind::Choice(RECORD), "\"off\"" => Record;
+        /// Bytes of the file that `"trace"` writes for each process, 16 a call. What finds no room is counted as dropped.
+        record_bytes: u64 = Kind::Bytes(64 * KIB, TIB, 1), "\"256MiB\"";
     }
 
     /// Hot-path shape that changes no table.

@@ -1,9 +1,5 @@
 //! Words that a config chooses from, each with the type that stands for it in a plan and, where events read it, in the core.
 
-/// A word of a choice that no type of the plan stands for yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Named(pub &'static str);
-
 /// Declares a choice once: its type, and for each of its words the type's variant and what it means. The first word is what
 /// a knob without effect counts as.
 macro_rules! words {
@@ -129,6 +125,14 @@ words! {
         "rss" => Rss: "peak resident memory",
         "final" => Final: "resident memory at the end",
         "latency" => Latency: "single calls: rows that are judged by them",
+    }
+    /// Which allocations are recorded.
+    Record, RECORD: {
+        "off" => Off: "none",
+        "sample" => Sample: "some of those that are kept, at events: nothing is done in `malloc` and `free`, and what a thread frees and allocates again in turn is not seen",
+        "sample-all" => SampleAll: "some of all: bytes are counted in `malloc`, by three instructions",
+        "histogram" => Histogram: "sizes, lifetimes and threads, summed up",
+        "trace" => Trace: "every one, in a file of bounded length for each process",
     }
     /// What the compiler aims at.
     Optimize, OPTIMIZE: {

@@ -6,7 +6,7 @@
 pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
-    Commit, Foreign, Goal, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Relief, RemoteFlush,
+    Commit, Foreign, Goal, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Record, Relief, RemoteFlush,
     RemoteSort, Room, Scale, StatsLevel, TagSpace, Thp, Tls,
 };
 
@@ -214,6 +214,17 @@ pub struct StatsPlan {
     pub level: StatsLevel,
     /// Whether the counts are written to standard error at exit.
     pub exit_report: bool,
+    /// Which allocations are recorded.
+    pub record: Record,
+    /// Bytes that a recording may take.
+    pub record_bytes: u64,
+}
+
+impl StatsPlan {
+    /// Whether a recorder is told of every call of `malloc` and `free`.
+    pub fn tells_calls(&self) -> bool {
+        matches!(self.record, Record::Histogram | Record::Trace)
+    }
 }
 
 /// Hot-path shape that changes no table.

@@ -64,7 +64,11 @@ fn row(out: &mut String, group: &Group, knob: &Knob) {
         }
     }
     if let Some(row) = missing {
-        let _ = write!(meaning, "<br>† Only `{}` works.", row.works[0]);
+        let works: Vec<String> = row.works.iter().map(|value| format!("`{value}`")).collect();
+        let _ = match works.as_slice() {
+            [one] => write!(meaning, "<br>† Only {one} works."),
+            more => write!(meaning, "<br>† Only {} work.", more.join(", ")),
+        };
     }
     let _ = writeln!(
         out,

@@ -1,10 +1,10 @@
 //! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
 
-use super::object;
+use super::{calls, object};
 use crate::event::{helper, pressure, relief, start, thread};
+use crate::os;
 use crate::statics::{Shared, State};
-use crate::variant::Variant;
-use crate::{hot, os};
+use crate::variant::{Made, Variant};
 use core::ffi::c_int;
 use core::ptr;
 
@@ -21,7 +21,7 @@ fn no_memory() -> *mut u8 {
 pub unsafe fn calloc<V: Variant>(count: usize, size: usize) -> *mut u8 {
     match count.checked_mul(size) {
         // SAFETY: an allocation has no further conditions.
-        Some(n) => unsafe { object::zeroed::<V>(n) },
+        Some(n) => unsafe { calls::zeroed::<V>(n) },
         None => no_memory(),
     }
 }
@@ -36,13 +36,13 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
     // SAFETY: an object is only the caller's; not 0 is what `resize` wants.
     unsafe {
         if p.is_null() {
-            return hot::malloc::<V>(n);
+            return calls::malloc::<V>(n);
         }
         if n == 0 {
-            hot::free::<V>(p);
+            calls::free::<V>(p);
             return ptr::null_mut();
         }
-        object::resize::<V>(p, n, 0)
+        calls::resized::<V>(p, n, Made::Plain, || object::resize::<V>(p, n, 0))
     }
 }
 
@@ -70,7 +70,7 @@ pub unsafe fn memalign<V: Variant>(align: usize, n: usize) -> *mut u8 {
         return ptr::null_mut();
     };
     // SAFETY: a power of two.
-    unsafe { object::aligned::<V>(align, n) }
+    unsafe { calls::aligned::<V>(align, n) }
 }
 
 /// `aligned_alloc`: null and `EINVAL` unless the alignment is a power of two.
@@ -84,7 +84,7 @@ pub unsafe fn aligned_alloc<V: Variant>(align: usize, n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     // SAFETY: a power of two.
-    unsafe { object::aligned::<V>(align, n) }
+    unsafe { calls::aligned::<V>(align, n) }
 }
 
 /// `posix_memalign`: returns the error, and leaves `errno` and, on failure, `*out` alone.
@@ -97,11 +97,11 @@ pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usi
         return os::EINVAL;
     }
     // SAFETY: a power of two.
-    let mut p = unsafe { object::aligned_at_hand::<V>(align, n) };
+    let mut p = unsafe { calls::aligned_at_hand::<V>(align, n) };
     if p.is_null() {
         let errno = os::errno();
         // SAFETY: a power of two.
-        p = unsafe { object::aligned_elsewhere::<V>(align, n) };
+        p = unsafe { calls::aligned_elsewhere::<V>(align, n) };
         if p.is_null() {
             os::set_errno(errno);
             return os::ENOMEM;
@@ -119,7 +119,7 @@ pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usi
 #[inline]
 pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: a power of two.
-    unsafe { object::aligned::<V>(os::PAGE, n) }
+    unsafe { calls::aligned::<V>(os::PAGE, n) }
 }
 
 /// `pvalloc`: page-aligned, whole pages.
@@ -130,7 +130,7 @@ pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
 pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
     match n.max(1).checked_next_multiple_of(os::PAGE) {
         // SAFETY: a power of two.
-        Some(n) => unsafe { object::aligned::<V>(os::PAGE, n) },
+        Some(n) => unsafe { calls::aligned::<V>(os::PAGE, n) },
         None => no_memory(),
     }
 }

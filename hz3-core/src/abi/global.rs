@@ -1,8 +1,8 @@
 //! Rust's `GlobalAlloc`.
 
-use super::object;
+use super::{calls, object};
 use crate::hot;
-use crate::variant::Variant;
+use crate::variant::{Made, Variant};
 use core::alloc::Layout;
 
 /// `GlobalAlloc::alloc`. With a constant layout the size class folds away.
@@ -15,9 +15,9 @@ pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
     // SAFETY: alignments of layouts are powers of two.
     unsafe {
         if layout.align() <= 16 {
-            hot::malloc::<V>(layout.size())
+            calls::malloc::<V>(layout.size())
         } else {
-            object::aligned::<V>(layout.align(), layout.size())
+            calls::aligned::<V>(layout.align(), layout.size())
         }
     }
 }
@@ -30,7 +30,7 @@ pub unsafe fn alloc<V: Variant>(layout: Layout) -> *mut u8 {
 #[inline(always)]
 pub unsafe fn dealloc<V: Variant>(p: *mut u8) {
     // SAFETY: the object is this allocator's, and nobody uses it any more.
-    unsafe { hot::free::<V>(p) }
+    unsafe { calls::free::<V>(p) }
 }
 
 /// `GlobalAlloc::alloc_zeroed`: memory fresh from the kernel is not cleared again.
@@ -43,9 +43,9 @@ pub unsafe fn alloc_zeroed<V: Variant>(layout: Layout) -> *mut u8 {
     // SAFETY: the new object holds `layout.size()` bytes.
     unsafe {
         if layout.align() <= 16 {
-            return object::zeroed::<V>(layout.size());
+            return calls::zeroed::<V>(layout.size());
         }
-        let p = object::aligned::<V>(layout.align(), layout.size());
+        let p = calls::aligned::<V>(layout.align(), layout.size());
         if !p.is_null() {
             core::ptr::write_bytes(p, 0, layout.size());
         }
@@ -64,16 +64,18 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, layout: Layout, n: usize) -> *mut 
     // aligned object.
     unsafe {
         if layout.align() <= 16 {
-            return object::resize::<V>(p, n, layout.size());
+            return calls::resized::<V>(p, n, Made::Plain, || object::resize::<V>(p, n, layout.size()));
         }
-        if n <= object::usable::<V>(p) && n > layout.size() / 2 {
-            return p;
-        }
-        let q = object::aligned::<V>(layout.align(), n);
-        if !q.is_null() {
-            core::ptr::copy_nonoverlapping(p, q, layout.size().min(n));
-            hot::free::<V>(p);
-        }
-        q
+        calls::resized::<V>(p, n, Made::Aligned(layout.align()), || {
+            if n <= object::usable::<V>(p) && n > layout.size() / 2 {
+                return p;
+            }
+            let q = object::aligned::<V>(layout.align(), n);
+            if !q.is_null() {
+                core::ptr::copy_nonoverlapping(p, q, layout.size().min(n));
+                hot::free::<V>(p);
+            }
+            q
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What programs see: the C interface, C++ operators, Rust's `GlobalAlloc`, and introspection. All of it is thin.
 
 pub mod c;
+pub mod calls;
 #[cfg(target_arch = "x86_64")]
 pub mod cxx;
 pub mod global;

@@ -12,12 +12,13 @@ use super::vanished;
 use crate::os::{self, glibc};
 use crate::statics::{Shared, ThreadBlock};
 use crate::sync::{Lock, Ordering, forker, turn};
-use crate::variant::Variant;
+use crate::variant::{Record, Variant};
 
 /// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.
 #[inline(never)] // From three places, and long.
 fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
     let shared = V::shared();
+    V::Record::locks::<V>(f);
     f(&shared.start().lock);
     f(&shared.threads().lock);
     for central in shared.centrals() {
@@ -85,6 +86,8 @@ pub unsafe extern "C" fn child<V: Variant>() {
         }
         helper.gate.open_in_child(keeps::<V>());
     }
+    // SAFETY: this is the child's one thread.
+    unsafe { V::Record::in_child::<V>() };
     if !keeps::<V>() {
         return;
     }

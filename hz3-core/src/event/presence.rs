@@ -11,7 +11,7 @@ use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
 use crate::policy::{Space, no_table};
 use crate::statics::{Shared, State, ThreadBlock};
-use crate::variant::Variant;
+use crate::variant::{Record, Variant};
 use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::Ordering;
@@ -54,6 +54,7 @@ pub fn unload<V: Variant>() {
     unsafe {
         helper::remove::<V>();
         release::<V>();
+        V::Record::unload::<V>();
     }
 }
 

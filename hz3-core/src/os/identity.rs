@@ -20,6 +20,12 @@ pub fn process_number() -> u32 {
     unsafe { raw::call(libc::SYS_getpid, [0; 6]) as u32 }
 }
 
+/// The number of the process that started this one.
+pub fn parent_number() -> u32 {
+    // SAFETY: the call touches no memory.
+    unsafe { raw::call(libc::SYS_getppid, [0; 6]) as u32 }
+}
+
 /// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
 /// not tell.
 pub fn thread_sleeps(number: u32) -> bool {

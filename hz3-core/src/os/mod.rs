@@ -7,6 +7,8 @@
 mod bare;
 mod c_library;
 mod clock;
+pub mod environment;
+pub mod file;
 mod futex;
 pub mod glibc;
 mod identity;
@@ -23,7 +25,7 @@ pub use bare::*;
 pub use c_library::Malloc;
 pub use clock::now_ms;
 pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};
-pub use identity::{process_number, thread_identity, thread_number, thread_sleeps};
+pub use identity::{parent_number, process_number, thread_identity, thread_number, thread_sleeps};
 pub use line::fetch;
 pub use maps::{Mapped, mapped_at};
 pub use memory::*;

@@ -26,6 +26,8 @@ pub struct Policy {
     pub pressure: Pressure,
     /// Checks that cost something.
     pub hardening: Hardening,
+    /// What is counted. Nothing is ever counted on the hot path unless asked for here.
+    pub stats: Stats,
 }
 
 /// Who a freed object belongs to.
@@ -155,6 +157,13 @@ pub struct Hardening {
     pub foreign: Foreign,
 }
 
+/// What is counted. Nothing is ever counted on the hot path unless asked for here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Record allocations.
+    pub record: Record,
+}
+
 /// When a thread hands over what it keeps for other owners.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum RemoteFlush {
@@ -251,4 +260,20 @@ pub enum Foreign {
     Abort,
     /// Leave it alone: `free` leaks it, `realloc` returns null, its size is 0.
     Ignore,
+}
+
+/// Which allocations are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Record {
+    /// None.
+    #[default]
+    Off,
+    /// Some of those that are kept, at events: nothing is done in `malloc` and `free`, and what a thread frees and allocates again in turn is not seen.
+    Sample,
+    /// Some of all: bytes are counted in `malloc`, by three instructions.
+    SampleAll,
+    /// Sizes, lifetimes and threads, summed up.
+    Histogram,
+    /// Every one, in a file of bounded length for each process.
+    Trace,
 }

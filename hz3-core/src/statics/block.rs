@@ -117,6 +117,51 @@ pub trait ThreadBlock: 'static {
     /// # Safety
     /// `this` is the calling thread's block; the spares are there until the thread ends.
     unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord);
+
+    /// The recorder's word: the thread's number, and whether it is in there. Null where no calls are told.
+    ///
+    /// # Safety
+    /// As for [`meta`](Self::meta).
+    unsafe fn record(_: *mut Self) -> *mut u32 {
+        core::ptr::null_mut()
+    }
+}
+
+/// A thread block of a variant whose calls are told to a recorder.
+#[repr(C, align(64))]
+pub struct Recorded<B> {
+    block: B,
+    record: u32,
+}
+
+impl<B: ThreadBlock> ThreadBlock for Recorded<B> {
+    #[inline(always)]
+    unsafe fn meta(this: *mut Self) -> *mut Meta {
+        // SAFETY: the block exists, and begins with the other one.
+        unsafe { B::meta(this.cast()) }
+    }
+
+    #[inline]
+    unsafe fn spares(this: *mut Self) -> *mut BatchWord {
+        // SAFETY: as in `meta`.
+        unsafe { B::spares(this.cast()) }
+    }
+
+    unsafe fn point(this: *mut Self, own: *mut Slot, rows: *mut Slot) {
+        // SAFETY: as in `meta`; the arrays are as the caller says.
+        unsafe { B::point(this.cast(), own, rows) }
+    }
+
+    unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord) {
+        // SAFETY: as in `meta`; the spares are as the caller says.
+        unsafe { B::set_spares(this.cast(), spares) }
+    }
+
+    #[inline]
+    unsafe fn record(this: *mut Self) -> *mut u32 {
+        // SAFETY: the block exists; no reference to it is made.
+        unsafe { &raw mut (*this).record }
+    }
 }
 
 impl<const SLOTS: usize> ThreadBlock for Block<SLOTS> {

@@ -12,7 +12,7 @@ mod process;
 pub mod start;
 pub mod threads;
 
-pub use block::{Block, Entry, Meta, RowsBlock, State, ThreadBlock};
+pub use block::{Block, Entry, Meta, Recorded, RowsBlock, State, ThreadBlock};
 pub use process::{Shared, Statics};
 pub use threads::Threads;
 pub(crate) use threads::Vanished;

@@ -1,10 +1,12 @@
 //! What the generator gives to the algorithms: one type a variant, made of consts, tables and associated types.
 
 mod choice;
+mod record;
 mod room;
 mod stats;
 
 pub use choice::{Above, Miss, Operations, Prefetch, Route};
+pub use record::{Made, Record};
 pub use room::Room;
 pub use stats::{Counter, KINDS, Kind, LENGTHS, STEPS, Stats};
 
@@ -29,6 +31,8 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     type Above: Above;
     /// Whether events are counted.
     type Stats: Stats;
+    /// Who is told of the program's calls.
+    type Record: Record;
     /// This variant's statics.
     type Shared: Shared;
     /// This variant's thread block.
@@ -61,6 +65,8 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     unsafe fn coarse(index: usize) -> SlotOffset;
     /// One counter for each event that has a name; empty where events are not counted.
     fn counters() -> &'static [Counter];
+    /// What is kept for who is told of the program's calls.
+    fn recorder() -> &'static <Self::Record as Record>::State;
     /// Where everything lies, for a reader outside of the process.
     fn layout() -> &'static Layout;
     /// The statics.

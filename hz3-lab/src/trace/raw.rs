@@ -1,4 +1,4 @@
-//! The shim's raw file.
+//! The raw file of a recording, by the shim (`clients/tracer.c`) or by a variant of which `stats.record` is `"trace"`.
 
 use super::{Call, Event, Trace};
 use hz3_project::{Error, Result};
@@ -68,7 +68,8 @@ fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
     let mut live: HashMap<u64, u32> = HashMap::new();
     let mut out = Vec::new();
     let mut next = 0u32;
-    let mut old = None;
+    // What each thread is about to resize.
+    let mut resizes: HashMap<u16, Option<u32>> = HashMap::new();
     for (who, what) in words {
         let (address, thread, kind) = (
             who & 0xffff_ffff_ffff,
@@ -83,11 +84,19 @@ fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
                 None => continue,
             },
             3 => {
-                old = live.remove(&address);
+                resizes.insert(thread, live.remove(&address));
                 continue;
             }
             // A resize of an object that is older than the recording is its first appearance.
-            4 => old.take().map_or(Call::Malloc(size), |o| Call::Realloc(o, size)),
+            4 => match resizes.remove(&thread).flatten() {
+                Some(object) => Call::Realloc(object, size),
+                None => Call::Malloc(size),
+            },
+            // There was no memory for it: the object is as it was.
+            7 => {
+                live.extend(resizes.remove(&thread).flatten().map(|object| (address, object)));
+                continue;
+            }
             5 => Call::Calloc(size),
             6 => Call::Memalign(align, size),
             _ => continue,
@@ -115,9 +124,14 @@ mod tests {
             (who(4, 0, 0x30), 48), // 1, from 0
             (who(1, 1, 0x20), 16), // 2 at the address of 0
             (who(2, 1, 0x30), 0),
-            (who(3, 0, 0x99), 0),           // unknown
-            (who(4, 0, 0xa0), 7),           // 3
-            (who(6, 0, 0xb0), 9 | 6 << 56), // 4
+            (who(3, 0, 0x99), 0), // unknown
+            (who(4, 0, 0xa0), 7), // 3
+            (who(3, 0, 0xa0), 0),
+            (who(3, 1, 0x20), 0),
+            (who(7, 0, 0xa0), 0),  // it stays
+            (who(4, 1, 0xc0), 99), // 4, from 2
+            (who(2, 0, 0xa0), 0),
+            (who(6, 0, 0xb0), 9 | 6 << 56), // 5
         ];
         let e = |thread, call| Event { thread, call };
         assert_eq!(
@@ -128,6 +142,8 @@ mod tests {
                 e(1, Call::Malloc(16)),
                 e(1, Call::Free(1)),
                 e(0, Call::Malloc(7)),
+                e(1, Call::Realloc(2, 99)),
+                e(0, Call::Free(3)),
                 e(0, Call::Memalign(6, 9)),
             ]
         );
