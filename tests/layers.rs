@@ -35,7 +35,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-lab",
         root: "src/lib.rs",
-        layers: "report > compare, ledger, table > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload > profile > trace > stats",
+        layers: "report > compare, ledger, table > figures > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload, counters > profile > trace > stats",
     },
     Order {
         krate: "hz3-tests",

@@ -95,6 +95,8 @@ struct opt {
 };
 
 static uint64_t lab_seed = 1;
+/* Whether a single thread is measured by the wall clock, too: beside several, the figures must be of one clock. */
+static uint64_t lab_wall;
 
 static uint64_t lab_number(const char *name, const char *s) {
 	char *end;
@@ -168,7 +170,7 @@ static void lab_prove(const char *client) {
 /* The names of all options, for who asked for another. */
 static const char *lab_names(const struct opt *opts) {
 	static char text[400];
-	size_t n = (size_t)snprintf(text, sizeof text, "seed");
+	size_t n = (size_t)snprintf(text, sizeof text, "seed, wall");
 	for (const struct opt *o = opts; o->name && n < sizeof text; o++) n += (size_t)snprintf(text + n, sizeof text - n, ", %s", o->name);
 	return text;
 }
@@ -179,6 +181,7 @@ static void lab_options(int argc, char **argv, const char *client, const char *w
 		if (!strcmp(a, "--help") || !strcmp(a, "-h")) {
 			lab_put("%s: %s\n\n", client, what);
 			lab_put("  --%-12s %s (%llu)\n", "seed N", "start of the random numbers", (unsigned long long)lab_seed);
+			lab_put("  --%-12s %s (%llu)\n", "wall N", "1: the wall clock for a single thread, too", (unsigned long long)lab_wall);
 			for (const struct opt *o = opts; o->name; o++) {
 				char name[32];
 				snprintf(name, sizeof name, "%s %s", o->name, o->number ? "N" : "WORD");
@@ -200,6 +203,7 @@ static void lab_options(int argc, char **argv, const char *client, const char *w
 		else lab_die("%s: --%s wants a value", client, name);
 		const struct opt *o = opts;
 		if (!strcmp(name, "seed")) { lab_seed = lab_number(name, value); continue; }
+		if (!strcmp(name, "wall")) { lab_wall = lab_number(name, value); continue; }
 		while (o->name && strcmp(o->name, name)) o++;
 		if (!o->name) lab_die("%s: no option %s; there are: %s", client, name, lab_names(opts));
 		if (o->number) *o->number = lab_number(name, value);
@@ -329,7 +333,7 @@ static inline uint64_t ticks(void) {
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 static inline void lab_gate_for(uint64_t threads) {
-	if (threads == 1) lab_clock = CLOCK_THREAD_CPUTIME_ID;
+	if (threads == 1 && !lab_wall) lab_clock = CLOCK_THREAD_CPUTIME_ID;
 	pthread_barrier_init(&lab_gate, NULL, (unsigned)threads);
 }
 static inline void lab_enter(void) {

@@ -174,21 +174,29 @@ static inline void tails_free(void *p) {
 	tails_done(t, TAILS_FREE, from);
 }
 
+/* What this share of the calls took at most. */
+static uint64_t tails_quantile(const uint64_t *count, uint64_t all, uint64_t top, double share) {
+	uint64_t want = (uint64_t)((double)all * share), seen = 0;
+	unsigned at = 0;
+	while (at < TAILS_BUCKETS && seen + count[at] < want) seen += count[at++];
+	uint64_t value = all && at < TAILS_BUCKETS ? tails_value(at) : 0;
+	return value < top ? value : top;
+}
+
 static void tails_put(const char *name, const uint64_t *count, uint64_t top, bool first) {
 	static const double share[] = {.5, .99, .999, .9999};
 	static const char *const key[] = {"p50", "p99", "p99.9", "p99.99"};
-	uint64_t all = 0, seen = 0;
+	/* For a curve; hz3_lab::tails::SHARES are these. */
+	static const double curve[] = {.1, .25, .5, .75, .9, .95, .98, .99, .995, .998, .999, .9995, .9998, .9999, .99995, .99999};
+	uint64_t all = 0;
 	for (unsigned i = 0; i < TAILS_BUCKETS; i++) all += count[i];
 	lab_put("%s\"%s\":{\"count\":%llu", first ? "" : ",", name, (unsigned long long)all);
-	unsigned at = 0;
-	for (unsigned q = 0; q < sizeof share / sizeof *share; q++) {
-		/* So many calls took at most the value. */
-		uint64_t want = (uint64_t)((double)all * share[q]);
-		while (at < TAILS_BUCKETS && seen + count[at] < want) seen += count[at++];
-		uint64_t value = all && at < TAILS_BUCKETS ? tails_value(at) : 0;
-		lab_put(",\"%s\":%llu", key[q], (unsigned long long)(value < top ? value : top));
-	}
-	lab_put(",\"max\":%llu}", (unsigned long long)top);
+	for (unsigned q = 0; q < sizeof share / sizeof *share; q++)
+		lab_put(",\"%s\":%llu", key[q], (unsigned long long)tails_quantile(count, all, top, share[q]));
+	lab_put(",\"max\":%llu,\"curve\":[", (unsigned long long)top);
+	for (unsigned q = 0; q < sizeof curve / sizeof *curve; q++)
+		lab_put("%s%llu", q ? "," : "", (unsigned long long)tails_quantile(count, all, top, curve[q]));
+	lab_put("]}");
 }
 
 /* Adds `tails` to the JSON object, and what a variant of hz3 says of its events. */

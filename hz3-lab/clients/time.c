@@ -1,6 +1,6 @@
 /* hz3-time: runs one command and says what it alone cost.
  *
- * usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] -- command ...
+ * usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] [--counters] -- command ...
  *
  * REPORT is a file that receives one JSON object. A process keeps the peak RSS of what it was before exec, so a fat
  * parent puts a floor under ru_maxrss; this program is small and static, and the preload reaches the command only.
@@ -20,10 +20,11 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "counters.h"
 
 extern char **environ;
 static uint64_t series[4096][2];
-static char text[sizeof series / sizeof *series * 40 + 1024];
+static char text[sizeof series / sizeof *series * 40 + 4096];
 
 static double now(void) {
 	struct timespec t;
@@ -45,16 +46,40 @@ static uint64_t resident(pid_t pid) {
 	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
+/* What the child does until it is the command. */
+static void become(char **command, pid_t parent, int null, int said) {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() == parent) {
+		if (null >= 0) { dup2(null, 1); dup2(said, 2); }
+		execvp(command[0], command);
+	}
+	_exit(127);
+}
+
 /* Starts the command. vfork: nothing of this process is copied, so that start-up is the command's own. */
 static __attribute__((noinline)) pid_t start_child(char **command, int null, int said) {
 	pid_t self = getpid(), pid = vfork();
+	if (pid == 0) become(command, self, null, said);
+	return pid;
+}
+
+/* The same for one that is counted: it waits until its counters are there. */
+static __attribute__((noinline)) pid_t start_counted(char **command, int null, int said) {
+	int gate[2];
+	char go = 1;
+	if (pipe2(gate, O_CLOEXEC)) return -1;
+	pid_t self = getpid(), pid = fork();
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != self) _exit(127);
-		if (null >= 0) { dup2(null, 1); dup2(said, 2); }
-		execvp(command[0], command);
-		_exit(127);
+		close(gate[1]);
+		if (read(gate[0], &go, 1) != 1) _exit(127);
+		become(command, self, null, said);
 	}
+	close(gate[0]);
+	if (pid > 0) {
+		counters_open(pid);
+		if (write(gate[1], &go, 1) != 1) pid = -1;
+	}
+	close(gate[1]);
 	return pid;
 }
 
@@ -67,9 +92,10 @@ int main(int argc, char **argv) {
 		else if (!strcmp(argv[i], "--repeat") && i + 1 < argc) repeat = atol(argv[++i]);
 		else if (!strcmp(argv[i], "--sample-ms") && i + 1 < argc) sample = atol(argv[++i]);
 		else if (!strcmp(argv[i], "--quiet")) quiet = 1;
+		else if (!strcmp(argv[i], "--counters")) counting = 1;
 		else { fprintf(stderr, "hz3-time: '%s'?\n", argv[i]); return 2; }
 	}
-	if (i + 1 >= argc || repeat < 1) { fprintf(stderr, "usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] -- command ...\n"); return 2; }
+	if (i + 1 >= argc || repeat < 1) { fprintf(stderr, "usage: hz3-time REPORT [--preload LIB] [--repeat N] [--sample-ms N] [--quiet] [--counters] -- command ...\n"); return 2; }
 	char **command = argv + i + 1;
 	int null = -1, said = -1;
 	if (quiet) {
@@ -81,12 +107,12 @@ int main(int argc, char **argv) {
 	}
 	if (preload && setenv("LD_PRELOAD", preload, 1)) { perror("hz3-time: setenv"); return 3; }
 	double cpu = 0, wall = 0;
-	long peak = 0, points = 0, faults = 0, switches = 0;
+	long peak = 0, points = 0, faults = 0, switches = 0, slept = 0;
 	int status = 0;
 	for (long r = 0; r < repeat && status == 0; r++) {
 		if (said >= 0 && r > 0 && ftruncate(said, 0)) { perror("hz3-time: ftruncate"); return 3; }
 		double start = now();
-		pid_t pid = start_child(command, null, said);
+		pid_t pid = counting ? start_counted(command, null, said) : start_child(command, null, said);
 		if (pid < 0) { perror("hz3-time: vfork"); return 3; }
 		struct rusage u;
 		pid_t gone = 0;
@@ -104,6 +130,8 @@ int main(int argc, char **argv) {
 		cpu += seconds(u.ru_utime) + seconds(u.ru_stime);
 		faults += u.ru_minflt;
 		switches += u.ru_nivcsw;
+		slept += u.ru_nvcsw;
+		if (counting) counters_read();
 		if (u.ru_maxrss > peak) peak = u.ru_maxrss;
 	}
 	int n = snprintf(text, sizeof text, "{\"wall\":%.9f,\"cpu\":%.6f,\"rss_peak\":%llu,\"faults\":%ld,\"preempted\":%ld,\"exit\":%d,\"signal\":%d,\"series\":[",
@@ -111,7 +139,9 @@ int main(int argc, char **argv) {
 		WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 	for (long k = 0; k < points; k++)
 		n += snprintf(text + n, sizeof text - (size_t)n, "%s[%llu,%llu]", k ? "," : "", (unsigned long long)series[k][0], (unsigned long long)series[k][1]);
-	n += snprintf(text + n, sizeof text - (size_t)n, "]}\n");
+	n += snprintf(text + n, sizeof text - (size_t)n, "]");
+	if (counting) n += counters_put(text + n, sizeof text - (size_t)n, repeat, (double)faults, (double)(switches + slept));
+	n += snprintf(text + n, sizeof text - (size_t)n, "}\n");
 	int fd = open(argv[1], O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (fd < 0 || write(fd, text, (size_t)n) != n) { perror("hz3-time: report"); return 3; }
 	return 0;

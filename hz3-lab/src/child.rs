@@ -2,6 +2,7 @@
 
 use crate::{
     clients::Clients,
+    counters::Counted,
     ending,
     rows::Job,
     tails::{Events, Tails},
@@ -45,6 +46,15 @@ pub struct Sample {
     /// The events of a variant that counts them, if the client times its calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Events>,
+    /// Steps, if the client counts them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Steps of all threads together in a second, by the client's clock.
+    #[serde(rename = "steps_per_second", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// What the kernel and the processor counted, if they were asked.
+    #[serde(flatten)]
+    pub counted: Counted,
     /// Microseconds and resident bytes, if they were sampled.
     #[serde(skip)]
     pub series: Vec<(u64, u64)>,
@@ -67,6 +77,8 @@ struct Report {
     exit: i32,
     signal: i32,
     series: Vec<(u64, u64)>,
+    #[serde(flatten)]
+    counted: Counted,
 }
 
 /// What every client prints.
@@ -130,6 +142,9 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
     }
     if sample_ms > 0 {
         command.args(["--sample-ms", &sample_ms.to_string()]);
+    }
+    if job.counters {
+        command.arg("--counters");
     }
     let quiet = job.client.is_none() && !job.script;
     if quiet {
@@ -202,6 +217,8 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         _ => r.wall * 1e3,
     };
     let (live_peak, rss_end) = (said.as_ref().map(|s| s.live_peak), said.as_ref().map(|s| s.rss_end));
+    let steps = said.as_ref().map(|s| s.ops);
+    let rate = said.as_ref().filter(|s| s.ns_per_op > 0.0).map(|s| 1e9 / s.ns_per_op);
     let (failures, wrong) = said.as_ref().map_or((0, 0), |s| (s.failures, s.wrong));
     let (tails, own) = said.map_or((None, None), |s| (s.tails, s.hz3));
     Ok(Sample {
@@ -216,6 +233,9 @@ pub fn run(clients: &Clients, job: &Job, library: Option<&Allocator>, seed: u64,
         wrong,
         tails,
         events: own.and_then(|o| o.events),
+        steps,
+        rate,
+        counted: r.counted,
         series: r.series,
     })
 }

@@ -9,6 +9,7 @@ pub(crate) const HEADERS: &[(&str, &str)] = &[
     ("lab.h", include_str!("../clients/lab.h")),
     ("tails.h", include_str!("../clients/tails.h")),
     ("draws.h", include_str!("../clients/draws.h")),
+    ("counters.h", include_str!("../clients/counters.h")),
 ];
 
 /// A client of the lab, by its source's name.

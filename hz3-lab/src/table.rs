@@ -1,6 +1,7 @@
 //! A record as a plain text table.
 
 use crate::{
+    figures,
     record::{Aspect, Cell, Outcome, Record, RowRecord},
     stats,
     stats::Verdict,
@@ -72,6 +73,7 @@ pub fn text(record: &Record) -> String {
         }
     }
     out.push_str(&memory(record));
+    out.push_str(&figures::text(record));
     if let Some(note) = small_heaps(record) {
         let _ = writeln!(out, "{note}");
     }

@@ -4,6 +4,11 @@ use crate::stats;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The shares of the calls that a curve has figures for; the longest call stands beside it. `tails.h` has the same.
+pub const SHARES: [f64; 16] = [
+    0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995, 0.99999,
+];
+
 /// How long the calls of one kind took, in ticks of the clock. A figure includes what the clock itself takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
@@ -21,6 +26,9 @@ pub struct Spread {
     pub p9999: u64,
     /// The longest call.
     pub max: u64,
+    /// What each of [`SHARES`] took at most.
+    #[serde(default)]
+    pub curve: [u64; SHARES.len()],
 }
 
 /// The single calls of one execution.
@@ -79,7 +87,7 @@ pub type Events = BTreeMap<String, Event>;
 pub const CALLS: [&str; 4] = ["clock", "malloc", "free", "realloc"];
 
 /// Several executions of one row under one allocator: medians, so that one bad second of the machine does not decide.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Together {
     /// Calls of all executions; each other figure is the median of the executions.
     #[serde(flatten)]
@@ -106,8 +114,53 @@ pub fn together(all: &[Tails], call: &str) -> Option<Together> {
             p999: median(|s| s.p999),
             p9999: median(|s| s.p9999),
             max: median(|s| s.max),
+            curve: std::array::from_fn(|i| {
+                let values: Vec<f64> = spreads.iter().map(|s| s.curve[i] as f64).collect();
+                stats::median(&values).round() as u64
+            }),
         },
     })
+}
+
+/// The single calls of one contender on one row, all executions together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calls {
+    /// What a tick is.
+    pub unit: String,
+    /// Ticks of a microsecond.
+    pub ticks_per_us: f64,
+    /// Executions.
+    pub executions: usize,
+    /// Calls that lost their processor, of all executions; none if the kernel did not tell.
+    pub preempted: Option<u64>,
+    /// The kinds of calls, by name.
+    pub calls: BTreeMap<String, Together>,
+}
+
+impl Calls {
+    /// Those of some executions; nothing if there are none.
+    pub fn of(all: &[Tails]) -> Option<Self> {
+        let first = all.first()?;
+        let speeds: Vec<f64> = all.iter().map(|t| t.ticks_per_us).collect();
+        Some(Self {
+            unit: first.unit.clone(),
+            ticks_per_us: stats::median(&speeds),
+            executions: all.len(),
+            preempted: all
+                .iter()
+                .all(|t| t.told_apart)
+                .then(|| all.iter().map(|t| t.preempted).sum()),
+            calls: CALLS
+                .iter()
+                .filter_map(|call| Some(((*call).to_owned(), together(all, call)?)))
+                .collect(),
+        })
+    }
+
+    /// Ticks in nanoseconds.
+    pub fn ns(&self, ticks: u64) -> f64 {
+        ticks as f64 * 1000.0 / self.ticks_per_us
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +187,7 @@ mod tests {
                     p999,
                     p9999: p999,
                     max: p999,
+                    curve: [20; SHARES.len()],
                 },
             )]),
         };
@@ -141,6 +195,14 @@ mod tests {
         let t = together(&all, "free").unwrap();
         assert_eq!((t.median.count, t.median.p999, t.range), (30, 820, (800, 90_000)));
         assert_eq!(together(&all, "malloc"), None);
+        let calls = Calls::of(&all).unwrap();
+        assert_eq!(
+            (calls.executions, calls.preempted, calls.ns(2000)),
+            (3, Some(0), 1000.0)
+        );
+        assert_eq!(calls.calls["free"].median.curve[0], 20);
+        let back: Calls = serde_json::from_str(&serde_json::to_string(&calls).unwrap()).unwrap();
+        assert_eq!(back, calls);
         assert_eq!(together(&[], "free"), None);
     }
 

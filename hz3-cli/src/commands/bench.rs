@@ -8,6 +8,7 @@ use hz3_lab::child::{self, Sample};
 use hz3_lab::clients::Clients;
 use hz3_lab::prove;
 use hz3_lab::rows::{self, Job, ROWS};
+use hz3_lab::{counters, figures};
 use hz3_project::{Allocator, Error, Outcome, Place};
 
 /// Arguments of `bench`.
@@ -26,9 +27,47 @@ pub struct Arguments {
     fresh: Fresh,
     #[command(flatten)]
     size: Size,
+    #[command(flatten)]
+    more: More,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What is measured besides.
+#[derive(clap::Args)]
+pub struct More {
+    /// A curve for each row with threads: 1,2,4,8
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    threads: Vec<u64>,
+    /// Ask the kernel and the processor for their counters: cycles, cache misses, TLB misses, page faults, …
+    #[arg(long)]
+    counters: bool,
+}
+
+impl More {
+    /// The jobs with what is asked for; a row with threads becomes one job for each number of them.
+    pub fn of(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let mut all = Vec::new();
+        for mut job in jobs {
+            job.counters = self.counters;
+            let curve: Vec<Job> = self.threads.iter().filter_map(|n| job.threaded(*n)).collect();
+            match curve.is_empty() {
+                true => {
+                    if !self.threads.is_empty() {
+                        eprintln!(
+                            "{}: {} has no threads to choose: it is measured as it is",
+                            style::note("note"),
+                            job.name
+                        );
+                    }
+                    all.push(job);
+                }
+                false => all.extend(curve),
+            }
+        }
+        all
+    }
 }
 
 /// How large rows are, and what chance has in them.
@@ -51,6 +90,8 @@ pub struct Run {
     row: String,
     library: String,
     metric: rows::Metric,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<rows::Point>,
     #[serde(flatten)]
     sample: Sample,
 }
@@ -67,8 +108,8 @@ pub fn run(arguments: Arguments) -> Outcome {
     let left_out = |e| eprintln!("{}: {e}", style::note("left out"));
     let mut jobs = arguments.workloads.jobs(&place, &clients)?;
     jobs.extend(Job::all(&arguments.rows, &clients, arguments.size.full, left_out)?);
-    for job in jobs {
-        let job = job.with(&arguments.size.options)?;
+    let jobs = jobs.into_iter().map(|job| job.with(&arguments.size.options));
+    for job in arguments.more.of(jobs.collect::<Result<_, _>>()?) {
         for library in &libraries {
             runs.push(single(&clients, &job, library, arguments.size.seed)?);
         }
@@ -103,6 +144,7 @@ pub fn single(clients: &Clients, job: &Job, library: &Allocator, seed: u64) -> R
         row: job.name.clone(),
         library: library.label.clone(),
         metric: job.metric,
+        point: job.point.clone(),
         sample,
     })
 }
@@ -145,5 +187,71 @@ pub fn print(runs: &[Run], format: Format) -> Outcome {
         ]);
     }
     style::print_table(&table);
+    scaling(runs);
+    counted(runs);
     Ok(())
+}
+
+/// Points of curves: work a second beside what a step costs.
+fn scaling(runs: &[Run]) {
+    let mut table = style::table(
+        &[
+            "scaling",
+            "under",
+            "threads",
+            "steps a second",
+            "CPU a step",
+            "peak RSS",
+        ],
+        2,
+    );
+    for r in runs {
+        let (Some(point), Some(rate), Some(steps)) = (&r.point, r.sample.rate, r.sample.steps) else {
+            continue;
+        };
+        table.add_row([
+            point.row.clone(),
+            r.library.clone(),
+            point.threads.to_string(),
+            format!("{:.2} M", rate / 1e6),
+            format!("{:.1} ns", r.sample.cpu * 1e9 / steps.max(1) as f64),
+            format!("{:.1} MiB", r.sample.rss_peak as f64 / 1048576.0),
+        ]);
+    }
+    if table.row_count() > 0 {
+        println!();
+        style::print_table(&table);
+    }
+}
+
+/// What was counted, and what could not be.
+fn counted(runs: &[Run]) {
+    let has = |name: &&str| runs.iter().any(|r| r.sample.counted.counters.contains_key(*name));
+    let columns: Vec<&str> = counters::NAMES.into_iter().filter(has).collect();
+    if columns.is_empty() {
+        return;
+    }
+    let header: Vec<&str> = ["counters", "under"]
+        .into_iter()
+        .chain(columns.iter().copied())
+        .collect();
+    let mut table = style::table(&header, 2);
+    for r in runs {
+        let mut cells = vec![r.row.clone(), r.library.clone()];
+        let of = |name: &&str| {
+            r.sample
+                .counted
+                .counters
+                .get(*name)
+                .map_or("-".into(), |n| figures::short(*n))
+        };
+        cells.extend(columns.iter().map(of));
+        table.add_row(cells);
+    }
+    println!();
+    style::print_table(&table);
+    let missing = runs.iter().flat_map(|r| r.sample.counted.missing.clone()).collect();
+    for reason in counters::reasons(&missing) {
+        println!("not counted: {reason}");
+    }
 }

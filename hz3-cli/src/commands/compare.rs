@@ -1,5 +1,6 @@
 //! `compare`: paired measurements of a base, variants and peers, and a verdict for each row.
 
+use super::bench::More;
 use super::workload::Workloads;
 use crate::fresh::Fresh;
 use crate::style;
@@ -84,6 +85,12 @@ pub struct Arguments {
     /// Judge by p99.9 of the single calls of a function instead: malloc, free or realloc
     #[arg(long, value_name = "CALL", value_parser = ["malloc", "free", "realloc"], conflicts_with_all = ["cpu", "wall", "command"])]
     tail: Option<String>,
+    /// Show how long single calls take as well, by so many executions of the clients' twins
+    #[arg(long, value_name = "ROUNDS", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "5",
+        value_parser = clap::value_parser!(u32).range(0..=1000), conflicts_with_all = ["tail", "command"])]
+    tails: u32,
+    #[command(flatten)]
+    more: More,
     /// Exit code 1 if a variant is NO-GO on some row
     #[arg(long)]
     gate: bool,
@@ -279,8 +286,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let mut jobs = jobs(&arguments, &place, &clients)?;
+    jobs = arguments.more.of(jobs);
     for job in &mut jobs {
         job.environment.clone_from(&arguments.environment);
+        job.tails = arguments.tails;
     }
     let schedule = Schedule {
         base,

@@ -7,6 +7,7 @@ use crate::{
     rows::Job,
 };
 use hz3_project::{Allocator, Error, Result, file};
+use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 /// Copies of all contenders' files, removed at the end. A library that is built anew while it is being measured would
@@ -128,6 +129,8 @@ pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator])
         left_out: false,
         alone: Vec::new(),
         empty: None,
+        point: job.point.clone(),
+        missing: BTreeMap::new(),
         cells: contenders.iter().map(|l| Cell::new(&l.label)).collect(),
     }
 }

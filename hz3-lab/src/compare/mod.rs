@@ -97,6 +97,7 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
     runner.null_phase();
     runner.blocks();
     runner.last_look();
+    runner.single_calls();
     if schedule.instructions {
         runner.instructions();
     }

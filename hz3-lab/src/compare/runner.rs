@@ -8,6 +8,7 @@ use crate::{
     record::{Aspect, Outcome, RowRecord},
     rows::Job,
     stats::{self, Looks, Rng},
+    tails::{Calls, Tails},
 };
 use hz3_project::{Allocator, Result, program};
 use std::time::{Duration, Instant};
@@ -65,6 +66,8 @@ pub(super) struct Runner<'a, W: Watch> {
     /// Seconds of one execution, by row and contender.
     pub(super) cost: Vec<Vec<f64>>,
     pub(super) done: Vec<bool>,
+    /// What clients said of single calls, by row and contender.
+    tails: Vec<Vec<Vec<Tails>>>,
     /// The empty allocator.
     empty: Allocator,
 }
@@ -87,6 +90,7 @@ impl<'a, W: Watch> Runner<'a, W> {
             start: Instant::now(),
             cost: vec![vec![0.0; contenders.len()]; schedule.jobs.len()],
             done: vec![false; schedule.jobs.len()],
+            tails: vec![vec![Vec::new(); contenders.len()]; schedule.jobs.len()],
             empty: Allocator::file("empty", clients.empty()?),
             contenders,
             rows,
@@ -272,6 +276,13 @@ impl<'a, W: Watch> Runner<'a, W> {
             cell.cpu.push(s.cpu);
             cell.live_peak = s.live_peak;
             cell.failures += s.failures;
+            cell.steps = s.steps;
+            cell.rate.extend(s.rate.filter(|_| record.point.is_some()));
+            for (name, n) in s.counted.counters {
+                cell.counters.entry(name).or_default().push(n);
+            }
+            record.missing.extend(s.counted.missing);
+            self.tails[row][who].extend(s.tails);
         }
         let Some(first) = first else { return };
         record.alone.extend(alone.map(|alone| [first.value, alone]));
@@ -346,6 +357,51 @@ impl<'a, W: Watch> Runner<'a, W> {
                 self.look(row);
             }
         }
+    }
+
+    /// Executions of the clients' twins, for the rows that ask for them; then what they said, and what twins that were judged
+    /// said in their blocks, is put together.
+    pub(super) fn single_calls(&mut self) {
+        for row in 0..self.rows.len() {
+            let rounds = u64::from(self.jobs[row].tails);
+            let job = match self.jobs[row].clone().timed(self.clients) {
+                Ok(job) if rounds > 0 => job,
+                Err(e) if rounds > 0 => {
+                    self.watch.say(&format!("no single calls: {}", e.message));
+                    continue;
+                }
+                _ => continue,
+            };
+            for round in 0..rounds {
+                let text = format!("single calls, {} of {rounds}: {}", round + 1, self.rows[row].name);
+                self.watch.progress(1.0, &text);
+                for who in 0..self.contenders.len() {
+                    if self.watch.stop() {
+                        return;
+                    }
+                    let seed = self.schedule.seed + 9000 + round;
+                    if !self.alive(row, who) {
+                        continue;
+                    }
+                    match child::run(self.clients, &job, Some(&self.contenders[who]), seed, 0) {
+                        Ok(s) if s.wrong == 0 => self.tails[row][who].extend(s.tails),
+                        Ok(s) => self.unseen(row, who, seed, &s.wrongness()),
+                        Err(e) => self.unseen(row, who, seed, &e.message),
+                    }
+                }
+            }
+        }
+        for (row, said) in self.rows.iter_mut().zip(&self.tails) {
+            for (cell, said) in row.cells.iter_mut().zip(said) {
+                cell.calls = Calls::of(said);
+            }
+        }
+    }
+
+    fn unseen(&mut self, row: usize, who: usize, seed: u64, why: &str) {
+        let (row, label) = (&self.rows[row].name, &self.contenders[who].label);
+        let text = format!("{row}: no single calls of {label}, seed {seed}: {why}");
+        self.watch.say(&text);
     }
 
     pub(super) fn instructions(&mut self) {

@@ -85,6 +85,8 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
             left_out: false,
             alone: vec![[10.0, 7.0]],
             empty: Some(7.0),
+            point: None,
+            missing: Default::default(),
             cells: vec![base, other],
         }],
         seconds: 10.0,

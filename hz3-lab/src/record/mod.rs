@@ -2,12 +2,14 @@
 
 mod outcome;
 
-use crate::{commit::Commit, machine::Machine, rows::Metric, stats};
+use crate::rows::{Metric, Point};
+use crate::{commit::Commit, machine::Machine, stats, tails::Calls};
 use hz3_config::plan::Goal;
 use hz3_project::Kind;
 pub use outcome::Outcome;
 use outcome::maybe;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Version of the form of [`Record`].
 pub const FORMAT: u32 = 2;
@@ -148,6 +150,12 @@ pub struct RowRecord {
     pub alone: Vec<[f64; 2]>,
     /// The client's own share of the base's value, in the same unit; rows of one thread have it.
     pub empty: Option<f64>,
+    /// Which point of a curve it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<Point>,
+    /// Counters that could not be had, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, String>,
     /// The contenders, the base first. Values of equal index are of one block; who is decided is not run any further, so
     /// that its arrays may be shorter than the base's.
     pub cells: Vec<Cell>,
@@ -177,6 +185,18 @@ pub struct Cell {
     pub series: Vec<[u64; 2]>,
     /// Instructions of a short execution under callgrind.
     pub instructions: Option<u64>,
+    /// Steps of an execution, where the client counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u64>,
+    /// Steps a second of each block, all threads together, by the client's clock.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate: Vec<f64>,
+    /// What the kernel and the processor counted of each block, by the counter's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, Vec<f64>>,
+    /// Single calls, by executions of the client's twin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Calls>,
     /// Why there are no figures, if there are none.
     pub problem: Option<String>,
     /// The judged value against the base's; none for the base itself.

@@ -34,6 +34,21 @@ pub struct Job {
     pub empty: bool,
     /// The command of a short execution under callgrind.
     pub count: Option<Vec<String>>,
+    /// Whether the kernel and the processor are asked for their counters.
+    pub counters: bool,
+    /// How often the client's twin, which times single calls, is executed besides.
+    pub tails: u32,
+    /// Which point of which row's curve it is.
+    pub point: Option<Point>,
+}
+
+/// A point of a curve: a row with some number of threads.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Point {
+    /// The row.
+    pub row: String,
+    /// Threads.
+    pub threads: u64,
 }
 
 impl Job {
@@ -110,6 +125,9 @@ impl Job {
             repeat: row.repeat,
             empty: row.empty,
             count,
+            counters: false,
+            tails: 0,
+            point: None,
         })
     }
 
@@ -130,6 +148,30 @@ impl Job {
             self.name = format!("{} {option}", self.name);
         }
         Ok(self)
+    }
+
+    /// The same with so many threads, as a point of a curve; nothing if the row has no threads to choose. One thread is measured by
+    /// the wall clock like several.
+    pub fn threaded(&self, threads: u64) -> Option<Self> {
+        self.client?;
+        let chooses = self.client == Some(WORKLOAD) || self.command.iter().any(|word| word == "--threads");
+        if !chooses {
+            return None;
+        }
+        let mut job = self.clone();
+        let words = ["--threads".to_owned(), threads.to_string(), "--wall".into(), "1".into()];
+        job.command.extend(words.clone());
+        if let Some(count) = &mut job.count {
+            count.extend(words);
+        }
+        job.name = format!("{} threads={threads}", self.name);
+        job.several = true;
+        job.empty = false;
+        job.point = Some(Point {
+            row: self.name.clone(),
+            threads,
+        });
+        Some(job)
     }
 
     /// The same by the client's twin, which times every call by itself. That costs what the clock costs, so the row's own
@@ -191,6 +233,9 @@ impl Job {
             repeat: 1,
             empty: false,
             count: Some(command(1)),
+            counters: false,
+            tails: 0,
+            point: None,
         })
     }
 
@@ -222,6 +267,9 @@ impl Job {
             repeat: 1,
             empty: false,
             count: Some(command(1)),
+            counters: false,
+            tails: 0,
+            point: None,
         })
     }
 
@@ -239,6 +287,9 @@ impl Job {
             repeat: 1,
             empty: false,
             count: Some(command.to_vec()),
+            counters: false,
+            tails: 0,
+            point: None,
         }
     }
 }

@@ -6,7 +6,7 @@ mod table;
 use hz3_config::suggest;
 use hz3_project::clients::Client;
 use hz3_project::{Error, Result};
-pub use job::Job;
+pub use job::{Job, Point};
 pub use table::ROWS;
 
 /// What runs.
@@ -108,7 +108,7 @@ pub struct Row {
 
 /// Names of the groups.
 pub const GROUPS: &[&str] = &[
-    "default", "ssot", "single", "multi", "memory", "programs", "more", "all",
+    "default", "ssot", "single", "multi", "memory", "latency", "programs", "more", "all",
 ];
 
 /// That there is no such row, and which may be meant.

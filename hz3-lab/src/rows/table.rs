@@ -21,6 +21,8 @@ const BASE: Row = Row {
 
 const MULTI: &[&str] = &["default", "multi"];
 const MORE: &[&str] = &["more"];
+/// Rows whose single calls are worth a look: threads start and end, memory is purged, threads contend.
+const LATENCY: &[&str] = &["default", "multi", "latency"];
 
 const fn of(client: Client<'static>) -> Row {
     Row {
@@ -96,29 +98,29 @@ rows! {
     RANDOM "trimix4096", "as app, the third part from 4096 on", "--dist trimix4096", { quick: "--steps 8000000" };
     RING "mt-r0", "threads of their own, 16-2048", "--threads {2c} --remote 0", { quick: "--steps 2500000" };
     RING "mt-r50", "threads in a ring, half of the frees remote, 16-2048",
-        "--threads {2c} --remote 50", { quick: "--steps 1200000" };
+        "--threads {2c} --remote 50", { quick: "--steps 1200000", groups: &["default", "ssot", "multi", "latency"] };
     RING "mt-r90", "threads in a ring, 90 % of the frees remote, 16-2048",
         "--threads {2c} --remote 90", { quick: "--steps 1000000" };
     RING "mt-mixed-r50", "threads in a ring, half remote, 16-32768",
-        "--threads {2c} --remote 50 --max 32768", { quick: "--steps 500000" };
+        "--threads {2c} --remote 50 --max 32768", { quick: "--steps 500000", groups: &["default", "ssot", "multi", "latency"] };
     RING "s47", "32 threads, half remote, long queues, 16-32768",
         "--threads 32 --remote 50 --max 32768 --mode classic --queue 65536",
         { quick: "--steps 40000", full: "--steps 5000000", groups: &["ssot", "multi", "memory"] };
     PRODCONS "prodcons", "one thread only allocates, the other only frees, 64 bytes",
-        "", { quick: "--steps 5000000", full: "--steps 200000000" };
+        "", { quick: "--steps 5000000", full: "--steps 200000000", groups: LATENCY };
     PRODCONS "prodcons-mixed", "the same with 16-2048 bytes",
         "--min 16 --max 2048", { quick: "--steps 2000000", full: "--steps 50000000", groups: MORE };
     PRODCONS "handed-64k", "the same with 64 KiB at an alignment of 8 KiB",
-        "--min 64K --max 64K --align 8K --queue 256", { quick: "--steps 200000", full: "--steps 5000000", groups: MORE };
+        "--min 64K --max 64K --align 8K --queue 256", { quick: "--steps 200000", full: "--steps 5000000", groups: &["more", "latency"] };
     THREADS "flood", "80 threads, each takes, touches and frees 256 bytes",
-        "--mode flood --threads 80", { quick: "--steps 250000", full: "--steps 2000000" };
+        "--mode flood --threads 80", { quick: "--steps 250000", full: "--steps 2000000", groups: LATENCY };
     THREADS "larson", "servers whose objects survive their thread, 16-1024",
         "--mode larson --threads {2c} --min 16 --max 1024 --ws 1000",
-        { quick: "--steps 100000 --rounds 20", full: "--steps 100000 --rounds 200" };
+        { quick: "--steps 100000 --rounds 20", full: "--steps 100000 --rounds 200", groups: LATENCY };
     THREADS "churn", "short threads of 16 objects one after the other",
-        "--mode churn --threads {c} --min 16 --max 1024", { quick: "--steps 3000", full: "--steps 50000" };
+        "--mode churn --threads {c} --min 16 --max 1024", { quick: "--steps 3000", full: "--steps 50000", groups: LATENCY };
     BURSTS "own", "threads that free only what they took themselves, in another order, 16-256",
-        "--threads {2c} --min 16 --max 256", { quick: "--steps 3000000", full: "--steps 60000000" };
+        "--threads {2c} --min 16 --max 256", { quick: "--steps 3000000", full: "--steps 60000000", groups: LATENCY };
     BURSTS "own-16", "the same with 16 bytes: four objects on a cache line",
         "--threads {2c} --min 16 --max 16", { quick: "--steps 3000000", full: "--steps 60000000" };
     BURSTS "own-1", "the same as own with one thread: what several should take",
@@ -128,7 +130,7 @@ rows! {
         { quick: "--steps 20000", full: "--steps 400000", several: false, groups: &["default"] };
     BURSTS "rounds-mixed", "1024 slots of up to 64 KiB, filled and emptied in rounds",
         "--threads 1 --objects 1024 --max 64K --stride 4096",
-        { quick: "--steps 100000", full: "--steps 2000000", several: false, groups: MORE };
+        { quick: "--steps 100000", full: "--steps 2000000", several: false, groups: &["more", "latency"] };
     BIG "realloc", "four buffers that grow by half from 64 bytes to 4 MiB",
         "--mode realloc --min 64 --max 4M --ws 4", { quick: "--steps 30000", full: "--steps 1000000" };
     BIG "realloc-huge", "eight buffers that grow by half from 64 KiB to 64 MiB",
@@ -138,7 +140,7 @@ rows! {
     BIG "large-touch", "random mixed, 64 KiB-1 MiB, every page touched",
         "--max 1M --stride 4096", { quick: "--steps 10000", full: "--steps 200000", groups: MORE };
     BIG "large-mt", "the same as large from several threads, 64 KiB-1 MiB",
-        "--threads {2c} --max 1M", { quick: "--steps 40000", full: "--steps 1000000", groups: MULTI };
+        "--threads {2c} --max 1M", { quick: "--steps 40000", full: "--steps 1000000", groups: LATENCY };
     SCRATCH "scratch", "false sharing, passive: objects made by one thread, replaced by the others",
         "--mode passive --threads {c}", { quick: "--steps 60000", full: "--steps 1000000" };
     SCRATCH "scratch-active", "false sharing, active: each thread takes, writes and frees",
@@ -146,9 +148,9 @@ rows! {
     PHASE "phase", "small objects, all freed, two idle seconds: resident bytes",
         "", { quick: "--bytes 256M", full: "--bytes 1G" };
     PHASE "phase-tick", "the same with one thread that allocates now and then",
-        "--tick 1", { quick: "--bytes 256M", full: "--bytes 1G" };
+        "--tick 1", { quick: "--bytes 256M", full: "--bytes 1G", groups: &["memory", "latency"] };
     PLATEAU "plateau", "live memory that climbs, stays with churn, falls to a tenth and stays: resident bytes",
-        "", { quick: "--bytes 64M --stay-ms 1500", full: "--bytes 1G" };
+        "", { quick: "--bytes 64M --stay-ms 1500", full: "--bytes 1G", groups: &["memory", "latency"] };
     PLATEAU "plateau-mixed", "the same with 16-32768 bytes",
         "--dist uniform", { quick: "--bytes 128M --stay-ms 1500", full: "--bytes 1G" };
     FAMILIES "calloc", "random mixed with calloc, 16-8192", "--mode calloc", { quick: "--steps 4000000" };
