@@ -9,8 +9,9 @@ struct pair {
 	_Atomic uint64_t tail LINE;
 	byte **item LINE;
 	uint32_t *size;
-	uint64_t id, failures, wrong, misplaced;
-	int64_t made, gone;
+	uint64_t id, failures, misplaced;
+	/* Of the side that frees alone. */
+	uint64_t wrong LINE;
 };
 static uint64_t pairs = 1, steps = 4000000, min = 64, max = 64, align = 0, length = 4096;
 static uint64_t rss[10];
@@ -19,6 +20,7 @@ static struct sizes sizes;
 static void *produce(void *arg) {
 	struct pair *q = arg;
 	uint64_t s = lab_stream(q->id + 1), t = 0;
+	int64_t made = 0;
 	const bool one = min == max;
 	lab_enter();
 	for (uint64_t i = 0; i < steps;) {
@@ -29,19 +31,21 @@ static void *produce(void *arg) {
 			byte *p = align ? memalign(align, n) : malloc(n);
 			if (__builtin_expect(!p, 0)) q->failures++;
 			else if (__builtin_expect(align && (uintptr_t)p & (align - 1), 0)) q->misplaced++;
-			else { mark(p, n); live_add(&q->made, n); }
+			else { mark(p, n); made += n; }
 			q->item[t & (length - 1)] = p;
 			q->size[t & (length - 1)] = n;
 		}
 		atomic_store_explicit(&q->tail, t, memory_order_release);
+		live_add(&made, 0); /* Once a batch: all threads share the counter, and large objects would have it in use all the time. */
 		if (q->id == 0 && (i * 10 / steps) != ((i - BATCH) * 10 / steps)) rss[(i * 10 / steps) - 1] = rss_now();
 	}
-	live_publish(&q->made);
+	live_publish(&made);
 	return NULL;
 }
 
 static void *consume(void *arg) {
 	struct pair *q = arg;
+	int64_t gone = 0;
 	lab_enter();
 	for (uint64_t h = 0; h < steps;) {
 		uint64_t t = atomic_load_explicit(&q->tail, memory_order_acquire);
@@ -52,12 +56,13 @@ static void *consume(void *arg) {
 			uint32_t n = q->size[h & (length - 1)];
 			if ((h & 63) == 0 && !marked(p, n)) q->wrong++;
 			free(p);
-			live_add(&q->gone, -(int64_t)n);
+			gone -= n;
 		}
+		live_add(&gone, 0);
 		atomic_store_explicit(&q->head, h, memory_order_release);
 	}
 	lab_leave();
-	live_publish(&q->gone);
+	live_publish(&gone);
 	return NULL;
 }
 

@@ -221,8 +221,8 @@ knobs! {
         dirty: u64 = Kind::Bytes(0, TIB, 1), "\"64MiB\"" => usize;
         /// A free range stays backed for this many milliseconds, which are counted at events; 0 means that only `dirty` counts.
         delay_ms: u64 = Kind::Int(0, 3_600_000), "1000" => u64;
-        /// Whether to keep more where pages are wanted back although others are there that do not serve, as free ranges do not fit
-        /// every request: memory for fewer page faults.
+        /// Whether to keep more than was shown to be wanted, for fewer page faults: what objects of many pages left, for a delay, and
+        /// as much as was wanted back although other pages were there, as free ranges do not fit every request.
         spare: bool = Kind::Bool, "true" => bool;
         /// Whether a thread that exits purges.
         at_thread_exit: bool = Kind::Bool, "false" => bool;

@@ -71,20 +71,23 @@ impl Buckets {
         let mut looked = 0;
         // SAFETY: segments in a bucket are live, and the lock is held.
         unsafe {
-            if align == 1 {
-                // All of them have room: only the one that is chosen needs a closer look.
-                while !at.is_null() && looked < COMPARED {
-                    looked += 1;
-                    if (fullest.is_null() || (*at).free_pages < (*fullest).free_pages) && may(at) {
-                        fullest = at;
-                    }
-                    at = (*at).next;
+            // All of them have room, but for alignment: only the one that is chosen needs a closer look, as a rule.
+            while !at.is_null() && looked < COMPARED {
+                looked += 1;
+                if (fullest.is_null() || (*at).free_pages < (*fullest).free_pages) && may(at) {
+                    fullest = at;
                 }
-                if fullest.is_null() {
-                    return None;
-                }
-                return (*fullest).free.best_fit(len, 1).map(|fit| (fullest, fit));
+                at = (*at).next;
             }
+            if fullest.is_null() && align == 1 {
+                return None;
+            }
+            if !fullest.is_null()
+                && let Some(fit) = (*fullest).free.best_fit(len, align)
+            {
+                return Some((fullest, fit));
+            }
+            (at, looked) = (self.head(bucket), 0);
             while !at.is_null() && (looked < COMPARED || best.is_none()) {
                 looked += 1;
                 if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)

@@ -119,6 +119,14 @@ impl PageHeap {
         }
     }
 
+    /// So many pages that just came back were an object's of many, which had better be kept if the policy is for that.
+    #[inline]
+    pub(super) fn hope(&mut self, policy: &Policy, pages: usize, now: u64) {
+        if policy.purge.spare {
+            self.worth.hope(pages, now, policy.window());
+        }
+    }
+
     /// Pages that are free and backed beyond what is worth keeping at the time `now`, if they are enough for a system call.
     #[inline(never)] // From many places.
     pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {

@@ -17,8 +17,8 @@ use super::buckets::Buckets;
 use super::page::{PAGES, Span};
 use super::page_heap::Taken;
 use super::returned::Returned;
-use super::segment::{Segment, USABLE};
-use crate::os::PAGE;
+use super::segment::{Run, Segment, USABLE};
+use crate::os::{self, PAGE};
 use crate::policy::Policy;
 use crate::policy::agreed::LOT_SHARE;
 use crate::sync::{AtomicU32, Guard, Lock, Ordering};
@@ -31,6 +31,10 @@ pub const LOTS: usize = 16;
 const MET: u16 = 16;
 /// From so much on it gets a lot.
 const OFTEN: u16 = 128;
+/// How many ranges are to gather before a lot takes them in.
+pub(super) const GATHERED: usize = 8;
+/// How many of the ranges that came back are looked at for one that will do.
+const TRIES: usize = 8;
 /// What part of a lot's pages may be free beside [`Policy::lot_pages`].
 const SHARE: usize = 16;
 
@@ -104,6 +108,13 @@ pub struct Stock {
     pub(super) free_pages: usize,
     /// How many there are.
     pub(super) segments: usize,
+    /// Ranges that others gave back, as they came: whoever wants one of that length gets it as it is. Linked as in
+    /// [`Returned`], and the lot's or not, as there.
+    pub(super) chain: *mut Run,
+    /// Pages of these.
+    pub(super) chained: usize,
+    /// Requests until it looks for such ranges again.
+    patience: u32,
     /// Pages taken that were not backed, as far as the page heap does not know of them.
     pub(super) missed: usize,
     /// Whether anything was taken or given since the last look.
@@ -116,6 +127,9 @@ impl Stock {
         buckets: Buckets::EMPTY,
         free_pages: 0,
         segments: 0,
+        chain: core::ptr::null_mut(),
+        chained: 0,
+        patience: 0,
         missed: 0,
         used: false,
     };
@@ -144,6 +158,68 @@ impl Stock {
             self.free_pages -= (*segment).free_pages as usize;
             self.segments -= 1;
         }
+    }
+
+    /// Whether there are ranges that others gave back and that nobody has put among the free pages yet, for a request of `len`
+    /// pages.
+    ///
+    /// Whoever looks takes the word from the cache of who gives. So when there were few, the lot lets some gather. They last for
+    /// as many requests, and meanwhile as many gather.
+    #[inline]
+    pub(super) fn looks(&mut self, lot: &Lot, len: usize) -> bool {
+        if self.chain.is_null() {
+            if self.patience > 0 {
+                self.patience -= 1;
+                return false;
+            }
+            (self.chain, self.chained) = lot.returned.take();
+            if self.chained < len * GATHERED {
+                self.patience = GATHERED as u32;
+            }
+        }
+        !self.chain.is_null()
+    }
+
+    /// Takes a range that others gave back and that nobody has put among the free pages yet, if one of the first few is just as
+    /// long as wanted and lies at a multiple of `align` pages. `number` is the lot's.
+    ///
+    /// It is what was used last: its pages and its records are at hand, and nothing else has to be touched.
+    #[inline]
+    pub(super) fn reuse(&mut self, number: u32, len: usize, align: usize) -> Option<Taken> {
+        let mut link: *mut *mut Run = &raw mut self.chain;
+        for _ in 0..TRIES {
+            // SAFETY: `link` is the chain's beginning, or in the descriptor of a range of it; these are the lot's holder's alone.
+            let run = unsafe { *link };
+            if run.is_null() {
+                break;
+            }
+            let segment = Segment::of(run.cast());
+            // SAFETY: as above; a range keeps its segment live.
+            unsafe {
+                let span = Run::span(run);
+                if span.len == len
+                    && span.first.number().is_multiple_of(align)
+                    && (*segment).lot.load(Ordering::Relaxed) == number
+                {
+                    *link = (*run).next;
+                    os::fetch((*run).next.cast());
+                    self.chained = self.chained.saturating_sub(len);
+                    self.used = true;
+                    return Some(Taken {
+                        segment,
+                        span,
+                        clean: false,
+                    });
+                }
+                link = &raw mut (*run).next;
+            }
+        }
+        None
+    }
+
+    /// Whether it has more free pages than it may keep.
+    pub(super) fn is_over(&self, policy: &Policy) -> bool {
+        self.free_pages + self.chained > policy.lot_pages() + self.segments * USABLE / SHARE
     }
 
     /// Takes a place that was found, whose pages are open.
@@ -176,11 +252,6 @@ impl Stock {
             self.buckets.rebucket(segment, longest);
             self.used = true;
         }
-    }
-
-    /// How many free pages it may keep.
-    pub(super) fn most(&self, policy: &Policy) -> usize {
-        policy.lot_pages() + self.segments * USABLE / SHARE
     }
 }
 

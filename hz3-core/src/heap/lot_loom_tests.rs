@@ -56,7 +56,7 @@ impl Way {
     /// Takes all that wait, each of which was given once and not taken before.
     fn take(&self) -> Vec<usize> {
         let mut got = Vec::new();
-        let mut run = self.returned.take();
+        let (mut run, _) = self.returned.take();
         while !run.is_null() {
             // SAFETY: the stack has handed the range to this thread alone.
             let (n, next) = unsafe { ((*run).head as usize, (*run).next) };

@@ -1,14 +1,15 @@
 //! Lots under threads that take, hand over and free at once.
 
-use super::lot::{LOTS, Seat};
+use super::lot::{GATHERED, LOTS, Seat};
 use super::page_heap::PageHeap;
 use super::reservation::tags;
-use super::segment::SEGMENT;
+use super::segment::{SEGMENT, USABLE};
 use super::{Heap, Reach, Waiting};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
 use crate::policy::knobs::OnFull;
 use crate::sync::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::vec::Vec;
 
@@ -196,6 +197,36 @@ fn what_lies_outside_is_not_lent() {
     }
     world.heap.purge_to(&world.policy, 0);
     assert_eq!(world.heap.locked(|h| (h.segments, h.outside.len())), (0, 0));
+}
+
+/// What others give back serves the next requests of the same length as it is, and whatever is left of it goes home.
+#[test]
+fn what_comes_back_serves_as_it_is() {
+    let world = World::new();
+    let (alone, seat) = (Seat::new(), Seat::in_lot(&world.heap.lots));
+    let take = |pages| {
+        (0..20)
+            .map(|n| world.take(&seat, pages * PAGE, 2 * PAGE, n))
+            .collect::<Vec<_>>()
+    };
+    let (mut seen, mut mine) = (BTreeSet::new(), take(16));
+    for _ in 0..10 {
+        seen.extend(mine.iter().map(|o| o.at));
+        mine.into_iter().for_each(|o| world.give(&alone, o));
+        mine = take(16);
+    }
+    // Some gather before the lot looks.
+    assert!((20..=20 + GATHERED).contains(&seen.len()), "{} places", seen.len());
+    mine.into_iter().for_each(|o| world.give(&alone, o));
+    // Nothing of another length is there, so all of it becomes free pages again, and these serve.
+    let longer = take(30);
+    assert!(longer.iter().any(|o| seen.contains(&o.at)));
+    longer.into_iter().for_each(|o| world.give(&alone, o));
+    let few = world.take(&seat, 30 * PAGE, PAGE, 1);
+    world.give(&seat, few);
+    world.heap.recall_all();
+    assert!(!world.heap.lots.any());
+    world.heap.locked(|h| assert_eq!(h.free_pages, h.segments * USABLE));
 }
 
 /// A thread that is in nobody's way has no lot, and a lot keeps no more than it may.

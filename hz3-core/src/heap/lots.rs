@@ -14,8 +14,8 @@ use crate::sync::{Guard, Lock, Ordering};
 pub(super) enum Holder<'a> {
     /// The page heap.
     Heap(&'a mut PageHeap),
-    /// A lot.
-    Lot(&'a mut Stock),
+    /// A lot, with its number.
+    Lot(u32, &'a mut Stock),
 }
 
 impl Heap {
@@ -52,7 +52,7 @@ impl Heap {
             |number| take(self.lock_of(number)),
             |number, guard| match self.lots.get(number) {
                 // SAFETY: the lot's lock is held, and `f` does not come back.
-                Some(lot) => unsafe { lot.with(&guard, |stock| f(Holder::Lot(stock))) },
+                Some(lot) => unsafe { lot.with(&guard, |stock| f(Holder::Lot(number, stock))) },
                 // SAFETY: the page heap's lock is held, and `f` does not come back.
                 None => f(Holder::Heap(unsafe { &mut *self.inner.get() })),
             },
@@ -71,10 +71,22 @@ impl Heap {
         let number = seat.number();
         let lot = self.lots.get(number)?;
         let (taken, excess) = lot.locked(|stock| {
-            let excess = lot.returned.pages() > 0 && self.collect(policy, number, lot, stock);
+            let mut excess = false;
+            if stock.looks(lot, len) {
+                if !stock.is_over(policy)
+                    && let Some(taken) = stock.reuse(number, len, align)
+                {
+                    return (Some(taken), false);
+                }
+                excess = self.collect(policy, number, lot, stock);
+            }
             loop {
                 if let Some((segment, fit)) = stock.buckets.find(len, align, false) {
                     return (self.take_out(policy, stock, segment, fit), excess);
+                }
+                if lot.returned.pages() > 0 {
+                    excess |= self.collect(policy, number, lot, stock);
+                    continue;
                 }
                 let missed = core::mem::take(&mut stock.missed);
                 let lent = self.locked(|h| {
@@ -115,11 +127,12 @@ impl Heap {
                     Holder::Heap(h) => {
                         let now = if now > 0 { now } else { os::now_ms() };
                         h.give(segment, span, span.len, now);
+                        h.hope(policy, span.len, now);
                         h.excess(policy, now) > 0
                     }
-                    Holder::Lot(stock) => {
+                    Holder::Lot(number, stock) => {
                         stock.give(segment, span, span.len);
-                        self.shed(policy, stock)
+                        self.shed(policy, number, stock)
                     }
                 },
             )
@@ -203,13 +216,21 @@ impl Heap {
     #[inline(never)]
     fn collect(&self, policy: &Policy, number: u32, lot: &Lot, stock: &mut Stock) -> bool {
         // SAFETY: the ranges are on the stack, so they are the lot's to give.
+        unsafe { self.sort_to_heap(number, lot, stock, os::now_ms()) };
+        self.shed(policy, number, stock)
+    }
+
+    /// As [`sort`](Self::sort), for who does not hold the page heap's lock.
+    ///
+    /// # Safety
+    /// The caller holds the lot's lock.
+    unsafe fn sort_to_heap(&self, number: u32, lot: &Lot, stock: &mut Stock, now: u64) {
+        // SAFETY: the ranges are on the stack or the chain, so they are the lot's to give.
         unsafe {
             self.sort(number, lot, stock, &mut |segment, span, touched| {
-                let now = os::now_ms();
                 self.locked(|h| self.give_within(h, segment, span, touched, now));
             });
         }
-        self.shed(policy, stock)
     }
 
     /// Gives each range that others gave back to whom its segment belongs to, as that may have changed meanwhile.
@@ -224,20 +245,23 @@ impl Heap {
         stock: &mut Stock,
         to_heap: &mut dyn FnMut(*mut Segment, Span, usize),
     ) {
-        let mut run = lot.returned.take();
-        while !run.is_null() {
-            let segment = Segment::of(run.cast());
-            // SAFETY: a range on the stack is nobody else's, and keeps its segment live.
-            unsafe {
-                let (next, span, touched) = ((*run).next, Run::span(run), usize::from((*run).carved));
-                match (*segment).lot.load(Ordering::Relaxed) {
-                    owner if owner == number => stock.give(segment, span, touched),
-                    owner => match self.lots.get(owner) {
-                        Some(other) => drop(other.returned.push(run)),
-                        None => to_heap(segment, span, touched),
-                    },
+        let chain = core::mem::replace(&mut stock.chain, core::ptr::null_mut());
+        stock.chained = 0;
+        for mut run in [chain, lot.returned.take().0] {
+            while !run.is_null() {
+                let segment = Segment::of(run.cast());
+                // SAFETY: a range that waits here is nobody else's, and keeps its segment live.
+                unsafe {
+                    let (next, span, touched) = ((*run).next, Run::span(run), usize::from((*run).carved));
+                    match (*segment).lot.load(Ordering::Relaxed) {
+                        owner if owner == number => stock.give(segment, span, touched),
+                        owner => match self.lots.get(owner) {
+                            Some(other) => drop(other.returned.push(run)),
+                            None => to_heap(segment, span, touched),
+                        },
+                    }
+                    run = next;
                 }
-                run = next;
             }
         }
     }
@@ -246,12 +270,21 @@ impl Heap {
     /// page heap has more than is worth keeping.
     ///
     /// For the holder of the lot's lock.
-    fn shed(&self, policy: &Policy, stock: &mut Stock) -> bool {
+    fn shed(&self, policy: &Policy, number: u32, stock: &mut Stock) -> bool {
         let mut excess = false;
-        while stock.free_pages > stock.most(policy) {
+        while stock.is_over(policy) {
             let now = os::now_ms();
+            if !stock.chain.is_null()
+                && let Some(lot) = self.lots.get(number)
+            {
+                // SAFETY: the lot's lock is held, and what others gave back is the lot's to give.
+                unsafe { self.sort_to_heap(number, lot, stock, now) };
+                continue;
+            }
             excess = self.locked(|h| {
+                let before = h.dirty_pages;
                 self.move_one(stock, h, now);
+                h.hope(policy, h.dirty_pages.saturating_sub(before), now);
                 h.excess(policy, now) > 0
             });
         }
@@ -340,7 +373,7 @@ impl Heap {
         unsafe {
             self.held(segment, |holder| match holder {
                 Holder::Heap(h) => h.extend(policy, segment, span, more),
-                Holder::Lot(stock) => Segment::behind(segment, span, more)
+                Holder::Lot(_, stock) => Segment::behind(segment, span, more)
                     .is_some_and(|fit| self.take_out(policy, stock, segment, fit).is_some()),
             })
         }

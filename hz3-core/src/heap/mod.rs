@@ -153,7 +153,7 @@ impl Heap {
         unsafe {
             self.held(segment, |holder| match holder {
                 Holder::Heap(h) => h.give(segment, span, touched, now),
-                Holder::Lot(stock) => stock.give(segment, span, touched),
+                Holder::Lot(_, stock) => stock.give(segment, span, touched),
             });
         }
     }

@@ -226,7 +226,7 @@ impl World {
                 let extended = |holder: Holder<'_>| match holder {
                     // SAFETY: the range is out.
                     Holder::Heap(h) => unsafe { h.extend(&self.policy, *segment, *span, more) },
-                    Holder::Lot(_) => false,
+                    Holder::Lot(..) => false,
                 };
                 // SAFETY: the range is out.
                 if unsafe { self.heap.held(*segment, extended) } {

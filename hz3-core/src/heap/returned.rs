@@ -50,12 +50,13 @@ impl Returned {
         }
     }
 
-    /// Takes all of them, linked by their descriptors' `next`.
-    pub(super) fn take(&self) -> *mut Run {
+    /// Takes all of them, linked by their descriptors' `next`, and their pages, as far as they were counted.
+    pub(super) fn take(&self) -> (*mut Run, usize) {
         if self.0.load(Ordering::Relaxed) == 0 {
-            return core::ptr::null_mut();
+            return (core::ptr::null_mut(), 0);
         }
-        Self::first(self.0.swap(0, Ordering::Acquire))
+        let seen = self.0.swap(0, Ordering::Acquire);
+        (Self::first(seen), (seen >> ADDRESS_BITS) as usize)
     }
 
     /// Pages that wait.

@@ -16,6 +16,10 @@
 //! fit every request, so it takes more of them. That is halved with each window, too, and the policy says whether the faults
 //! are worth it (`purge.spare`).
 //!
+//! What objects of many pages leave is *hoped for*: buffers come back, as a rule, and to learn that by mistakes would cost a fault
+//! for each of their pages. It is kept until it was left alone for a window, whatever was learned, up to three quarters of the
+//! bound. Pages of small objects are not: where these go, a phase has ended.
+//!
 //! So a program whose pages come and go in rounds keeps those of a round. One whose use only wavers keeps as much as it wavers
 //! by, however many pages pass. One that ends a phase keeps little.
 //!
@@ -38,6 +42,8 @@ pub struct Worth {
     began: u64,
     /// Given to the kernel in this half of a window and in the one before, as far as nobody wanted it back.
     gone: [usize; 2],
+    /// Left by objects of many pages in this half of a window and in the one before, as far as it was not taken since.
+    hoped: [usize; 2],
     /// When this half began, in milliseconds.
     half: u64,
 }
@@ -50,6 +56,7 @@ impl Worth {
         unfit: 0,
         began: 0,
         gone: [0; 2],
+        hoped: [0; 2],
         half: 0,
     };
 
@@ -58,12 +65,24 @@ impl Worth {
     pub fn taken(&mut self, n: usize) {
         self.depth += n;
         self.deepest[0] = self.deepest[0].max(self.depth);
+        let mut left = n;
+        for hoped in &mut self.hoped {
+            let fulfilled = left.min(*hoped);
+            *hoped -= fulfilled;
+            left -= fulfilled;
+        }
     }
 
     /// So much was freed.
     #[inline]
     pub fn freed(&mut self, n: usize) {
         self.depth = self.depth.saturating_sub(n);
+    }
+
+    /// So much of what was freed was an object's of many pages.
+    pub fn hope(&mut self, n: usize, now: u64, window: u64) {
+        self.forget(now, window);
+        self.hoped[0] += n;
     }
 
     /// Whether it may be a mistake that something is gone: then [`missed`](Self::missed) wants to know what is taken.
@@ -103,14 +122,20 @@ impl Worth {
             self.unfit >>= passed;
             self.began = now;
         }
-        (self.deepest[0].max(self.deepest[1]) + self.unfit).clamp(most / 32, most)
+        self.forget(now, window);
+        let hoped = (self.hoped[0] + self.hoped[1]).min(most / 4 * 3);
+        (self.deepest[0].max(self.deepest[1]) + self.unfit)
+            .max(hoped)
+            .clamp(most / 32, most)
     }
 
     /// Forgets what is older than a window.
     fn forget(&mut self, now: u64, window: u64) {
         let halves = now.saturating_sub(self.half) / (window / 2).max(1);
         if halves > 0 {
-            self.gone = [0, if halves == 1 { self.gone[0] } else { 0 }];
+            for counted in [&mut self.gone, &mut self.hoped] {
+                *counted = [0, if halves == 1 { counted[0] } else { 0 }];
+            }
             self.half = now;
         }
     }
@@ -210,6 +235,27 @@ mod tests {
         assert_eq!((0..1000).map(|_| pool.take(10)).sum::<usize>(), 10_000);
         pool.free(10_000);
         assert_eq!(pool.backed, LEAST);
+    }
+
+    #[test]
+    fn what_many_pages_leave_is_kept_for_a_window() {
+        let mut pool = Pool::new();
+        let leave = |pool: &mut Pool, n: usize| {
+            pool.take(n);
+            pool.worth.freed(n);
+            pool.worth.hope(n, pool.now, WINDOW);
+            pool.backed += n;
+        };
+        leave(&mut pool, 1000);
+        let keep = |pool: &mut Pool, later| pool.worth.reckon(MOST, pool.now + later, WINDOW);
+        assert_eq!(keep(&mut pool, 0), 1000);
+        // What is taken is not hoped for any more. What was learned of it by then is kept in its own right.
+        assert_eq!(pool.take(400), 0);
+        assert_eq!(keep(&mut pool, 0), 600);
+        assert_eq!(keep(&mut pool, WINDOW / 2), 600);
+        assert_eq!(keep(&mut pool, WINDOW), 400);
+        leave(&mut pool, 2 * MOST);
+        assert_eq!(keep(&mut pool, 0), MOST / 4 * 3);
     }
 
     #[test]

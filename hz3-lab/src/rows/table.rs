@@ -111,7 +111,7 @@ rows! {
     PRODCONS "prodcons-mixed", "the same with 16-2048 bytes",
         "--min 16 --max 2048", { quick: "--steps 2000000", full: "--steps 50000000", groups: MORE };
     PRODCONS "handed-64k", "the same with 64 KiB at an alignment of 8 KiB",
-        "--min 64K --max 64K --align 8K --queue 256", { quick: "--steps 200000", full: "--steps 5000000", groups: &["more", "latency"] };
+        "--min 64K --max 64K --align 8K --queue 256", { quick: "--steps 1000000", full: "--steps 10000000", groups: &["more", "latency"] };
     THREADS "flood", "80 threads, each takes, touches and frees 256 bytes",
         "--mode flood --threads 80", { quick: "--steps 250000", full: "--steps 2000000", groups: LATENCY };
     THREADS "larson", "servers whose objects survive their thread, 16-1024",
@@ -140,7 +140,7 @@ rows! {
     BIG "large-touch", "random mixed, 64 KiB-1 MiB, every page touched",
         "--max 1M --stride 4096", { quick: "--steps 10000", full: "--steps 200000", groups: MORE };
     BIG "large-mt", "the same as large from several threads, 64 KiB-1 MiB",
-        "--threads {2c} --max 1M", { quick: "--steps 40000", full: "--steps 1000000", groups: LATENCY };
+        "--threads {2c} --max 1M", { quick: "--steps 400000", full: "--steps 4000000", groups: LATENCY };
     SCRATCH "scratch", "false sharing, passive: objects made by one thread, replaced by the others",
         "--mode passive --threads {c}", { quick: "--steps 60000", full: "--steps 1000000" };
     SCRATCH "scratch-active", "false sharing, active: each thread takes, writes and frees",
