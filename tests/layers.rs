@@ -45,7 +45,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-cli",
         root: "src/main.rs",
-        layers: "commands > fresh > variants, install > configs > heap, tables > proof, step > style > out",
+        layers: "commands > fresh > variants, install > configs > profile > heap, tables > proof, step > style > out",
     },
 ];
 

@@ -11,6 +11,7 @@ mod configs;
 mod fresh;
 mod heap;
 mod install;
+mod profile;
 mod proof;
 mod step;
 mod style;

@@ -34,6 +34,10 @@ fn what_is_no_file_is_refused_by_every_verb_that_reads_one() {
         &["count", "@"],
         &["heap", "@"],
         &["heap", "@", "@"],
+        &["profile", "@"],
+        &["profile", "@", "--since", "@"],
+        &["explain", "default", "--profile", "@"],
+        &["diff", "default", "wide", "--profile", "@"],
         &["trace", "--show", "@"],
         &["replay", "@"],
         &["bench", "small", "--under", "@"],
@@ -94,7 +98,13 @@ fn hostile_traces_are_refused_with_their_place() {
     std::fs::write(&sizes, [&head[..], &[0xf9], &number].concat()).expect("a file");
     // A free of what was never made.
     std::fs::write(&waits, [&head[..], &[0x02]].concat()).expect("a file");
-    for verb in [&["replay"][..], &["trace", "--show"], &["fit", "--from"]] {
+    for verb in [
+        &["replay"][..],
+        &["trace", "--show"],
+        &["fit", "--from"],
+        &["profile"],
+        &["explain", "default", "--profile"],
+    ] {
         for (file, what) in [
             (
                 &sizes,
@@ -107,6 +117,45 @@ fn hostile_traces_are_refused_with_their_place() {
             assert!(ended.err.contains(what), "{words:?}: {}", ended.err);
         }
     }
+}
+
+#[test]
+fn hostile_profiles_are_refused_with_what_is_wrong() {
+    let sandbox = Sandbox::new();
+    for (name, bytes, what) in [
+        ("empty.pb", &b""[..], "it says of no value what it means"),
+        (
+            "elf.pb",
+            b"\x7fELF\x02\x01\x01\0\0\0\0",
+            "failed to decode Protobuf message",
+        ),
+        (
+            "cut.pb.gz",
+            b"\x1f\x8b\x08\0\0\0\0\0\0\xff",
+            "it is compressed, but not whole",
+        ),
+        // One value, and one string for it, of which the first has to be empty.
+        (
+            "strings.pb",
+            b"\x0a\x04\x08\x01\x10\x01\x32\x01x",
+            "the first of its strings is not empty",
+        ),
+        (
+            "values.pb",
+            b"\x0a\x04\x08\x01\x10\x01\x32\0\x32\x03cpu",
+            "its values are cpu/cpu, not alloc_objects/count",
+        ),
+    ] {
+        std::fs::write(sandbox.path().join(name), bytes).expect("a file");
+        for verb in [&["profile"][..], &["explain", "default", "--profile"]] {
+            let ended = sandbox.hz3(&[verb, &[name]].concat()).with(2);
+            let message = format!("error: {name}: no profile that hz3 can use: {what}");
+            assert!(ended.err.starts_with(&message), "{}", ended.err);
+        }
+    }
+    // Told before anything is read.
+    let ended = sandbox.hz3(&["profile", "empty.pb", "-o", "none/x.pb"]).with(1);
+    assert_eq!(ended.err, "error: cannot write none/x.pb: its folder does not exist\n");
 }
 
 /// `hz3 arguments…` with an output of its own: the exit code and what stands on stderr.
@@ -291,7 +340,7 @@ fn names_that_are_nearly_right_are_guessed() {
         let ended = sandbox.hz3(arguments).with(2);
         assert!(ended.err.contains(near), "{arguments:?}: {}", ended.err);
     }
-    for verb in [&["replay"][..], &["trace", "--show"], &["fit", "--from"]] {
+    for verb in [&["replay"][..], &["trace", "--show"], &["fit", "--from"], &["profile"]] {
         let ended = common::hz3(&root(), &[verb, &["pyton"]].concat()).with(2);
         assert!(ended.err.ends_with("help: did you mean `python`?\n"), "{}", ended.err);
     }

@@ -2,10 +2,12 @@
 
 use super::Format;
 use crate::configs;
+use crate::profile::{source, waste};
 use crate::step::{self, Op, Request};
 use crate::style;
 use hz3_config::cost::Cost;
 use hz3_config::{Plan, suggest};
+use hz3_lab::profile::Moment;
 use hz3_project::library::note;
 use hz3_project::{Allocator, Error, Library, Outcome, Place, current, file, name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,9 @@ pub struct Arguments {
     /// Do not compare instructions
     #[arg(long)]
     no_count: bool,
+    /// A profile or a recording: compare what both waste on its sizes and lifetimes, and what they would hold of it
+    #[arg(long, value_name = "FILE")]
+    profile: Option<String>,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -47,6 +52,9 @@ struct Report {
     classes: Vec<Pair>,
     costs: Vec<Pair>,
     instructions: Vec<Pair>,
+    /// On the profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<waste::Pairs>,
 }
 
 /// Keys that say what a variant is called and why; they reach no code.
@@ -57,6 +65,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::find()?;
     let (a, built_a) = side(&place, &arguments.a)?;
     let (b, built_b) = side(&place, &arguments.b)?;
+    let profile = arguments.profile.as_ref();
+    let profile = profile
+        .map(|word| source::read(&place, word, Moment::End))
+        .transpose()?;
     let libraries = built_a.as_deref().zip(built_b.as_deref());
     let files = match libraries {
         Some((a, b)) => Some((Library::read(a)?, Library::read(b)?)),
@@ -71,6 +83,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             Some((x, y)) if !arguments.no_count => instructions(&place, (&a.name, x), (&b.name, y))?,
             _ => Vec::new(),
         },
+        profile: profile.as_ref().map(|source| waste::compare(&a, &b, source)),
         a: a.name.clone(),
         b: b.name.clone(),
     };
@@ -78,6 +91,9 @@ pub fn run(arguments: Arguments) -> Outcome {
         Format::Json => super::print_json(&report)?,
         Format::Text => {
             print(&report);
+            if let Some((source, pairs)) = profile.as_ref().zip(report.profile.as_ref()) {
+                waste::print_pairs(source, pairs, &report.a, &report.b);
+            }
             if !arguments.no_count {
                 say_of_instructions(&arguments, &report, libraries.is_some());
             }

@@ -2,11 +2,13 @@
 
 use super::Format;
 use crate::configs;
+use crate::profile::{source, waste};
 use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
 use hz3_config::plan::{LOTS, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagSpace};
+use hz3_lab::profile::Moment;
 use hz3_project::library::note::keys;
 use hz3_project::{Outcome, Place, name};
 use std::fmt::Write as _;
@@ -20,6 +22,9 @@ pub struct Arguments {
     /// Threads for which the bound of cached memory is worked out
     #[arg(long, default_value_t = 16, value_name = "T")]
     threads: u64,
+    /// A profile or a recording: show what is wasted on its sizes and lifetimes, and what would be held of it
+    #[arg(long, value_name = "FILE")]
+    profile: Option<String>,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -30,16 +35,31 @@ pub fn run(arguments: Arguments) -> Outcome {
     let place = Place::find()?;
     let plan = configs::load(&name::config(&place, &arguments.name)?)?;
     let cost = Cost::of(&plan);
+    let profile = arguments.profile.as_ref();
+    let profile = profile
+        .map(|word| source::read(&place, word, Moment::End))
+        .transpose()?;
+    let on_profile = profile
+        .as_ref()
+        .map(|source| (source, waste::Report::of(&plan, source)));
     if arguments.format == Format::Json {
-        return super::print_json(&tables::json(&plan, &cost, arguments.threads));
+        let mut json = tables::json(&plan, &cost, arguments.threads);
+        if let Some((_, report)) = &on_profile {
+            json["profile"] = serde_json::to_value(report).unwrap_or_default();
+        }
+        return super::print_json(&json);
     }
     head(&place, &plan);
     section("Classes");
     classes(&plan, &cost);
     section("From size to class");
-    lookup(&plan, &cost);
+    lookup(&plan, &cost, on_profile.is_some());
     section("Memory");
     memory(&plan, &cost, arguments.threads);
+    if let Some((source, report)) = &on_profile {
+        section("On the profile");
+        waste::print(source, report);
+    }
     section("Policies");
     policies(&plan);
     remarks(&plan);
@@ -117,7 +137,8 @@ fn classes(plan: &Plan, cost: &Cost) {
     );
 }
 
-fn lookup(plan: &Plan, cost: &Cost) {
+/// `known`: the sizes that are asked for are known, so that nobody need take each for equally likely.
+fn lookup(plan: &Plan, cost: &Cost, known: bool) {
     let (tables, tag) = (&cost.lookup, &plan.tag);
     let fine = bytes(u64::from(plan.lookup.fine_max));
     let mut fields = vec![(
@@ -153,13 +174,15 @@ fn lookup(plan: &Plan, cost: &Cost) {
                 tag.width, tag.bin_bits, tag.dst_bits
             ),
         ),
-        (
+    ]);
+    if !known {
+        fields.push((
             "waste",
             format!("{small} of requests of 1 B to 4 KiB, each size equally likely"),
-        ),
-        ("", format!("{all} of requests of 1 B to {largest}")),
-    ]);
-    if let Some(share) = cost.waste_sub4k {
+        ));
+        fields.push(("", format!("{all} of requests of 1 B to {largest}")));
+    }
+    if let Some(share) = cost.waste_sub4k.filter(|_| !known) {
         let share = percent(share);
         fields.push((
             "",

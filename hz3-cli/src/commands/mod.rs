@@ -17,6 +17,7 @@ pub mod install;
 pub mod ledger;
 pub mod man;
 pub mod new;
+pub mod profile;
 pub mod replay;
 pub mod report;
 pub mod run;
@@ -91,6 +92,8 @@ commands! {
     Inspect => inspect,
     /// Draw which pages of a running process hold what
     Heap => heap,
+    /// Show who has what in the heap of a running process, a profile or a recording: by site, size, lifetime, thread
+    Profile => profile,
     /// Put a variant where C and C++ programs find it: library, archive, header, pkg-config, CMake
     Install => install,
     /// Take an installed variant out again

@@ -12,8 +12,7 @@ use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection, ObjectSegment};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Most bytes of a section of layouts.
 const MOST: u64 = 1 << 16;
@@ -30,13 +29,7 @@ impl Process {
     /// Opens the process `pid`. It is not stopped, and nothing is written.
     pub fn open(pid: u32) -> Result<Process, Error> {
         let file = |name: &str| format!("/proc/{pid}/{name}");
-        let text = std::fs::read(file("maps")).map_err(|e| refused(pid, &e))?;
-        if text.is_empty() {
-            return Err(Error::failed(format!(
-                "process {pid} has no memory: it has ended, or it is the kernel's own"
-            )));
-        }
-        let maps = maps::read(pid).map_err(|e| refused(pid, &e))?;
+        let maps = mapped(pid)?;
         let mem = File::open(file("mem")).map_err(|e| refused(pid, &e))?;
         let pagemap = File::open(file("pagemap")).ok();
         Ok(Process {
@@ -78,7 +71,7 @@ impl Process {
             found.push((name, used, numbers));
         }
         if found.is_empty() {
-            return Err(self.without_variant());
+            return Err(without_variant(self.pid, &self.maps));
         }
         let names = |list: &[(String, bool, Numbers)]| {
             let names: Vec<String> = list.iter().map(|(name, ..)| format!("`{name}`")).collect();
@@ -115,7 +108,7 @@ impl Process {
     fn layouts(&self) -> Vec<Numbers> {
         let mut found = Vec::new();
         for mapping in self.maps.iter().filter(|m| m.offset == 0) {
-            match self.file(mapping) {
+            match maps::file(self.pid, mapping).and_then(|path| File::open(path).ok()) {
                 Some(file) => found.extend(self.layouts_of(file, mapping.start)),
                 None => {
                     let written = self.maps.iter().filter(|m| m.writable && m.path == mapping.path);
@@ -129,19 +122,6 @@ impl Process {
         found.sort_by_key(|n| n.this);
         found.dedup_by_key(|n| n.this);
         found
-    }
-
-    /// The mapped file, if it is still there: as the process sees it, which may be in a container.
-    fn file(&self, mapping: &Mapping) -> Option<File> {
-        let inside = mapping.path.strip_prefix("/").ok()?;
-        let places = [
-            PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside),
-            PathBuf::from(format!("/proc/{}/exe", self.pid)),
-        ];
-        places
-            .iter()
-            .filter(|place| std::fs::metadata(place).is_ok_and(|m| m.is_file() && m.ino() == mapping.inode))
-            .find_map(|place| File::open(place).ok())
     }
 
     fn layouts_of(&self, file: File, start: u64) -> Vec<Numbers> {
@@ -170,30 +150,6 @@ impl Process {
             .collect()
     }
 
-    fn without_variant(&self) -> Error {
-        let mapped = |file: &str| self.maps.iter().any(|m| base(&m.path).starts_with(file));
-        if let Some(old) = self.maps.iter().find(|m| base(&m.path).starts_with("libhz3_")) {
-            return Error::failed(format!(
-                "{} in process {} does not say where its heap is: it was built by an older hz3",
-                base(&old.path),
-                self.pid
-            ))
-            .help("cargo hz3 build NAME, and restart the program");
-        }
-        let peer = PEERS.iter().find(|peer| {
-            let stem = |file: &str| file.split(".so").next().unwrap_or(file).to_owned();
-            peer.files.iter().any(|file| mapped(&stem(file)))
-        });
-        let malloc = match peer {
-            Some(peer) => format!("its malloc seems to be {}", peer.name),
-            None if mapped("libc.so") || mapped("libc-") => "its malloc seems to be the C library's".to_owned(),
-            None if mapped("ld-musl") || mapped("libc.musl") => "its malloc seems to be musl's".to_owned(),
-            None => "it is linked statically, or brings its own malloc".to_owned(),
-        };
-        Error::failed(format!("no variant of hz3 in process {}: {malloc}", self.pid))
-            .help("cargo hz3 run NAME -- COMMAND starts a program under a variant")
-    }
-
     fn broken(&self, fault: &Fault) -> Error {
         match fault {
             Fault::Ended => Error::failed(format!("process {} ended while it was read", self.pid)),
@@ -203,6 +159,31 @@ impl Process {
     }
 }
 
+/// Says whose malloc a process has that has no variant.
+pub fn without_variant(pid: u32, maps: &[Mapping]) -> Error {
+    let mapped = |file: &str| maps.iter().any(|m| base(&m.path).starts_with(file));
+    if let Some(old) = maps.iter().find(|m| base(&m.path).starts_with("libhz3_")) {
+        return Error::failed(format!(
+            "{} in process {} does not say where its heap is: it was built by an older hz3",
+            base(&old.path),
+            pid
+        ))
+        .help("cargo hz3 build NAME, and restart the program");
+    }
+    let peer = PEERS.iter().find(|peer| {
+        let stem = |file: &str| file.split(".so").next().unwrap_or(file).to_owned();
+        peer.files.iter().any(|file| mapped(&stem(file)))
+    });
+    let malloc = match peer {
+        Some(peer) => format!("its malloc seems to be {}", peer.name),
+        None if mapped("libc.so") || mapped("libc-") => "its malloc seems to be the C library's".to_owned(),
+        None if mapped("ld-musl") || mapped("libc.musl") => "its malloc seems to be musl's".to_owned(),
+        None => "it is linked statically, or brings its own malloc".to_owned(),
+    };
+    Error::failed(format!("no variant of hz3 in process {}: {malloc}", pid))
+        .help("cargo hz3 run NAME -- COMMAND starts a program under a variant")
+}
+
 fn base(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or("")
 }
@@ -210,6 +191,17 @@ fn base(path: &Path) -> &str {
 /// Whether a file that is gone may have been a variant's library.
 fn likely(path: &Path) -> bool {
     base(path).contains("hz3")
+}
+
+/// What is mapped in a process that exists, and that has memory.
+pub fn mapped(pid: u32) -> Result<Vec<Mapping>, Error> {
+    let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| refused(pid, &e))?;
+    if text.is_empty() {
+        return Err(Error::failed(format!(
+            "process {pid} has no memory: it has ended, or it is the kernel's own"
+        )));
+    }
+    maps::read(pid).map_err(|e| refused(pid, &e))
 }
 
 fn refused(pid: u32, error: &io::Error) -> Error {

@@ -1,6 +1,7 @@
 //! What is mapped where in a process.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// One mapping of a file.
@@ -28,6 +29,18 @@ pub fn read(pid: u32) -> std::io::Result<Vec<Mapping>> {
 /// The mapping that holds `address`.
 pub fn at(maps: &[Mapping], address: u64) -> Option<&Mapping> {
     maps.iter().find(|m| (m.start..m.end).contains(&address))
+}
+
+/// The mapped file, if it is still there: as the process sees it, which may be in a container.
+pub fn file(pid: u32, mapping: &Mapping) -> Option<PathBuf> {
+    let inside = mapping.path.strip_prefix("/").ok()?;
+    let places = [
+        PathBuf::from(format!("/proc/{pid}/root")).join(inside),
+        PathBuf::from(format!("/proc/{pid}/exe")),
+    ];
+    places
+        .into_iter()
+        .find(|place| std::fs::metadata(place).is_ok_and(|m| m.is_file() && m.ino() == mapping.inode))
 }
 
 fn parse(text: &[u8]) -> Vec<Mapping> {

@@ -1,6 +1,6 @@
 //! How sure a figure is that was estimated from samples, and how far two distributions are apart.
 //!
-//! Each object is sampled by itself, with the chance `p` that [`Profile::chance`] says, and stands for `1 / p` objects. So a
+//! Each object is sampled by itself, with the chance `p` that [`Row::chance`] says, and stands for `1 / p` objects. So a
 //! sum over sampled objects, each with the value `v` (already divided by `p`), has the variance Σ `v²(1 - p)`. Objects much
 //! larger than the period are seen for certain and add none. The interval is that of Fay and Feuer (1997): a sum that varies
 //! like this is much like a scaled Poisson count of `value² / variance` samples, whose exact interval it takes. Unlike
@@ -62,7 +62,7 @@ impl Profile {
         let (mut value, mut variance, mut samples, mut largest) = (0.0, 0.0, 0u64, 0.0f64);
         for row in rows {
             let (v, n) = (of(row), row.samples.max(1) as f64);
-            let miss = 1.0 - self.chance(row.size);
+            let miss = 1.0 - row.chance();
             value += v;
             variance += v * v / n * miss;
             samples += row.samples;
@@ -154,7 +154,7 @@ mod tests {
             let mut rows = Vec::new();
             let mut truth = 0.0;
             for size in sizes {
-                let chance = profile.chance(size);
+                let chance = 1.0 - (-(size as f64) / 4096.0).exp();
                 let seen = (0..200)
                     .filter(|_| (rng.below(1 << 20) as f64) < chance * f64::from(1 << 20))
                     .count() as u64;

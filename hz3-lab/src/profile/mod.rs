@@ -6,12 +6,24 @@
 //! Values are estimates of what the program did, scaled already; [`Row::samples`] says how many objects were seen. Rows are
 //! either of objects that were live when the profile was taken, or of objects that had ended.
 
+mod accuracy;
 mod estimate;
 mod exact;
+mod export;
+mod growth;
 mod pprof;
+mod report;
+mod sites;
+mod symbols;
+pub mod waste;
 
+pub use accuracy::{Accuracy, Apart};
 pub use estimate::{Estimate, distance};
 pub use exact::Moment;
+pub use growth::{Growth, growth, same_process};
+pub use report::{AtSite, Band, Ends, Report, Sum};
+pub use sites::{Site, Sites};
+pub use symbols::Nameless;
 
 use std::collections::BTreeMap;
 
@@ -130,6 +142,15 @@ pub struct Row {
 }
 
 impl Row {
+    /// The chance that one of its objects had to be seen: those that were seen, of all that they stand for. What is known
+    /// without any that was seen was counted.
+    pub fn chance(&self) -> f64 {
+        if self.samples == 0 {
+            return 1.0;
+        }
+        (self.samples as f64 / self.objects.max(1) as f64).min(1.0)
+    }
+
     /// Whether its objects are live.
     pub fn live(&self) -> bool {
         self.ended.is_none()
@@ -256,7 +277,7 @@ impl Profile {
     }
 
     /// The rows that are meant.
-    pub fn rows(&self, which: Which) -> impl Iterator<Item = &Row> {
+    pub fn rows(&self, which: Which) -> impl Iterator<Item = &Row> + Clone {
         self.rows
             .iter()
             .filter(move |row| which == Which::Allocated || row.live())
@@ -269,15 +290,6 @@ impl Profile {
             *sizes.entry(row.size).or_insert(0) += row.objects;
         }
         sizes
-    }
-
-    /// The chance of an object of `size` bytes to be sampled: the next sample is never farther than a random number of bytes,
-    /// exponentially distributed around the period.
-    pub fn chance(&self, size: u64) -> f64 {
-        if self.level == Level::Exact {
-            return 1.0;
-        }
-        -(-(size.max(1) as f64) / self.period.max(1) as f64).exp_m1()
     }
 
     /// Number of objects of each (size, alignment) that are live, on average over the time of the profile.

@@ -13,6 +13,7 @@ mod summary;
 pub use flat::flat;
 pub use pack::{pack, unpack};
 pub use raw::{Raw, read_raw};
+pub(crate) use summary::size_band;
 pub use summary::{Band, Summary, summary};
 
 /// One event of a trace.

@@ -47,8 +47,8 @@ pub struct Summary {
     pub lifetimes: Vec<Band>,
 }
 
-/// Four bands a doubling: index and bounds.
-fn size_band(n: u64) -> (u64, u64, u64) {
+/// Four bands a doubling: index and bounds. Sizes are below 2^48.
+pub(crate) fn size_band(n: u64) -> (u64, u64, u64) {
     if n < 8 {
         return (0, 0, 7);
     }

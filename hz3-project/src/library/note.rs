@@ -2,8 +2,10 @@
 
 use hz3_config::emit::note::{OWNER, SECTION, TYPE};
 use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
-use object::{Endianness, Object};
+use object::{Endianness, Object, ReadCache, ReadRef};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
 
 /// What the note says.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -23,7 +25,7 @@ pub struct Note {
 }
 
 /// The note in `file`: by its section, or, in a file without section headers, by its segment.
-pub fn find(file: &ElfFile64<'_, Endianness>) -> Option<Note> {
+pub fn find<'d, R: ReadRef<'d>>(file: &ElfFile64<'d, Endianness, R>) -> Option<Note> {
     let (endian, data) = (file.endian(), file.data());
     if let Some(section) = file.section_by_name(SECTION)
         && let Ok(Some(mut notes)) = section.elf_section_header().notes(endian, data)
@@ -45,6 +47,12 @@ pub fn find(file: &ElfFile64<'_, Endianness>) -> Option<Note> {
         }
     }
     None
+}
+
+/// The note in the file at `path`, of which no more is read than that takes. None of what is no ELF file.
+pub fn read(path: &Path) -> Option<Note> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    find(&ElfFile64::parse(&cache).ok()?)
 }
 
 /// `key=value` lines, an empty line, and the config.

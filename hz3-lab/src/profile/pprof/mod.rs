@@ -20,6 +20,9 @@ mod read;
 mod tests;
 mod write;
 
+#[cfg(test)]
+pub(super) use tests::example;
+
 /// The values of a row.
 const VALUES: [(&str, &str); 4] = [
     ("alloc_objects", "count"),

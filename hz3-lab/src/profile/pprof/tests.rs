@@ -20,7 +20,7 @@ fn row(size: u64, ended: Option<Ended>) -> Row {
     }
 }
 
-pub(super) fn example() -> Profile {
+pub fn example() -> Profile {
     let ended = Ended {
         lifetime: 64,
         freed_by: Some(FreedBy::Other),
