@@ -114,7 +114,8 @@ pub fn run(arguments: Arguments) -> Outcome {
 /// The profile in the format that a file's name asks for.
 fn encoded(profile: &Profile, output: &Path) -> Result<Vec<u8>, Error> {
     let name = output.to_string_lossy();
-    let kinds: [(&[&str], fn(&Profile) -> Vec<u8>); 4] = [
+    type Encode = fn(&Profile) -> Vec<u8>;
+    let kinds: [(&[&str], Encode); 4] = [
         (&[".json"], |p| (p.speedscope().to_string() + "\n").into_bytes()),
         (&[".folded", ".collapsed", ".txt"], |p| {
             p.collapsed(Which::InUse).into_bytes()

@@ -4,7 +4,8 @@ use super::show::{count, head, interval, percent, site, size};
 use super::source::Source;
 use crate::style;
 use hz3_config::Plan;
-use hz3_lab::profile::waste::{self, Bytes, ClassWaste, Held, SiteWaste, Waste, Weight};
+use hz3_lab::profile::held::{Bytes, Held};
+use hz3_lab::profile::waste::{self, ClassWaste, SiteWaste, Waste, Weight};
 use hz3_lab::profile::{Estimate, Moment, Profile, Site};
 
 /// Sites that are shown.

@@ -149,7 +149,7 @@ mod tests {
         let mut profile = Profile::new(Level::All);
         profile.period = 4096;
         let sizes = [16u64, 200, 3000, 50_000];
-        let (mut held, runs) = (0, 2000);
+        let (mut held, runs) = (0, 500);
         for _ in 0..runs {
             let mut rows = Vec::new();
             let mut truth = 0.0;

@@ -11,6 +11,7 @@ mod estimate;
 mod exact;
 mod export;
 mod growth;
+pub mod held;
 mod pprof;
 mod report;
 mod sites;

@@ -253,7 +253,7 @@ fn what_was_damaged_is_refused_or_can_be_used() {
     let whole = example().write_plain();
     let mut rng = Rng(5);
     let mut accepted = 0;
-    for _ in 0..20_000 {
+    for _ in 0..8_000 {
         let mut data = whole.clone();
         for _ in 0..1 + rng.below(4) {
             let at = rng.below(data.len());
@@ -288,7 +288,7 @@ fn what_was_damaged_is_refused_or_can_be_used() {
         let again = Profile::read(&profile.write_plain()).expect("what was read can be written");
         assert_eq!(again.rows.len(), profile.rows.len());
     }
-    assert!(accepted > 500, "only {accepted} of them could be read");
+    assert!(accepted > 200, "only {accepted} of them could be read");
 }
 
 #[test]
