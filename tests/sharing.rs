@@ -11,6 +11,7 @@ hz3::variant!(Adopting = "configs/default.toml");
 hz3::variant!(Banking = "configs/hz3-fast.toml");
 hz3::variant!(Ringing = "configs/hz3-scale.toml");
 hz3::variant!(Flooding = "configs/default.toml");
+hz3::variant!(Trickling = "tests/fixtures/soon-old.toml");
 
 const LINE: usize = 64;
 
@@ -66,21 +67,24 @@ fn waiting<V: Variant>(size: u32) -> u32 {
         .count() as u32
 }
 
+const SIZE: usize = 64;
+
+fn flood(v: &impl GlobalAlloc, n: usize) -> Vec<usize> {
+    // SAFETY: the layout is not empty.
+    (0..n).map(|_| unsafe { v.alloc(layout(SIZE)) } as usize).collect()
+}
+
+fn drain(v: &impl GlobalAlloc, all: Vec<usize>) {
+    for p in all {
+        // SAFETY: made by `flood`, and freed once.
+        unsafe { v.dealloc(p as *mut u8, layout(SIZE)) };
+    }
+}
+
 #[test]
 fn a_depot_that_nobody_takes_from_is_emptied() {
-    const SIZE: usize = 64;
-    let flood = |n: usize| -> Vec<usize> {
-        // SAFETY: the layout is not empty.
-        (0..n)
-            .map(|_| unsafe { Flooding.alloc(layout(SIZE)) } as usize)
-            .collect()
-    };
-    let drain = |all: Vec<usize>| {
-        for p in all {
-            // SAFETY: made by `flood`, and freed once.
-            unsafe { Flooding.dealloc(p as *mut u8, layout(SIZE)) };
-        }
-    };
+    let flood = |n| flood(&Flooding, n);
+    let drain = |all| drain(&Flooding, all);
     // A few batches more than the magazines hold: they wait, as somebody may want them.
     drain(flood(128 * 10));
     assert!(waiting::<Flooding>(SIZE as u32) > 0, "nothing is kept at all");
@@ -92,4 +96,30 @@ fn a_depot_that_nobody_takes_from_is_emptied() {
     drain(all);
     drain(flood(128 * 40));
     assert!(waiting::<Flooding>(SIZE as u32) > 0, "it stays closed");
+}
+
+#[test]
+fn a_trickle_keeps_only_what_it_touches() {
+    drain(&Trickling, flood(&Trickling, 128 * 10));
+    let before = waiting::<Trickling>(SIZE as u32);
+    assert!(before >= 4, "{before} batches wait");
+    let mut least = before;
+    let mut kept = Vec::new();
+    for _ in 0..20_000 {
+        // A thread takes a batch, and gives it back when it ends: somebody takes from the depot in every delay.
+        let trickle = || drain(&Trickling, flood(&Trickling, 1));
+        thread::spawn(trickle).join().expect("a thread");
+        least = least.min(waiting::<Trickling>(SIZE as u32));
+        if least <= 1 {
+            break;
+        }
+        // Time passes at events.
+        // SAFETY: the layout is not empty.
+        kept.extend((0..400).map(|_| unsafe { Trickling.alloc(layout(16)) } as usize));
+    }
+    for p in kept {
+        // SAFETY: made above, and freed once.
+        unsafe { Trickling.dealloc(p as *mut u8, layout(16)) };
+    }
+    assert!(least <= 1, "{least} batches of {before} still wait");
 }

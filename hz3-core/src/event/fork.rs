@@ -83,6 +83,8 @@ pub unsafe extern "C" fn child<V: Variant>() {
         if helper.forget() {
             // Whoever next gives pages to the kernel sees to those that it had; here the heap may be in use.
             V::shared().heap().pressure.orphans.store(1, Ordering::Relaxed);
+            // And it may have been in a round through the depots.
+            V::shared().heap().pressure.rounds.reset();
         }
         helper.gate.open_in_child(keeps::<V>());
     }

@@ -11,7 +11,9 @@
 //! In turn it makes nobody wait who may be in the middle of anything: it takes locks only if they are free, for a step at a
 //! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
+use super::depots::Places;
 use super::{central, demand_of, depot_of};
+use crate::heap::depot;
 use crate::heap::lot::{Lot, Stock};
 use crate::heap::{Heap, PageHeap, Waiting, Way};
 use crate::os::{self, PAGE};
@@ -217,29 +219,41 @@ extern "C" fn run<V: Variant>() -> ! {
     unsafe { os::end_bare_thread() }
 }
 
-/// Empties the depots from which nobody has taken since the last look into their runs. Returns whether there were any
-/// objects.
+/// Walks a whole round through the depots, if nobody else is in one: what was there at the last one, and was not touched since, goes
+/// back to its runs. Returns whether there were any objects.
 fn settle_depots<V: Variant>(helper: &Helper) -> bool {
+    let rounds = &V::shared().heap().pressure.rounds;
+    rounds.begin();
+    // What events have begun and left it goes on with.
+    let Some(place) = rounds.enter() else { return false };
+    let (first, mut skip) = Places::parts(place);
     let mut any = false;
-    for pool in Pool::all() {
-        let depot = depot_of::<V>(pool);
-        if !demand_of::<V>(pool).rests() {
-            continue;
-        }
-        loop {
-            let mut settled = None;
-            if helper.gate.enter() {
-                // SAFETY: as above; the depot is this pool's.
-                settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), depot) };
-                helper.gate.leave();
+    'round: for pool in Pool::<V>::from(first) {
+        if demand_of::<V>(pool).holds() {
+            for word in depot_of::<V>(pool).words().skip(skip) {
+                if !depot::was_there(word) {
+                    continue;
+                }
+                loop {
+                    let mut settled = None;
+                    if helper.gate.enter() {
+                        // SAFETY: the word is one of this pool's depot, and central and entry are its own.
+                        settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), word) };
+                        helper.gate.leave();
+                    }
+                    match settled {
+                        Some(settled) => {
+                            any |= settled;
+                            break;
+                        }
+                        None if helper.nap(AGAIN) => break 'round,
+                        None => {}
+                    }
+                }
             }
-            match settled {
-                Some(true) => any = true,
-                Some(false) => break,
-                None if helper.nap(AGAIN) => return any,
-                None => {}
-            }
         }
+        skip = 0;
     }
+    rounds.leave(None);
     any
 }

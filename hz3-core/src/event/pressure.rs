@@ -23,7 +23,9 @@ const ROUNDS: u32 = 9;
 /// Microseconds of the first round.
 const FIRST_WAIT: u32 = 100;
 /// Events between two looks at the clock.
-const LOOK: u32 = 64;
+const LOOK: u32 = 16;
+/// Events between two looks at whether the helper is wanted.
+const LOOK_FOR_HELPER: u32 = 64;
 
 pub(super) const NO_COUNT: Reliefs = Reliefs {
     epochs: 0,
@@ -71,8 +73,9 @@ pub unsafe fn pulse<V: Variant>() -> bool {
         if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
-                age::<V>();
+                age::<V>((*meta).events);
             }
+            depots::go_on::<V>();
         }
         V::POLICY.pressure.enabled && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
     }
@@ -100,10 +103,11 @@ unsafe fn answer<V: Variant>() -> bool {
     }
 }
 
-/// Gives pages that were left alone for long back to the kernel, if it is time to look.
+/// Gives pages that were left alone for long back to the kernel, if it is time to look, and has the depots looked through. This is
+/// the thread's event of that number.
 #[cold]
 #[inline(never)]
-fn age<V: Variant>() {
+fn age<V: Variant>(event: u32) {
     let heap = V::shared().heap();
     let (now, delay, age) = (os::now_ms(), V::POLICY.purge.delay_ms, V::POLICY.large.max_age_ms);
     let shorter = if delay == 0 || age > 0 && age < delay {
@@ -112,7 +116,7 @@ fn age<V: Variant>() {
         delay
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
-        depots::empty_resting::<V>();
+        heap.pressure.rounds.begin();
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
             // What is worth keeping falls with time, too, and nothing may have been freed meanwhile.
@@ -125,7 +129,7 @@ fn age<V: Variant>() {
             super::helper::check::<V>();
         }
     }
-    if V::POLICY.has_helper() {
+    if V::POLICY.has_helper() && event % LOOK_FOR_HELPER == 0 {
         super::helper::look::<V>();
     }
 }

@@ -4,14 +4,14 @@
 //! exhausted and gets an object back goes to the end, so that the runs behind the front fill up with returned objects
 //! and, with luck, become empty and go back to the page heap.
 
-use super::depot::{Depot, Home};
+use super::depot;
 use super::page::Span;
 use super::runs::{Runs, carve, carve_before, take_free};
 use super::segment::{Run, Segment};
 use super::{Heap, Reach};
 use crate::list::Batch;
 use crate::policy::{Class, Pool, Shape};
-use crate::sync::{AtomicU32, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
 use core::cell::UnsafeCell;
 
 /// The runs of one class.
@@ -134,16 +134,16 @@ impl Central {
         }
     }
 
-    /// Takes one batch of a depot back into its runs, without waiting for anybody. None if that would need waiting; else
-    /// whether there was one.
+    /// Takes the batch of one word of a depot back into its runs if it is an old one, without waiting for anybody. None if that
+    /// would need waiting; else whether it was.
     ///
     /// # Safety
-    /// `depot` is that of this central's pool, `class` the entry of its class, and `heap` the heap of its variant.
-    pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, depot: Depot<'_>) -> Option<bool> {
+    /// `word` is one of the depot of this central's pool, `class` the entry of its class, and `heap` the heap of its variant.
+    pub unsafe fn try_settle<S: Shape>(&self, heap: &Heap, class: &Class, word: &AtomicU64) -> Option<bool> {
         let _guard = self.lock.try_lock()?;
         let now = crate::os::now_ms();
         let settled = heap.try_locked(|h| {
-            let Some(batch) = depot.take(Home::ANY) else {
+            let Some(batch) = depot::take_old(word) else {
                 return false;
             };
             // SAFETY: both locks are held; a depot hands each batch to one taker, who gives it back.

@@ -10,6 +10,7 @@
 //! anybody's reach.
 
 use crate::list::{Batch, BatchWord};
+use crate::policy::agreed::GRANULE;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use core::num::NonZeroUsize;
 
@@ -18,8 +19,10 @@ const PATIENCE: u32 = 16;
 /// Batches in a list that leaves its thread as a whole that count as one such time: as long a list, as often in a row, is no burst
 /// whose objects are wanted again.
 const LONG: u32 = 4;
-/// Set when time has passed without anybody taking.
-const RESTS: u32 = 1 << 16;
+/// Set in a word whose batch was there when somebody last looked. Objects are aligned, so their addresses leave it free.
+const SEEN: u64 = 1;
+
+const _: () = assert!(SEEN < GRANULE as u64, "no address has this bit");
 
 /// Whether somebody takes from a depot. All zero at the start.
 ///
@@ -28,7 +31,7 @@ const RESTS: u32 = 1 << 16;
 ///
 /// A guess that may be late: nothing but the choice of a batch's way depends on it.
 pub struct Demand {
-    /// Times that the depot was found full in vain, and `RESTS`.
+    /// Times that the depot was found full in vain.
     times: AtomicU32,
     /// Whether something was put in since it was last emptied for good.
     filled: AtomicU32,
@@ -95,7 +98,7 @@ impl Demand {
     /// Whether batches had better go to their runs.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.times.load(Ordering::Relaxed) & (RESTS - 1) >= PATIENCE
+        self.times.load(Ordering::Relaxed) >= PATIENCE
     }
 
     /// The depot was found full. True if it closes now, so that its batches had better go to their runs.
@@ -106,19 +109,17 @@ impl Demand {
     /// So many more batches came, and nobody took one. Returns whether the depot is closed.
     fn in_vain(&self, more: u32) -> bool {
         let times = self.times.load(Ordering::Relaxed);
-        let counted = times & (RESTS - 1);
-        if counted < PATIENCE {
+        if times < PATIENCE {
             self.times
-                .store(times + more.min(PATIENCE - counted), Ordering::Relaxed);
+                .store(times + more.min(PATIENCE - times), Ordering::Relaxed);
         }
         self.is_closed()
     }
 
-    /// Time has passed. True if nobody has taken since this was last asked.
-    pub fn rests(&self) -> bool {
-        let times = self.times.load(Ordering::Relaxed);
-        self.times.store(times | RESTS, Ordering::Relaxed);
-        times & RESTS != 0
+    /// Whether there may be batches in the depot.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        self.filled.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -215,7 +216,38 @@ pub fn take(word: &AtomicU64) -> Option<Batch> {
     if word.load(Ordering::Relaxed) == BatchWord::NONE.0 {
         return None;
     }
-    let word = BatchWord(word.swap(BatchWord::NONE.0, Ordering::Acquire));
+    batch_in(word.swap(BatchWord::NONE.0, Ordering::Acquire))
+}
+
+/// Whether the batch of one word was there when this was last asked, too. One that came since then is marked, so that the next
+/// time it was.
+///
+/// For one caller at a time, see [`Rounds`](super::rounds::Rounds): a second one would make a batch old that has just come.
+pub fn was_there(word: &AtomicU64) -> bool {
+    let batch = word.load(Ordering::Relaxed);
+    if batch != BatchWord::NONE.0 && batch & SEEN == 0 {
+        // If it was taken meanwhile, there is nothing to mark. The exchange is part of what the putter's began, so whoever takes
+        // the batch sees all that was written into it.
+        let _ = word.compare_exchange(batch, batch | SEEN, Ordering::Relaxed, Ordering::Relaxed);
+        return false;
+    }
+    batch & SEEN != 0
+}
+
+/// Takes the batch out of one word if it is an old one: see [`was_there`].
+pub fn take_old(word: &AtomicU64) -> Option<Batch> {
+    let batch = word.load(Ordering::Relaxed);
+    if batch & SEEN == 0 {
+        return None;
+    }
+    // Whoever finds it gets it, whatever happened to the word in between: it is an old one in any case.
+    let taken = word.compare_exchange(batch, BatchWord::NONE.0, Ordering::Acquire, Ordering::Relaxed);
+    taken.ok().and_then(batch_in)
+}
+
+/// The batch that a word names.
+fn batch_in(word: u64) -> Option<Batch> {
+    let word = BatchWord(word & !SEEN);
     (!word.is_none()).then(|| word.unpack())
 }
 
@@ -308,7 +340,6 @@ mod tests {
         }
         assert_eq!((0..PATIENCE).filter(|_| demand.full()).count(), 1);
         assert!(demand.is_closed());
-        assert!(!demand.rests() && demand.is_closed());
         demand.taken();
         assert!(!demand.is_closed());
     }
@@ -327,7 +358,7 @@ mod tests {
             (lists(LONG), lists(4 * LONG), lists(1000 * LONG)),
             (PATIENCE, PATIENCE / 4, 1)
         );
-        assert!(!demand.rests() && demand.is_closed());
+        assert!(demand.is_closed());
         demand.taken();
         assert!(!demand.is_closed());
     }
@@ -335,20 +366,46 @@ mod tests {
     #[test]
     fn knows_whether_something_was_put_in() {
         let demand = Demand::new();
-        assert!(!demand.clear());
+        assert!(!demand.holds() && !demand.clear());
         demand.stored();
         demand.stored();
         demand.taken();
-        assert!(demand.clear() && !demand.clear());
+        assert!(demand.holds() && demand.clear());
+        assert!(!demand.holds() && !demand.clear());
     }
 
     #[test]
-    fn rests_from_the_second_look_on() {
-        let demand = Demand::new();
-        demand.taken();
-        assert!(!demand.rests());
-        assert!(demand.rests());
-        demand.taken();
-        assert!(!demand.rests());
+    fn what_nobody_touches_is_old_at_the_second_look() {
+        let words = words(4);
+        let depot = Depot::new(&words, 1, 4);
+        let look = || -> Vec<u32> {
+            let old = |word: &AtomicU64| was_there(word).then(|| take_old(word)).flatten();
+            words.iter().filter_map(old).map(|b| b.count).collect()
+        };
+        let put = |n| assert!(depot.put(Home::ANY, batch(n)));
+        (1..=3).for_each(put);
+        assert!(words.iter().all(|word| take_old(word).is_none()));
+        assert!(look().is_empty());
+        // The last one goes and comes, as a trickle takes it; and one is new.
+        let top = depot.take(Home::ANY).map_or(0, |b| b.count);
+        assert_eq!(top, 3, "a mark changes nothing of a batch");
+        put(3);
+        put(4);
+        assert_eq!(look(), [1, 2]);
+        assert_eq!(look(), [3, 4]);
+        assert!(depot.is_empty() && look().is_empty());
+    }
+
+    #[test]
+    fn a_marked_word_holds_its_place() {
+        let words = words(2);
+        let depot = Depot::new(&words, 1, 2);
+        assert!(depot.put(Home::ANY, batch(1)) && !was_there(&words[0]));
+        assert!(depot.put(Home::ANY, batch(2)) && !depot.put(Home::ANY, batch(3)));
+        assert!(depot.is_full(Home::ANY));
+        let taken: Vec<_> = core::iter::from_fn(|| depot.take(Home::ANY))
+            .map(|b| (b.head as usize, b.count))
+            .collect();
+        assert_eq!(taken, [(32, 2), (16, 1)]);
     }
 }

@@ -1,6 +1,7 @@
 //! Every order in which threads can meet in a depot, within loom's model of memory.
 
-use crate::heap::depot::{Demand, Depot, Home};
+use crate::heap::depot::{Demand, Depot, Home, take_old, was_there};
+use crate::heap::rounds::Rounds;
 use crate::list::Batch;
 use crate::sync::AtomicU64;
 use crate::sync::loom_tests::explore;
@@ -59,7 +60,18 @@ impl Market {
 
     /// Takes a batch for a home. It must be whole, filled by its putter and taken by nobody before.
     fn take_at(&self, home: u16) -> Option<usize> {
-        let batch = self.depot().take(Home(home))?;
+        self.depot().take(Home(home)).map(|batch| self.owned(batch))
+    }
+
+    /// Looks at all words, as a round does. Returns the batches that were old.
+    fn look(&self) -> Vec<usize> {
+        let old = |word: &AtomicU64| was_there(word).then(|| take_old(word)).flatten();
+        let batches = self.words.iter().filter_map(old);
+        batches.map(|batch| self.owned(batch)).collect()
+    }
+
+    /// A batch was taken out.
+    fn owned(&self, batch: Batch) -> usize {
         let n = batch.head as usize / 16 - 1;
         assert_eq!(batch.count as usize, n + 1, "address and count of different batches");
         // SAFETY: the depot has given the batch to this thread alone.
@@ -67,7 +79,7 @@ impl Market {
             assert_eq!(*o, MADE, "taken twice, or before it was filled");
             *o = TAKEN;
         });
-        Some(n)
+        n
     }
 
     /// What is still inside, when no other thread is left.
@@ -198,3 +210,80 @@ fn nothing_waits_unknown() {
         assert!(known || market.drain().is_empty(), "put: {put}, emptied: {emptied}");
     });
 }
+
+/// One thread puts a batch and takes one while another looks twice, as two rounds do: whoever takes a batch finds it whole,
+/// marked or not, and each is taken once.
+#[test]
+fn old_batches_have_one_taker() {
+    explore(Some(3), || {
+        let market = Market::new(2, 2);
+        assert!(market.put(0));
+        let other = {
+            let market = market.clone();
+            thread::spawn(move || (market.put(1), market.take()))
+        };
+        let mut got = market.look();
+        assert!(got.is_empty(), "nothing is old at the first look");
+        got.extend(market.look());
+        let (put, taken) = other.join().unwrap();
+        assert!(put, "two words hold two batches");
+        got.extend(taken);
+        got.extend(market.drain());
+        got.sort_unstable();
+        assert_eq!(got, [0, 1]);
+    });
+}
+
+/// A batch is taken and comes back while a look is under way: it may be marked, and is whole for whoever takes it.
+#[test]
+fn a_mark_may_meet_the_same_batch_again() {
+    explore(None, || {
+        let market = Market::new(1, 1);
+        assert!(market.put(0));
+        let other = {
+            let market = market.clone();
+            thread::spawn(move || market.take().map(|n| market.put(n)))
+        };
+        let mut got = market.look();
+        let back = other.join().unwrap();
+        assert!(got.is_empty() && back == Some(true));
+        got.extend(market.look());
+        got.extend(market.look());
+        assert_eq!(got, [0], "old at the second look, or the third");
+    });
+}
+
+/// Two threads go on with a round, as often as it is open: one at a time, and each place once.
+#[test]
+fn one_at_a_time_walks_a_round() {
+    explore(None, || {
+        let rounds = Arc::new(Rounds::default());
+        let walked = Arc::new(Walked(UnsafeCell::new(Vec::new())));
+        rounds.begin();
+        let walk = |rounds: &Rounds, walked: &Walked| {
+            rounds.begin();
+            if let Some(place) = rounds.enter() {
+                // SAFETY: whoever is in the round is alone in it, as loom proves here.
+                walked.0.with_mut(|w| unsafe { (*w).push(place) });
+                rounds.leave((place < 2).then_some(place + 1));
+            }
+        };
+        let other = {
+            let (rounds, walked) = (rounds.clone(), walked.clone());
+            thread::spawn(move || walk(&rounds, &walked))
+        };
+        walk(&rounds, &walked);
+        other.join().unwrap();
+        // SAFETY: the other thread has ended.
+        let places = walked.0.with(|w| unsafe { (*w).clone() });
+        assert!(places == [0] || places == [0, 1], "{places:?}");
+    });
+}
+
+/// The places that were walked, for whoever is in the round.
+struct Walked(UnsafeCell<Vec<u32>>);
+
+// SAFETY: only reached inside of a round; that this is enough is what the test proves.
+unsafe impl Sync for Walked {}
+// SAFETY: as above.
+unsafe impl Send for Walked {}

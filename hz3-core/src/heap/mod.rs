@@ -31,6 +31,7 @@ mod refusal_tests;
 pub mod reservation;
 mod resize;
 mod returned;
+pub mod rounds;
 mod runs;
 pub mod segment;
 mod supply;

@@ -4,6 +4,7 @@
 //! Hot paths never look here. Events compare one word that changes only when memory is short, so that it stays in every
 //! core's cache.
 
+use super::rounds::Rounds;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Milliseconds for which others are not asked again after they had nothing.
@@ -96,6 +97,8 @@ macro_rules! counters {
             raised_part: AtomicU64,
             /// When the free pages are next looked through.
             look_at: AtomicU64,
+            /// Where those are who look through the depots.
+            pub rounds: Rounds,
             /// Whether pages are on their way to the kernel with nobody who sees to that.
             pub orphans: AtomicU32,
             $( $name: AtomicU64, )+
@@ -115,6 +118,7 @@ macro_rules! counters {
                     raised: AtomicU64::new(0),
                     raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
+                    rounds: Rounds::new(),
                     orphans: AtomicU32::new(0),
                     $( $name: AtomicU64::new(0), )+
                 }
@@ -259,5 +263,6 @@ impl Pressure {
     /// In the child of a fork: whoever waited is not here.
     pub fn reset(&self) {
         self.waiting.store(0, Ordering::Relaxed);
+        self.rounds.reset();
     }
 }

@@ -130,6 +130,12 @@ impl<S: Shape> Pool<S> {
         Self(owner.0 * S::CLASSES + class.0, PhantomData)
     }
 
+    /// That of this number and all after it, in order.
+    #[inline(always)]
+    pub fn from(number: usize) -> impl Iterator<Item = Self> {
+        (number..Self::COUNT).map(|number| Self(number, PhantomData))
+    }
+
     /// Whose it is.
     #[inline(always)]
     pub const fn owner(self) -> Owner<S> {
