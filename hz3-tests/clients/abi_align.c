@@ -64,6 +64,8 @@ static void many_small(size_t align, size_t size)
 {
     enum { MANY = 20000 };
     static char *held[MANY];
+    /* What was freed before would go back to the kernel meanwhile. */
+    malloc_trim(0);
     size_t before = resident_kib();
     for (int i = 0; i < MANY; i++) {
         held[i] = memalign(align, size);

@@ -129,7 +129,7 @@ fn age<V: Variant>(event: u32) {
             super::helper::check::<V>();
         }
     }
-    if V::POLICY.has_helper() && event % LOOK_FOR_HELPER == 0 {
+    if V::POLICY.has_helper() && event.is_multiple_of(LOOK_FOR_HELPER) {
         super::helper::look::<V>();
     }
 }

@@ -110,8 +110,7 @@ impl Demand {
     fn in_vain(&self, more: u32) -> bool {
         let times = self.times.load(Ordering::Relaxed);
         if times < PATIENCE {
-            self.times
-                .store(times + more.min(PATIENCE - times), Ordering::Relaxed);
+            self.times.store(times + more.min(PATIENCE - times), Ordering::Relaxed);
         }
         self.is_closed()
     }
