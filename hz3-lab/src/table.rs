@@ -202,13 +202,17 @@ pub fn summary(record: &Record) -> String {
     out
 }
 
-/// What was found of a goal: `rss (2 GO, 0 NO-GO, 1 UNDECIDED; geometric mean 0.91)`.
-fn claimed(record: &Record, label: &str, claim: &crate::record::Claim) -> String {
+/// What was found of the aspect that a config's goal speaks of.
+pub fn found_of(record: &Record, label: &str, claim: &crate::record::Claim) -> String {
     let found = record.rows.iter().filter_map(|row| {
         let of = Aspect::of(claim.goal()?, row.metric)?;
         let cell = row.cells.iter().find(|c| c.label == label)?;
         Some((cell, cell.outcome(of)?))
     });
-    let found = counted(found).unwrap_or_else(|| "no row of this comparison shows it".into());
-    format!("{} ({found})", claim.goal)
+    counted(found).unwrap_or_else(|| "no row of this comparison shows it".into())
+}
+
+/// What was found of a goal: `rss (2 GO, 0 NO-GO, 1 UNDECIDED; geometric mean 0.91)`.
+fn claimed(record: &Record, label: &str, claim: &crate::record::Claim) -> String {
+    format!("{} ({})", claim.goal, found_of(record, label, claim))
 }

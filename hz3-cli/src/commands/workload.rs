@@ -5,7 +5,9 @@ use super::Format;
 use crate::style;
 use hz3_config::suggest;
 use hz3_lab::clients::Clients;
+use hz3_lab::profile::Profile;
 use hz3_lab::rows::Job;
+use hz3_lab::trace;
 use hz3_lab::workload::births::{Births, Grain};
 use hz3_lab::workload::{self, Expected, PHASES, Workload};
 use hz3_project::{Code, Error, Outcome, Place, file, place::stems};
@@ -44,8 +46,8 @@ struct Check {
 
 #[derive(clap::Args)]
 struct From {
-    /// A recording: a file, or the name of one in hz3-lab/traces
-    #[arg(value_name = "TRACE")]
+    /// A recording: a file, or the name of one in hz3-lab/traces; or a profile (cargo hz3 profile)
+    #[arg(value_name = "TRACE|PROFILE")]
     source: String,
     /// File to write
     #[arg(short, long, default_value = "workload.toml", value_name = "FILE")]
@@ -141,11 +143,10 @@ pub fn run(arguments: Arguments) -> Outcome {
 fn make(arguments: &From) -> Outcome {
     let place = Place::find()?;
     file::writable(&arguments.output)?;
-    let (name, trace) = super::trace::open(&place, &arguments.source)?;
-    let births = Births::of_trace(&trace);
+    let (name, births) = births(&place, &arguments.source)?;
     if births.all.is_empty() {
         return Err(Error::bad_input(format!(
-            "the trace {name} makes no object: there is nothing to make"
+            "{name} makes no object: there is nothing to make"
         )));
     }
     let workload = births.workload(Grain {
@@ -168,6 +169,26 @@ fn make(arguments: &From) -> Outcome {
     file::write(&arguments.output, text.as_bytes())?;
     eprintln!("{}: {} bytes", arguments.output.display(), text.len());
     print(&[(name, workload)], Format::Text)
+}
+
+/// The objects of a recording or a profile, and its name.
+fn births(place: &Place, source: &str) -> Result<(String, Births), Error> {
+    let path = Path::new(source);
+    if path.is_file() {
+        let data = file::read(path, file::DATA)?;
+        if !trace::is_trace(&data) {
+            let profile = Profile::read(&data).map_err(|e| Error::bad_input(format!("{source}: {e}")))?;
+            if !profile.level.sees_all() {
+                eprintln!("{}: {}", style::note("note"), profile.level.meaning());
+            }
+            let name = path
+                .file_stem()
+                .map_or(source.into(), |s| s.to_string_lossy().into_owned());
+            return Ok((name, Births::of_profile(&profile)));
+        }
+    }
+    let (name, trace) = super::trace::open(place, source)?;
+    Ok((name, Births::of_trace(&trace)))
 }
 
 /// What a workload will amount to.

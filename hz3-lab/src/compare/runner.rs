@@ -365,7 +365,7 @@ impl<'a, W: Watch> Runner<'a, W> {
         for row in 0..self.rows.len() {
             let rounds = u64::from(self.jobs[row].tails);
             let job = match self.jobs[row].clone().timed(self.clients) {
-                Ok(job) if rounds > 0 => job,
+                Ok(job) if rounds > 0 && !self.rows[row].left_out => job,
                 Err(e) if rounds > 0 => {
                     self.watch.say(&format!("no single calls: {}", e.message));
                     continue;

@@ -1,6 +1,8 @@
 //! One self-contained HTML page of one or more records: no network, no fonts, no libraries; the samples are in it.
 
 mod configs;
+mod curves;
+mod more;
 mod plots;
 mod sections;
 mod svg;

@@ -1,7 +1,7 @@
 //! The plots of one record. Every figure comes from arrays that stand in the page.
 
 use super::svg::{Svg, ticks};
-use crate::record::{Cell, Record, RowRecord};
+use crate::record::{Aspect, Cell, Outcome, Record, RowRecord};
 use crate::stats::{self, Verdict};
 
 /// Class of a contender's colour: the base is grey, the others have hues in the record's order.
@@ -18,7 +18,7 @@ pub fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-fn position(v: f64, lo: f64, hi: f64, from: f64, to: f64) -> f64 {
+pub(super) fn position(v: f64, lo: f64, hi: f64, from: f64, to: f64) -> f64 {
     from + (v - lo) / (hi - lo) * (to - from)
 }
 
@@ -27,25 +27,20 @@ pub fn between(interval: Option<(f64, f64)>) -> String {
     interval.map_or("–".into(), |(lo, hi)| format!("[{lo:.3}, {hi:.3}]"))
 }
 
-/// Contenders against the base: a dot each, its 95 % interval and the one that judges, rows below each other, the floor
+/// Contenders against the base in one aspect: a dot each, its 95 % interval and the one that judges, rows below each other, the floor
 /// as a band.
-pub fn intervals(record: &Record) -> String {
+pub fn intervals(record: &Record, of: Aspect) -> String {
     const LEFT: f64 = 130.0;
     const RIGHT: f64 = 830.0;
     const STEP: f64 = 15.0;
-    let others = |row: &RowRecord| {
-        row.cells
-            .iter()
-            .skip(1)
-            .filter(|c| c.result.is_some_and(|o| o.ratio.is_finite()))
-            .count()
-    };
+    let result = |cell: &Cell| -> Option<Outcome> { cell.outcome(of).filter(|o| o.ratio.is_finite()) };
+    let others = |row: &RowRecord| row.cells.iter().skip(1).filter(|c| result(c).is_some()).count();
     let rows: Vec<&RowRecord> = record.rows.iter().filter(|r| others(r) > 0).collect();
     let height: f64 = rows.iter().map(|r| others(r) as f64 * STEP + 10.0).sum();
     let ends = rows
         .iter()
         .flat_map(|r| &r.cells)
-        .filter_map(|c| c.result)
+        .filter_map(result)
         .flat_map(|o| [o.lo, o.hi, o.judged_lo, o.judged_hi.unwrap_or(f64::NAN)]);
     let reach = ends
         .filter(|v| v.is_finite() && *v > 0.0)
@@ -82,21 +77,20 @@ pub fn intervals(record: &Record) -> String {
     for row in rows {
         let tall = others(row) as f64 * STEP + 10.0;
         svg.line(LEFT, y, 970.0, y, "rule");
-        if row.floor.is_finite() {
-            let (a, b) = (x((-row.floor).exp()), x(row.floor.exp()));
+        let floor = row.floor_of(of);
+        if floor.is_finite() {
+            let (a, b) = (x((-floor).exp()), x(floor.exp()));
             let tip = format!(
                 "{}: base against itself, floor {:.1} %",
                 row.name,
-                stats::percent(row.floor)
+                stats::percent(floor)
             );
             svg.rect(a, y + 1.0, b - a, tall - 2.0, "floor", &tip);
         }
         svg.text(LEFT - 8.0, y + tall / 2.0 + 4.0, "end", "label", &row.name);
         let mut at = y + 5.0 + STEP / 2.0;
         for (i, cell) in row.cells.iter().enumerate().skip(1) {
-            let Some(o) = cell.result.filter(|o| o.ratio.is_finite()) else {
-                continue;
-            };
+            let Some(o) = result(cell) else { continue };
             let color = hue(i);
             let tip = format!(
                 "{} {}: {:.3} {}, judged by {}, {} blocks, {}",
@@ -141,7 +135,7 @@ pub fn intervals(record: &Record) -> String {
 }
 
 /// A small panel with a title; returns the drawing and the inner left, top, right and bottom.
-fn panel(title: &str) -> (Svg, f64, f64, f64, f64) {
+pub(super) fn panel(title: &str) -> (Svg, f64, f64, f64, f64) {
     let mut svg = Svg::new(320.0, 190.0);
     svg.text(8.0, 15.0, "start", "label", title);
     (svg, 48.0, 28.0, 310.0, 160.0)

@@ -1,8 +1,8 @@
 //! The parts of a record's page.
 
 use super::svg::escape;
-use super::{configs, plots};
-use crate::record::{Cell, Record, RowRecord};
+use super::{configs, more, plots};
+use crate::record::{Aspect, Cell, Record, RowRecord};
 use crate::stats;
 use std::fmt::Write;
 
@@ -15,10 +15,11 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
         "<h2>Verdicts</h2>\n<pre>{}</pre>\n",
         escape(crate::table::summary(record).trim_end())
     );
+    more::claims(out, record);
     let alpha = record.settings.alpha * 100.0;
     figure(
         out,
-        &plots::intervals(record),
+        &plots::intervals(record, Aspect::Value),
         &format!(
             "Dot: median of the paired ratios; thick line: its 95 % interval; thin line with ends: the interval that judges; \
              grey band: the floor, which is what the base shows against itself. A verdict needs the thin line beyond the \
@@ -35,7 +36,11 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
             "Each dot is the ratio of one block, the bar its median. From {path}.rows[*].null and .cells[*].values."
         ),
     );
+    more::memory_verdicts(out, record, path);
     memory(out, record, path);
+    more::scaling(out, record, path);
+    more::calls(out, record, path);
+    more::counters(out, record, path);
     if let Some(svg) = plots::bars(
         record,
         "Instructions",
@@ -56,7 +61,7 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
     environment(out, record);
 }
 
-fn figure(out: &mut String, svg: &str, text: &str) {
+pub(super) fn figure(out: &mut String, svg: &str, text: &str) {
     let _ = write!(
         out,
         "<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n",
@@ -64,7 +69,7 @@ fn figure(out: &mut String, svg: &str, text: &str) {
     );
 }
 
-fn panels(out: &mut String, drawings: impl Iterator<Item = String>) {
+pub(super) fn panels(out: &mut String, drawings: impl Iterator<Item = String>) {
     out.push_str("<div class=\"panels\">\n");
     for d in drawings {
         let _ = writeln!(out, "<div>{d}</div>");
@@ -72,7 +77,7 @@ fn panels(out: &mut String, drawings: impl Iterator<Item = String>) {
     out.push_str("</div>\n");
 }
 
-fn caption(out: &mut String, text: &str) {
+pub(super) fn caption(out: &mut String, text: &str) {
     let _ = writeln!(out, "<p class=\"lead\"><small>{}</small></p>", escape(text));
 }
 

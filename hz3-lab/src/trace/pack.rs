@@ -141,9 +141,14 @@ impl Bytes<'_> {
     }
 }
 
+/// Whether bytes begin as a trace does.
+pub fn is_trace(data: &[u8]) -> bool {
+    data.starts_with(MAGIC)
+}
+
 /// Reads the compact form.
 pub fn unpack(data: &[u8]) -> Result<Trace> {
-    if !data.starts_with(MAGIC) {
+    if !is_trace(data) {
         return Err(Error::bad_input("not a trace of hz3 (cargo hz3 trace makes them)"));
     }
     let mut b = Bytes {

@@ -105,7 +105,7 @@ impl Births {
     }
 
     /// Settles how many threads share the work, and turns lifetimes from births of all into steps of one.
-    fn share(&mut self, births: &[f64], remote: f64) {
+    pub(super) fn share(&mut self, births: &[f64], remote: f64) {
         let sum: f64 = births.iter().sum();
         let squares: f64 = births.iter().map(|b| b * b).sum();
         let equal = if squares > 0.0 {
@@ -131,7 +131,13 @@ impl Births {
     pub fn workload(mut self, grain: Grain) -> Workload {
         self.all.sort_by_key(|birth| birth.at);
         let all: f64 = self.all.iter().map(|b| b.count).sum();
-        let phases = grain.phases.clamp(1, super::PHASES).min((all / 500.0) as usize + 1);
+        // A profile may know few times of birth: no phase is shorter than what lies between two of them.
+        let times = self.all.chunk_by(|a, b| a.at == b.at).count();
+        let phases = grain
+            .phases
+            .clamp(1, super::PHASES)
+            .min((all / 500.0) as usize + 1)
+            .min(times);
         let mut cut: Vec<Vec<Seen>> = vec![Vec::new(); phases];
         let mut made = 0.0;
         for birth in &self.all {
@@ -301,27 +307,25 @@ mod tests {
         let mut events = Vec::new();
         let mut rng = crate::stats::Rng(1);
         let mut live: Vec<u32> = Vec::new();
-        let mut made = 0;
         let (mut bytes, mut sizes) = (0.0, Vec::new());
         for _ in 0..20_000 {
-            if live.len() > 100 && rng.below(2) == 0 {
+            if live.len() == 1000 {
                 events.push((0, Traced::Free(live.swap_remove(rng.below(live.len())))));
-            } else {
-                let n = 16 << rng.below(8);
-                events.push((0, Traced::Malloc(n)));
-                live.push(made);
-                made += 1;
-                bytes += n as f64;
-                sizes.push(n);
             }
+            let n = 16 << rng.below(8);
+            events.push((0, Traced::Malloc(n)));
+            live.push(sizes.len() as u32);
+            bytes += n as f64;
+            sizes.push(n);
         }
         let live: f64 = live.iter().map(|o| sizes[*o as usize] as f64).sum();
-        let w = Births::of_trace(&trace(&events)).workload(Grain { phases: 3, kinds: 24 });
+        let w = Births::of_trace(&trace(&events)).workload(Grain { phases: 6, kinds: 24 });
         let expected = w.expected();
         let all: f64 = expected.iter().map(|e| e.bytes).sum();
         assert!((all / bytes - 1.0).abs() < 0.01, "{all} {bytes}");
-        let last = expected.last().unwrap().live_bytes;
-        assert!((last / live - 1.0).abs() < 0.2, "{last} {live}");
+        // There are always as many. (In the last phase those that stay, and those that went late, are made all over the phase.)
+        let middle = expected[3].live_bytes;
+        assert!((middle / live - 1.0).abs() < 0.1, "{middle} {live}");
         assert!(w.phases.iter().all(|p| p.objects.len() <= 24));
     }
 }

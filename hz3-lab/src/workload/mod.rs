@@ -6,6 +6,7 @@
 pub mod births;
 mod flat;
 mod read;
+mod seen;
 mod table;
 mod text;
 mod tree;
