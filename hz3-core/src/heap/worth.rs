@@ -17,7 +17,7 @@
 //! are worth it (`purge.spare`).
 //!
 //! What objects of many pages leave is *hoped for*: buffers come back, as a rule, and to learn that by mistakes would cost a fault
-//! for each of their pages. It is kept until it was left alone for a window, whatever was learned, up to three quarters of the
+//! for each of their pages. It is kept until it was left alone for a window, whatever was learned, up to two thirds of the
 //! bound. Pages of small objects are not: where these go, a phase has ended.
 //!
 //! So a program whose pages come and go in rounds keeps those of a round. One whose use only wavers keeps as much as it wavers
@@ -123,7 +123,7 @@ impl Worth {
             self.began = now;
         }
         self.forget(now, window);
-        let hoped = (self.hoped[0] + self.hoped[1]).min(most / 4 * 3);
+        let hoped = (self.hoped[0] + self.hoped[1]).min(most / 3 * 2);
         (self.deepest[0].max(self.deepest[1]) + self.unfit)
             .max(hoped)
             .clamp(most / 32, most)
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(keep(&mut pool, WINDOW / 2), 600);
         assert_eq!(keep(&mut pool, WINDOW), 400);
         leave(&mut pool, 2 * MOST);
-        assert_eq!(keep(&mut pool, 0), MOST / 4 * 3);
+        assert_eq!(keep(&mut pool, 0), MOST / 3 * 2);
     }
 
     #[test]
