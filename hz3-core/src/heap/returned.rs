@@ -11,7 +11,10 @@ use crate::sync::{AtomicU64, Ordering};
 /// The most that the word can count.
 const PAGES_MAX: u64 = u64::MAX >> ADDRESS_BITS;
 
+/// On a cache line of its own: who gives shall not wait for who holds the lot's lock.
+///
 /// Ranges that wait: the address of the first one's descriptor, and above it their pages, or the most that it can count.
+#[repr(align(128))]
 pub(super) struct Returned(AtomicU64);
 
 impl Returned {
