@@ -106,6 +106,22 @@ fn what_a_file_says_is_what_the_client_does() {
 }
 
 #[test]
+fn options_are_checked() {
+    let program = clients().program(&WORKLOAD).unwrap();
+    let help = Command::new(&program).arg("--help").output().unwrap();
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--percent N"));
+    for bad in [
+        &["--nonsense", "1"][..],
+        &["--rounds", "0"],
+        &["--percent", "0"],
+        &["--file", "/nowhere"],
+    ] {
+        let out = Command::new(&program).args(bad).output().unwrap();
+        assert_eq!(out.status.code(), Some(2), "{bad:?}");
+    }
+}
+
+#[test]
 fn a_prepared_file_that_is_none_is_refused() {
     let dir = tempfile::tempdir_in(clients().folder()).unwrap();
     let good = flat(&parsed("steps = 10\nobjects = [{ size = 16, lifetime = 1 }]\n"));

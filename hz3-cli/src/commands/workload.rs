@@ -2,16 +2,17 @@
 //! execute them.
 
 use super::Format;
+use crate::profile::source::{self, Asking};
 use crate::style;
 use hz3_config::suggest;
 use hz3_lab::clients::Clients;
-use hz3_lab::profile::Profile;
+use hz3_lab::profile::Moment;
 use hz3_lab::rows::Job;
-use hz3_lab::trace;
 use hz3_lab::workload::births::{Births, Grain};
 use hz3_lab::workload::{self, Expected, PHASES, Workload};
 use hz3_project::{Code, Error, Outcome, Place, file, place::stems};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Arguments of `workload`.
 #[derive(clap::Args)]
@@ -46,8 +47,8 @@ struct Check {
 
 #[derive(clap::Args)]
 struct From {
-    /// A recording: a file, or the name of one in hz3-lab/traces; or a profile (cargo hz3 profile)
-    #[arg(value_name = "TRACE|PROFILE")]
+    /// A recording: a file, or the name of one in hz3-lab/traces; or a profile; or the process that writes one
+    #[arg(value_name = "TRACE|PROFILE|PID")]
     source: String,
     /// File to write
     #[arg(short, long, default_value = "workload.toml", value_name = "FILE")]
@@ -172,23 +173,22 @@ fn make(arguments: &From) -> Outcome {
 }
 
 /// The objects of a recording or a profile, and its name.
-fn births(place: &Place, source: &str) -> Result<(String, Births), Error> {
-    let path = Path::new(source);
-    if path.is_file() {
-        let data = file::read(path, file::DATA)?;
-        if !trace::is_trace(&data) {
-            let profile = Profile::read(&data).map_err(|e| Error::bad_input(format!("{source}: {e}")))?;
-            if !profile.level.sees_all() {
-                eprintln!("{}: {}", style::note("note"), profile.level.meaning());
-            }
-            let name = path
-                .file_stem()
-                .map_or(source.into(), |s| s.to_string_lossy().into_owned());
-            return Ok((name, Births::of_profile(&profile)));
-        }
+fn births(place: &Place, word: &str) -> Result<(String, Births), Error> {
+    let asking = Asking {
+        variant: None,
+        patience: Duration::from_secs(10),
+    };
+    let source = source::open(place, word, Moment::End, asking)?;
+    let name = Path::new(word)
+        .file_stem()
+        .map_or(word.into(), |s| s.to_string_lossy().into_owned());
+    if let Some(trace) = &source.trace {
+        return Ok((name, Births::of_trace(trace)));
     }
-    let (name, trace) = super::trace::open(place, source)?;
-    Ok((name, Births::of_trace(&trace)))
+    if !source.profile.level.sees_all() {
+        eprintln!("{}: {}", style::note("note"), source.profile.level.meaning());
+    }
+    Ok((name, Births::of_profile(&source.profile)))
 }
 
 /// What a workload will amount to.

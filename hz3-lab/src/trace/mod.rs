@@ -11,7 +11,7 @@ mod raw;
 mod summary;
 
 pub use flat::flat;
-pub use pack::{is_trace, pack, unpack};
+pub use pack::{pack, unpack};
 pub use raw::{Raw, read_raw};
 pub(crate) use summary::size_band;
 pub use summary::{Band, Summary, summary};

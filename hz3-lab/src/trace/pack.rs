@@ -141,14 +141,9 @@ impl Bytes<'_> {
     }
 }
 
-/// Whether bytes begin as a trace does.
-pub fn is_trace(data: &[u8]) -> bool {
-    data.starts_with(MAGIC)
-}
-
 /// Reads the compact form.
 pub fn unpack(data: &[u8]) -> Result<Trace> {
-    if !is_trace(data) {
+    if !data.starts_with(MAGIC) {
         return Err(Error::bad_input("not a trace of hz3 (cargo hz3 trace makes them)"));
     }
     let mut b = Bytes {
