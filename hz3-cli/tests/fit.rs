@@ -36,31 +36,39 @@ fn fitted(folder: &Path, from: &str) -> Value {
     serde_json::from_str(&ended.out).expect("JSON")
 }
 
+/// Bytes of the heap's peak that a fit is said to change.
+fn peak(report: &Value) -> f64 {
+    report["effect"]["peak"].as_f64().expect("bytes")
+}
+
 #[test]
 fn a_program_of_few_sizes_gets_its_own_classes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path();
     let (monday, tuesday) = (
-        recording(path, "monday", &[1040, 4112], 100_000),
-        recording(path, "tuesday", &[4112, 1040, 1040], 100_000),
+        recording(path, "monday", &[1040, 4112], 50_000),
+        recording(path, "tuesday", &[4112, 1040, 1040], 50_000),
     );
     let report = fitted(path, &monday);
-    let saved = report["judged"]["saved"].as_f64().expect("bytes");
     // 10,000 objects of each, of 1152 and 4608 bytes without a fit; where runs end something is wasted in any case.
-    assert!((2e6..6.1e6).contains(&saved), "{saved}");
+    assert!((-6.1e6..-2e6).contains(&peak(&report)), "{report}");
+    for waste in report["waste"].as_array().expect("trials") {
+        assert!(waste["fitted"].as_f64() < waste["base"].as_f64(), "{waste}");
+    }
     let both = fitted(path, &format!("{monday},{tuesday}"));
-    assert!(both["judged"]["low"].as_f64() > Some(0.0), "{both}");
+    assert!(both["prediction"]["peak"]["high"].as_f64() < Some(0.0), "{both}");
 
     let ended = hz3(path, &["fit", "--from", &monday, "--name", "mine"]).with(0);
     assert!(
-        ended.out.contains("predicted: ") && ended.out.contains("taken"),
+        ended.out.contains("Predicted: peak memory -") && ended.out.contains("taken"),
         "{}",
         ended.out
     );
     let text = std::fs::read_to_string(path.join("configs/mine.toml")).expect("a config");
     for part in [
         "extends = \"hz3:default\"",
-        "hypothesis = ",
+        "hypothesis = \"Predicted: ",
+        "goal = \"rss\"",
         "SHA-256",
         "1040",
         "4112",
@@ -75,9 +83,10 @@ fn a_program_of_few_sizes_gets_its_own_classes() {
     let ended = hz3(path, &["fit", "--name", "mine", "--", "touch", "mark"]).with(2);
     assert!(ended.err.contains("configs/mine.toml exists"), "{}", ended.err);
     assert!(!path.join("mark").exists());
-    // What fits already has nothing to win.
-    let again = hz3(path, &["fit", "--from", &tuesday, "--base", "mine"]).with(0);
-    assert!(again.out.contains("keep mine"), "{}", again.out);
+    // What fits already has no more classes to win by.
+    let again = hz3(path, &["fit", "--from", &monday, "--base", "mine", "--format", "json"]).with(0);
+    let again: Value = serde_json::from_str(&again.out).expect("JSON");
+    assert!(peak(&again) > 0.1 * peak(&report), "{again}");
 }
 
 #[test]
@@ -90,19 +99,48 @@ fn default_is_kept_where_nothing_is_to_be_won() {
 }
 
 #[test]
-fn every_recording_that_ships_can_be_fitted() {
-    for name in ["python", "gcc", "sqlite", "redis"] {
+fn profiles_give_classes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let data = std::fs::read(recording(path, "monday", &[1040, 4112], 50_000)).expect("a recording");
+    let trace = hz3_lab::trace::unpack(&data).expect("a recording");
+    let profile = hz3_lab::profile::Profile::of_trace(&trace, hz3_lab::profile::Moment::End);
+    let file = path.join("heap.pb.gz").display().to_string();
+    std::fs::write(&file, profile.write()).expect("a file");
+    let report = fitted(path, &file);
+    let saved = report["judged"]["saved"].as_f64().expect("bytes");
+    assert!((2e6..6.1e6).contains(&saved), "{saved}");
+    let text = report["config"].as_str().expect("a config");
+    assert!(
+        text.contains("1040") && text.contains("4112") && text.contains("heap.pb.gz"),
+        "{text}"
+    );
+    let mixed = format!("{file},{}", path.join("monday.hz3t").display());
+    let ended = hz3(path, &["fit", "--from", &mixed]).with(2);
+    assert!(ended.err.contains("some of these are recordings"), "{}", ended.err);
+    std::fs::write(&file, "no profile").expect("a file");
+    let ended = hz3(path, &["fit", "--from", &file]).with(2);
+    assert!(
+        ended.err.contains("neither a recording of hz3 nor a profile"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn recordings_that_ship_can_be_fitted() {
+    for name in ["gcc", "sqlite"] {
         let report = fitted(&root(), name);
-        let band = |b: &Value| b["judged"]["low"].as_f64() <= b["judged"]["saved"].as_f64();
-        assert!(
-            report["bands"]
-                .as_array()
-                .is_some_and(|all| all.len() == 8 && all.iter().all(band))
-        );
-        // Whatever is predicted does not lie below what all classes waste.
-        assert!(
-            report["judged"]["high"].as_f64() < report["base_slack"].as_f64(),
-            "{report}"
-        );
+        // Nothing that is taken makes memory or time worse.
+        for figure in ["peak", "mean"] {
+            let (more, base) = (&report["effect"][figure], &report["before"]);
+            assert!(
+                more.as_f64().expect("bytes") <= 0.01 * base[figure].as_f64().unwrap_or(1e6),
+                "{report}"
+            );
+        }
+        for waste in report["waste"].as_array().expect("trials") {
+            assert!(waste["fitted"].as_f64() <= waste["base"].as_f64(), "{waste}");
+        }
     }
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t);
@@ -28,11 +29,11 @@ extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
-enum { MALLOC = 1, FREE, REALLOC_OLD, REALLOC_NEW, CALLOC, MEMALIGN };
+enum { MALLOC = 1, FREE, REALLOC_OLD, REALLOC_NEW, CALLOC, MEMALIGN, TICK = 8 };
 
 struct event {
-	uint64_t who;  /* bits 0-47 address, 48-59 thread, 60-63 kind */
-	uint64_t what; /* bits 0-47 bytes, 56-63 log2 of the alignment */
+	uint64_t who;  /* bits 0-47 address (of a tick: microseconds of CPU time), 48-59 thread, 60-63 kind */
+	uint64_t what; /* bits 0-47 bytes, 56-63 log2 of the alignment; of a tick the milliseconds since the start */
 };
 struct header {
 	char magic[8];
@@ -45,7 +46,7 @@ static atomic_flag lock = ATOMIC_FLAG_INIT;
 static uint16_t threads;
 static __thread __attribute__((tls_model("initial-exec"))) uint16_t me;
 static char folder[3900];
-static uint64_t limit;
+static uint64_t limit, began;
 
 static void take(void) { while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire)) sched_yield(); }
 static void give(void) { atomic_flag_clear_explicit(&lock, memory_order_release); }
@@ -76,13 +77,8 @@ static int more(uint64_t count) {
 	return made;
 }
 
-static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) {
-	struct header *h = head;
-	if (!h) return;
-	if (!me) {
-		me = ++threads < 4095 ? threads : 4095;
-		h->threads = threads;
-	}
+/* One event more, if there is room. */
+static void put(struct header *h, uint64_t who, uint64_t what) {
 	if (h->count >= h->limit) { h->dropped++; return; }
 	if (h->count == ready) {
 		if (!more(h->count)) { /* The disk is full: what there is is kept, the rest is counted. */
@@ -93,15 +89,45 @@ static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) 
 		ready += CHUNK;
 	}
 	struct event *e = (struct event *)(h + 1) + h->count;
-	e->who = ((uint64_t)(uintptr_t)p & 0xffffffffffff) | (uint64_t)me << 48 | (uint64_t)kind << 60;
-	e->what = (n & 0xffffffffffff) | (uint64_t)align_log2 << 56;
+	e->who = who;
+	e->what = what;
 	h->count++;
+}
+
+/* The coarse clock: it is read from memory, and goes on every few milliseconds. */
+static uint64_t clock_ms(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Microseconds that the process has computed. */
+static uint64_t cpu_us(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000) & 0xffffffffffff;
+}
+
+static void record(unsigned kind, const void *p, size_t n, unsigned align_log2) {
+	struct header *h = head;
+	if (!h) return;
+	if (!me) {
+		me = ++threads < 4095 ? threads : 4095;
+		h->threads = threads;
+	}
+	uint64_t now = clock_ms() - began, by = (uint64_t)me << 48;
+	if (now > h->clock && h->count < h->limit) {
+		h->clock = now;
+		put(h, cpu_us() | by | (uint64_t)TICK << 60, now & 0xffffffffffff);
+	}
+	put(h, ((uint64_t)(uintptr_t)p & 0xffffffffffff) | by | (uint64_t)kind << 60, (n & 0xffffffffffff) | (uint64_t)align_log2 << 56);
 }
 
 static void start(void) {
 	int saved = errno;
 	snprintf(path, sizeof path, "%s/%d.raw", folder, (int)getpid());
 	head = NULL;
+	began = clock_ms();
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t bytes = sizeof(struct header) + limit * sizeof(struct event);
 	ready = CHUNK;

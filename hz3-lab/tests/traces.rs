@@ -154,6 +154,8 @@ fn sizes_that_no_machine_has_fail_and_the_replay_goes_on() {
     let most = (1 << 48) - 1;
     let t = Trace {
         command: "a hostile trace".into(),
+        ticks: Vec::new(),
+        cpu: 0,
         dropped: 0,
         events: vec![
             e(0, Call::Malloc(most)),

@@ -1,31 +1,37 @@
-//! `fit`: size classes for one program, as a config that says why, or the news that there is nothing to win.
+//! `fit`: a config for one program that says why, or the news that there is nothing to win.
+
+mod profiles;
+mod recordings;
 
 use super::{Format, new, trace};
 use crate::configs;
 use crate::style::{self, roughly};
-use hz3_config::Plan;
-use hz3_lab::fit::{self, BLOCKS, Band, Demand, Fit};
+use hz3_config::{Plan, suggest};
+use hz3_lab::fit::{self, BLOCKS, Demand, PARTS, Strides};
 use hz3_lab::identity::sha256;
+use hz3_lab::profile::Profile;
 use hz3_lab::trace::{Trace, pack};
 use hz3_project::{Error, Outcome, Place, name};
-use std::fmt::Write as _;
+use std::path::Path;
 
 /// Arguments of `fit`.
 #[derive(clap::Args)]
 #[command(after_help = "\
-The classes of each doubling of sizes are those that waste the fewest bytes on what the program keeps alive, for as long as it
-does. They are judged on what they were not made from: the halves of one recording on each other, each of several by the
-others. A doubling in which that saves nothing keeps its classes, and often that is all of them.
+From a recording all keys are fitted that a model of the allocator can judge: classes, runs, batches, depots, and how much is kept
+from the kernel. From profiles only the classes are, as a profile knows no order of calls. Whatever is taken saves memory or time
+on what it was not made from, and costs neither: the halves of one recording judge each other, each of several is judged by the
+others. The rest is as in the base, and often that is all of it.
 
   cargo hz3 fit --name mine -- ./my-server --selftest
   cargo hz3 fit --from monday.hz3t,tuesday.hz3t --name mine
+  cargo hz3 fit --from heap.pb.gz --name mine
   cargo hz3 compare default mine --build --trace wednesday.hz3t")]
 pub struct Arguments {
-    /// Recordings to fit to: files, or names of those in hz3-lab/traces
+    /// Recordings to fit to, or profiles: files, or names of those in hz3-lab/traces
     #[arg(
         long,
         value_delimiter = ',',
-        value_name = "TRACE",
+        value_name = "FILE",
         required_unless_present = "command",
         conflicts_with = "command"
     )]
@@ -33,7 +39,7 @@ pub struct Arguments {
     /// Write the result to configs/NAME.toml
     #[arg(long)]
     name: Option<String>,
-    /// The config whose classes are held against the fitted ones, and which the result extends
+    /// The config that the result is held against, and which it extends
     #[arg(long, default_value = "default", value_name = "PARENT")]
     base: String,
     /// Threads that have caches; 0 counts those of the recording
@@ -45,6 +51,9 @@ pub struct Arguments {
     /// Fit to the process whose command line contains this
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     of: Option<String>,
+    /// Then compare the result with its base on the same command: what was predicted stands beside it in the ledger
+    #[arg(long, requires = "name", requires = "command")]
+    measure: bool,
     /// Output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -53,25 +62,65 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
-/// What was fitted, to what.
-#[derive(serde::Serialize)]
-struct Report {
-    base: String,
+/// What a fit is made from.
+struct Input<'a> {
+    place: &'a Place,
+    /// The base, where it lies, and how a config of the project names it.
+    base: Plan,
+    path: &'a Path,
+    name: String,
     threads: u64,
-    from: Vec<Evidence>,
-    #[serde(flatten)]
-    fit: Fit,
-    /// The config; none where the base is best.
-    config: Option<String>,
+    evidence: Vec<Evidence>,
 }
 
-/// A recording.
+/// A recording, or a profile.
 #[derive(serde::Serialize)]
 struct Evidence {
     name: String,
+    /// Events, or rows of a profile.
     events: usize,
-    /// SHA-256 of the packed recording.
+    /// SHA-256 of the packed recording, or of the profile.
     sha256: String,
+}
+
+impl Evidence {
+    fn words(&self) -> String {
+        format!("{} ({} events)", self.name, self.events)
+    }
+}
+
+/// The files of `--from`: all recordings, or all profiles.
+enum From {
+    Recordings(Vec<(String, Trace)>),
+    Profiles(Vec<(String, Profile, String)>),
+}
+
+fn open(place: &Place, words: &[String]) -> Result<From, Error> {
+    let mut profiles = Vec::new();
+    for word in words {
+        let path = Path::new(word);
+        if !path.is_file() {
+            continue;
+        }
+        let data = hz3_project::file::read(path, hz3_project::file::DATA)?;
+        if data.starts_with(b"hz3t1\n") {
+            continue;
+        }
+        let profile = Profile::read(&data).map_err(|e| {
+            Error::bad_input(format!("{word} is neither a recording of hz3 nor a profile: {e}"))
+                .help("cargo hz3 trace makes recordings; profiles are those of pprof")
+        })?;
+        profiles.push((word.clone(), profile, sha256(&data)));
+    }
+    if profiles.is_empty() {
+        return Ok(From::Recordings(trace::open_all(place, words)?));
+    }
+    if profiles.len() < words.len() {
+        return Err(Error::bad_input(
+            "some of these are recordings and some profiles: a config is fitted to the ones or to the others",
+        ));
+    }
+    Ok(From::Profiles(profiles))
 }
 
 /// Runs `fit`.
@@ -83,70 +132,139 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let path = name::config(&place, &arguments.base)?;
     let base = configs::load(&path)?;
-    let traces = match arguments.command.is_empty() {
+    let from = match arguments.command.is_empty() {
         false => {
             let (trace, _) = trace::record(&place, &arguments.command, arguments.limit, arguments.of.as_deref())?;
-            vec![(arguments.command.join(" "), trace)]
+            From::Recordings(vec![(arguments.command.join(" "), trace)])
         }
-        true => trace::open_all(&place, &arguments.from)?,
+        true => open(&place, &arguments.from)?,
     };
-    let demands: Vec<Demand> = traces
-        .iter()
-        .map(|(_, trace)| Demand::of(trace, base.largest(), BLOCKS))
-        .collect();
-    let threads = match arguments.threads {
-        0 => traces
+    let counted = match &from {
+        From::Recordings(all) => all.iter().map(|(_, trace)| trace.threads() as u64).max(),
+        From::Profiles(all) => all.iter().map(|(_, profile, _)| profile.threads).max(),
+    };
+    let evidence = match &from {
+        From::Recordings(all) => all
             .iter()
-            .map(|(_, trace)| trace.threads().max(1) as u64)
-            .max()
-            .unwrap_or(1),
-        n => n,
+            .map(|(name, trace)| Evidence {
+                name: one_line(name),
+                events: trace.events.len(),
+                sha256: sha256(&pack(trace)),
+            })
+            .collect(),
+        From::Profiles(all) => all
+            .iter()
+            .map(|(name, profile, sha256)| Evidence {
+                name: one_line(name),
+                events: profile.rows.len(),
+                sha256: sha256.clone(),
+            })
+            .collect(),
     };
-    let parent = path.display().to_string();
-    let strides = fit::strides(&base, &parent, threads).map_err(|faults| {
-        eprintln!("{}", faults.render(style::stderr_colour()));
-        Error::bad_input(format!(
-            "the other keys of {} do not allow other classes",
-            arguments.base
-        ))
-    })?;
-    let sizes: Vec<u32> = base.classes.iter().map(|class| class.size).collect();
-    let fit = fit::fit(&demands, &sizes, &strides);
-    let mut report = Report {
-        base: base.name.clone(),
-        threads,
-        from: traces.iter().map(|(name, trace)| evidence(name, trace)).collect(),
-        config: None,
-        fit,
+    let input = Input {
+        place: &place,
+        base,
+        path: &path,
+        name: arguments.name.clone().unwrap_or_else(|| "fitted".into()),
+        threads: match arguments.threads {
+            0 => counted.unwrap_or(1).max(1),
+            n => n,
+        },
+        evidence,
     };
-    if report.fit.changes() {
-        let name = arguments.name.as_deref().unwrap_or("fitted");
-        report.config = Some(config(&place, &report, name, &new::extends(&place, &path)));
-    }
-    match arguments.format {
-        Format::Json => super::print_json(&report)?,
-        Format::Text => print(&report, &base),
-    }
-    match (&arguments.name, &report.config) {
-        (Some(name), Some(text)) => {
-            new::write(&place, name, text)?;
-            eprintln!(
-                "to judge it: cargo hz3 compare {} {name} --build --trace FILE",
-                report.base
-            );
+    let config = match from {
+        From::Recordings(all) => {
+            let traces: Vec<Trace> = all.into_iter().map(|(_, trace)| trace).collect();
+            recordings::run(&input, &traces, arguments.format)?
         }
-        (Some(name), None) => eprintln!("{}: {name}.toml is not written", style::note("note")),
-        (None, _) => {}
+        From::Profiles(all) => profiles::run(&input, all.iter().map(|(_, profile, _)| profile), arguments.format)?,
+    };
+    let Some(name) = &arguments.name else { return Ok(()) };
+    let Some(text) = config else {
+        eprintln!("{}: {name}.toml is not written", style::note("note"));
+        return Ok(());
+    };
+    new::write(&place, name, &text)?;
+    let words = ["cargo", "hz3", "compare", &input.base.name, name, "--build"];
+    if !arguments.measure {
+        eprintln!("to judge it: {} --trace FILE", suggest::command(words));
+        return Ok(());
     }
-    Ok(())
+    let own = std::env::current_exe()?;
+    let status = std::process::Command::new(own)
+        .args(&words[1..])
+        .arg("--")
+        .args(&arguments.command)
+        .status()?;
+    Error::unless(status.success())
 }
 
-fn evidence(name: &str, trace: &Trace) -> Evidence {
-    Evidence {
-        name: name.to_owned(),
-        events: trace.events.len(),
-        sha256: sha256(&pack(trace)),
+impl Input<'_> {
+    fn parent(&self) -> String {
+        self.path.display().to_string()
     }
+
+    fn sizes(&self) -> Vec<u32> {
+        self.base.classes.iter().map(|class| class.size).collect()
+    }
+
+    fn strides(&self) -> Result<Strides, Error> {
+        fit::strides(&self.base, &self.parent(), self.threads).map_err(|faults| {
+            eprintln!("{}", faults.render(style::stderr_colour()));
+            Error::bad_input(format!(
+                "the other keys of {} do not allow other classes",
+                self.base.name
+            ))
+        })
+    }
+
+    /// The head of a config, and where it comes from.
+    fn head(&self, goal: Option<&str>, hypothesis: &str) -> String {
+        let names: Vec<&str> = self.evidence.iter().map(|one| one.name.as_str()).collect();
+        let description = one_line(&format!("{} fitted to {}", self.base.name, names.join(", ")));
+        let extends = new::extends(self.place, self.path);
+        let mut text = new::head(
+            self.place,
+            &self.name,
+            &extends,
+            &description,
+            Some(&one_line(hypothesis)),
+        );
+        if let Some(goal) = goal {
+            text.push_str(&format!("goal = \"{goal}\"\n"));
+        }
+        text.push('\n');
+        for one in &self.evidence {
+            text.push_str(&format!(
+                "# Evidence {}: {}, SHA-256 {}.\n",
+                short(&one.sha256),
+                one.words(),
+                one.sha256
+            ));
+        }
+        text
+    }
+
+    /// The names of its evidence, for comments.
+    fn ids(&self) -> String {
+        let all: Vec<&str> = self.evidence.iter().map(|one| short(&one.sha256)).collect();
+        all.join(", ")
+    }
+
+    fn print_fields(&self, live: f64) {
+        let from: Vec<String> = self.evidence.iter().map(Evidence::words).collect();
+        style::print_fields(&[
+            ("fitted to", from.join(", ")),
+            ("against", format!("{}, for {} threads", self.base.name, self.threads)),
+            ("live", format!("{} of classes, on average over time", size(live))),
+        ]);
+        println!();
+    }
+}
+
+/// Enough of a hash to tell pieces of evidence apart.
+fn short(sha256: &str) -> &str {
+    sha256.get(..12).unwrap_or(sha256)
 }
 
 /// Bytes, which may be negative.
@@ -164,154 +282,20 @@ fn list(sizes: &[u32]) -> String {
     sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn print(report: &Report, base: &Plan) {
-    let fit = &report.fit;
-    let from: Vec<String> = report
-        .from
-        .iter()
-        .map(|one| format!("{} ({} events)", one.name, one.events))
-        .collect();
-    style::print_fields(&[
-        ("fitted to", from.join(", ")),
-        ("against", format!("{}, for {} threads", report.base, report.threads)),
-        ("live", format!("{} of classes, on average over time", size(fit.asked))),
-    ]);
-    println!();
-    let header = [
-        "bytes",
-        "live",
-        "classes",
-        "wasted",
-        "fitted",
-        "wasted",
-        "saved elsewhere",
-        "90 % interval",
-        "",
-    ];
-    let mut table = style::table(&header, 1);
-    for band in fit.bands.iter().filter(|band| band.asked > 0.0) {
-        let judged = &band.judged;
-        table.add_row([
-            format!("{}-{}", band.low + 1, band.high),
-            size(band.asked),
-            band.base.len().to_string(),
-            size(band.base_slack),
-            band.fitted.len().to_string(),
-            size(band.fitted_slack),
-            size(judged.saved),
-            format!("{} to {}", size(judged.low), size(judged.high)),
-            if band.taken { "taken" } else { "" }.to_owned(),
-        ]);
-    }
-    style::print_table(&table);
-    println!(
-        "wasted: bytes beyond those that were asked for: ends of objects and of runs, and what a class costs by being used;\n\
-         saved elsewhere: on what the classes were not made from"
-    );
-    println!();
-    let mut table = style::table(&["price of a class", "classes", "wasted", "of live bytes"], 1);
-    table.add_row([
-        format!("{} as it is", report.base),
-        base.classes.len().to_string(),
-        size(fit.base_slack),
-        share(fit.base_slack, fit.asked),
-    ]);
-    for point in &fit.curve {
-        let (times, wasted) = (format!("x {}", point.price), size(point.slack));
-        table.add_row([times, point.classes.to_string(), wasted, share(point.slack, fit.asked)]);
-    }
-    style::print_table(&table);
-    println!("\n{}", verdict(report));
-}
-
-/// One sentence.
-fn verdict(report: &Report) -> String {
-    let (fit, judged) = (&report.fit, &report.fit.judged);
-    if !fit.changes() {
-        return format!(
-            "keep {}: no other classes save bytes wherever they were judged",
-            report.base
-        );
-    }
-    format!(
-        "predicted: {} less on average over time, {} of live bytes (90 %: {} to {})",
-        size(judged.saved),
-        share(judged.saved, fit.asked),
-        share(judged.low, fit.asked),
-        share(judged.high, fit.asked)
-    )
-}
-
-/// The config, with a reason for every line.
-fn config(place: &Place, report: &Report, name: &str, extends: &str) -> String {
-    let fit = &report.fit;
-    let names: Vec<&str> = report.from.iter().map(|one| one.name.as_str()).collect();
-    let description = format!("{} with size classes fitted to {}", report.base, names.join(", "));
-    let hypothesis = format!(
-        "Live objects take {} fewer bytes than under {} (90 %: {} to {}).",
-        share(fit.judged.saved, fit.asked + fit.base_slack),
-        report.base,
-        share(fit.judged.low, fit.asked + fit.base_slack),
-        share(fit.judged.high, fit.asked + fit.base_slack)
-    );
-    let mut text = new::head(
-        place,
-        name,
-        extends,
-        &one_line(&description),
-        Some(&one_line(&hypothesis)),
-    );
-    text.push('\n');
-    for one in &report.from {
-        let _ = writeln!(
-            text,
-            "# From {}: {} events, SHA-256 {}.",
-            one_line(&one.name),
-            one.events,
-            one.sha256
-        );
-    }
-    text.push_str("[classes]\nsteps = [\n");
-    let _ = writeln!(
-        text,
-        "    # Up to {} bytes: as in {}.",
-        fit.below.last().unwrap_or(&0),
-        report.base
-    );
-    let _ = writeln!(
-        text,
-        "    {{ sizes = [{}] }},",
-        list(fit.below.get(1..).unwrap_or_default())
-    );
-    for band in &fit.bands {
-        let _ = writeln!(text, "    # {}", reason(band, &report.base));
-        let sizes = if band.taken { &band.fitted } else { &band.base };
-        let _ = writeln!(text, "    {{ sizes = [{}] }},", list(sizes));
-    }
-    text.push_str("]\n");
-    text
-}
-
-/// Why a band has its classes.
-fn reason(band: &Band, base: &str) -> String {
-    let range = format!("{} to {} bytes", band.low + 1, band.high);
-    if !band.taken {
-        return format!("{range}: as in {base}.");
-    }
-    format!(
-        "{range}: of {} live, {base} wastes {}. These save {} of that where they were not made from it (90 %: {} to {}).",
-        size(band.asked),
-        size(band.base_slack),
-        size(band.judged.saved),
-        size(band.judged.low),
-        size(band.judged.high)
-    )
-}
-
 /// Whatever a command line or a file's name has, on one line.
 fn one_line(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .take(160)
+        .collect()
+}
+
+/// What a demand is made of: stretches, and their parts.
+const STRETCHES: usize = BLOCKS * PARTS;
+
+/// What recordings keep alive.
+fn demands<'t>(base: &Plan, traces: impl Iterator<Item = &'t Trace>) -> Vec<Demand> {
+    traces
+        .map(|trace| Demand::of(trace, base.largest(), STRETCHES))
         .collect()
 }

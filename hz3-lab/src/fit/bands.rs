@@ -5,8 +5,10 @@ use super::demand::{Demand, GRANULE};
 use super::strides::{Price, Strides};
 use crate::stats::Rng;
 
-/// Stretches into which a trace is cut.
+/// Stretches into which a trace is cut, each of which judges or is fitted to.
 pub const BLOCKS: usize = 16;
+/// Parts of a stretch, of which is known what is live in them.
+pub const PARTS: usize = 8;
 /// Up to here every multiple of [`GRANULE`] is worth a class; bands begin above.
 const FINE: u32 = 128;
 /// Resamples for an interval.
@@ -88,7 +90,111 @@ impl Fit {
 }
 
 /// Which stretch of which trace.
-type Unit = (usize, usize);
+pub type Unit = (usize, usize);
+
+/// All stretches of so many traces.
+pub fn units(traces: usize) -> Vec<Unit> {
+    (0..traces)
+        .flat_map(|trace| (0..BLOCKS).map(move |block| (trace, block)))
+        .collect()
+}
+
+/// In which trial a stretch is judged: the halves of one trace judge each other, and of several each is judged by itself.
+pub fn fold(traces: usize, (trace, block): Unit) -> usize {
+    if traces > 1 {
+        trace
+    } else {
+        usize::from(block >= BLOCKS / 2)
+    }
+}
+
+/// Trials.
+pub fn folds(traces: usize) -> usize {
+    traces.max(2)
+}
+
+/// What one band of classes wastes, on average over all stretches: as [`slack`].
+pub fn band_slack(demands: &[Demand], band: &[u32], low: u32) -> f64 {
+    let high = band.last().copied().unwrap_or(low);
+    let mut sum = 0.0;
+    for demand in demands {
+        let all: Vec<usize> = (0..demand.blocks).collect();
+        for (size, live) in demand.mean(low, high, &all) {
+            let class = band[band.partition_point(|&class| class < size)];
+            sum += live.objects * f64::from(class) - live.bytes;
+        }
+    }
+    sum / demands.len().max(1) as f64
+}
+
+/// What objects count that live at different times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Each counts for as long as it is live.
+    Live,
+    /// A class counts as many as were ever live together so far: it keeps the runs of its highest point.
+    Held,
+}
+
+/// The classes of each band that fit some stretches best, at so many times the price of a class. The first band is the base's
+/// classes below all others, as they are.
+pub fn ladder(
+    demands: &[Demand],
+    base: &[u32],
+    strides: &Strides,
+    units: &[Unit],
+    weight: Weight,
+    price: f64,
+) -> Vec<Vec<u32>> {
+    let ends = ends(base);
+    let first = ends.first().copied().unwrap_or(0);
+    let fitted = ends.iter().zip(ends.iter().skip(1)).map(|(&low, &high)| {
+        Search {
+            demands,
+            strides,
+            low,
+            high,
+        }
+        .fitted(units, weight, price)
+    });
+    std::iter::once(within(base, 0, first)).chain(fitted).collect()
+}
+
+/// The same bands of the base.
+pub fn rungs(base: &[u32]) -> Vec<Vec<u32>> {
+    let ends = ends(base);
+    let first = ends.first().copied().unwrap_or(0);
+    let others = ends
+        .iter()
+        .zip(ends.iter().skip(1))
+        .map(|(&low, &high)| within(base, low, high));
+    std::iter::once(within(base, 0, first)).chain(others).collect()
+}
+
+fn within(base: &[u32], low: u32, high: u32) -> Vec<u32> {
+    base.iter()
+        .copied()
+        .filter(|&size| low < size && size <= high)
+        .collect()
+}
+
+/// Bytes of live objects of classes that nobody asked for, on average over some stretches: the ends of objects. Neither the ends
+/// of runs are in it, nor what the classes cost beside their objects.
+pub fn slack(demands: &[Demand], classes: &[u32], units: &[Unit]) -> f64 {
+    let mut sum = 0.0;
+    for &(trace, block) in units {
+        let mut at = 0;
+        for (size, live) in demands[trace].mean(0, u32::MAX - 1, &demands[trace].parts(block)) {
+            while classes.get(at).is_some_and(|&class| class < size) {
+                at += 1;
+            }
+            if let Some(&class) = classes.get(at) {
+                sum += live.objects * f64::from(class) - live.bytes;
+            }
+        }
+    }
+    sum / units.len().max(1) as f64
+}
 
 /// The classes of one band, as indices into its candidates.
 struct Search<'a> {
@@ -99,8 +205,21 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What classes the band could have, for what is live in some stretches.
-    fn candidates(&self, units: &[Unit], factor: f64) -> Vec<Candidate> {
+    /// What classes the band could have, for what is live in some stretches, and how many of these belong together.
+    fn candidates(&self, units: &[Unit], weight: Weight, factor: f64) -> (Vec<Candidate>, usize) {
+        let parts: Vec<(usize, usize)> = units
+            .iter()
+            .flat_map(|&(trace, block)| {
+                self.demands[trace]
+                    .parts(block)
+                    .into_iter()
+                    .map(move |part| (trace, part))
+            })
+            .collect();
+        let stretches = match weight {
+            Weight::Live => 1,
+            Weight::Held => parts.len(),
+        };
         let mut all: Vec<Candidate> = (self.low / GRANULE + 1..=self.high / GRANULE)
             .map(|n| n * GRANULE)
             .map(|size| (size, self.strides.price(size)))
@@ -112,27 +231,35 @@ impl Search<'_> {
                     used: factor * price.used,
                 },
                 forced: self.demands.iter().any(|d| d.aligned.contains(&size)),
-                objects: 0.0,
+                live: vec![0.0; stretches],
             })
             .collect();
         for (trace, demand) in self.demands.iter().enumerate() {
-            let blocks: Vec<usize> = units.iter().filter(|u| u.0 == trace).map(|u| u.1).collect();
-            let share = blocks.len() as f64 / units.len().max(1) as f64;
-            for (size, live) in demand.mean(self.low, self.high, &blocks) {
-                all[((size - self.low) / GRANULE - 1) as usize].objects += live.objects * share;
+            for (size, live) in demand.sizes.range(self.low + 1..=self.high) {
+                let candidate = &mut all[((size - self.low) / GRANULE - 1) as usize];
+                for (index, _) in parts.iter().enumerate().filter(|(_, part)| part.0 == trace) {
+                    let objects = live[parts[index].1].objects;
+                    match weight {
+                        Weight::Live => candidate.live[0] += objects / parts.len() as f64,
+                        Weight::Held => candidate.live[index] += objects,
+                    }
+                }
             }
         }
-        all
+        let mine = |trace| parts.iter().filter(|part| part.0 == trace).count();
+        let chunk = parts.first().map_or(1, |part| mine(part.0));
+        (all, chunk)
     }
 
-    fn fitted(&self, units: &[Unit], factor: f64) -> Vec<u32> {
-        let all = self.candidates(units, factor);
-        choose(&all, self.low).into_iter().map(|j| all[j].size).collect()
+    fn fitted(&self, units: &[Unit], weight: Weight, factor: f64) -> Vec<u32> {
+        let (all, chunk) = self.candidates(units, weight, factor);
+        choose(&all, self.low, chunk).into_iter().map(|j| all[j].size).collect()
     }
 
     /// Bytes that classes take in one stretch, their prices included, and those that were asked for.
     fn taken(&self, classes: &[u32], (trace, block): Unit) -> (f64, f64) {
-        let all = self.demands[trace].mean(self.low, self.high, &[block]);
+        let demand = &self.demands[trace];
+        let all = demand.mean(self.low, self.high, &demand.parts(block));
         let asked = all.iter().map(|(_, live)| live.bytes).sum();
         let mut sizes = all.into_iter().peekable();
         let mut taken = 0.0;
@@ -193,23 +320,15 @@ fn ends(base: &[u32]) -> Vec<u32> {
 ///
 /// # Panics
 ///
-/// If there is no demand, or a demand of other than [`BLOCKS`] stretches.
+/// If there is no demand, or a demand whose stretches are no multiple of [`BLOCKS`].
 pub fn fit(demands: &[Demand], base: &[u32], strides: &Strides) -> Fit {
-    assert!(!demands.is_empty() && demands.iter().all(|d| d.blocks == BLOCKS));
-    let all: Vec<Unit> = (0..demands.len())
-        .flat_map(|trace| (0..BLOCKS).map(move |block| (trace, block)))
-        .collect();
-    let fold = |&(trace, block): &Unit| {
-        if demands.len() > 1 {
-            trace
-        } else {
-            usize::from(block >= BLOCKS / 2)
-        }
-    };
-    let folds = if demands.len() > 1 { demands.len() } else { 2 };
+    assert!(!demands.is_empty() && demands.iter().all(|d| d.blocks.is_multiple_of(BLOCKS)));
+    let all = units(demands.len());
+    let fold = |&unit: &Unit| fold(demands.len(), unit);
+    let folds = folds(demands.len());
     let ends = ends(base);
     let first = ends.first().copied().unwrap_or(0);
-    let below: Vec<u32> = base.iter().copied().filter(|&size| size <= first).collect();
+    let below = within(base, 0, first);
     let search = |low, high| Search {
         demands,
         strides,
@@ -223,16 +342,12 @@ pub fn fit(demands: &[Demand], base: &[u32], strides: &Strides) -> Fit {
     // What was asked for is known only when all bands are; so whether they are worth a line is decided below.
     for (&low, &high) in ends.iter().zip(ends.iter().skip(1)) {
         let search = search(low, high);
-        let old: Vec<u32> = base
-            .iter()
-            .copied()
-            .filter(|&size| low < size && size <= high)
-            .collect();
+        let old = within(base, low, high);
         let mut samples = vec![0.0; all.len()];
         let mut everywhere = true;
         for k in 0..folds {
             let (here, elsewhere): (Vec<Unit>, Vec<Unit>) = all.iter().partition(|unit| fold(unit) == k);
-            let new = search.fitted(&elsewhere, 1.0);
+            let new = search.fitted(&elsewhere, Weight::Live, 1.0);
             let mut sum = 0.0;
             for unit in here {
                 let one = search.taken(&old, unit).0 - search.taken(&new, unit).0;
@@ -241,7 +356,7 @@ pub fn fit(demands: &[Demand], base: &[u32], strides: &Strides) -> Fit {
             }
             everywhere &= sum > 0.0;
         }
-        let fitted = search.fitted(&all, 1.0);
+        let fitted = search.fitted(&all, Weight::Live, 1.0);
         let (before, wanted) = search.mean(&old, &all);
         let after = search.mean(&fitted, &all).0;
         asked += wanted;
@@ -280,7 +395,7 @@ pub fn fit(demands: &[Demand], base: &[u32], strides: &Strides) -> Fit {
         };
         for (_, band) in &bands {
             let search = search(band.low, band.high);
-            let classes = search.fitted(&all, factor);
+            let classes = search.fitted(&all, Weight::Live, factor);
             let (taken, asked) = search.mean(&classes, &all);
             point.classes += classes.len();
             point.slack += taken - asked;

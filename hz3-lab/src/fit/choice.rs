@@ -4,7 +4,7 @@ use super::demand::GRANULE;
 use super::strides::Price;
 
 /// A size that could be a class.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// Bytes of an object.
     pub size: u32,
@@ -14,8 +14,23 @@ pub struct Candidate {
     pub price: Price,
     /// Whether it has to be there.
     pub forced: bool,
-    /// Objects that are live, of those for whom no smaller candidate is large enough.
-    pub objects: f64,
+    /// Objects that are live, of those for whom no smaller candidate is large enough: in each of several stretches of time that
+    /// follow each other, or on average if there is but one.
+    pub live: Vec<f64>,
+}
+
+/// Objects that a class has memory for, on average: all that were ever live together, as the objects of a run are hardly ever all
+/// free at once. After each `chunk` of stretches something else begins.
+fn held(live: &[f64], chunk: usize) -> f64 {
+    let mut sum = 0.0;
+    for stretches in live.chunks(chunk.max(1)) {
+        let mut most = 0.0f64;
+        for &objects in stretches {
+            most = most.max(objects);
+            sum += most;
+        }
+    }
+    sum / live.len().max(1) as f64
 }
 
 /// Whether two classes may follow each other: sizes that were never seen must be served without much waste, too. A quarter
@@ -25,17 +40,25 @@ fn may_follow(low: u32, high: u32) -> bool {
 }
 
 /// The classes above `low`, of rising candidates of which the last is always one, that cost the fewest bytes: those that
-/// live objects take in their runs, and the prices of the classes. Returns indices of candidates, rising.
-pub fn choose(candidates: &[Candidate], low: u32) -> Vec<usize> {
+/// objects take in their runs, and the prices of the classes. Of stretches of time, `chunk` belong together. Returns indices of
+/// candidates, rising.
+pub fn choose(candidates: &[Candidate], low: u32, chunk: usize) -> Vec<usize> {
     // `best[j]`: the least cost of all up to candidate j, which is a class, and the class before it.
     let mut best: Vec<(f64, Option<usize>)> = Vec::with_capacity(candidates.len());
+    let stretches = candidates.first().map_or(0, |c| c.live.len());
+    let mut live = vec![0.0; stretches];
+    let used: Vec<bool> = candidates.iter().map(|c| c.live.iter().any(|n| *n > 0.0)).collect();
     for (j, last) in candidates.iter().enumerate() {
         let mut found = (f64::INFINITY, None);
+        live.fill(0.0);
         let mut objects = 0.0;
         let mut i = j;
         // Candidates from i + 1 to j would be served by j.
         loop {
-            objects += candidates[i].objects;
+            if used[i] {
+                live.iter_mut().zip(&candidates[i].live).for_each(|(sum, n)| *sum += n);
+                objects = held(&live, chunk);
+            }
             let before = i.checked_sub(1);
             let below = before.map_or(low, |b| candidates[b].size);
             if !may_follow(below, last.size) {
@@ -77,7 +100,7 @@ mod tests {
                 used: price,
             },
             forced: false,
-            objects,
+            live: vec![objects],
         }
     }
 
@@ -86,7 +109,7 @@ mod tests {
         chosen
             .iter()
             .map(|&j| {
-                let objects: f64 = candidates[from..=j].iter().map(|c| c.objects).sum();
+                let objects: f64 = candidates[from..=j].iter().map(|c| c.live[0]).sum();
                 from = j + 1;
                 let price = candidates[j].price;
                 objects * candidates[j].stride + price.idle + if objects > 0.0 { price.used } else { 0.0 }
@@ -120,7 +143,7 @@ mod tests {
                     one
                 })
                 .collect();
-            let chosen = choose(&candidates, low);
+            let chosen = choose(&candidates, low, 1);
             assert!(is_sound(&candidates, low, &chosen), "{round}: {chosen:?}");
             let best = (0u32..1 << 10)
                 .map(|bits| (0..10usize).filter(|j| bits & 1 << j != 0).collect::<Vec<_>>())
@@ -135,7 +158,7 @@ mod tests {
     fn a_price_makes_them_fewer() {
         let of = |price: f64| {
             let all: Vec<_> = (1..=64u32).map(|k| candidate(1024 + 16 * k, 10.0, price)).collect();
-            choose(&all, 1024).len()
+            choose(&all, 1024, 1).len()
         };
         assert_eq!(of(0.0), 64);
         assert!(of(1000.0) < 20);

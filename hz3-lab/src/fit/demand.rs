@@ -1,5 +1,6 @@
 //! What a program keeps alive: objects of each size on average over time, for each of several stretches of it.
 
+use crate::profile::Profile;
 use crate::trace::{Call, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,29 +42,67 @@ impl Demand {
             if let Call::Free(o) | Call::Realloc(o, _) = event.call
                 && let Some((size, class, since)) = born[o as usize].take()
             {
-                demand.add(size, class, since, now, end);
+                demand.add(size, class, (since, now), end, 1.0);
             }
             if let Some(size) = event.call.made() {
                 let align = match event.call {
                     Call::Memalign(log, _) => 1u64 << log,
                     _ => 1,
                 };
-                let class = size.max(1).next_multiple_of(u64::from(GRANULE).max(align));
-                let fits = class <= u64::from(largest);
-                if fits && align > u64::from(GRANULE) {
-                    demand.aligned.insert(class as u32);
-                }
-                born.push(fits.then_some((size, class as u32, now)));
+                let class = demand.class(size, align, largest);
+                born.push(class.map(|class| (size, class, now)));
             }
         }
         for (size, class, since) in born.into_iter().flatten() {
-            demand.add(size, class, since, end, end);
+            demand.add(size, class, (since, end), end, 1.0);
         }
         demand
     }
 
-    /// An object was live from one event to another, of `end`.
-    fn add(&mut self, size: u64, class: u32, since: u64, until: u64, end: u64) {
+    /// What a profile says was alive of objects of up to `largest` bytes, in so many stretches of its time. Where births and
+    /// ends are known as ranges, objects are spread over them evenly; what is live at the end was so since its birth.
+    pub fn of_profile(profile: &Profile, largest: u32, blocks: usize) -> Self {
+        let mut demand = Self {
+            blocks,
+            ..Self::default()
+        };
+        let end = profile.duration.max(1);
+        for row in &profile.rows {
+            let Some(class) = demand.class(row.size, row.align, largest) else {
+                continue;
+            };
+            let objects = row.objects as f64;
+            let born = row.born.min(end - 1);
+            // What each lived on average says more than the bound of its range.
+            let lived = (row.lived / objects.max(1.0)).round() as u64;
+            let until = if row.live() {
+                end
+            } else {
+                (born + lived).clamp(born + 1, end)
+            };
+            demand.add(row.size, class, (born, until), end, objects);
+        }
+        demand
+    }
+
+    /// The size that an object needs of a class; none if no class serves it. What alignment needs stays a class.
+    fn class(&mut self, size: u64, align: u64, largest: u32) -> Option<u32> {
+        let class = size.max(1).next_multiple_of(u64::from(GRANULE).max(align));
+        let fits = class <= u64::from(largest);
+        if fits && align > u64::from(GRANULE) {
+            self.aligned.insert(class as u32);
+        }
+        fits.then_some(class as u32)
+    }
+
+    /// The stretches that one of [`BLOCKS`](super::BLOCKS) consists of.
+    pub fn parts(&self, block: usize) -> Vec<usize> {
+        let parts = self.blocks / super::BLOCKS;
+        (block * parts..(block + 1) * parts).collect()
+    }
+
+    /// Objects were live from one time to another, of `end`.
+    fn add(&mut self, size: u64, class: u32, (since, until): (u64, u64), end: u64, objects: f64) {
         let length = end as f64 / self.blocks as f64;
         let live = self
             .sizes
@@ -76,7 +115,7 @@ impl Demand {
             if until <= from {
                 break;
             }
-            let share = until.min(to) - since.max(from);
+            let share = objects * (until.min(to) - since.max(from));
             live.objects += share;
             live.bytes += share * size as f64;
         }

@@ -1,15 +1,24 @@
-//! Size classes for one program: what it keeps alive, the classes that fit that best, and whether they fit what they were not
-//! made from.
+//! A config for one program: what it keeps alive, the plan that serves it best, and whether that serves what it was not made
+//! from.
 //!
-//! Sizes are bytes. The unit of all costs is bytes of memory on average over time, where time is counted in events of a trace:
-//! so a megabyte that is live for a tenth of a run counts as 100 KB.
+//! Sizes are bytes. The unit of memory is bytes on average over time, or at most; time is counted in events of a trace: so a
+//! megabyte that is live for a tenth of a run counts as 100 KB.
+//!
+//! Size classes come from dynamic programming over what is live (modules `demand`, `choice`, `bands`). All other keys, and which
+//! of several sets of classes is best, come from a [`model`] of the allocator, which runs the recording under each plan
+//! ([`search`]). What a profile can tell is less: it knows no order of calls, so only classes are fitted to it.
 
 mod bands;
+mod candidates;
 mod choice;
 mod demand;
+pub mod model;
+mod prediction;
+pub mod search;
 mod strides;
 
-pub use bands::{BLOCKS, Band, Fit, Judged, fit};
+pub use bands::{BLOCKS, Band, Fit, Judged, PARTS, Point, Unit, Weight, band_slack, fit, rungs, slack};
 pub use choice::{Candidate, choose};
 pub use demand::{Demand, GRANULE};
+pub use prediction::{Prediction, Range};
 pub use strides::{Price, Strides, strides};

@@ -38,8 +38,8 @@ impl Strides {
 /// Asks the config language for runs and batches of all sizes up to the largest class of `base`, under whose other keys
 /// they are. `parent` is what a config says after `extends =`.
 ///
-/// A class takes memory by being there: each of `threads` has a slot for it. It takes more once it is used: of what is carved
-/// at once half is not in use on average, and each thread has half a first batch in its slot.
+/// A class takes memory by being there: each of `threads` has a slot for it. It takes more once it is used: of the page that is
+/// carved at once half is not in use on average, and each thread has half a first batch in its slot.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ pub fn strides(base: &Plan, parent: &str, threads: u64) -> Result<Strides, Diagn
             let threads = threads as f64;
             let price = Price {
                 idle: threads * f64::from(SLOT_BYTES),
-                used: bytes(class.batch_carve) / 2.0 + threads * bytes(class.batch_first) / 2.0,
+                used: bytes(class.batch_carve).min(f64::from(PAGE)) / 2.0 + threads * bytes(class.batch_first) / 2.0,
             };
             Some((run / f64::from(class.objects), price))
         }));

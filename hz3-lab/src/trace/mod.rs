@@ -59,6 +59,10 @@ pub struct Trace {
     pub dropped: u64,
     /// The events, in the order of their effects.
     pub events: Vec<Event>,
+    /// The clock: from the event with this index on, so many milliseconds had passed. Rising; none if it was not recorded.
+    pub ticks: Vec<(u32, u32)>,
+    /// Microseconds that the process computed in all, recording included; 0 if that is not known.
+    pub cpu: u64,
 }
 
 impl Trace {
@@ -75,6 +79,7 @@ impl Trace {
         let cut = self.events.len().saturating_sub(n) as u64;
         self.dropped = self.dropped.saturating_add(cut);
         self.events.truncate(n);
+        self.ticks.retain(|(event, _)| (*event as usize) < n);
     }
 }
 
@@ -98,6 +103,8 @@ mod tests {
                 e(1, Call::Free(3)),
                 e(0, Call::Free(2)),
             ],
+            ticks: vec![(0, 3), (4, 4), (8, 1000)],
+            cpu: 900_000,
         }
     }
 

@@ -8,6 +8,8 @@
 //! type 3  realloc: the same for the old object, then the size as a varint
 //! type 4  calloc: as malloc
 //! type 5  aligned: log2 of the alignment, then the size as a varint
+//! type 6  so many milliseconds passed before the next event, or 31 and a varint
+//! type 7  so many microseconds of CPU time in all, or 31 and a varint
 //! ```
 //! A varint has seven bits a byte, low ones first, the top bit set on all bytes but the last.
 //!
@@ -61,7 +63,15 @@ pub fn pack(trace: &Trace) -> Vec<u8> {
     );
     out.extend_from_slice(head.as_bytes());
     let (mut thread, mut made) = (0u16, 0u64);
-    for event in &trace.events {
+    let (mut ticks, mut clock) = (trace.ticks.iter().peekable(), 0);
+    if trace.cpu > 0 && !trace.events.is_empty() {
+        small(&mut out, 7, trace.cpu);
+    }
+    for (index, event) in trace.events.iter().enumerate() {
+        while let Some((_, now)) = ticks.next_if(|tick| tick.0 as usize <= index) {
+            small(&mut out, 6, u64::from(now - clock));
+            clock = *now;
+        }
         if event.thread != thread {
             thread = event.thread;
             small(&mut out, 0, u64::from(thread));
@@ -158,6 +168,8 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
     let mut alive: Vec<bool> = Vec::new();
     let mut events = Vec::new();
     let (mut thread, mut bytes) = (0u16, 0u64);
+    let mut ticks: Vec<(u32, u32)> = Vec::new();
+    let mut cpu = 0;
     while (events.len() as u64) < count {
         b.event = b.at;
         let head = b.byte()?;
@@ -195,7 +207,22 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
                 let n = b.varint()?;
                 Call::Memalign(align as u8, b.size(n)?)
             }
-            _ => return Err(b.fault("an unknown event")),
+            6 => {
+                let passed = rest(&mut b, 1)?;
+                let before = ticks.last().map_or(0, |tick| u64::from(tick.1));
+                let now = u32::try_from(before.saturating_add(passed));
+                let now = now.map_err(|_| b.impossible("more than 49 days"))?;
+                // A recording has at most one an event: whoever has more of them fills memory with nothing.
+                match ticks.last_mut() {
+                    Some(last) if last.0 as usize == events.len() => last.1 = now,
+                    _ => ticks.push((events.len() as u32, now)),
+                }
+                continue;
+            }
+            _ => {
+                cpu = rest(&mut b, 1)?;
+                continue;
+            }
         };
         if let Some(n) = call.made() {
             if alive.len() as u64 == u64::from(u32::MAX) {
@@ -214,6 +241,8 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
         command,
         dropped,
         events,
+        ticks,
+        cpu,
     })
 }
 
@@ -345,7 +374,7 @@ mod tests {
             ),
             (vec![vec![2]], "an object before the first at byte 12"),
             (vec![vec![3], number(8)], "an object before the first at byte 12"),
-            (vec![vec![7]], "an unknown event"),
+            (vec![vec![6 | BIG], number(1 << 40)], "more than 49 days at byte 12"),
             (
                 vec![vec![1 | BIG], tail.to_vec(), vec![2]],
                 "a number of more than 64 bits",

@@ -53,21 +53,25 @@ pub fn read_raw(path: &Path) -> Result<(Raw, Trace)> {
         command: command.clone(),
     };
     let words = body.chunks_exact(16).map(|c| (word(c, 0), word(c, 8)));
+    let (events, ticks, cpu) = events(words);
     Ok((
         raw,
         Trace {
             command,
             dropped: field(2),
-            events: events(words),
+            events,
+            ticks,
+            cpu,
         },
     ))
 }
 
-/// Numbers the objects of raw events.
-fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
+/// Numbers the objects of raw events. Returns the clock's ticks and the CPU time, too.
+fn events(words: impl Iterator<Item = (u64, u64)>) -> (Vec<Event>, Vec<(u32, u32)>, u64) {
     let mut live: HashMap<u64, u32> = HashMap::new();
     let mut out = Vec::new();
-    let mut next = 0u32;
+    let mut ticks: Vec<(u32, u32)> = Vec::new();
+    let (mut next, mut cpu) = (0u32, 0);
     // What each thread is about to resize.
     let mut resizes: HashMap<u16, Option<u32>> = HashMap::new();
     for (who, what) in words {
@@ -99,6 +103,14 @@ fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
             }
             5 => Call::Calloc(size),
             6 => Call::Memalign(align, size),
+            8 => {
+                let tick = (out.len() as u32, u32::try_from(size).unwrap_or(u32::MAX));
+                if ticks.last().is_none_or(|last| last.1 < tick.1) {
+                    ticks.push(tick);
+                }
+                cpu = cpu.max(address);
+                continue;
+            }
             _ => continue,
         };
         if kind != 2 {
@@ -107,7 +119,7 @@ fn events(words: impl Iterator<Item = (u64, u64)>) -> Vec<Event> {
         }
         out.push(Event { thread, call });
     }
-    out
+    (out, ticks, cpu)
 }
 
 #[cfg(test)]
@@ -120,6 +132,7 @@ mod tests {
         let words = [
             (who(2, 0, 0x10), 0),  // older than the recording: dropped
             (who(1, 0, 0x20), 24), // 0
+            (who(8, 0, 5000), 7),
             (who(3, 0, 0x20), 0),
             (who(4, 0, 0x30), 48), // 1, from 0
             (who(1, 1, 0x20), 16), // 2 at the address of 0
@@ -134,8 +147,10 @@ mod tests {
             (who(6, 0, 0xb0), 9 | 6 << 56), // 5
         ];
         let e = |thread, call| Event { thread, call };
+        let (events, ticks, cpu) = events(words.into_iter());
+        assert_eq!((ticks, cpu), (vec![(1, 7)], 5000));
         assert_eq!(
-            events(words.into_iter()),
+            events,
             [
                 e(0, Call::Malloc(24)),
                 e(0, Call::Realloc(0, 48)),

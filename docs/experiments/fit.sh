@@ -1,0 +1,151 @@
+#!/bin/sh
+# Reproduces the figures of fit.md, as far as the programs are installed: for each, a recording of its training input, the config
+# that fits it, and a comparison on another input, which nothing was fitted to.
+#
+#     docs/experiments/fit.sh [record|fit|judge|all]... [PROGRAM...]
+#
+# Without an action it does all three, and without a program all of them. What is judged beside default and the fitted config is
+# named by the variable PEERS (glibc). BUDGET (60s) bounds each comparison. Writes to target/fit/ and to configs/, each config as
+# fit-PROGRAM.toml; a config that is there already is kept.
+#
+#     docs/experiments/fit.sh run PROGRAM train|held
+#
+# runs one program and nothing else: this is what is recorded and measured.
+set -eu
+cd "$(dirname "$0")/../.."
+out=$PWD/target/fit
+programs="python python-malloc cc1plus sqlite redis perl git postgres node lua hz3"
+
+# Where a program's inputs lie; made once, never while something is measured.
+prepare() {
+    mkdir -p "$out"
+    case $1 in
+    cc1plus)
+        [ -s "$out/held.ii" ] && return
+        printf '#include <map>\n#include <vector>\n#include <sstream>\n#include <memory>\nint main(int c, char **v) { std::map<std::string, std::vector<int>> m; m[v[0]].push_back(c); std::ostringstream o; o << m.size() << *std::make_unique<int>(c); return o.str().size(); }\n' >"$out/train.cc"
+        printf '#include <iostream>\n#include <unordered_map>\n#include <algorithm>\n#include <functional>\nint main(int c, char **) { std::unordered_map<int, std::function<int(int)>> m; m[c] = [](int x) { return x * 2; }; std::cout << m[c](c); }\n' >"$out/held.cc"
+        for input in train held; do g++ -O1 -E "$out/$input.cc" -o "$out/$input.ii"; done
+        ;;
+    sqlite)
+        [ -s "$out/held.sql" ] && return
+        awk 'BEGIN { print "create table t(id integer primary key, name text, price real, note text);"
+            for (i = 0; i < 40000; i++) printf "insert into t values(%d, %cname %d%c, %d.5, %csome text of item %d%c);\n", i, 39, (i * 7919) % 10007, 39, i % 97, 39, i, 39
+            print "create index n on t(name); create index p on t(price);"
+            print "select count(*) from t a join t b on a.name = b.name where a.price < 20;"
+            print "select price, group_concat(name) from t group by price;" }' >"$out/train.sql"
+        awk 'BEGIN { print "create table log(at integer, host text, line text); create table host(name text primary key, place text);"
+            for (i = 0; i < 300; i++) printf "insert into host values(%ch%d%c, %cplace %d%c);\n", 39, i, 39, 39, i % 17, 39
+            for (i = 0; i < 30000; i++) printf "insert into log values(%d, %ch%d%c, %crequest %d took %d ms and ended well enough%c);\n", i * 13, 39, (i * 31) % 300, 39, 39, i, (i * 7919) % 1009, 39
+            print "create index a on log(host, at);"
+            print "select place, count(*), max(line) from log join host on host = name group by place order by 2;"
+            print "select line from log order by line desc limit 5; delete from log where at % 3 = 0; select count(distinct line) from log;" }' >"$out/held.sql"
+        ;;
+    postgres)
+        [ -s "$out/pg/held.sql" ] && return
+        mkdir -p "$out/pg"
+        chown -R postgres "$out/pg"
+        bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+        [ -d "$out/pg/data" ] || as_postgres "$bin/initdb" -D "$out/pg/data" -A trust >"$out/pg/initdb.log" 2>&1
+        printf 'create table a as select i, md5(i::text) t from generate_series(1, 40000) i;\nselect count(*), max(t) from a group by i %% 997 order by 2;\nselect count(*) from a x join a y on x.t = y.t;\nselect string_agg(t, chr(44)) from a where i < 9000;\ndrop table a;\n' >"$out/pg/train.sql"
+        printf 'create table b as select i, i * 7919 %% 10007 k, repeat(md5(i::text), 2) t from generate_series(1, 30000) i;\nselect k, array_agg(i order by t) from b group by k order by k limit 5000;\nselect count(*) from (select distinct substr(t, 1, 6) from b) s;\nselect length(json_agg(b)::text) from b where i < 6000;\ndrop table b;\n' >"$out/pg/held.sql"
+        ;;
+    git)
+        [ -d "$out/repository" ] || git clone -q --bare . "$out/repository"
+        ;;
+    hz3)
+        [ -x "$out/cargo-hz3" ] || { cargo hz3 --version >/dev/null && cp target/cli/cargo-hz3 "$out/cargo-hz3"; }
+        ;;
+    esac
+}
+
+# The server of postgres refuses to be root.
+as_postgres() {
+    if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi
+}
+
+# python3 itself, not a script that looks for one.
+python() { for p in /usr/bin/python3 python3; do [ -x "$p" ] && break; done; exec "$p" "$@"; }
+
+run() {
+    case $1-$2 in
+    python-train) python -c 'import ast, glob, os; p = os.path.dirname(os.__file__)
+for f in sorted(glob.glob(p + "/[a-d]*.py")): compile(ast.parse(open(f, encoding="utf-8", errors="replace").read()), f, "exec")' ;;
+    python-held) python -c 'import json, re, os, glob; p = os.path.dirname(os.__file__)
+texts = [open(f, encoding="utf-8", errors="replace").read() for f in sorted(glob.glob(p + "/[m-u]*.py"))]
+words = {}
+for t in texts:
+    for w in re.findall(r"\w+", t): words.setdefault(w, []).append(len(w))
+back = json.loads(json.dumps(words)); print(len(back), sum(len(t.splitlines()) for t in texts))' ;;
+    python-malloc-*) export PYTHONMALLOC=malloc && run python "$2" ;;
+    cc1plus-*) exec "$(g++ -print-prog-name=cc1plus)" -quiet -O1 -fpreprocessed "$out/$2.ii" -o /dev/null ;;
+    sqlite-*) exec sqlite3 :memory: ".read $out/$2.sql" ;;
+    redis-train) serve set,lpush,hset 150 20000 ;;
+    redis-held) serve set,sadd,lpush,zadd 220 15000 ;;
+    perl-train) exec perl -e 'for my $i (0 .. 60000) { my $k = "key " . ($i * 7919 % 20011); $c{$k}{n}++; push @{$c{$k}{at}}, $i; push @l, $k x (1 + $i % 4) } my @s = sort { $c{$b}{n} <=> $c{$a}{n} || $a cmp $b } keys %c; my $t = join "\n", @l; $s{$_}++ for split /\n/, $t; print scalar(@s)' ;;
+    perl-held) exec perl -e 'for my $i (0 .. 30000) { my $w = sprintf("%x", $i * 2654435761 % 4294967296); push @r, { id => $i, word => $w, parts => [map { substr($w, $_, 2) } 0 .. 3] }; $n{substr $w, 0, 3} .= "$w " } for (@r) { $m{$_->{parts}[0]}{$_->{parts}[1]} += $_->{id} } print scalar(keys %n), join(",", map { scalar keys %{$m{$_}} } sort keys %m)' ;;
+    git-train) exec git -C "$out/repository" log -p -M --stat --format=fuller HEAD~40..HEAD~10 ;;
+    git-held) exec git -C "$out/repository" log -p -C --numstat HEAD~110..HEAD~75 ;;
+    postgres-*) bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
+        exec setpriv --reuid=postgres --regid=postgres --clear-groups "$bin/postgres" --single -F -c exit_on_error=true -D "$out/pg/data" postgres <"$out/pg/$2.sql" ;;
+    node-train) exec node -e 'const a = []; for (let i = 0; i < 40000; i++) a.push({ id: i, name: "item " + i * 7919 % 10007, buf: i % 8 ? null : Buffer.from("b".repeat(i % 300)) }); const t = JSON.stringify(a); const b = JSON.parse(t); const z = require("zlib"); console.log(z.gzipSync(t).length, b.length, require("crypto").createHash("sha256").update(t).digest("hex"))' ;;
+    node-held) exec node -e 'const m = new Map(); for (let i = 0; i < 60000; i++) { const k = (i * 2654435761 >>> 0).toString(16).slice(0, 4); m.set(k, (m.get(k) || "") + i); } const s = [...m].map(e => Buffer.from(e.join(":"))); const all = Buffer.concat(s); const z = require("zlib"); console.log(z.brotliCompressSync(all, { params: { [z.constants.BROTLI_PARAM_QUALITY]: 4 } }).length, all.toString("base64").length)' ;;
+    lua-train) exec lua5.4 -e 'local t = {} for i = 1, 60000 do local k = "key " .. (i * 7919 % 20011); local e = t[k] or { n = 0, at = {} }; e.n = e.n + 1; e.at[#e.at + 1] = i; t[k] = e end local l = {} for k, e in pairs(t) do l[#l + 1] = k .. ":" .. table.concat(e.at, ",") end table.sort(l) print(#table.concat(l, "\n"))' ;;
+    lua-held) exec lua5.4 -e 'local words = {} for i = 1, 40000 do words[i] = string.format("%x", i * 2654435761 % 4294967296) end local tree = {} for _, w in ipairs(words) do local n = tree for c in w:sub(1, 4):gmatch(".") do n[c] = n[c] or {} n = n[c] end n[#n + 1] = { word = w, f = function() return w end } end local c = 0 for _, x in pairs(tree) do for _, y in pairs(x) do c = c + 1 end end print(c)' ;;
+    hz3-train) exec "$out/cargo-hz3" hz3 trace --show hz3-lab/traces/python.hz3t ;;
+    hz3-held) exec "$out/cargo-hz3" hz3 fit --from redis,sqlite ;;
+    *) echo "$1 $2?" >&2; exit 2 ;;
+    esac
+}
+
+# redis-server under redis-benchmark; only the server gets the library.
+serve() {
+    dir=$(mktemp -d)
+    library=${LD_PRELOAD:-}
+    unset LD_PRELOAD
+    env ${library:+LD_PRELOAD=$library} redis-server --save '' --appendonly no --port 0 --unixsocket "$dir/s" --dir "$dir" --loglevel warning >"$dir/log" 2>&1 &
+    server=$!
+    until redis-cli -s "$dir/s" ping >/dev/null 2>&1; do sleep 0.01; done
+    redis-benchmark -s "$dir/s" -q -P 16 -n 30000 -r "$3" -d "$2" -t "$1" >/dev/null
+    redis-cli -s "$dir/s" shutdown nosave >/dev/null 2>&1 || true
+    wait "$server" 2>/dev/null || true
+    rm -rf "$dir"
+}
+
+of() { case $1 in postgres) echo --single ;; redis) echo redis-server ;; cc1plus) echo cc1plus ;; *) echo "" ;; esac; }
+
+record() {
+    [ -s "$out/$1.hz3t" ] && return
+    of=$(of "$1")
+    ${HZ3:-cargo hz3} trace -o "$out/$1.hz3t" --limit 20000000 --about "$1" ${of:+"--of=$of"} -- "$0" run "$1" train >"$out/$1.trace.txt"
+}
+
+fit() {
+    [ -s "configs/fit-$1.toml" ] || ${HZ3:-cargo hz3} fit --from "$out/$1.hz3t" --name "fit-$1" >"$out/$1.fit.txt"
+}
+
+judge() {
+    [ -s "configs/fit-$1.toml" ] || { echo "$1: keep default"; return; }
+    ${HZ3:-cargo hz3} compare default "fit-$1" ${PEERS:-glibc} --build --time-budget "${BUDGET:-60s}" -- "$0" run "$1" held | tee "$out/$1.judge.txt"
+}
+
+if [ "${1:-}" = run ]; then
+    run "$2" "$3"
+    exit
+fi
+actions=
+while :; do
+    case ${1:-} in
+    record | fit | judge) actions="$actions $1" ;;
+    prepare) actions=prepare ;;
+    all) ;;
+    *) break ;;
+    esac
+    shift
+done
+[ $# -gt 0 ] || set -- $programs
+for program in "$@"; do
+    prepare "$program"
+    for action in ${actions:-record fit judge}; do
+        [ "$action" = prepare ] || "$action" "$program"
+    done
+done

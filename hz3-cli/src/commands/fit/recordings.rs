@@ -1,0 +1,254 @@
+//! Whatever fits recordings.
+
+use super::{Evidence, Format, Input, demands, list, share, size};
+use crate::style;
+use hz3_lab::fit::search::{Figures, Finding, Found, Search};
+use hz3_lab::fit::{self, Demand, Fit, Prediction};
+use hz3_lab::trace::Trace;
+use hz3_project::Error;
+use std::fmt::Write as _;
+
+/// What was fitted, to what.
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    base: &'a str,
+    threads: u64,
+    from: &'a [Evidence],
+    /// What was found, key by key.
+    #[serde(flatten)]
+    found: &'a Found,
+    /// How fewer or more classes would do.
+    curve: &'a [fit::Point],
+    /// Frees and resizes by another thread than the one that made the object, as a share.
+    remote: f64,
+    /// What the config is expected to change; none where the base is best.
+    prediction: Option<Prediction>,
+    /// The config; none where the base is best.
+    config: &'a Option<String>,
+}
+
+/// Fits, and shows what came of it. Returns the config; none where the base is best.
+pub fn run(input: &Input<'_>, traces: &[Trace], format: Format) -> Result<Option<String>, Error> {
+    let (parent, strides) = (input.parent(), input.strides()?);
+    let demands = demands(&input.base, traces.iter());
+    let found = Search::new(traces, &demands, &parent, &input.base, &strides)
+        .run()
+        .ok_or_else(|| Error::bad_input(format!("{} cannot be extended", input.base.name)))?;
+    let fit = fit::fit(&demands, &input.sizes(), &strides);
+    let remote = remote(traces);
+    let config = found.changes().then(|| config(input, &found, &demands));
+    if format == Format::Json {
+        let report = Report {
+            base: &input.base.name,
+            threads: input.threads,
+            from: &input.evidence,
+            found: &found,
+            curve: &fit.curve,
+            remote,
+            prediction: found.changes().then(|| Prediction::of(&found)),
+            config: &config,
+        };
+        crate::commands::print_json(&report)?;
+    } else {
+        print(input, &found, &fit, remote);
+    }
+    Ok(config)
+}
+
+/// How many of the objects that went were made by another thread.
+fn remote(traces: &[Trace]) -> f64 {
+    let all = traces.iter().map(hz3_lab::trace::summary);
+    let (remote, frees) = all.fold((0, 0), |sum, one| {
+        (sum.0 + one.remote_frees, sum.1 + one.frees + one.resizes)
+    });
+    remote as f64 / frees.max(1) as f64
+}
+
+/// Milliseconds, signed.
+fn milliseconds(nanoseconds: f64) -> String {
+    format!("{:+.2} ms", nanoseconds / 1e6)
+}
+
+fn signed(bytes: f64) -> String {
+    let plus = if bytes >= 0.5 { "+" } else { "" };
+    format!("{plus}{}", size(bytes))
+}
+
+/// What a finding's keys say.
+fn keys(finding: &Finding) -> String {
+    if finding.lines.is_empty() {
+        return finding.name.to_owned();
+    }
+    let all: Vec<String> = finding
+        .lines
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    all.join(", ")
+}
+
+fn print(input: &Input<'_>, found: &Found, fit: &Fit, remote: f64) {
+    input.print_fields(fit.asked);
+    let mut table = style::table(&["keys", "peak", "mean", "time", "faults", "peak elsewhere", ""], 1);
+    let row = |name: String, figures: &Figures, elsewhere: &[Figures], word: &str| {
+        let peaks: Vec<String> = elsewhere.iter().map(|one| signed(one.peak)).collect();
+        [
+            name,
+            signed(figures.peak),
+            signed(figures.mean),
+            milliseconds(figures.nanoseconds),
+            format!("{:+}", figures.faults),
+            peaks.join(", "),
+            word.to_owned(),
+        ]
+    };
+    let base = &found.before;
+    table.add_row([
+        format!("{} as it is", input.base.name),
+        size(base.peak),
+        size(base.mean),
+        format!("{:.2} ms", base.nanoseconds / 1e6),
+        base.faults.to_string(),
+        String::new(),
+        String::new(),
+    ]);
+    for finding in &found.findings {
+        let word = if finding.taken { "taken" } else { "" };
+        table.add_row(row(keys(finding), &finding.effect, &finding.elsewhere, word));
+    }
+    if found.changes() {
+        table.add_row(row("all that is taken".into(), &found.effect, &found.elsewhere, ""));
+    }
+    style::print_table(&table);
+    println!(
+        "by a model of the allocator ({} configs): memory of the heap, and time of events, page faults and purging;\n\
+         elsewhere: on the parts that the values were not chosen by",
+        found.models
+    );
+    println!();
+    let mut table = style::table(&["price of a class", "classes", "wasted", "of live bytes"], 1);
+    table.add_row([
+        format!("{} as it is", input.base.name),
+        input.base.classes.len().to_string(),
+        size(fit.base_slack),
+        share(fit.base_slack, fit.asked),
+    ]);
+    for point in &fit.curve {
+        let (times, wasted) = (format!("x {}", point.price), size(point.slack));
+        table.add_row([times, point.classes.to_string(), wasted, share(point.slack, fit.asked)]);
+    }
+    style::print_table(&table);
+    for (waste, number) in found.waste.iter().zip(1..) {
+        println!(
+            "ends of objects, judged on part {number}: {} under {}, {} fitted",
+            size(waste.base),
+            input.base.name,
+            size(waste.fitted)
+        );
+    }
+    if input.threads > 1 {
+        println!("{} of what is freed was made by another thread", share(remote, 1.0));
+    }
+    println!("\n{}", verdict(input, found));
+}
+
+/// One sentence.
+fn verdict(input: &Input<'_>, found: &Found) -> String {
+    if found.changes() {
+        return Prediction::of(found).to_string();
+    }
+    let base = &input.base.name;
+    format!("keep {base}: nothing else saves memory or time wherever it was judged, and costs neither")
+}
+
+/// The config, with a reason for every line.
+fn config(input: &Input<'_>, found: &Found, demands: &[Demand]) -> String {
+    let prediction = Prediction::of(found);
+    // What a hypothesis speaks of is what matters more.
+    let memory = found.effect.peak.min(found.effect.mean) / found.before.peak.max(1.0);
+    let goal = if memory <= found.effect.nanoseconds / found.nanoseconds.max(1.0) {
+        "rss"
+    } else {
+        "time"
+    };
+    let mut text = input.head(Some(goal), &prediction.to_string());
+    let mut tables: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
+    for finding in found
+        .findings
+        .iter()
+        .filter(|finding| finding.taken && !finding.lines.is_empty())
+    {
+        let mut first = true;
+        for (key, value) in &finding.lines {
+            let (table, name) = key.split_once('.').unwrap_or(("", key));
+            let text = tables.entry(table).or_default();
+            if std::mem::take(&mut first) {
+                let _ = writeln!(text, "# {}\n# {}", finding.why, effect(input, finding));
+            }
+            let _ = writeln!(text, "{name} = {value}");
+        }
+    }
+    if let Some(bands) = &found.classes {
+        tables.insert("classes", classes(input, found, bands, demands));
+    }
+    for (table, lines) in tables {
+        let _ = write!(text, "\n[{table}]\n{lines}");
+    }
+    text
+}
+
+/// What a finding is expected to change, by which evidence.
+fn effect(input: &Input<'_>, finding: &Finding) -> String {
+    let (all, elsewhere) = (&finding.effect, &finding.elsewhere);
+    let peaks: Vec<String> = elsewhere.iter().map(|one| signed(one.peak)).collect();
+    format!(
+        "Predicted: peak {}, mean {}, {} (evidence {}); peak where it was not chosen by: {}.",
+        signed(all.peak),
+        signed(all.mean),
+        milliseconds(all.nanoseconds),
+        input.ids(),
+        peaks.join(", ")
+    )
+}
+
+/// The table of classes.
+fn classes(input: &Input<'_>, found: &Found, bands: &[Vec<u32>], demands: &[Demand]) -> String {
+    let mut text = String::new();
+    if let Some(finding) = found.findings.iter().find(|finding| finding.lines.is_empty()) {
+        let _ = writeln!(text, "# {}\n# {}", finding.why, effect(input, finding));
+    }
+    text.push_str("steps = [\n");
+    let old = fit::rungs(&input.sizes());
+    let mut low = 0;
+    for (index, band) in bands.iter().enumerate() {
+        let high = band.last().copied().unwrap_or(low);
+        let base = &input.base.name;
+        if found.bands.get(index).copied().unwrap_or(false) {
+            let before = fit::band_slack(demands, &old[index], low);
+            let after = fit::band_slack(demands, band, low);
+            let _ = writeln!(
+                text,
+                "    # {} to {high} bytes: ends of objects take {} instead of {}, with {} classes instead of {}.",
+                low + 1,
+                size(after),
+                size(before),
+                band.len(),
+                old[index].len()
+            );
+        } else {
+            let _ = writeln!(text, "    # {} to {high} bytes: as in {base}.", low + 1);
+        }
+        // The first class of all is always there.
+        let sizes = if index == 0 {
+            band.get(1..).unwrap_or_default()
+        } else {
+            band
+        };
+        if !sizes.is_empty() {
+            let _ = writeln!(text, "    {{ sizes = [{}] }},", list(sizes));
+        }
+        low = high;
+    }
+    text.push_str("]\n");
+    text
+}
