@@ -178,10 +178,7 @@ impl<'a> Heap<'a> {
     fn free(&mut self, thread: usize, home: Home, now: u64) {
         match home.what() {
             What::Class(object) => self.lists.free(thread, object, now),
-            What::Pages(range) => {
-                self.lists.pages.give(range, now);
-                self.lists.pages.purge_excess(now);
-            }
+            What::Pages(range) => self.lists.pages.give_large(range, now),
             What::Huge { first, pages } => self.lists.pages.give_huge(first, pages, now),
         }
     }

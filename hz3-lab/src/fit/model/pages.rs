@@ -257,6 +257,15 @@ impl Pages {
         self.retire(range.place);
     }
 
+    /// The pages of a large object are free again, and hoped to be wanted soon.
+    pub fn give_large(&mut self, range: Range, now: u64) {
+        self.give(range, now);
+        if self.spare {
+            self.worth.0.hope(range.span.len, now, self.window);
+        }
+        self.purge_excess(now);
+    }
+
     /// A segment that is wholly free, and of which nothing is backed, is nobody's.
     fn retire(&mut self, place: usize) {
         if let Place::Pages(segment) = &self.places[place]
