@@ -20,7 +20,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-core",
         root: "src/lib.rs",
-        layers: "abi > hot > event > variant > statics > heap, record > list, tls > policy > sync > os, text",
+        layers: "abi > hot > event > variant > statics > heap, record > list, tls, pprof > policy > sync > os, text",
     },
     Order {
         krate: "hz3-config",

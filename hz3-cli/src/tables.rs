@@ -45,6 +45,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "thread_cache_bytes": cost.thread_cache_bytes,
             "thread_floor_bytes": cost.thread_floor_bytes,
             "depot_bytes": cost.depot_bytes,
+            "sample_bytes": cost.sample_bytes,
             "empty_run_bytes": cost.empty_run_bytes,
             "lot_bytes": cost.lot_bytes,
             "threads": threads,

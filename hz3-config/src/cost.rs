@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use crate::plan::{
-    CACHE_LINE, ClassPlan, FLAT_PAGES, LOT_SHARE, LOTS, LookupPlan, PAGE, PlacementOrder, Plan, Relief, Room, SEGMENT,
-    SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
+    CACHE_LINE, ClassPlan, FLAT_PAGES, LOT_SHARE, LOTS, LookupPlan, PAGE, PlacementOrder, Plan, Relief, Room,
+    SAMPLER_BYTES, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
 };
 
 /// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
@@ -66,6 +66,9 @@ pub struct Cost {
     pub empty_run_bytes: u64,
     /// Most bytes of free pages that all lots keep, but for a sixteenth of what they hold; 0 if there are none.
     pub lot_bytes: u64,
+    /// Most bytes that the tables of sampled objects take; 0 if nothing is sampled. Beside that each sampled object of a class
+    /// takes whole pages of its own.
+    pub sample_bytes: u64,
     /// Metadata.
     pub metadata: MetadataCost,
     /// Share of a class that requests of 1 to 4096 bytes leave unused on average, each size being equally likely.
@@ -158,7 +161,7 @@ impl Cost {
             .collect();
         let largest = plan.classes.last().map_or(0, |class| class.size);
         let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
-        let tls_bytes = block_bytes(plan);
+        let tls_bytes = block_bytes(plan) + if plan.policy.samples() { SAMPLER_BYTES } else { 0 };
         Cost {
             lookup: lookup_cost(&plan.lookup),
             tls_bytes,
@@ -171,6 +174,7 @@ impl Cost {
                 * u64::from(plan.policy.depot.empty_runs)
                 * plan.classes.iter().map(run_bytes).sum::<u64>(),
             lot_bytes: lot_bytes(plan),
+            sample_bytes: sample_bytes(plan),
             metadata: metadata_cost(plan),
             waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
             waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),
@@ -178,6 +182,18 @@ impl Cost {
             classes,
         }
     }
+}
+
+/// See [`Cost::sample_bytes`]. Every expansion holds this against the core's own number.
+pub(crate) fn sample_bytes(plan: &Plan) -> u64 {
+    if !plan.policy.samples() {
+        return 0;
+    }
+    let live = u64::from(plan.policy.stats.samples).next_power_of_two().max(64);
+    // For each object that may be sampled at a time: its address, its number, what is known of it; two rows of those that
+    // have ended; a stack of eight frames, and two addresses; and two places in an index for each row, stack and address.
+    let each = (8 + 4 + 40) + 2 * 40 + (16 + 8 * 4 + 2 * 8) + 2 * 4 * (2 + 1 + 2);
+    (live * each).next_multiple_of(u64::from(PAGE))
 }
 
 /// See [`Cost::lot_bytes`]; the core's `Policy::has_lots` says where there are none.

@@ -29,8 +29,10 @@ fn the_list_of_presets_is_current() {
          /// Names and texts, sorted by name.\n\
          pub(super) const PRESETS: &[(&str, &str)] = &[\n",
     );
-    for file in configs_in(Path::new("../configs")) {
-        let name = file.file_stem().expect("a name").to_string_lossy();
+    let stem = |file: PathBuf| file.file_stem().expect("a name").to_string_lossy().into_owned();
+    let mut names: Vec<String> = configs_in(Path::new("../configs")).into_iter().map(stem).collect();
+    names.sort();
+    for name in names {
         text.push_str(&format!(
             "    (\"{name}\", include_str!(\"../../presets/{name}.toml\")),\n"
         ));

@@ -12,7 +12,7 @@
 //! | [`statics`] | a variant's memory: statics of the process, a block for each thread | know no variant |
 //! | [`heap`] | arena, segments, runs, page heap, central, depot, large objects | know no thread |
 //! | [`record`] | what recorders keep | know no heap |
-//! | [`list`], `tls` | the only writer of links; the TLS accessor | — |
+//! | [`list`], `tls`, [`pprof`] | the only writer of links; the TLS accessor; pprof's format | — |
 //! | [`policy`] | classes, numbers, page tags: all that the heap knows of a variant | hold no state |
 //! | [`sync`] | atomics, the lock, the thread that forks, the helper's gate | — |
 //! | [`os`], [`text`] | the only libc callers; text without allocation | — |
@@ -29,6 +29,7 @@ pub mod hot;
 pub mod list;
 pub mod os;
 pub mod policy;
+pub mod pprof;
 pub mod record;
 pub mod statics;
 pub mod sync;

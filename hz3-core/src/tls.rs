@@ -227,3 +227,61 @@ macro_rules! __tls_row_dynamic {
         at
     }};
 }
+
+/// Takes `$n` from the first word of this thread's block of symbol `$name`; whether there was less than that. Initial-exec.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_take {
+    ($name:literal, $n:expr) => {{
+        let n: usize = $n;
+        #[cfg(target_arch = "x86_64")]
+        {
+            let at: usize;
+            // SAFETY: reads the symbol's offset from the thread pointer.
+            unsafe {
+                ::core::arch::asm!(
+                    concat!("mov {at}, qword ptr [rip + ", $name, "@GOTTPOFF]"),
+                    at = out(reg) at,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+            // SAFETY: the word is this thread's.
+            unsafe {
+                ::core::arch::asm!(
+                    "sub qword ptr fs:[{at}], {n}",
+                    "jb {less}",
+                    at = in(reg) at,
+                    n = in(reg) n,
+                    less = label { return true },
+                    options(nostack),
+                );
+            }
+            false
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let word = $crate::__tls_address!($name, 0) as *mut usize;
+            // SAFETY: the word is this thread's.
+            unsafe {
+                let (left, less) = (*word).overflowing_sub(n);
+                *word = left;
+                less
+            }
+        }
+    }};
+}
+
+/// The same by a TLS descriptor.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_take_dynamic {
+    ($name:literal, $n:expr) => {{
+        let word = $crate::__tls_address_dynamic!($name, 0) as *mut usize;
+        // SAFETY: the word is this thread's.
+        unsafe {
+            let (left, less) = (*word).overflowing_sub($n);
+            *word = left;
+            less
+        }
+    }};
+}

@@ -37,6 +37,11 @@ HZ3_API const char *hz3_config(void);
  * text without its zero, so that a result >= room says how much room it takes. Allocates nothing. */
 HZ3_API size_t hz3_stats_json(char *out, size_t room);
 
+/* Writes a profile of the heap in pprof's format to the file, or to the config's `stats.profile_path` if `path` is null. The
+ * file is replaced when the profile is whole. Returns 0, or an errno: ENOSYS if the variant's `stats.record` is "off".
+ * Allocates nothing. Not for signal handlers: `stats.dump_signal` is. */
+HZ3_API int hz3_profile_dump(const char *path);
+
 /* Gives this thread's caches, the depots and free pages back. Returns the bytes that the kernel got. */
 HZ3_API size_t hz3_trim(void);
 

@@ -115,6 +115,14 @@ macro_rules! ending {
             }
 
             #[inline(always)]
+            unsafe fn due<W: Variant>(n: usize) -> *mut u8 {
+                // SAFETY: what was called counts once more.
+                unsafe { hz3_core::event::sample::recount::<W>(n) };
+                // SAFETY: as in `refill`.
+                unsafe { throwing::$new(n) }
+            }
+
+            #[inline(always)]
             unsafe fn large<W: Variant>(n: usize) -> *mut u8 {
                 // SAFETY: the call is the last thing here and in `malloc_or`, which nothing but the exported function calls:
                 // nothing is left to be dropped.

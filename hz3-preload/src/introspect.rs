@@ -2,7 +2,7 @@
 
 use crate::Preload as V;
 use core::ffi::{c_char, c_int};
-use hz3_core::abi::{c, introspect};
+use hz3_core::abi::{c, introspect, profile};
 use hz3_core::{Variant, os};
 
 /// glibc's `struct mallinfo2`; bytes unless it says otherwise.
@@ -110,6 +110,16 @@ pub extern "C" fn hz3_config() -> *const c_char {
 pub unsafe extern "C" fn hz3_stats_json(out: *mut c_char, room: usize) -> usize {
     // SAFETY: `stats_json` writes at most `room` bytes at `out`, which the contract above allows.
     unsafe { introspect::stats_json::<V>(out.cast(), room) }
+}
+
+/// Writes a profile to the path, or to the config's if it is null. Returns 0, or an `errno`.
+///
+/// # Safety
+/// `path` is null, or a text that ends with a zero and stays as it is until this call returns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hz3_profile_dump(path: *const c_char) -> c_int {
+    // SAFETY: it asks for no more than the contract above.
+    unsafe { profile::profile_dump::<V>(path) }
 }
 
 /// Gives back what can be given back; returns the bytes that the kernel got.

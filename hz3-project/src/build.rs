@@ -7,7 +7,7 @@ use crate::sources::{DYNAMIC_LIST, Sources, VERSION};
 use crate::{Error, OnPath, Outcome, Place, Result, file};
 use hz3_config::Plan;
 use hz3_config::emit::library;
-use hz3_config::plan::Optimize;
+use hz3_config::plan::{Optimize, Stacks};
 use hz3_config::soname;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -141,6 +141,9 @@ impl<'a> Builder<'a> {
             command.args(["--config", "profile.variant.opt-level=\"s\""]);
         }
         command.arg("--");
+        if plan.policy.stats.stacks == Stacks::FramePointers {
+            command.arg("-Cforce-frame-pointers=yes");
+        }
         if shape == Shape::Shared {
             let list = format!("--dynamic-list={DYNAMIC_LIST}");
             let arguments = generated.linker.iter().chain([&list]);

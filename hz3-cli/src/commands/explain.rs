@@ -204,7 +204,7 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
         .saturating_add(cost.depot_bytes)
         .saturating_add(cost.empty_run_bytes);
     let (tags, arena) = (&cost.metadata, &plan.policy.arena);
-    style::print_fields(&[
+    let mut fields = vec![
         ("thread-local storage", local(plan, cost)),
         ("mapped with a thread", outside(plan)),
         ("free objects", thread),
@@ -245,7 +245,20 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
             "arena",
             format!("{} reserved, {}", bytes(arena.size as u64), base(arena.base)),
         ),
-    ]);
+    ];
+    if cost.sample_bytes > 0 {
+        let (tables, stats) = (exactly(cost.sample_bytes), &plan.policy.stats);
+        let most = u64::from(stats.samples).next_power_of_two();
+        fields.push((
+            "samples",
+            format!(
+                "tables at most {tables}, of which what is used is backed; {most} objects at a time, those of a class in pages\n\
+                 of their own: one in {} that are in use",
+                bytes(stats.sample_bytes)
+            ),
+        ));
+    }
+    style::print_fields(&fields);
 }
 
 /// What a thread has in its block.

@@ -6,6 +6,7 @@ mod lookup;
 mod memory;
 mod overrides;
 mod prose;
+mod record;
 mod runs;
 mod tag;
 mod unused;
@@ -17,7 +18,7 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
-    BuildPlan, ClassId, ClassPlan, ConfigHash, HotPlan, OwnershipPlan, Plan, Policy, SLOT_BYTES, StatsPlan,
+    BuildPlan, ClassId, ClassPlan, ConfigHash, HotPlan, OwnershipPlan, Plan, Policy, Record, SLOT_BYTES, StatsPlan,
 };
 use crate::source::Source;
 use crate::{hash, resolve, support};
@@ -37,6 +38,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     let relevant: Merged = relevant.map(|(path, entry)| (*path, entry.clone())).collect();
     support::check(&relevant, sink);
     memory::check(&settings, sink);
+    record::check(&settings, sink);
 
     let sizes = classes::sizes(&settings, sink);
     let runs = sizes.as_ref().and_then(|sizes| runs::plan(&settings, sizes, sink));
@@ -95,6 +97,11 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             exit_report: s.stats.exit_report.value,
             record: s.stats.record.value,
             record_bytes: s.stats.record_bytes.value,
+            profile_path: s
+                .stats
+                .profile_path
+                .value
+                .filter(|_| s.stats.record.value != Record::Off),
         },
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,

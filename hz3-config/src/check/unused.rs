@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Path, Settings, dotted, show};
-use crate::plan::{Ownership, Record};
+use crate::plan::{Ownership, Record, Stacks};
 
 /// A key that only matters for some values of another.
 struct Gate {
@@ -89,7 +89,20 @@ static GATES: &[Gate] = &[
     gate(("remote", "sort"), MODE, "\"owner-ring\"", |s| {
         s.ownership.mode.value == Ownership::OwnerRing
     }),
+    gate(
+        ("stats", "depth"),
+        ("stats", "stacks"),
+        "\"unwinder\" or \"frame-pointers\"",
+        |s| !samples(s) || s.stats.stacks.value != Stacks::Off,
+    ),
+    gate(("stats", "depth"), RECORD, SAMPLING, samples),
+    gate(("stats", "dump_at_exit"), RECORD, RECORDING, recording),
+    gate(("stats", "dump_signal"), RECORD, RECORDING, recording),
+    gate(("stats", "profile_path"), RECORD, RECORDING, recording),
     gate(("stats", "record_bytes"), RECORD, COUNTING, counts),
+    gate(("stats", "sample_bytes"), RECORD, SAMPLING, samples),
+    gate(("stats", "samples"), RECORD, SAMPLING, samples),
+    gate(("stats", "stacks"), RECORD, SAMPLING, samples),
     gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),
     gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
 ];
@@ -99,6 +112,17 @@ const COUNTING: &str = "\"histogram\" or \"trace\"";
 
 fn counts(settings: &Settings) -> bool {
     matches!(settings.stats.record.value, Record::Histogram | Record::Trace)
+}
+
+const SAMPLING: &str = "\"sample\" or \"sample-all\"";
+const RECORDING: &str = "\"sample\" or \"sample-all\"";
+
+fn samples(settings: &Settings) -> bool {
+    matches!(settings.stats.record.value, Record::Sample | Record::SampleAll)
+}
+
+fn recording(settings: &Settings) -> bool {
+    samples(settings)
 }
 
 fn list(settings: &Settings) -> bool {

@@ -1,13 +1,13 @@
 //! What generator and core take for granted together, as assertions of every expansion.
 
 use crate::agreed::*;
-use crate::cost::block_bytes;
+use crate::cost::{block_bytes, sample_bytes};
 use crate::plan::Plan;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 /// One assertion for each number of [`crate::agreed`], and what this plan makes of them.
-pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
+pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> TokenStream {
     let [page, granule, slot, header_pages, usable_pages, color_step] = [
         PAGE,
         GRANULE,
@@ -30,6 +30,8 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         lots,
         lot_share,
         shelves,
+        sampler,
+        depth,
     ] = [
         SEGMENT,
         USER_SPACE,
@@ -43,8 +45,11 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
         LOTS,
         LOT_SHARE,
         SHELVES_MAX,
+        SAMPLER_BYTES,
+        DEPTH_MAX,
     ]
     .map(|n| n as usize);
+    let samples = sample_bytes(plan) as usize;
     let batch = BATCH_MAX as u32;
     let block = block_bytes(plan) as usize;
     let pools = plan.classes.len() * plan.ownership.shards as usize;
@@ -73,6 +78,12 @@ pub(super) fn assertions(plan: &Plan, core: &TokenStream) -> TokenStream {
             assert!(size_of::<#core::statics::Entry>() == #ring_entry, "the cost model has other entries of rings");
             assert!(size_of::<#core::statics::Meta>() == #meta, "the cost model has another block");
             assert!(size_of::<Thread>() == #block, "the cost model has another block");
+            assert!(size_of::<#core::statics::Sampler>() == #sampler, "the cost model has other samplers");
+            assert!(#core::heap::sample::DEPTH_MAX == #depth, "stacks were bounded by another number");
+            assert!(
+                #samples == 0 || #core::heap::sample::table_bytes(&<#name as #core::Shape>::POLICY) == #samples,
+                "the cost model has other tables of samples"
+            );
             assert!(align_of::<Thread>() == #cache_line, "the cost model has other cache lines");
             assert!(
                 agreed::same(#core::statics::layout::SECTION, #HEAP_SECTION),

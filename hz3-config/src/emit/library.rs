@@ -2,7 +2,7 @@
 
 use super::{Holder, Site, note, variant};
 use crate::hash::{self, ConfigHash};
-use crate::plan::{Plan, Tls};
+use crate::plan::{Plan, Stacks, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
@@ -106,6 +106,8 @@ fn linker(plan: &Plan) -> Vec<String> {
     let soname = format!("-soname,{}", crate::soname::soname(&plan.name));
     // Its fork handlers are to be the first that anybody registers.
     let always = [&soname, "-z,defs", "-z,initfirst", "-Bsymbolic-functions"].map(str::to_owned);
+    let unwinder = (plan.policy.stats.stacks == Stacks::Unwinder)
+        .then(|| "--push-state,--no-as-needed,-lgcc_s,--pop-state".to_owned());
     let never_unloaded = (plan.build.tls == Tls::InitialExec).then(|| "-z,nodelete".to_owned());
-    own.chain(always).chain(never_unloaded).collect()
+    own.chain(always).chain(never_unloaded).chain(unwinder).collect()
 }

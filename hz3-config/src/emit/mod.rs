@@ -9,6 +9,7 @@ pub mod library;
 mod life;
 pub mod note;
 mod policy;
+mod sampling;
 mod tables;
 mod thread;
 
@@ -56,7 +57,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         holder,
     } = site;
     let tables = tables::tables(plan, core);
-    let agreed = agreed::assertions(plan, core);
+    let agreed = agreed::assertions(plan, name, core);
     let (policy, growth) = (policy::policy(plan, core), policy::growth(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
     let interposes = *holder == Holder::Malloc;
@@ -69,6 +70,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let bin_bits = plan.tag.bin_bits;
     let block = Block::new(plan, core, *unique);
     let (block_items, block_functions) = (&block.items, &block.functions);
+    let sampling = sampling::Sampling::new(plan, core, *unique);
+    let (sampling_items, sampling_functions) = (&sampling.items, &sampling.functions);
     let mode = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
     // `support` refuses the one that the core does not have yet.
     let link = Ident::new(
@@ -105,7 +108,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let variant_name = &plan.name;
     let name_c = c_string(&plan.name);
     let config_c = c_string(&plan.resolved);
-    let at_exit = plan.stats.exit_report.then(|| at_exit(name, core));
+    let report = plan
+        .stats
+        .exit_report
+        .then(|| quote!(#core::abi::introspect::report::<#name>();));
+    let last: TokenStream = report.into_iter().chain(sampling::at_exit(plan, name, core)).collect();
+    let at_exit = (!last.is_empty()).then(|| at_exit(&last));
 
     quote! {
         #attributes
@@ -116,6 +124,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             #tables
 
             #block_items
+
+            #sampling_items
 
             #agreed
 
@@ -212,6 +222,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                     &SHARED
                 }
 
+                #sampling_functions
+
                 #block_functions
             }
 
@@ -254,15 +266,15 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 /// What runs when the program ends or the library is unloaded: the dynamic linker and the C library's start code call what
 /// stands in this section, in a program as in a library. It is here and not in a crate that links the variant, so that
 /// every way of linking has it.
-fn at_exit(name: &Ident, core: &TokenStream) -> TokenStream {
+fn at_exit(calls: &TokenStream) -> TokenStream {
     quote! {
         #[used]
         #[unsafe(link_section = ".fini_array")]
         static AT_EXIT: extern "C" fn() = {
-            extern "C" fn report() {
-                #core::abi::introspect::report::<#name>();
+            extern "C" fn last() {
+                #calls
             }
-            report
+            last
         };
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
     Commit, Foreign, Goal, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort,
-    StatsLevel, TagSpace, Thp, Tls,
+    Stacks, StatsLevel, TagSpace, Thp, Tls,
 };
 
 use std::collections::BTreeMap;

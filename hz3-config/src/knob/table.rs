@@ -9,10 +9,10 @@ use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
     COMMIT, Commit, FOREIGN, Foreign, GOAL, Goal, IDLE, Idle, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
     PREFETCH, PlacementOrder, Prefetch, RECORD, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Record, Relief, RemoteFlush,
-    RemoteSort, STATS_LEVEL, SUB4K, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
+    RemoteSort, STACKS, STATS_LEVEL, SUB4K, Stacks, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
 };
 use super::{RangeRow, Step};
-use crate::agreed::{BATCH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
+use crate::agreed::{BATCH_MAX, DEPTH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
 use crate::source::Located;
 
 const KIB: u64 = 1 << 10;
@@ -268,6 +268,21 @@ knobs! {
         record: Record = Kind::Choice(RECORD), "\"off\"" => Record;
         /// Bytes of the file that `"trace"` writes for each process, 16 a call. What finds no room is counted as dropped.
         record_bytes: u64 = Kind::Bytes(64 * KIB, TIB, 1), "\"256MiB\"";
+        /// Mean bytes between two sampled objects: each byte is as likely as any other to have its object sampled.
+        sample_bytes: u64 = Kind::Bytes(4 * KIB, GIB, 1), "\"512KiB\"" => u64;
+        /// Most sampled objects at a time, rounded up to a power of two; what finds no room is counted as dropped. As many call
+        /// stacks are told apart, and twice as many kinds of objects that have ended.
+        samples: u64 = Kind::Int(64, 1 << 20), "8192" => u32;
+        /// How the call stack of a sampled object is found.
+        stacks: Stacks = Kind::Choice(STACKS), "\"unwinder\"" => Stacks;
+        /// Most frames of a call stack that are kept, the innermost first.
+        depth: u64 = Kind::Int(1, DEPTH_MAX), "32" => u32;
+        /// The file that a profile is written to: `%p` is the process's number, `%%` a percent sign. What is there is replaced.
+        profile_path: Option<String> = Kind::Text, "\"hz3.%p.pb\"";
+        /// A signal that has a profile written, by its number; 0 is none.
+        dump_signal: u64 = Kind::Int(0, 64), "0" => u32;
+        /// Write a profile when the process ends or the library is unloaded.
+        dump_at_exit: bool = Kind::Bool, "false" => bool;
     }
 
     /// Hot-path shape that changes no table.

@@ -134,6 +134,12 @@ words! {
         "histogram" => Histogram: "sizes, lifetimes and threads, summed up",
         "trace" => Trace: "every one, in a file of bounded length for each process",
     }
+    /// How the call stack of a sampled object is found.
+    Stacks, STACKS: {
+        "off" => Off: "not at all",
+        "frame-pointers" => FramePointers: "by frame pointers; what is compiled without them has short stacks. The library has them, too: two instructions more in `malloc` and `free`",
+        "unwinder" => Unwinder: "by the unwinding tables, with the compiler's `libgcc_s`",
+    }
     /// What the compiler aims at.
     Optimize, OPTIMIZE: {
         "speed" => Speed: "speed",

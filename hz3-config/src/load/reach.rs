@@ -13,6 +13,8 @@ const AROUND: &[&str] = &[
     "[depot]\nbatches_min = 2\n",
     "[sub4k]\nlayout = \"list\"\nsizes = [2304, 3072]\n",
     "[placement]\nquarantine = true\n",
+    "[stats]\nrecord = \"sample\"\n",
+    "[stats]\nrecord = \"trace\"\n",
 ];
 
 fn hash(text: &str) -> Option<u64> {
@@ -24,7 +26,7 @@ fn hash(text: &str) -> Option<u64> {
 /// Other values than the default, as TOML.
 fn others(kind: &Kind) -> Vec<String> {
     match kind {
-        Kind::Text => Vec::new(),
+        Kind::Text => vec!["\"text\"".into()],
         Kind::Bool => vec!["true".into(), "false".into()],
         Kind::Int(min, max) => vec![(min + 1).to_string(), max.to_string(), (max / 2).to_string()],
         Kind::Among(numbers) => numbers.iter().map(u64::to_string).collect(),

@@ -7,7 +7,7 @@ pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
     Commit, Foreign, Goal, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Record, Relief, RemoteFlush,
-    RemoteSort, Room, Scale, StatsLevel, TagSpace, Thp, Tls,
+    RemoteSort, Room, Scale, Stacks, StatsLevel, TagSpace, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -80,6 +80,13 @@ impl Plan {
     /// Bytes of the largest class; larger requests are served in whole pages.
     pub fn largest(&self) -> u32 {
         self.classes.last().map_or(0, |class| class.size)
+    }
+}
+
+impl Policy {
+    /// Whether some objects are sampled.
+    pub fn samples(&self) -> bool {
+        matches!(self.stats.record, Record::Sample | Record::SampleAll)
     }
 }
 
@@ -218,6 +225,9 @@ pub struct StatsPlan {
     pub record: Record,
     /// Bytes that a recording may take.
     pub record_bytes: u64,
+    /// The path that profiles are written to, as the config says it: with `%p` for the process's number. `None` where nothing
+    /// is recorded.
+    pub profile_path: Option<String>,
 }
 
 impl StatsPlan {

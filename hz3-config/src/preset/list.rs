@@ -15,6 +15,8 @@ pub(super) const PRESETS: &[(&str, &str)] = &[
     ("hz3-scale", include_str!("../../presets/hz3-scale.toml")),
     ("late", include_str!("../../presets/late.toml")),
     ("prefetch-next", include_str!("../../presets/prefetch-next.toml")),
+    ("profile", include_str!("../../presets/profile.toml")),
+    ("profile-all", include_str!("../../presets/profile-all.toml")),
     ("ring-early", include_str!("../../presets/ring-early.toml")),
     ("ring-table", include_str!("../../presets/ring-table.toml")),
     ("ring-unsorted", include_str!("../../presets/ring-unsorted.toml")),

@@ -7,3 +7,4 @@ pub mod cxx;
 pub mod global;
 pub mod introspect;
 pub mod object;
+pub mod profile;

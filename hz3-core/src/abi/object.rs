@@ -3,7 +3,8 @@
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
 use crate::os::{Moved, PAGE};
-use crate::policy::{ClassId, Naming, Pool, tag_of};
+use crate::policy::agreed::GRANULE;
+use crate::policy::{Naming, Pool, tag_of};
 use crate::statics::Shared;
 use crate::variant::Variant;
 use crate::{event, hot};
@@ -11,23 +12,6 @@ use core::ptr;
 
 /// Bytes up to which a huge object is copied, not moved, into memory that is backed.
 const COPIED: usize = 8 << 20;
-
-/// The class that `malloc(n)` uses.
-///
-/// # Safety
-/// `n <= V::LARGEST`.
-#[inline]
-unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
-    // SAFETY: the lookups answer every size up to the largest class.
-    unsafe {
-        let offset = if n <= V::FINE_MAX {
-            V::fine((n + 15) >> 4)
-        } else {
-            V::coarse((n - 1) >> V::COARSE_SHIFT)
-        };
-        offset.class()
-    }
-}
 
 /// Allocates `n` bytes at a multiple of `align`, a power of two. Null with `errno = ENOMEM` when there is no memory.
 ///
@@ -82,10 +66,12 @@ pub unsafe fn aligned_elsewhere<V: Variant>(align: usize, n: usize) -> *mut u8 {
             // `n` is often one; if not, one of the next few is.
             let rounded = (n.max(1) + align - 1) & !(align - 1);
             if rounded <= V::LARGEST {
-                for id in class_for::<V>(rounded).and_larger() {
+                for id in event::class_for::<V>(rounded).and_larger() {
                     let row = id.row();
                     if row.align as usize >= align {
+                        event::sample::asked_for::<V>(n, align);
                         let p = hot::malloc::<V>(row.size as usize);
+                        event::sample::asked_for::<V>(0, 0);
                         if (p as usize).is_multiple_of(align) {
                             return p;
                         }
@@ -114,7 +100,7 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
             }
             return p;
         }
-        let fresh = event::large::aligned::<V>(n, PAGE);
+        let fresh = event::large::aligned::<V>(n, GRANULE);
         if !fresh.p.is_null() && !fresh.clean {
             ptr::write_bytes(fresh.p, 0, n);
         }
@@ -185,18 +171,30 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
                 replace::<V>(p, have, n)
             };
         }
+        if let Some(have) = event::sample::class_bytes::<V>(p) {
+            return if n <= have && n > have / 2 {
+                p
+            } else {
+                replace::<V>(p, have, n)
+            };
+        }
         let have = crate::heap::Heap::large_bytes(what);
         if n > V::LARGEST {
-            if have.div_ceil(PAGE) == n.div_ceil(PAGE) || heap.resize_large(&V::POLICY, p, what, n) {
+            if have.div_ceil(PAGE) == n.div_ceil(PAGE) {
+                return p;
+            }
+            if heap.resize_large(&V::POLICY, p, what, n) {
+                event::sample::resized::<V>(p, n);
                 return p;
             }
             if matches!(what, Large::Huge(..)) && n > have {
-                let fresh = event::large::aligned::<V>(n, PAGE);
+                let fresh = event::large::aligned::<V>(n, GRANULE);
                 if fresh.p.is_null() {
                     return fresh.p;
                 }
                 // Into pages that are there already a copy is as fast as moving, and loses none of them.
                 if fresh.clean || have > COPIED {
+                    event::sample::moves::<V>(p);
                     match heap.move_huge(&V::POLICY, p, fresh.p, have) {
                         Moved::Done => return fresh.p,
                         Moved::Unable => {}

@@ -1,5 +1,6 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
+use super::sample;
 use crate::heap::Place;
 use crate::heap::large::Large;
 use crate::heap::segment::LARGE;
@@ -29,6 +30,7 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
         match heap.find_large(p) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, Pool::new((*run).pool as usize)),
             Some(what) => {
+                sample::ends::<V>(p);
                 heap.give_large(&V::POLICY, p, what, super::large::seat::<V>());
                 if V::POLICY.has_helper() {
                     super::helper::look::<V>();
@@ -111,7 +113,7 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     unsafe {
         match V::shared().heap().find_large(p) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => Pool::<V>::new((*run).pool as usize).row().size as usize,
-            Some(what) => crate::heap::Heap::large_bytes(what),
+            Some(what) => sample::class_bytes::<V>(p).unwrap_or_else(|| crate::heap::Heap::large_bytes(what)),
             None => match fate::<V>(Called::Usable, p) {
                 Fate::Theirs(malloc) => malloc.usable(p),
                 Fate::Nothing => 0,

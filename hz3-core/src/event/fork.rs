@@ -28,6 +28,9 @@ fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
         f(&lot.lock);
     }
     f(&shared.heap().lock);
+    if let Some(samples) = V::samples() {
+        f(&samples.lock);
+    }
 }
 
 fn keeps<V: Variant>() -> bool {
@@ -98,6 +101,9 @@ pub unsafe extern "C" fn child<V: Variant>() {
     each::<V>(&mut |lock| lent |= lock.reset());
     if lent {
         os::die(b"fork: another thread was inside the allocator, as the forking thread had slept for long");
+    }
+    if let Some(samples) = V::samples() {
+        samples.dumping.store(0, Ordering::Relaxed);
     }
     shared.heap().pressure.reset();
     shared.presence().reset();

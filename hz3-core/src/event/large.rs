@@ -1,10 +1,11 @@
 //! Objects above the largest class.
 
-use super::{pressure, process};
+use super::{pressure, process, sample};
 use crate::heap::Reach;
 use crate::heap::large::Fresh;
 use crate::heap::lot::Seat;
 use crate::os::{self, PAGE};
+use crate::policy::agreed::GRANULE;
 use crate::statics::{Shared, ThreadBlock};
 use crate::variant::{Kind, Stats, Variant};
 
@@ -16,7 +17,13 @@ use crate::variant::{Kind, Stats, Variant};
 #[inline(never)]
 pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: none needed from the caller but that it may allocate.
-    unsafe { aligned::<V>(n, PAGE) }.p
+    unsafe {
+        // Where `malloc` counts bytes, it has counted these.
+        if V::POLICY.counts_bytes() || !sample::meets_large::<V>(n) {
+            return take::<V>(n, PAGE).p;
+        }
+        sampled::<V>(n, GRANULE).p
+    }
 }
 
 /// The same at a multiple of `align`, a power of two; says whether the memory is all zero.
@@ -24,7 +31,37 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
 /// # Safety
 /// `align` is a power of two. The calling thread has its block: it is any thread of the C library's, not the helper.
 pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
+    // SAFETY: as the caller says.
+    unsafe {
+        if sample::meets_large::<V>(n) {
+            return sampled::<V>(n, align);
+        }
+        take::<V>(n, align)
+    }
+}
+
+/// The same of an object that is to be sampled.
+///
+/// # Safety
+/// As for [`aligned`].
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn sampled<V: Variant>(n: usize, align: usize) -> Fresh {
+    // SAFETY: as the caller says; the object is new.
+    unsafe {
+        let fresh = take::<V>(n, align);
+        if !fresh.p.is_null() {
+            sample::made_large::<V>(fresh.p, n, align);
+        }
+        fresh
+    }
+}
+
+/// # Safety
+/// As for [`aligned`].
+unsafe fn take<V: Variant>(n: usize, align: usize) -> Fresh {
     process::start::<V>();
+    sample::look::<V>();
     let _timer = V::Stats::time::<V>(Kind::LargeMalloc);
     let heap = V::shared().heap();
     let n = n.max(1);

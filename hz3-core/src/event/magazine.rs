@@ -9,7 +9,7 @@
 //! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
 //! smaller than what its magazines may hold gives way likewise, half a class an event.
 
-use super::{class_of, depot_of, my_pool, slot_of, spare_of, surrender, thread};
+use super::{class_of, depot_of, my_pool, sample, slot_of, spare_of, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::{Class, ClassId};
 use crate::statics::{Shared, ThreadBlock};
@@ -226,6 +226,7 @@ pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
             count: u32::from((*slot).cap) - (*slot).room,
         };
         let second = (*spare).unpack();
+        sample::forget::<V>(id);
         (*slot).head = ptr::null_mut();
         *spare = BatchWord::NONE;
         (*slot).cap = cap;
@@ -256,6 +257,10 @@ pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
         let mut kept = batch;
         if batch.count > u32::from(cap) {
             kept = cut::<V>(id, batch, u32::from(cap));
+        }
+        let portion = sample::portion::<V>(id, row, kept.count);
+        if portion < kept.count {
+            kept = cut::<V>(id, kept, portion);
         }
         (*slot).room = u32::from(cap) - kept.count;
         list::keep_order();

@@ -21,6 +21,7 @@ pub mod record;
 pub mod refill;
 pub mod relief;
 pub mod remote;
+pub mod sample;
 pub mod start;
 pub mod stats;
 pub mod surrender;
@@ -41,6 +42,23 @@ use crate::variant::Variant;
 unsafe fn class_of<V: Variant>(slot: *mut Slot) -> ClassId<V> {
     // SAFETY: tables and tags name classes' slots and the trap (the contracts of `Variant` and `Naming`).
     unsafe { SlotOffset::between(V::slot(SlotOffset::TRAP), slot).class() }
+}
+
+/// The class that `malloc(n)` uses.
+///
+/// # Safety
+/// `n <= V::LARGEST`.
+#[inline]
+pub unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
+    // SAFETY: the lookups answer every size up to the largest class.
+    unsafe {
+        let offset = if n <= V::FINE_MAX {
+            V::fine((n + 15) >> 4)
+        } else {
+            V::coarse((n - 1) >> V::COARSE_SHIFT)
+        };
+        offset.class()
+    }
 }
 
 /// This thread's slot of a class.

@@ -1,6 +1,6 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::{class_of, foreign, magazine, my_pool, owners, pressure, spare_of, start, surrender, thread};
+use super::{class_of, foreign, magazine, my_pool, owners, pressure, sample, spare_of, start, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::statics::State;
 use crate::variant::{Kind, Stats, Variant};
@@ -69,6 +69,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             head: (*slot).head,
             count: u32::from(cap),
         };
+        sample::forget::<V>(id);
         (*slot).head = ptr::null_mut();
         list::keep_order();
         if (*slot).tide.is_slack() {

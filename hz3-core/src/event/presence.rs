@@ -6,7 +6,7 @@
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 
-use super::{exit, helper, relief, thread, vanished};
+use super::{exit, helper, relief, sample, thread, vanished};
 use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
 use crate::policy::{Space, no_table};
@@ -50,6 +50,10 @@ pub fn unload<V: Variant>() {
     // SAFETY: the owner is this variant's own.
     unsafe { program::forget_end(presence.owner()) };
     presence.settle();
+    let signal = V::POLICY.stats.dump_signal;
+    if signal != 0 {
+        os::signal::forget(signal as i32, sample::dump::on_signal::<V>);
+    }
     // SAFETY: the object is being unloaded: no thread runs its code, or comes back to it, but for the helper.
     unsafe {
         helper::remove::<V>();
@@ -77,6 +81,10 @@ unsafe fn release<V: Variant>() {
         // SAFETY: as above; what is in no use is nobody's.
         unsafe { h.unmap_unused() };
     });
+    if let Some(samples) = V::samples() {
+        // SAFETY: as above.
+        unsafe { samples.end_all() };
+    }
     V::arena_base().store(NO_BASE, Ordering::Relaxed);
     let table_bytes = V::Space::table_bytes::<V>();
     let table = V::flat_table().swap(no_table().cast_mut(), Ordering::Relaxed);

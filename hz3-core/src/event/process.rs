@@ -2,7 +2,7 @@
 //! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
 //! the arena.
 
-use super::{exit, fork, presence};
+use super::{exit, fork, presence, sample};
 use crate::heap::tag_table::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::os;
@@ -19,6 +19,10 @@ pub fn load<V: Variant>() {
     // Where every address has a tag there must be a table as soon as anything is freed, if only an object of the C library's.
     // Without room for it this is no failure yet.
     alone::<V>(|_| _ = map_table::<V>());
+    let signal = V::POLICY.stats.dump_signal;
+    if signal != 0 {
+        os::signal::handle(signal as i32, sample::dump::on_signal::<V>);
+    }
 }
 
 /// Registers the fork handlers, once.
@@ -91,6 +95,7 @@ fn begin<V: Variant>() {
         let tags = TagTable::new(V::Space::bytes_below::<V>(), <V::Tag as Tag>::BYTES, flat);
         h.arena.reserve(&V::POLICY, tags, V::arena_base());
     });
+    sample::begin::<V>();
     V::shared().threads().set_key(os::make_key(exit::exit::<V>));
 }
 

@@ -1,6 +1,8 @@
 //! `malloc` found an empty list.
 
-use super::{borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, remote, spare_of, start, thread};
+use super::{
+    borrow, class_of, demand_of, depot_of, magazine, my_pool, pressure, remote, sample, spare_of, start, thread,
+};
 use crate::list::{self, Batch, BatchWord, Slot, chart};
 use crate::policy::ClassId;
 use crate::policy::knobs::RemoteFlush;
@@ -22,13 +24,26 @@ pub unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         match thread::state::<V>() {
             State::New => {
                 start::start::<V>();
+                sample::recount::<V>(n);
                 return V::malloc(n);
             }
-            State::Uncached => return pressure::carve::<V>(id, row, 1).head,
+            State::Uncached => {
+                let p = sample::instead::<V>(n, id);
+                return if p.is_null() {
+                    pressure::carve::<V>(id, row, 1).head
+                } else {
+                    p
+                };
+            }
             State::Running => {}
         }
         if pressure::pulse::<V>() {
+            sample::recount::<V>(n);
             return V::malloc(n);
+        }
+        let p = sample::instead::<V>(n, id);
+        if !p.is_null() {
+            return p;
         }
         if (*slot).cap == 0 {
             magazine::open(slot, row);

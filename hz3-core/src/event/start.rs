@@ -1,7 +1,7 @@
 //! A thread's start.
 
 use super::thread::shard;
-use super::{exit, process};
+use super::{exit, process, sample};
 use crate::list::{self, SlotOffset};
 use crate::os::{self, Access};
 use crate::policy::Owner;
@@ -44,6 +44,7 @@ pub unsafe fn start<V: Variant>() {
         (*meta).bank = bank;
         list::keep_order();
         (*meta).state = State::Running;
+        sample::starts::<V>();
         // May allocate; this thread is ready for that. (The C library needs memory where a program has many keys.)
         if !os::arm_key(key, meta.cast()) {
             exit::retire::<V>(meta);

@@ -11,7 +11,7 @@ use super::segment::{Run, Segment};
 use super::{Heap, Reach};
 use crate::list::Batch;
 use crate::policy::{Class, Pool, Shape};
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Guard, Lock, Ordering};
 use core::cell::UnsafeCell;
 
 /// The runs of one class.
@@ -206,7 +206,16 @@ impl Central {
 
     /// Counts.
     pub fn census(&self) -> Census {
-        let _guard = self.lock.lock();
+        let guard = self.lock.lock();
+        self.counted(&guard)
+    }
+
+    /// As [`census`](Self::census), if that needs no waiting.
+    pub fn try_census(&self) -> Option<Census> {
+        self.lock.try_lock().map(|guard| self.counted(&guard))
+    }
+
+    fn counted(&self, _: &Guard<'_>) -> Census {
         // SAFETY: the lock is held; runs in the list are open.
         unsafe {
             let runs = &*self.inner.get();

@@ -33,6 +33,7 @@ mod resize;
 mod returned;
 pub mod rounds;
 mod runs;
+pub mod sample;
 pub mod segment;
 mod supply;
 pub mod tag_table;

@@ -22,6 +22,20 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
 /// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline(always)]
 pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+    if V::is_due(n) {
+        // SAFETY: only a variant that counts bytes says so.
+        return unsafe { M::due::<V>(n) };
+    }
+    // SAFETY: the thread has its block.
+    unsafe { uncounted::<V, M>(n) }
+}
+
+/// [`malloc_or`], behind what it counts.
+///
+/// # Safety
+/// As for [`malloc_or`].
+#[inline(always)]
+pub(super) unsafe fn uncounted<V: Variant, M: Miss>(n: usize) -> *mut u8 {
     if n > V::FINE_MAX {
         // SAFETY: the size is above the fine table.
         return unsafe { V::Above::malloc::<V, M>(n) };
@@ -44,6 +58,12 @@ impl Miss for Null {
     unsafe fn large<V: Variant>(n: usize) -> *mut u8 {
         // SAFETY: the thread has its block.
         unsafe { event::large::malloc::<V>(n) }
+    }
+
+    #[inline(always)]
+    unsafe fn due<V: Variant>(n: usize) -> *mut u8 {
+        // SAFETY: the thread has its block, and the variant counts.
+        unsafe { event::sample::due::<V>(n) }
     }
 }
 

@@ -27,6 +27,12 @@ impl<V: Variant> Operations for V {
         unsafe { malloc::<V>(n) }
     }
 
+    #[inline]
+    unsafe fn malloc_uncounted(n: usize) -> *mut u8 {
+        // SAFETY: the thread has its block.
+        unsafe { malloc::uncounted::<V, Null>(n) }
+    }
+
     #[inline(always)]
     unsafe fn free(p: *mut u8) {
         // SAFETY: it asks for no more than this function.

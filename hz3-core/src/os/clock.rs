@@ -24,6 +24,20 @@ pub fn now_ms() -> u64 {
     t.tv_sec as u64 * 1000 + t.tv_nsec as u64 / 1_000_000
 }
 
+/// Nanoseconds of a clock that never goes back.
+pub fn now_ns() -> u64 {
+    nanoseconds(read(libc::CLOCK_MONOTONIC))
+}
+
+/// Nanoseconds since 1970, as the system has it.
+pub fn wall_ns() -> u64 {
+    nanoseconds(read(libc::CLOCK_REALTIME))
+}
+
+fn nanoseconds(t: libc::timespec) -> u64 {
+    t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
+}
+
 fn read(clock: libc::clockid_t) -> libc::timespec {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let function = match FUNCTION.load(Ordering::Relaxed) {

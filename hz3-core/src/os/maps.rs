@@ -1,9 +1,9 @@
-//! What the process has mapped at an address, for messages: nothing else reads that.
+//! What the process has mapped: at an address, for messages, and its code, for profiles.
 
 use super::raw;
 
 /// Bytes of a mapping's name that are kept.
-const NAME: usize = 100;
+const NAME: usize = 512;
 
 /// A mapping.
 pub struct Mapping {
@@ -11,18 +11,29 @@ pub struct Mapping {
     pub start: usize,
     /// The one after its last.
     pub end: usize,
+    /// Offset of its first byte in its file.
+    pub offset: usize,
+    /// Whether it is code.
+    pub code: bool,
     name: [u8; NAME],
     length: usize,
 }
 
 impl Mapping {
-    /// A file's path, a name of the kernel's such as `[stack]`, or nothing.
+    /// The file's path, for the kernel; empty if there is none.
+    pub fn path(&self) -> &core::ffi::CStr {
+        // The name is shorter than its room by a zero at least.
+        core::ffi::CStr::from_bytes_until_nul(&self.name).unwrap_or_default()
+    }
+
+    /// A file's path, at most its first 512 bytes, a name of the kernel's such as `[stack]`, or nothing.
     pub fn name(&self) -> &[u8] {
         self.name.get(..self.length).unwrap_or(&[])
     }
 }
 
 /// What is known of an address.
+#[allow(clippy::large_enum_variant)] // It lies on the stack for a moment, and nothing may be allocated.
 pub enum Mapped {
     /// Nothing is mapped there.
     Nothing,
@@ -34,6 +45,20 @@ pub enum Mapped {
 
 /// What is mapped at an address. Allocates nothing.
 pub fn mapped_at(address: usize) -> Mapped {
+    let mut found = Mapped::Nothing;
+    let told = each_mapping(|mapping| {
+        let here = (mapping.start..mapping.end).contains(&address);
+        if here {
+            found = Mapped::In(mapping);
+        }
+        !here
+    });
+    if told { found } else { Mapped::Unknown }
+}
+
+/// Calls `f` with each mapping, by rising address, until it returns false. Allocates nothing. False if the kernel does not
+/// tell.
+pub fn each_mapping(mut f: impl FnMut(Mapping) -> bool) -> bool {
     let (path, flags) = (c"/proc/self/maps".as_ptr() as usize, libc::O_RDONLY | libc::O_CLOEXEC);
     // SAFETY: the path is a C string.
     let file = unsafe {
@@ -43,9 +68,8 @@ pub fn mapped_at(address: usize) -> Mapped {
         )
     };
     if raw::failed(file) {
-        return Mapped::Unknown;
+        return false;
     }
-    let mut found = Mapped::Nothing;
     let mut line = Line::new();
     let mut buffer = [0u8; 512];
     'reading: loop {
@@ -61,18 +85,14 @@ pub fn mapped_at(address: usize) -> Mapped {
             break;
         }
         for &b in bytes {
-            if line.take(b) {
-                if (line.mapping.start..line.mapping.end).contains(&address) {
-                    found = Mapped::In(line.mapping);
-                    break 'reading;
-                }
-                line = Line::new();
+            if line.take(b) && !f(core::mem::replace(&mut line, Line::new()).mapping) {
+                break 'reading;
             }
         }
     }
     // SAFETY: the file was opened here.
     unsafe { raw::call(libc::SYS_close, [file as usize, 0, 0, 0, 0, 0]) };
-    found
+    true
 }
 
 /// A line of the kernel's list: `start-end access offset device inode name`.
@@ -90,6 +110,8 @@ impl Line {
             mapping: Mapping {
                 start: 0,
                 end: 0,
+                offset: 0,
+                code: false,
                 name: [0; NAME],
                 length: 0,
             },
@@ -112,9 +134,12 @@ impl Line {
             (b' ', _) if self.space => return false,
             (b'-', 0) => (m.start, m.end) = (m.end, 0),
             (_, 0) => m.end = m.end << 4 | (b as char).to_digit(16).unwrap_or(0) as usize,
+            (_, 1) => m.code |= b == b'x',
+            (_, 2) => m.offset = m.offset << 4 | (b as char).to_digit(16).unwrap_or(0) as usize,
             (_, ..5) => {}
             _ => {
-                if let Some(place) = m.name.get_mut(m.length) {
+                // A zero stays at the end.
+                if let Some(place) = m.name.get_mut(m.length).filter(|_| m.length + 1 < NAME) {
                     *place = b;
                     m.length += 1;
                 }
@@ -139,6 +164,7 @@ mod tests {
             (ends, m.start, m.end, m.name()),
             (1, 0x7f00_dead_0000, 0x7f00_dead_5000, &b"/usr/lib/a b.so"[..])
         );
+        assert_eq!((m.code, m.offset), (true, 0x1000));
         let mut line = Line::new();
         b"1000-3000 rw-p 00000000 00:00 0 \n".iter().for_each(|&b| {
             line.take(b);
@@ -147,6 +173,7 @@ mod tests {
             (line.mapping.start, line.mapping.end, line.mapping.name()),
             (0x1000, 0x3000, &b""[..])
         );
+        assert!(!line.mapping.code);
     }
 
     #[test]

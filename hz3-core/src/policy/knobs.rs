@@ -162,6 +162,25 @@ pub struct Hardening {
 pub struct Stats {
     /// Record allocations.
     pub record: Record,
+    /// Mean bytes between two sampled objects: each byte is as likely as any other to have its object sampled.
+    /// `0` unless `stats.record` is "sample" or "sample-all".
+    pub sample_bytes: u64,
+    /// Most sampled objects at a time, rounded up to a power of two; what finds no room is counted as dropped. As many call
+    /// stacks are told apart, and twice as many kinds of objects that have ended.
+    /// `0` unless `stats.record` is "sample" or "sample-all".
+    pub samples: u32,
+    /// How the call stack of a sampled object is found.
+    /// `Off` unless `stats.record` is "sample" or "sample-all".
+    pub stacks: Stacks,
+    /// Most frames of a call stack that are kept, the innermost first.
+    /// `0` unless `stats.stacks` is "unwinder" or "frame-pointers".
+    pub depth: u32,
+    /// A signal that has a profile written, by its number; 0 is none.
+    /// `0` unless `stats.record` is "sample" or "sample-all".
+    pub dump_signal: u32,
+    /// Write a profile when the process ends or the library is unloaded.
+    /// `false` unless `stats.record` is "sample" or "sample-all".
+    pub dump_at_exit: bool,
 }
 
 /// When a thread hands over what it keeps for other owners.
@@ -276,4 +295,16 @@ pub enum Record {
     Histogram,
     /// Every one, in a file of bounded length for each process.
     Trace,
+}
+
+/// How the call stack of a sampled object is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Stacks {
+    /// Not at all.
+    #[default]
+    Off,
+    /// By frame pointers; what is compiled without them has short stacks. The library has them, too: two instructions more in `malloc` and `free`.
+    FramePointers,
+    /// By the unwinding tables, with the compiler's `libgcc_s`.
+    Unwinder,
 }

@@ -1,6 +1,6 @@
 //! What follows from the knobs that events and the heap read.
 
-use super::knobs::{Idle, OnFull, PlacementOrder, Policy, Relief};
+use super::knobs::{Idle, OnFull, PlacementOrder, Policy, Record, Relief};
 
 impl Policy {
     /// Whether memory is mapped outside of the arena when that is used up.
@@ -45,5 +45,15 @@ impl Policy {
     pub const fn places_plainly(&self) -> bool {
         let choice = &self.placement;
         matches!(choice.order, PlacementOrder::Fullest) && choice.pack_tries == 0 && choice.quarantine_events == 0
+    }
+
+    /// Whether some objects are sampled.
+    pub const fn samples(&self) -> bool {
+        matches!(self.stats.record, Record::Sample | Record::SampleAll)
+    }
+
+    /// Whether `malloc` counts the bytes until the next sample; if not, events do.
+    pub const fn counts_bytes(&self) -> bool {
+        matches!(self.stats.record, Record::SampleAll)
     }
 }

@@ -9,10 +9,12 @@ pub mod owners;
 mod owners_loom_tests;
 pub mod presence;
 mod process;
+mod sampler;
 pub mod start;
 pub mod threads;
 
 pub use block::{Block, Entry, Meta, Recorded, RowsBlock, State, ThreadBlock};
 pub use process::{Shared, Statics};
+pub use sampler::Sampler;
 pub use threads::Threads;
 pub(crate) use threads::Vanished;

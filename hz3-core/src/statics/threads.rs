@@ -5,7 +5,7 @@ use super::owners::Owners;
 use crate::heap::depot::Home;
 use crate::os;
 use crate::policy::agreed::{OWNERS_MAX, SHELVES_MAX};
-use crate::sync::{AtomicU32, Lock, Ordering};
+use crate::sync::{AtomicU32, Guard, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
 
@@ -132,8 +132,18 @@ impl Threads {
     }
 
     /// Calls `f` with every thread that has caches. `f` must not allocate or lock.
-    pub fn for_each(&self, mut f: impl FnMut(*const Meta)) {
-        let _guard = self.lock.lock();
+    pub fn for_each(&self, f: impl FnMut(*const Meta)) {
+        let guard = self.lock.lock();
+        self.visit(&guard, f);
+    }
+
+    /// As [`for_each`](Self::for_each), if that needs no waiting. False if it does.
+    pub fn try_for_each(&self, f: impl FnMut(*const Meta)) -> bool {
+        let guard = self.lock.try_lock();
+        guard.as_ref().map(|guard| self.visit(guard, f)).is_some()
+    }
+
+    fn visit(&self, _: &Guard<'_>, mut f: impl FnMut(*const Meta)) {
         // SAFETY: the lock is held, and threads leave the list before they end.
         unsafe {
             let mut at = (*self.list.get()).first;

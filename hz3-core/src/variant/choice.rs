@@ -14,6 +14,12 @@ pub trait Operations: 'static {
     /// The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn malloc(n: usize) -> *mut u8;
 
+    /// The same, of bytes that were counted already.
+    ///
+    /// # Safety
+    /// As for [`malloc`](Self::malloc).
+    unsafe fn malloc_uncounted(n: usize) -> *mut u8;
+
     /// Frees an object.
     ///
     /// # Safety
@@ -63,4 +69,11 @@ pub trait Miss: 'static {
     /// # Safety
     /// The calling thread has its block: it is any thread of the C library's, not the helper.
     unsafe fn large<V: Variant>(n: usize) -> *mut u8;
+
+    /// `malloc` has counted down to a sample, and this object may be it. The ending that is `malloc`'s own makes it; any other
+    /// comes there by calling `malloc`.
+    ///
+    /// # Safety
+    /// The calling thread has its block, and the variant counts bytes in `malloc`.
+    unsafe fn due<V: Variant>(n: usize) -> *mut u8;
 }

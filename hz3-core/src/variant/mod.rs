@@ -10,11 +10,12 @@ pub use record::{Made, Record};
 pub use room::Room;
 pub use stats::{Counter, KINDS, Kind, LENGTHS, STEPS, Stats};
 
+use crate::heap::sample::Samples;
 use crate::list::{Slot, SlotOffset};
 use crate::policy::Shape;
-use crate::statics::Shared;
 use crate::statics::block::ThreadBlock;
 use crate::statics::layout::Layout;
+use crate::statics::{Sampler, Shared};
 
 /// One generated allocator.
 ///
@@ -40,6 +41,10 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
 
     /// The resolved config.
     const CONFIG: &'static core::ffi::CStr;
+    /// The hash of the config.
+    const CONFIG_HASH: &'static str;
+    /// The path that profiles are written to, with `%p` for the process's number.
+    const PROFILE: &'static core::ffi::CStr;
     /// The name, for C.
     const NAME_C: &'static core::ffi::CStr;
     /// Largest size of the fine table, bytes.
@@ -67,6 +72,12 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     fn counters() -> &'static [Counter];
     /// What is kept for who is told of the program's calls.
     fn recorder() -> &'static <Self::Record as Record>::State;
+    /// The sampled objects; `None` where nothing is sampled.
+    fn samples() -> Option<&'static Samples>;
+    /// What this thread has for sampling; null where nothing is sampled.
+    fn sampler() -> *mut Sampler;
+    /// Counts `n` bytes towards the next sample, where `malloc` does. Whether it is due.
+    fn is_due(n: usize) -> bool;
     /// Where everything lies, for a reader outside of the process.
     fn layout() -> &'static Layout;
     /// The statics.

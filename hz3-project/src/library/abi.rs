@@ -17,7 +17,7 @@ const C_AGAIN: &str = "\
 
 /// The variant's own functions.
 const OWN: &str = "\
-    hz3_version hz3_name hz3_config hz3_stats_json hz3_trim";
+    hz3_version hz3_name hz3_config hz3_stats_json hz3_profile_dump hz3_trim";
 
 /// C++ `new` and `delete`: plain, array, nothrow, aligned, sized.
 const CXX: &str = "\

@@ -66,13 +66,14 @@ fn shape(name: &str) -> String {
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.policy.arena);
             format!(
-                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {} {:?} {:?}",
+                "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {} {:?} {:?}",
                 plan.ownership.mode,
                 tag.width,
                 tag.space,
                 plan.lookup.coarse.is_some(),
                 plan.hot.prefetch,
                 plan.stats.level,
+                plan.policy.stats.record,
                 arena.commit,
                 arena.on_full,
                 plan.policy.pressure.enabled,

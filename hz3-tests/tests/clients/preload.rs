@@ -1,5 +1,6 @@
 //! What is hz3's own in a library: its functions, its note, its exports.
 
+use hz3_config::plan::Stacks;
 use hz3_project::library::abi;
 use hz3_tests::{Allocator, Run, client, place::PLACE};
 use libtest_mimic::{Failed, Trial};
@@ -61,11 +62,14 @@ fn elf(allocator: &Allocator) -> Result<(), Failed> {
     if !stray.is_empty() {
         return Err(format!("exported, but no part of the interface: {}", stray.join(", ")).into());
     }
+    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+    let unwinds = plan.policy.stats.stacks == Stacks::Unwinder;
     let foreign: Vec<&str> = library
         .needed
         .iter()
         .map(String::as_str)
         .filter(|n| !n.starts_with("libc.so") && !n.starts_with("ld-linux"))
+        .filter(|n| !unwinds || !n.starts_with("libgcc_s.so"))
         .collect();
     if !foreign.is_empty() {
         return Err(format!("needs more than the C library: {}", foreign.join(", ")).into());

@@ -1,0 +1,338 @@
+//! Writing a profile, in pprof's format: on request, on a signal, and at the process's end.
+//!
+//! Nothing is allocated: what is known is copied into a mapping of its own while the samples' lock is held, and written from
+//! there when it is not. So a signal handler may do it: of the locks that it wants it takes only what is free, and it leaves
+//! the profile to the next event if one is not.
+//!
+//! **In use** is corrected by what is known exactly. Of each class the heap knows how many objects are out of their runs and
+//! in no cache. The sampled ones of a class stand for all of them: their weights are scaled to that number. So a class whose
+//! samples were mostly of objects that did not stay is not told too small, and the bytes in use of a whole profile are right
+//! but for what is asked for below the classes' sizes. Where no object of a class is sampled, its row has no stack.
+
+use crate::heap::sample::{ANY, Birth, Copied, Samples};
+use crate::list::BatchWord;
+use crate::os::output::{BUILD_ID, Output, Path, build_id};
+use crate::os::{self, Access};
+use crate::policy::{ClassId, Pool};
+use crate::pprof::{Ended, Head, Mapping, Row, Sink, Writer};
+use crate::statics::Shared;
+use crate::sync::Ordering;
+use crate::text::Text;
+use crate::variant::Variant;
+use core::ffi::{CStr, c_int};
+
+/// Bytes of a file that wait to be written.
+const BUFFER: usize = 64 << 10;
+/// Mappings of code that are told.
+const MAPPINGS: usize = 2048;
+/// Classes that a variant has at most.
+const CLASSES: usize = 512;
+
+/// What a dump works with, in a mapping of its own.
+#[repr(C)]
+struct Work {
+    buffer: [u8; BUFFER],
+    /// First and last address of each mapping of code.
+    mappings: [(u64, u64); MAPPINGS],
+    /// Objects of each class that are in use.
+    live: [f64; CLASSES],
+    /// What sampled objects of each class stand for.
+    stands: [f64; CLASSES],
+}
+
+/// The next dump waits for the one that is being written.
+const WAIT: u64 = 1;
+
+/// Writes a profile to the path, or to the one of the config.
+///
+/// # Errors
+/// `ENOSYS` if the variant samples nothing; what the kernel says of the file; `ENOMEM` without memory.
+pub fn dump<V: Variant>(path: Option<&CStr>) -> Result<(), c_int> {
+    let samples = V::samples().ok_or(libc::ENOSYS)?;
+    super::super::process::start::<V>();
+    while samples.dumping.swap(1, Ordering::Acquire) != 0 {
+        os::sleep_ms(WAIT);
+    }
+    let result = write::<V>(samples, path.map_or_else(configured::<V>, Path::plain), true);
+    samples.dumping.store(0, Ordering::Release);
+    // A signal may have come meanwhile.
+    super::look::<V>();
+    result
+}
+
+fn configured<V: Variant>() -> Path {
+    Path::of_process(V::PROFILE)
+}
+
+/// The process ends, or the library is unloaded.
+pub fn at_exit<V: Variant>() {
+    // There is nobody left to tell of a failure but whoever reads standard error.
+    if let Err(error) = dump::<V>(None) {
+        complain(error);
+    }
+}
+
+/// Somebody has asked by a signal.
+pub extern "C" fn on_signal<V: Variant>(_: c_int) {
+    let Some(samples) = V::samples() else { return };
+    samples.wanted.store(1, Ordering::SeqCst);
+    attempt::<V>(samples, false);
+}
+
+/// An event finds that a signal handler could not write its profile.
+#[cold]
+#[inline(never)]
+pub(super) fn late<V: Variant>(samples: &Samples) {
+    attempt::<V>(samples, true);
+}
+
+/// Writes a profile that was asked for by a signal, unless somebody is writing one: then that thread sees to it.
+fn attempt<V: Variant>(samples: &Samples, wait: bool) {
+    if samples.dumping.swap(1, Ordering::SeqCst) != 0 {
+        return;
+    }
+    if samples.wanted.swap(0, Ordering::SeqCst) != 0 {
+        match write::<V>(samples, configured::<V>(), wait) {
+            Err(libc::EAGAIN) => samples.wanted.store(1, Ordering::SeqCst),
+            Err(error) => complain(error),
+            Ok(()) => {}
+        }
+    }
+    samples.dumping.store(0, Ordering::SeqCst);
+}
+
+fn complain(error: c_int) {
+    let mut buffer = [0u8; 80];
+    // SAFETY: the buffer is as long as it says.
+    let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
+    text.push(b"hz3: cannot write the profile: errno ")
+        .number(error.unsigned_abs().into());
+    let length = text.finish();
+    os::complain(&[buffer.get(..length).unwrap_or_default(), b"\n"]);
+}
+
+impl Sink for Output<'_> {
+    fn take(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+}
+
+/// # Errors
+/// `EAGAIN` if a lock is not free and it may not `wait`; else as for [`dump`].
+fn write<V: Variant>(samples: &Samples, path: Path, wait: bool) -> Result<(), c_int> {
+    let room = size_of::<Work>().next_multiple_of(8);
+    let bytes = room + Samples::copy_bytes(&V::POLICY);
+    let memory = os::map(0, bytes, Access::Uncounted);
+    if memory.is_null() {
+        return Err(libc::ENOMEM);
+    }
+    // SAFETY: the mapping is this call's, zero, aligned to a page, and long enough for both.
+    let result = unsafe {
+        let work = &mut *memory.cast::<Work>();
+        let counted = V::POLICY.counts_bytes() || count::<V>(&mut work.live, wait);
+        match samples.copy(memory.add(room), wait).filter(|_| counted) {
+            Some(copy) => tell::<V>(samples, work, &copy, path),
+            None => Err(libc::EAGAIN),
+        }
+    };
+    // SAFETY: the mapping was made here, and nothing of it is left.
+    unsafe { os::unmap(memory, bytes) };
+    result
+}
+
+/// Counts the objects of each class that are in use: out of their runs, and in no cache. False if a lock is not free and it may
+/// not wait.
+fn count<V: Variant>(live: &mut [f64; CLASSES], wait: bool) -> bool {
+    let shared = V::shared();
+    let mut add = |class: ClassId<V>, objects: i64| {
+        if let Some(sum) = live.get_mut(class.number()) {
+            *sum += objects as f64;
+        }
+    };
+    for (pool, central) in Pool::<V>::all().zip(shared.centrals()) {
+        let census = if wait {
+            Some(central.census())
+        } else {
+            central.try_census()
+        };
+        let Some(census) = census else { return false };
+        let all = i64::from(census.runs) * i64::from(pool.row().objects);
+        add(pool.class(), all - census.free as i64);
+        // SAFETY: the number is a pool's.
+        for word in unsafe { shared.depot(pool.number()) } {
+            let waiting = BatchWord(word.load(Ordering::Relaxed)).unpack().count;
+            add(pool.class(), -i64::from(waiting));
+        }
+    }
+    let each = |meta: *const crate::statics::Meta| {
+        // SAFETY: the thread is in the list, so its block is there. It may change it meanwhile; what is read here are
+        // numbers that nobody relies upon.
+        unsafe {
+            let (bank, spares) = ((*meta).bank, (*meta).spares);
+            if bank.is_null() {
+                return;
+            }
+            for id in ClassId::<V>::all() {
+                let slot = bank.add(id.place()).read_volatile();
+                let spare = BatchWord(spares.add(id.place()).cast::<u64>().read_volatile()).unpack();
+                let cached = u32::from(slot.cap).saturating_sub(slot.room) + spare.count;
+                add(id, -i64::from(cached));
+            }
+        }
+    };
+    if wait {
+        shared.threads().for_each(each);
+        true
+    } else {
+        shared.threads().try_for_each(each)
+    }
+}
+
+/// Writes what is known.
+fn tell<V: Variant>(samples: &Samples, work: &mut Work, copy: &Copied<'_>, path: Path) -> Result<(), c_int> {
+    let exact = !V::POLICY.counts_bytes();
+    for birth in copy.births() {
+        if let Some(sum) = work.stands.get_mut(birth.class as usize) {
+            *sum += birth.weight;
+        }
+        // Sampled objects lie in pages of their own, which are no runs.
+        if let Some(live) = work.live.get_mut(birth.class as usize) {
+            *live += 1.0;
+        }
+    }
+    let head = Head {
+        time: os::wall_ns(),
+        duration: samples.age(),
+        period: V::POLICY.stats.sample_bytes,
+    };
+    let mut out = Writer::new(Output::create(path, &mut work.buffer)?, head);
+    comments::<V>(&mut out, samples);
+    let mappings = mappings(&mut out, &mut work.mappings);
+    for (id, address) in (0..).zip(copy.stacks.addresses()) {
+        let above = mappings.partition_point(|(start, _)| start <= address);
+        let inside = above
+            .checked_sub(1)
+            .filter(|at| mappings.get(*at).is_some_and(|(_, end)| address < end));
+        out.location(id, inside.map_or(0, |at| at as u64 + 1), *address);
+    }
+    for birth in copy.births() {
+        let scale = match (
+            work.live.get(birth.class as usize),
+            work.stands.get(birth.class as usize),
+        ) {
+            (Some(live), Some(stands)) if exact => live / stands,
+            _ => 1.0,
+        };
+        out.row(&live_row(birth, birth.weight * scale, copy.stacks.stack(birth.stack)));
+    }
+    if exact {
+        for (id, (live, stands)) in ClassId::<V>::all().zip(work.live.iter().zip(&work.stands)) {
+            let size = u64::from(id.row().size);
+            if *stands == 0.0 && *live > 0.0 {
+                out.row(&Row {
+                    objects: *live,
+                    bytes: *live * size as f64,
+                    size,
+                    ..Row::default()
+                });
+            }
+        }
+    }
+    for row in copy.rows {
+        out.row(&Row {
+            stack: copy.stacks.stack(row.stack),
+            objects: row.objects,
+            bytes: row.bytes,
+            size: row.size(),
+            align: shown(row.align),
+            thread: row.thread.into(),
+            born: (row.born != ANY).then(|| 1 << row.born),
+            ended: Some(Ended {
+                lifetime: 1 << row.life,
+                other: row.other,
+            }),
+            samples: row.samples.into(),
+        });
+    }
+    out.out.finish()
+}
+
+fn shown(align: u8) -> u64 {
+    if align > 0 { 1 << align } else { 0 }
+}
+
+fn live_row<'a>(birth: &Birth, objects: f64, stack: &'a [u32]) -> Row<'a> {
+    Row {
+        stack,
+        objects,
+        bytes: objects * birth.asked as f64,
+        size: birth.asked,
+        align: shown(birth.align),
+        thread: birth.thread.into(),
+        born: Some(birth.born),
+        ended: None,
+        samples: 1,
+    }
+}
+
+fn comments<V: Variant>(out: &mut Writer<Output<'_>>, samples: &Samples) {
+    let level: &[u8] = if V::POLICY.counts_bytes() { b"all" } else { b"in-use" };
+    let mut add = |key: &[u8], value: &[u8], number: Option<u64>| {
+        let mut buffer = [0u8; 128];
+        // SAFETY: the buffer is as long as it says.
+        let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
+        text.push(key).push(b"=").push(value);
+        if let Some(n) = number {
+            text.number(n);
+        }
+        let length = text.finish();
+        out.comment(buffer.get(..length).unwrap_or_default());
+    };
+    add(b"hz3", b"1", None);
+    add(b"config", V::NAME.as_bytes(), None);
+    add(b"config_hash", V::CONFIG_HASH.as_bytes(), None);
+    add(b"level", level, None);
+    add(b"sample_bytes", b"", Some(V::POLICY.stats.sample_bytes));
+    add(b"threads", b"", Some(samples.threads().into()));
+    add(b"dropped", b"", Some(samples.dropped()));
+}
+
+/// Tells the mappings of code. Returns the addresses of each, by rising address; the first one's number is 1.
+fn mappings<'a>(out: &mut Writer<Output<'_>>, told: &'a mut [(u64, u64); MAPPINGS]) -> &'a [(u64, u64)] {
+    let mut count = 0;
+    os::each_mapping(|mapping| {
+        let name = mapping.name();
+        if !mapping.code || name.is_empty() {
+            return true;
+        }
+        let Some(place) = told.get_mut(count) else { return false };
+        *place = (mapping.start as u64, mapping.end as u64);
+        count += 1;
+        let mut text = [0u8; 2 * BUILD_ID];
+        let length = if name.starts_with(b"/") {
+            hexadecimal(&mapping, &mut text)
+        } else {
+            0
+        };
+        out.mapping(&Mapping {
+            id: count as u64,
+            start: mapping.start as u64,
+            limit: mapping.end as u64,
+            offset: mapping.offset as u64,
+            file: name,
+            build_id: text.get(..length).unwrap_or_default(),
+        });
+        true
+    });
+    told.get(..count).unwrap_or_default()
+}
+
+/// The build id of a mapping's file as text; returns its length.
+fn hexadecimal(mapping: &os::Mapping, text: &mut [u8; 2 * BUILD_ID]) -> usize {
+    let (id, length) = build_id(mapping.path());
+    let digits = id.iter().take(length).flat_map(|byte| [byte >> 4, byte & 15]);
+    for (place, digit) in text.iter_mut().zip(digits) {
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
+    }
+    2 * length
+}

@@ -1,0 +1,407 @@
+//! pprof's format, `perftools.profiles.Profile` as a protobuf, written piece by piece: nothing is allocated, and nothing is kept
+//! but a buffer of the caller's.
+//!
+//! Only what a heap profile takes is here. Strings are numbered in the order in which they are written; the first are those of
+//! [`WORDS`].
+
+/// The strings that every profile has, in order. The first one has to be empty.
+pub const WORDS: [&str; 17] = [
+    "",
+    "alloc_objects",
+    "count",
+    "alloc_space",
+    "bytes",
+    "inuse_objects",
+    "inuse_space",
+    "space",
+    "align",
+    "thread",
+    "born",
+    "nanoseconds",
+    "lifetime",
+    "samples",
+    "freed_by",
+    "same",
+    "other",
+];
+
+const fn word(text: &str) -> u64 {
+    let mut at = 0;
+    while at < WORDS.len() {
+        if crate::policy::agreed::same(WORDS[at], text) {
+            return at as u64;
+        }
+        at += 1;
+    }
+    u64::MAX
+}
+
+const BYTES: u64 = word("bytes");
+const NANOSECONDS: u64 = word("nanoseconds");
+
+/// Where the bytes of a profile go.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: &[u8]);
+}
+
+/// A message that becomes part of a larger one: its length stands in front of it. What does not fit is left out, so whoever
+/// makes one knows that it fits.
+pub struct Part<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Default for Part<N> {
+    fn default() -> Self {
+        Part {
+            bytes: [0; N],
+            length: 0,
+        }
+    }
+}
+
+impl<const N: usize> Part<N> {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&[])
+    }
+}
+
+impl<const N: usize> Sink for Part<N> {
+    fn take(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.length += bytes.len();
+        }
+    }
+}
+
+fn varint(out: &mut impl Sink, mut n: u64) {
+    while n >= 0x80 {
+        out.take(&[n as u8 | 0x80]);
+        n >>= 7;
+    }
+    out.take(&[n as u8]);
+}
+
+/// A field that is a number. (One that is 0 is left out, as it is the default.)
+fn number(out: &mut impl Sink, field: u64, n: u64) {
+    if n != 0 {
+        varint(out, field << 3);
+        varint(out, n);
+    }
+}
+
+/// A field of bytes: a string, a message, or packed numbers.
+fn bytes(out: &mut impl Sink, field: u64, what: &[u8]) {
+    varint(out, field << 3 | 2);
+    varint(out, what.len() as u64);
+    out.take(what);
+}
+
+/// What is told of one row.
+#[derive(Clone, Copy, Default)]
+pub struct Row<'a> {
+    /// Numbers of the stack's addresses, from 0, the innermost first.
+    pub stack: &'a [u32],
+    /// Objects, estimated.
+    pub objects: f64,
+    /// Their bytes, estimated.
+    pub bytes: f64,
+    /// Bytes of each.
+    pub size: u64,
+    /// Alignment, where it is more than every object has; else 0.
+    pub align: u64,
+    /// The thread that made them, from 1; 0 if it is not told.
+    pub thread: u64,
+    /// Nanoseconds from the start to their birth.
+    pub born: Option<u64>,
+    /// How they ended, if they did.
+    pub ended: Option<Ended>,
+    /// Sampled objects behind the row.
+    pub samples: u64,
+}
+
+/// How objects ended.
+#[derive(Clone, Copy)]
+pub struct Ended {
+    /// Nanoseconds that they lived, at least.
+    pub lifetime: u64,
+    /// Whether another thread than that which made them ended them.
+    pub other: bool,
+}
+
+/// What is told of a profile as a whole.
+#[derive(Clone, Copy)]
+pub struct Head {
+    /// Nanoseconds since 1970.
+    pub time: u64,
+    /// Nanoseconds since the start.
+    pub duration: u64,
+    /// Mean bytes between two samples.
+    pub period: u64,
+}
+
+/// A mapping of code.
+#[derive(Clone, Copy)]
+pub struct Mapping<'a> {
+    /// Its number, from 1.
+    pub id: u64,
+    /// First address.
+    pub start: u64,
+    /// The one after the last.
+    pub limit: u64,
+    /// Offset of the first in the file.
+    pub offset: u64,
+    /// The file.
+    pub file: &'a [u8],
+    /// Its build id, in hexadecimal; empty if it has none.
+    pub build_id: &'a [u8],
+}
+
+/// Writes a profile.
+pub struct Writer<S> {
+    /// Where it goes.
+    pub out: S,
+    strings: u64,
+}
+
+impl<S: Sink> Writer<S> {
+    /// Begins a profile.
+    pub fn new(out: S, head: Head) -> Self {
+        let mut this = Writer { out, strings: 0 };
+        for text in WORDS {
+            this.string(text.as_bytes());
+        }
+        for (kind, unit) in [
+            ("alloc_objects", "count"),
+            ("alloc_space", "bytes"),
+            ("inuse_objects", "count"),
+            ("inuse_space", "bytes"),
+        ] {
+            this.value_type(1, word(kind), word(unit));
+        }
+        this.value_type(11, word("space"), BYTES);
+        number(&mut this.out, 9, head.time);
+        number(&mut this.out, 10, head.duration);
+        number(&mut this.out, 12, head.period);
+        number(&mut this.out, 14, word("inuse_space"));
+        this
+    }
+
+    /// Adds a string; returns its number.
+    pub fn string(&mut self, text: &[u8]) -> u64 {
+        bytes(&mut self.out, 6, text);
+        self.strings += 1;
+        self.strings - 1
+    }
+
+    fn value_type(&mut self, field: u64, kind: u64, unit: u64) {
+        let mut part = Part::<8>::default();
+        number(&mut part, 1, kind);
+        number(&mut part, 2, unit);
+        bytes(&mut self.out, field, part.bytes());
+    }
+
+    /// Adds a comment.
+    pub fn comment(&mut self, text: &[u8]) {
+        let number = self.string(text);
+        varint(&mut self.out, 13 << 3);
+        varint(&mut self.out, number);
+    }
+
+    /// Adds a mapping.
+    pub fn mapping(&mut self, mapping: &Mapping<'_>) {
+        let file = self.string(mapping.file);
+        let build_id = if mapping.build_id.is_empty() {
+            0
+        } else {
+            self.string(mapping.build_id)
+        };
+        let mut part = Part::<80>::default();
+        let fields = [mapping.id, mapping.start, mapping.limit, mapping.offset, file, build_id];
+        for (field, value) in (1..).zip(fields) {
+            number(&mut part, field, value);
+        }
+        bytes(&mut self.out, 3, part.bytes());
+    }
+
+    /// Adds an address: the one of this number, from 0, in the mapping of that number, or 0.
+    pub fn location(&mut self, id: u64, mapping: u64, address: u64) {
+        let mut part = Part::<40>::default();
+        number(&mut part, 1, id + 1);
+        number(&mut part, 2, mapping);
+        number(&mut part, 3, address);
+        bytes(&mut self.out, 4, part.bytes());
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, row: &Row<'_>) {
+        // 64 addresses of at most 5 bytes, four values of 10, and eight labels of at most 16: never full.
+        let mut sample = Part::<640>::default();
+        let mut numbers = Part::<400>::default();
+        for address in row.stack {
+            varint(&mut numbers, u64::from(*address) + 1);
+        }
+        bytes(&mut sample, 1, numbers.bytes());
+        let mut values = Part::<40>::default();
+        // Casts of floating-point numbers end at the largest, and an estimate is rounded.
+        let (objects, all) = ((row.objects + 0.5) as i64 as u64, (row.bytes + 0.5) as i64 as u64);
+        let live = row.ended.is_none();
+        for value in [objects, all, if live { objects } else { 0 }, if live { all } else { 0 }] {
+            varint(&mut values, value);
+        }
+        bytes(&mut sample, 2, values.bytes());
+        let label = |sample: &mut Part<640>, key: u64, text: u64, n: u64, unit: u64| {
+            let mut part = Part::<24>::default();
+            number(&mut part, 1, key);
+            number(&mut part, 2, text);
+            number(&mut part, 3, n);
+            number(&mut part, 4, unit);
+            bytes(sample, 3, part.bytes());
+        };
+        label(&mut sample, BYTES, 0, row.size, BYTES);
+        if row.align > 0 {
+            label(&mut sample, const { word("align") }, 0, row.align, BYTES);
+        }
+        if row.thread > 0 {
+            label(&mut sample, const { word("thread") }, 0, row.thread, 0);
+        }
+        if let Some(born) = row.born {
+            label(&mut sample, const { word("born") }, 0, born, NANOSECONDS);
+        }
+        if let Some(ended) = row.ended {
+            label(&mut sample, const { word("lifetime") }, 0, ended.lifetime, NANOSECONDS);
+            let by = const { [word("same"), word("other")] }[usize::from(ended.other)];
+            label(&mut sample, const { word("freed_by") }, by, 0, 0);
+        }
+        label(&mut sample, const { word("samples") }, 0, row.samples, 0);
+        bytes(&mut self.out, 2, sample.bytes());
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    impl Sink for Vec<u8> {
+        fn take(&mut self, bytes: &[u8]) {
+            self.extend_from_slice(bytes);
+        }
+    }
+
+    /// The fields of a message: number, and what it holds.
+    fn fields(mut data: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
+        fn read(data: &mut &[u8]) -> u64 {
+            let (mut n, mut shift) = (0, 0);
+            loop {
+                let (first, rest) = data.split_first().expect("a byte");
+                *data = rest;
+                n |= u64::from(first & 0x7f) << shift;
+                shift += 7;
+                if first & 0x80 == 0 {
+                    return n;
+                }
+            }
+        }
+        let mut all = Vec::new();
+        while !data.is_empty() {
+            let key = read(&mut data);
+            let n = read(&mut data);
+            if key & 7 == 2 {
+                let (bytes, rest) = data.split_at(n as usize);
+                all.push((key >> 3, 0, bytes.to_vec()));
+                data = rest;
+            } else {
+                all.push((key >> 3, n, Vec::new()));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn words_are_found() {
+        for (at, text) in WORDS.iter().enumerate() {
+            assert_eq!(word(text), at as u64);
+        }
+        assert_eq!(word("nothing"), u64::MAX);
+    }
+
+    #[test]
+    fn a_row_of_the_longest_numbers_fits() {
+        let stack = [u32::MAX; 64];
+        let mut writer = Writer::new(
+            Vec::new(),
+            Head {
+                time: u64::MAX >> 1,
+                duration: 7,
+                period: 512 << 10,
+            },
+        );
+        writer.row(&Row {
+            stack: &stack,
+            objects: 1e30,
+            bytes: 2.4,
+            size: u64::MAX,
+            align: 1 << 63,
+            thread: u64::MAX,
+            born: Some(u64::MAX),
+            ended: Some(Ended {
+                lifetime: u64::MAX,
+                other: true,
+            }),
+            samples: u64::MAX,
+        });
+        let all = fields(&writer.out);
+        let rows: Vec<_> = all.iter().filter(|f| f.0 == 2).collect();
+        assert_eq!(rows.len(), 1);
+        let row = fields(&rows[0].2);
+        let labels: Vec<_> = row.iter().filter(|f| f.0 == 3).map(|f| fields(&f.2)).collect();
+        assert_eq!(labels.len(), 7);
+        assert_eq!(
+            labels[0],
+            [
+                (1, BYTES, Vec::new()),
+                (3, u64::MAX, Vec::new()),
+                (4, BYTES, Vec::new())
+            ]
+        );
+        assert_eq!(labels[5][1], (2, word("other"), Vec::new()));
+        assert_eq!(row[0].2.len(), 64 * 5);
+        // 2^63 - 1 is the most, then two bytes, and nothing in use.
+        assert_eq!(row[1].2, [255, 255, 255, 255, 255, 255, 255, 255, 127, 2, 0, 0]);
+    }
+
+    #[test]
+    fn strings_are_numbered_as_they_come() {
+        let mut writer = Writer::new(
+            Vec::new(),
+            Head {
+                time: 1,
+                duration: 2,
+                period: 3,
+            },
+        );
+        writer.comment(b"hz3=1");
+        writer.mapping(&Mapping {
+            id: 1,
+            start: 0x1000,
+            limit: 0x2000,
+            offset: 0,
+            file: b"/bin/x",
+            build_id: b"",
+        });
+        writer.location(0, 1, 0x1234);
+        let all = fields(&writer.out);
+        let strings: Vec<_> = all.iter().filter(|f| f.0 == 6).map(|f| f.2.clone()).collect();
+        assert_eq!(strings.len(), WORDS.len() + 2);
+        assert_eq!(strings[WORDS.len()], b"hz3=1");
+        assert_eq!(all.iter().find(|f| f.0 == 13).map(|f| f.1), Some(WORDS.len() as u64));
+        let mapping = all.iter().find(|f| f.0 == 3).map(|f| fields(&f.2)).expect("a mapping");
+        assert_eq!(mapping.last().map(|f| (f.0, f.1)), Some((5, WORDS.len() as u64 + 1)));
+        let place = all.iter().find(|f| f.0 == 4).map(|f| fields(&f.2)).expect("a location");
+        assert_eq!(place.iter().map(|f| f.1).collect::<Vec<_>>(), [1, 1, 0x1234]);
+    }
+}
