@@ -343,3 +343,17 @@ fn explain_and_diff_know_what_is_asked_for() {
     .with(0);
     same.shows("On python (exact): no difference");
 }
+
+#[test]
+fn only_a_recording_can_be_run_under_a_variant() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path().join("a.pb"), example(5_000_000_000, 0).write_plain()).expect("a file");
+    sandbox
+        .hz3(&["profile", "a.pb", "--under", "default"])
+        .with(2)
+        .tells("a.pb is no recording, which could be run under default");
+    // The C library's malloc samples nothing.
+    hz3(&root(), &["profile", "gcc", "--under", "glibc"])
+        .with(1)
+        .tells("glibc wrote no profile: ");
+}

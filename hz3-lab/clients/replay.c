@@ -3,6 +3,9 @@
  * trace: no decoding happens while the clock runs. */
 #include "lab.h"
 
+/* Variants that record have it. */
+extern int hz3_profile_dump(const char *path) __attribute__((weak));
+
 struct event {
 	uint32_t object, old; /* numbers of objects; old only of a resize */
 	uint64_t what;        /* bits 0-47 bytes, 48-55 log2 of the alignment, 56-63 kind */
@@ -14,6 +17,7 @@ static const struct head *trace;
 static const struct event *events;
 static _Atomic(byte *) *objects;
 static uint64_t rounds = 1;
+static const char *profile = "";
 static _Atomic uint64_t failures, wrong;
 static _Atomic uint64_t nanoseconds;
 #define FAILED ((byte *)1)
@@ -122,6 +126,10 @@ static void *work(void *arg) {
 		if (id == 0) {
 			nanoseconds += lab_last - lab_first;
 			lab_last = 0;
+			if (r + 1 == rounds && *profile) {
+				int error = hz3_profile_dump ? hz3_profile_dump(profile) : ENOSYS;
+				if (error) lab_die("--profile: cannot write '%s': %s", profile, strerror(error));
+			}
 			/* What the trace leaves alive is freed here, outside of the measured time. */
 			for (uint64_t k = 0; k < trace->objects; k++) {
 				byte *p = objects[k];
@@ -139,7 +147,8 @@ static void *work(void *arg) {
 
 int main(int argc, char **argv) {
 	const char *file = "";
-	const struct opt opts[] = {{"file", "trace, as prepared by hz3 replay", NULL, &file}, {"rounds", "times", &rounds, NULL}, {0}};
+	const struct opt opts[] = {{"file", "trace, as prepared by hz3 replay", NULL, &file}, {"rounds", "times", &rounds, NULL},
+		{"profile", "file for the allocator's profile of what the trace leaves alive", NULL, &profile}, {0}};
 	lab_options(argc, argv, "replay", "a recorded trace, run again", opts);
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	off_t bytes = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);

@@ -1,7 +1,8 @@
 //! `profile`: what a program has in its heap, and who put it there.
 
 use super::Format;
-use crate::profile::{growth, show, source};
+use crate::fresh::Fresh;
+use crate::profile::{growth, replay, show, source};
 use crate::style;
 use hz3_lab::profile::{Moment, Profile, Which};
 use hz3_project::{Error, Outcome, Place, file};
@@ -20,7 +21,8 @@ allocations, `exact` counts every object. Behind it stand the interval that hold
   cargo hz3 profile $(pidof my-server) -o now.pb.gz
   cargo hz3 profile $(pidof my-server) --since before.pb.gz
   cargo hz3 profile hz3.1234.pb -o heap.json
-  cargo hz3 profile build.hz3t --at peak")]
+  cargo hz3 profile build.hz3t --at peak
+  cargo hz3 profile build.hz3t --at peak --under profile-all")]
 pub struct Arguments {
     /// A process under a variant that records, a profile, or a recording (a file whose name is a number: ./NUMBER)
     #[arg(value_name = "PID|FILE")]
@@ -37,6 +39,11 @@ pub struct Arguments {
     /// The recording of the same run: say how far the profile is from it
     #[arg(long, value_name = "TRACE")]
     against: Option<String>,
+    /// Run the recording under a variant that records, and say how far its profile is from what was recorded
+    #[arg(long, value_name = "NAME|PATH", conflicts_with_all = ["since", "against"])]
+    under: Option<String>,
+    #[command(flatten)]
+    fresh: Fresh,
     /// Of a recording: the moment
     #[arg(long, value_enum, default_value_t)]
     at: At,
@@ -85,7 +92,24 @@ pub fn run(arguments: Arguments) -> Outcome {
         variant: arguments.variant.as_deref(),
         patience: Duration::from_secs(arguments.wait),
     };
-    let now = source::open(&place, &arguments.source, moment, asking)?;
+    let mut now = source::open(&place, &arguments.source, moment, asking)?;
+    let mut against = against;
+    if let Some(word) = &arguments.under {
+        let trace = now.trace.as_ref().ok_or_else(|| {
+            Error::bad_input(format!("{} is no recording, which could be run under {word}", now.name))
+                .help("cargo hz3 trace -o FILE.hz3t -- COMMAND makes one")
+        })?;
+        let library = arguments.fresh.find(&place, word)?;
+        let sampled = replay::sampled(&place, trace, moment, &library)?;
+        let name = format!("{} under {}", now.name, library.label);
+        let sampled = source::Source {
+            name,
+            profile: sampled,
+            trace: None,
+            nameless: Vec::new(),
+        };
+        against = Some(std::mem::replace(&mut now, sampled));
+    }
     show::nameless(&now);
     if let Some(output) = &arguments.output {
         let bytes = encoded(&now.profile, output)?;
@@ -141,7 +165,19 @@ fn accuracy(sampled: &source::Source, exact: &source::Source, format: Format) ->
     }
     style::print_fields(&show::head(sampled));
     println!();
-    let mut table = style::table(&["", "sampled", "95 %", "exact", "apart", "sizes apart", "samples"], 1);
+    let mut table = style::table(
+        &[
+            "",
+            "sampled",
+            "95 %",
+            "exact",
+            "apart",
+            "objects apart",
+            "bytes apart",
+            "samples",
+        ],
+        1,
+    );
     for (what, one) in [("in use", &accuracy.in_use), ("allocated", &accuracy.allocated)] {
         table.add_row([
             what.to_owned(),
@@ -150,10 +186,15 @@ fn accuracy(sampled: &source::Source, exact: &source::Source, format: Format) ->
             show::size(one.exact_bytes),
             format!("{:+.2} %", 100.0 * one.apart),
             format!("{:.4}", one.distance),
+            format!("{:.4}", one.by_chance),
+            format!("{:.4}", one.bytes_distance),
             one.bytes.samples.to_string(),
         ]);
     }
     style::print_table(&table);
-    println!("sizes apart: Kolmogorov distance of objects by size: the largest difference of the shares up to a size");
+    println!(
+        "objects apart, bytes apart: Kolmogorov distance of objects and of bytes by size, the largest difference of the\n\
+         shares up to any size; by chance: what that of objects is below in 95 % of cases if nothing but chance is at work"
+    );
     Ok(())
 }

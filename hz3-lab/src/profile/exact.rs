@@ -23,8 +23,8 @@ fn bucket(lifetime: u64) -> u64 {
     if lifetime == 0 { 0 } else { 1 << lifetime.ilog2() }
 }
 
-/// Events up to the moment.
-fn until(trace: &Trace, moment: Moment) -> usize {
+/// Events of a recording up to a moment.
+pub fn until(trace: &Trace, moment: Moment) -> usize {
     match moment {
         Moment::End => trace.events.len(),
         Moment::After(n) => usize::try_from(n).unwrap_or(usize::MAX).min(trace.events.len()),

@@ -20,7 +20,7 @@ pub mod waste;
 
 pub use accuracy::{Accuracy, Apart};
 pub use estimate::{Estimate, distance};
-pub use exact::Moment;
+pub use exact::{Moment, until};
 pub use growth::{Growth, growth, same_process};
 pub use report::{AtSite, Band, Ends, Report, Sum};
 pub use sites::{Site, Sites};
@@ -149,7 +149,12 @@ impl Row {
         if self.samples == 0 {
             return 1.0;
         }
-        (self.samples as f64 / self.objects.max(1) as f64).min(1.0)
+        // Bytes are less rounded than objects.
+        let objects = match self.size {
+            0 => self.objects.max(1) as f64,
+            size => self.bytes.max(1) as f64 / size as f64,
+        };
+        (self.samples as f64 / objects).min(1.0)
     }
 
     /// Whether its objects are live.

@@ -16,6 +16,7 @@
 
 mod proto;
 mod read;
+mod rounding;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -3,6 +3,7 @@
 //! A profile is a file from anywhere: what cannot be is refused, with the row and what is wrong with it.
 
 use super::proto::{self, File, ValueType};
+use super::rounding::{lived, whole};
 use super::{LIVED, VALUES};
 use crate::profile::{ALIGN, Clock, Ended, FreedBy, Function, Level, Line, Location, Mapping, Profile, Row};
 use flate2::read::MultiGzDecoder;
@@ -123,6 +124,7 @@ impl Profile {
         let mut listed: Vec<(usize, Vec<usize>)> = stacks.into_iter().map(|(stack, id)| (id, stack)).collect();
         listed.sort();
         profile.stacks = listed.into_iter().map(|(_, stack)| stack).collect();
+        whole(&mut profile.rows);
         // Rows whose writer has not said how long their objects lived.
         let end = profile.duration;
         for row in profile.rows.iter_mut().filter(|row| row.lived.is_nan()) {
@@ -374,16 +376,4 @@ fn row(sample: &proto::Sample, stack: usize, strings: &Strings, profile: &mut Pr
         samples: labels.samples.unwrap_or(1),
         lived: labels.lived.map_or(f64::NAN, |lived| lived as f64),
     })
-}
-
-/// How long the objects of a row lived together, if only bounds are known.
-fn lived(row: &Row, end: u64) -> f64 {
-    let each = match row.ended {
-        None => (end - row.born) as f64,
-        // One object's own time, but for bad luck.
-        Some(Ended { lifetime, .. }) if !lifetime.is_power_of_two() => lifetime as f64,
-        // The middle of a bucket.
-        Some(Ended { lifetime, .. }) => 1.5 * lifetime as f64,
-    };
-    row.objects as f64 * each
 }

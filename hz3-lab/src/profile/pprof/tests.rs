@@ -305,3 +305,26 @@ fn a_writer_need_not_say_how_long_objects_lived() {
     assert_eq!(lived, [9950.0, 960.0, 9950.0, 960.0]);
     assert_eq!(profile.clock, Clock::Nanoseconds);
 }
+
+#[test]
+fn rounding_takes_no_objects_away() {
+    let mut profile = Profile::new(Level::All);
+    profile.period = 4096;
+    profile.stacks = vec![Vec::new()];
+    // Each was seen once, and stands for 4.49.
+    let row = Row {
+        stack: 0,
+        objects: 4,
+        bytes: 4634,
+        samples: 1,
+        lived: 0.0,
+        born: 0,
+        ..row(1032, None)
+    };
+    profile.rows = vec![row; 1000];
+    let read = Profile::read(&profile.write()).unwrap();
+    let objects: u64 = read.rows.iter().map(|row| row.objects).sum();
+    assert_eq!(objects, 4490);
+    assert!(read.rows.iter().all(|row| matches!(row.objects, 4 | 5)));
+    assert_eq!(Profile::read(&read.write()).unwrap(), read);
+}
