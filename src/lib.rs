@@ -12,11 +12,16 @@
 //! ```
 //!
 //! [`variant!`] makes another one, from a preset (`hz3:compact` wants the least memory) or from a TOML of your own. [`stats`]
-//! and [`stats_json`] say where memory is, and [`trim`] gives back what is not in use.
+//! and [`stats_json`] say where memory is, and [`trim`] gives back what is not in use. [`profile`] writes what an allocator has
+//! recorded. With the feature `prometheus`, `prometheus::encode` writes the statistics as Prometheus reads them.
 //!
 //! The allocator is Rust alone: no C is compiled. It is `no_std`, depends on `libc`, and does not panic. It runs on Linux on
 //! x86-64 with pages of 4 KiB. For aarch64 it compiles, and was never run there.
 #![no_std]
+
+pub mod profile;
+#[cfg(any(feature = "prometheus", test))]
+pub mod prometheus;
 
 use ::core::alloc::GlobalAlloc;
 

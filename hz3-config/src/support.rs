@@ -30,11 +30,6 @@ pub(crate) static MISSING: &[Missing] = &[
     row(("hardening", "encode_links"), &["false"], "encoding of links"),
     row(("hardening", "interior"), &["false"], "detection of interior pointers"),
     row(("hardening", "poison"), &["false"], "filling of freed objects"),
-    row(
-        ("stats", "record"),
-        &["\"off\"", "\"sample\"", "\"sample-all\"", "\"trace\""],
-        "recording of that sort",
-    ),
 ];
 
 /// The line of a knob, if it has one.

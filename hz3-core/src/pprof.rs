@@ -4,8 +4,10 @@
 //! Only what a heap profile takes is here. Strings are numbered in the order in which they are written; the first are those of
 //! [`WORDS`].
 
+use crate::text::Text;
+
 /// The strings that every profile has, in order. The first one has to be empty.
-pub const WORDS: [&str; 17] = [
+pub const WORDS: [&str; 18] = [
     "",
     "alloc_objects",
     "count",
@@ -23,6 +25,7 @@ pub const WORDS: [&str; 17] = [
     "freed_by",
     "same",
     "other",
+    "lived",
 ];
 
 const fn word(text: &str) -> u64 {
@@ -121,6 +124,8 @@ pub struct Row<'a> {
     pub ended: Option<Ended>,
     /// Sampled objects behind the row.
     pub samples: u64,
+    /// Nanoseconds that the objects existed, all together, where that is known.
+    pub lived: Option<u64>,
 }
 
 /// How objects ended.
@@ -211,6 +216,19 @@ impl<S: Sink> Writer<S> {
         varint(&mut self.out, number);
     }
 
+    /// Adds a comment `key=value`, where the value is a text, then a number if there is one.
+    pub fn property(&mut self, key: &[u8], value: &[u8], number: Option<u64>) {
+        let mut buffer = [0u8; 128];
+        // SAFETY: the buffer is as long as it says.
+        let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
+        text.push(key).push(b"=").push(value);
+        if let Some(n) = number {
+            text.number(n);
+        }
+        let length = text.finish();
+        self.comment(buffer.get(..length).unwrap_or_default());
+    }
+
     /// Adds a mapping.
     pub fn mapping(&mut self, mapping: &Mapping<'_>) {
         let file = self.string(mapping.file);
@@ -238,7 +256,7 @@ impl<S: Sink> Writer<S> {
 
     /// Adds a row.
     pub fn row(&mut self, row: &Row<'_>) {
-        // 64 addresses of at most 5 bytes, four values of 10, and eight labels of at most 16: never full.
+        // 64 addresses of at most 5 bytes, four values of 10, and nine labels of at most 18: never full.
         let mut sample = Part::<640>::default();
         let mut numbers = Part::<400>::default();
         for address in row.stack {
@@ -277,6 +295,9 @@ impl<S: Sink> Writer<S> {
             label(&mut sample, const { word("freed_by") }, by, 0, 0);
         }
         label(&mut sample, const { word("samples") }, 0, row.samples, 0);
+        if let Some(lived) = row.lived {
+            label(&mut sample, const { word("lived") }, 0, lived, NANOSECONDS);
+        }
         bytes(&mut self.out, 2, sample.bytes());
     }
 }
@@ -353,13 +374,14 @@ mod tests {
                 other: true,
             }),
             samples: u64::MAX,
+            lived: Some(u64::MAX),
         });
         let all = fields(&writer.out);
         let rows: Vec<_> = all.iter().filter(|f| f.0 == 2).collect();
         assert_eq!(rows.len(), 1);
         let row = fields(&rows[0].2);
         let labels: Vec<_> = row.iter().filter(|f| f.0 == 3).map(|f| fields(&f.2)).collect();
-        assert_eq!(labels.len(), 7);
+        assert_eq!(labels.len(), 8);
         assert_eq!(
             labels[0],
             [

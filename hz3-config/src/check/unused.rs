@@ -115,14 +115,14 @@ fn counts(settings: &Settings) -> bool {
 }
 
 const SAMPLING: &str = "\"sample\" or \"sample-all\"";
-const RECORDING: &str = "\"sample\" or \"sample-all\"";
+const RECORDING: &str = "\"sample\", \"sample-all\" or \"histogram\"";
 
 fn samples(settings: &Settings) -> bool {
     matches!(settings.stats.record.value, Record::Sample | Record::SampleAll)
 }
 
 fn recording(settings: &Settings) -> bool {
-    samples(settings)
+    samples(settings) || settings.stats.record.value == Record::Histogram
 }
 
 fn list(settings: &Settings) -> bool {

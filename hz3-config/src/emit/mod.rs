@@ -89,8 +89,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let record_bytes = plan.stats.record_bytes as usize;
     let (record, recorder) = match plan.stats.record {
         Record::Trace => (quote!(Trace), quote!(Stream::new(#record_bytes))),
-        // `support` refuses the others, which the core does not have yet.
-        Record::Off | Record::Sample | Record::SampleAll | Record::Histogram => (quote!(Off), quote!(Nothing)),
+        Record::Histogram => (quote!(Histogram), quote!(Exact::new(#record_bytes))),
+        Record::Off | Record::Sample | Record::SampleAll => (quote!(Off), quote!(Nothing)),
     };
     let depot_words = plan.depot.slots as usize;
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());

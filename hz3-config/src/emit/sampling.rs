@@ -84,5 +84,5 @@ pub(super) fn at_exit(plan: &Plan, name: &Ident, core: &TokenStream) -> Option<T
     plan.policy
         .stats
         .dump_at_exit
-        .then(|| quote!(#core::event::sample::dump::at_exit::<#name>();))
+        .then(|| quote!(#core::event::profile::at_exit::<#name>();))
 }

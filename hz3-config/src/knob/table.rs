@@ -266,7 +266,8 @@ knobs! {
         exit_report: bool = Kind::Bool, "false";
         /// Record allocations.
         record: Record = Kind::Choice(RECORD), "\"off\"" => Record;
-        /// Bytes of the file that `"trace"` writes for each process, 16 a call. What finds no room is counted as dropped.
+        /// Bytes that `"histogram"` may take for its counts, and the file of each process that `"trace"` writes, 16 a call. What
+        /// finds no room is counted as dropped.
         record_bytes: u64 = Kind::Bytes(64 * KIB, TIB, 1), "\"256MiB\"";
         /// Mean bytes between two sampled objects: each byte is as likely as any other to have its object sampled.
         sample_bytes: u64 = Kind::Bytes(4 * KIB, GIB, 1), "\"512KiB\"" => u64;

@@ -131,7 +131,7 @@ words! {
         "off" => Off: "none",
         "sample" => Sample: "some of those that are kept, at events: nothing is done in `malloc` and `free`, and what a thread frees and allocates again in turn is not seen",
         "sample-all" => SampleAll: "some of all: bytes are counted in `malloc`, by three instructions",
-        "histogram" => Histogram: "sizes, lifetimes and threads, summed up",
+        "histogram" => Histogram: "all, exactly: sizes, lifetimes and threads, summed up, without call stacks; `malloc` and `free` are slower",
         "trace" => Trace: "every one, in a file of bounded length for each process",
     }
     /// How the call stack of a sampled object is found.

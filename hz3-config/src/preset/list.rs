@@ -10,6 +10,7 @@ pub(super) const PRESETS: &[(&str, &str)] = &[
     ("depot-none", include_str!("../../presets/depot-none.toml")),
     ("flat", include_str!("../../presets/flat.toml")),
     ("full-start", include_str!("../../presets/full-start.toml")),
+    ("histogram", include_str!("../../presets/histogram.toml")),
     ("hz3-fast", include_str!("../../presets/hz3-fast.toml")),
     ("hz3-ptag16", include_str!("../../presets/hz3-ptag16.toml")),
     ("hz3-scale", include_str!("../../presets/hz3-scale.toml")),

@@ -8,7 +8,7 @@ use crate::policy::{ClassId, Pool};
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::text::Text;
-use crate::variant::{KINDS, Variant};
+use crate::variant::{KINDS, Record, Variant};
 
 /// A moment's totals; bytes unless it says otherwise. Taken level by level, so that under load the sums may be off by
 /// what moved in between.
@@ -48,6 +48,8 @@ pub struct Totals {
     pub reserved: u64,
     /// Threads with caches.
     pub threads: u64,
+    /// Bytes of what is recorded of the program's calls.
+    pub recorder: u64,
     /// Segments of pages by the tenths of their pages that are in use: `[9]` counts those that are full to 90 % or more.
     pub occupancy: [u64; 10],
 }
@@ -67,6 +69,7 @@ pub fn totals<V: Variant>() -> Totals {
     let shared = V::shared();
     let mut t = Totals {
         threads: shared.threads().count() as u64,
+        recorder: V::Record::bytes::<V>() as u64,
         ..Totals::default()
     };
     let mut runs = 0;
@@ -192,6 +195,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("high_bytes", t.high),
         ("reserved_bytes", t.reserved),
         ("threads", t.threads),
+        ("recorder_bytes", t.recorder),
         ("thread_block_bytes", size_of::<V::Thread>() as u64),
     ] {
         text.field(false, key, n);

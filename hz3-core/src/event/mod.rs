@@ -17,6 +17,7 @@ pub mod owners;
 pub mod presence;
 pub mod pressure;
 pub mod process;
+pub mod profile;
 pub mod record;
 pub mod refill;
 pub mod relief;

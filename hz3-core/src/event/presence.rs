@@ -6,7 +6,7 @@
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 
-use super::{exit, helper, relief, sample, thread, vanished};
+use super::{exit, helper, profile, relief, thread, vanished};
 use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
 use crate::policy::{Space, no_table};
@@ -52,7 +52,7 @@ pub fn unload<V: Variant>() {
     presence.settle();
     let signal = V::POLICY.stats.dump_signal;
     if signal != 0 {
-        os::signal::forget(signal as i32, sample::dump::on_signal::<V>);
+        os::signal::forget(signal as i32, profile::on_signal::<V>);
     }
     // SAFETY: the object is being unloaded: no thread runs its code, or comes back to it, but for the helper.
     unsafe {

@@ -2,7 +2,7 @@
 //! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
 //! the arena.
 
-use super::{exit, fork, presence, sample};
+use super::{exit, fork, presence, profile, sample};
 use crate::heap::tag_table::TagTable;
 use crate::heap::{Heap, PageHeap};
 use crate::os;
@@ -21,7 +21,7 @@ pub fn load<V: Variant>() {
     alone::<V>(|_| _ = map_table::<V>());
     let signal = V::POLICY.stats.dump_signal;
     if signal != 0 {
-        os::signal::handle(signal as i32, sample::dump::on_signal::<V>);
+        os::signal::handle(signal as i32, profile::on_signal::<V>);
     }
 }
 

@@ -46,6 +46,19 @@ impl File {
         Self::at(path, libc::O_RDWR)
     }
 
+    /// A new file that has no name, and lies in memory. None if the kernel refuses.
+    pub fn in_memory(name: &CStr) -> Option<Self> {
+        let (name, flags) = (name.as_ptr() as usize, libc::MFD_CLOEXEC as usize);
+        // SAFETY: the name ends with a zero, and outlives the call.
+        let file = unsafe { raw::call(libc::SYS_memfd_create, [name, flags, 0, 0, 0, 0]) };
+        (!raw::failed(file)).then_some(File(file as usize))
+    }
+
+    /// Its descriptor, which stays this file's.
+    pub fn descriptor(&self) -> usize {
+        self.0
+    }
+
     /// Reads into the buffer; the number of bytes, 0 at the end or where the kernel refuses.
     pub fn read(&self, buffer: &mut [u8]) -> usize {
         let into = buffer.as_mut_ptr() as usize;

@@ -192,8 +192,11 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Whether something has this name that is no file.
+/// Whether something has this name that is no file, or what it names is another one's to name: a descriptor, as `/dev/stdout` is.
 fn is_special(path: &Path) -> bool {
+    if path.text.starts_with(b"/dev/") || path.text.starts_with(b"/proc/") {
+        return true;
+    }
     // SAFETY: plain numbers.
     let mut status: libc::stat = unsafe { core::mem::zeroed() };
     // SAFETY: the path ends with a zero; both outlive the call.

@@ -176,10 +176,10 @@ pub struct Stats {
     /// `0` unless `stats.stacks` is "unwinder" or "frame-pointers".
     pub depth: u32,
     /// A signal that has a profile written, by its number; 0 is none.
-    /// `0` unless `stats.record` is "sample" or "sample-all".
+    /// `0` unless `stats.record` is "sample", "sample-all" or "histogram".
     pub dump_signal: u32,
     /// Write a profile when the process ends or the library is unloaded.
-    /// `false` unless `stats.record` is "sample" or "sample-all".
+    /// `false` unless `stats.record` is "sample", "sample-all" or "histogram".
     pub dump_at_exit: bool,
 }
 
@@ -291,7 +291,7 @@ pub enum Record {
     Sample,
     /// Some of all: bytes are counted in `malloc`, by three instructions.
     SampleAll,
-    /// Sizes, lifetimes and threads, summed up.
+    /// All, exactly: sizes, lifetimes and threads, summed up, without call stacks; `malloc` and `free` are slower.
     Histogram,
     /// Every one, in a file of bounded length for each process.
     Trace,

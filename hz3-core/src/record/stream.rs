@@ -146,6 +146,30 @@ impl Stream {
         unsafe { head.add(1).cast::<Event>().add(at as usize).write(event) };
     }
 
+    /// Counts an event that is not written down.
+    pub fn drop_one(&self) {
+        let head = self.head.load(Ordering::Acquire);
+        if !head.is_null() {
+            // SAFETY: as in `event`.
+            unsafe { &*head }.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of the file that have been written: its pages are memory that the kernel may take.
+    pub fn bytes(&self) -> usize {
+        let head = self.head.load(Ordering::Acquire);
+        if head.is_null() {
+            return 0;
+        }
+        // SAFETY: as in `event`.
+        let header = unsafe { &*head };
+        let events = header
+            .count
+            .load(Ordering::Relaxed)
+            .min(header.limit.load(Ordering::Relaxed));
+        size_of::<Header>() + events as usize * size_of::<Event>()
+    }
+
     /// Begins a file, if the environment names a folder.
     #[cold]
     #[inline(never)]

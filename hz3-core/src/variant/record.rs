@@ -2,6 +2,7 @@
 
 use super::Variant;
 use crate::sync::Lock;
+use core::ffi::{CStr, c_int};
 
 /// How an object was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,4 +66,16 @@ pub trait Record: 'static {
     /// # Safety
     /// No other thread is in the variant's code, and none enters it any more.
     unsafe fn unload<V: Variant<Record = Self>>();
+
+    /// Bytes of memory that it has.
+    fn bytes<V: Variant<Record = Self>>() -> usize;
+
+    /// Writes a profile to the path, or to the one of the config.
+    ///
+    /// # Errors
+    /// An `errno`: `ENOSYS` if it makes none.
+    fn dump<V: Variant<Record = Self>>(path: Option<&CStr>) -> Result<(), c_int>;
+
+    /// A signal asks for a profile.
+    fn asked<V: Variant<Record = Self>>();
 }

@@ -27,6 +27,8 @@ pub struct Case {
     pub confined: bool,
     /// Bytes that it holds at once, if they are so many that an arena with a hard end may be too small.
     pub holds: u64,
+    /// Whether it counts pages and page faults, to which a recorder adds its own.
+    pub counts_pages: bool,
     /// Where it is run.
     pub scope: Scope,
     /// Whether it takes little time, and runs under configs too that differ from others in numbers only.
@@ -42,6 +44,7 @@ const PLAIN: Case = Case {
     tool_arguments: &[],
     confined: false,
     holds: 0,
+    counts_pages: false,
     scope: Scope::Everywhere,
     short: false,
 };
@@ -191,7 +194,10 @@ pub const CASES: &[Case] = &[
     confined("limits_as_4g", "limits_as", |_| words("4096 100000 2000000")),
     with("limits_data_256m", "limits_as", |_| words("256 64 4000 data")),
     plain("limits_self"),
-    short("limits_later"),
+    Case {
+        counts_pages: true,
+        ..short("limits_later")
+    },
     short("limits_locked"),
     short("limits_more"),
     with("limits_data_48m", "limits_as", |_| words("48 1024 1024 data")),
@@ -210,6 +216,7 @@ pub const CASES: &[Case] = &[
     // glibc writes sizes in front of its objects.
     Case {
         scope: Scope::Variants,
+        counts_pages: true,
         ..plain("memory_untouched")
     },
     Case {

@@ -41,7 +41,7 @@ fn library(allocator: &Allocator) -> Result<(), Failed> {
         return Err(format!("{tls} bytes of thread-local storage, more than {bound}").into());
     }
     let bound = match hz3_config::load(&PLACE.config_file(&variant.name)) {
-        Ok(plan) if plan.policy.samples() => SAMPLING_FILE_BYTES,
+        Ok(plan) if plan.policy.samples() || plan.stats.tells_calls() => SAMPLING_FILE_BYTES,
         _ => FILE_BYTES,
     };
     if file > bound {

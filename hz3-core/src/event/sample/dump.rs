@@ -17,7 +17,6 @@ use crate::policy::{ClassId, Pool};
 use crate::pprof::{Ended, Head, Mapping, Row, Sink, Writer};
 use crate::statics::Shared;
 use crate::sync::Ordering;
-use crate::text::Text;
 use crate::variant::Variant;
 use core::ffi::{CStr, c_int};
 
@@ -64,16 +63,8 @@ fn configured<V: Variant>() -> Path {
     Path::of_process(V::PROFILE)
 }
 
-/// The process ends, or the library is unloaded.
-pub fn at_exit<V: Variant>() {
-    // There is nobody left to tell of a failure but whoever reads standard error.
-    if let Err(error) = dump::<V>(None) {
-        complain(error);
-    }
-}
-
 /// Somebody has asked by a signal.
-pub extern "C" fn on_signal<V: Variant>(_: c_int) {
+pub fn on_signal<V: Variant>() {
     let Some(samples) = V::samples() else { return };
     samples.wanted.store(1, Ordering::SeqCst);
     attempt::<V>(samples, false);
@@ -94,21 +85,11 @@ fn attempt<V: Variant>(samples: &Samples, wait: bool) {
     if samples.wanted.swap(0, Ordering::SeqCst) != 0 {
         match write::<V>(samples, configured::<V>(), wait) {
             Err(libc::EAGAIN) => samples.wanted.store(1, Ordering::SeqCst),
-            Err(error) => complain(error),
+            Err(error) => crate::event::profile::complain(error),
             Ok(()) => {}
         }
     }
     samples.dumping.store(0, Ordering::SeqCst);
-}
-
-fn complain(error: c_int) {
-    let mut buffer = [0u8; 80];
-    // SAFETY: the buffer is as long as it says.
-    let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
-    text.push(b"hz3: cannot write the profile: errno ")
-        .number(error.unsigned_abs().into());
-    let length = text.finish();
-    os::complain(&[buffer.get(..length).unwrap_or_default(), b"\n"]);
 }
 
 impl Sink for Output<'_> {
@@ -252,6 +233,7 @@ fn tell<V: Variant>(samples: &Samples, work: &mut Work, copy: &Copied<'_>, path:
                 other: row.other,
             }),
             samples: row.samples.into(),
+            lived: None,
         });
     }
     out.out.finish()
@@ -272,29 +254,19 @@ fn live_row<'a>(birth: &Birth, objects: f64, stack: &'a [u32]) -> Row<'a> {
         born: Some(birth.born),
         ended: None,
         samples: 1,
+        lived: None,
     }
 }
 
 fn comments<V: Variant>(out: &mut Writer<Output<'_>>, samples: &Samples) {
     let level: &[u8] = if V::POLICY.counts_bytes() { b"all" } else { b"in-use" };
-    let mut add = |key: &[u8], value: &[u8], number: Option<u64>| {
-        let mut buffer = [0u8; 128];
-        // SAFETY: the buffer is as long as it says.
-        let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
-        text.push(key).push(b"=").push(value);
-        if let Some(n) = number {
-            text.number(n);
-        }
-        let length = text.finish();
-        out.comment(buffer.get(..length).unwrap_or_default());
-    };
-    add(b"hz3", b"1", None);
-    add(b"config", V::NAME.as_bytes(), None);
-    add(b"config_hash", V::CONFIG_HASH.as_bytes(), None);
-    add(b"level", level, None);
-    add(b"sample_bytes", b"", Some(V::POLICY.stats.sample_bytes));
-    add(b"threads", b"", Some(samples.threads().into()));
-    add(b"dropped", b"", Some(samples.dropped()));
+    out.property(b"hz3", b"1", None);
+    out.property(b"config", V::NAME.as_bytes(), None);
+    out.property(b"config_hash", V::CONFIG_HASH.as_bytes(), None);
+    out.property(b"level", level, None);
+    out.property(b"sample_bytes", b"", Some(V::POLICY.stats.sample_bytes));
+    out.property(b"threads", b"", Some(samples.threads().into()));
+    out.property(b"dropped", b"", Some(samples.dropped()));
 }
 
 /// Tells the mappings of code. Returns the addresses of each, by rising address; the first one's number is 1.

@@ -12,7 +12,7 @@
 //! | `born` | when that was |
 //! | `lifetime`, `freed_by` | of objects that have ended: how long they lived, and whether the `same` or an`other` thread freed them |
 //! | `samples` | objects that were seen |
-//! | `lived` | the sum of how long its objects were live; only this tool writes it |
+//! | `lived` | the sum of how long its objects were live, of rows that were counted exactly |
 
 mod proto;
 mod read;

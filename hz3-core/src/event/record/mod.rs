@@ -3,11 +3,18 @@
 //! The calls come here from the interface that the program uses (`abi::calls`), not from `malloc` and `free` themselves: what
 //! the allocator does for itself is nobody's object.
 
+mod histogram;
+mod trace;
+
+pub use histogram::Histogram;
+pub use trace::Trace;
+
 use crate::list;
-use crate::record::{Act, Nothing, Stream};
+use crate::record::Nothing;
 use crate::statics::ThreadBlock;
 use crate::sync::Lock;
 use crate::variant::{Made, Record, Variant};
+use core::ffi::{CStr, c_int};
 
 /// Nothing is told.
 pub struct Off;
@@ -25,6 +32,16 @@ impl Record for Off {
     fn locks<V: Variant<Record = Self>>(_: &mut dyn FnMut(&Lock)) {}
     unsafe fn in_child<V: Variant<Record = Self>>() {}
     unsafe fn unload<V: Variant<Record = Self>>() {}
+
+    fn bytes<V: Variant<Record = Self>>() -> usize {
+        0
+    }
+
+    fn dump<V: Variant<Record = Self>>(_: Option<&CStr>) -> Result<(), c_int> {
+        Err(libc::ENOSYS)
+    }
+
+    fn asked<V: Variant<Record = Self>>() {}
 }
 
 /// In the block's word: the thread is in the recorder. What a signal handler asks for then is not told.
@@ -76,81 +93,4 @@ impl Drop for Inside {
 pub unsafe fn is_inside<V: Variant>() -> bool {
     // SAFETY: the block is this thread's.
     unsafe { *V::Thread::record(V::thread()) & INSIDE != 0 }
-}
-
-/// Every call is written down (`stats.record = "trace"`).
-pub struct Trace;
-
-impl Trace {
-    /// # Safety
-    /// The calling thread has its block.
-    unsafe fn tell<V: Variant<Record = Self>>(act: Act, p: *mut u8, n: usize, align: u8) {
-        let stream = V::recorder();
-        // SAFETY: the block is this thread's.
-        if let Some(inside) = unsafe { Inside::enter::<V>(|| stream.number()) } {
-            stream.event(V::NAME, act, p, n, align, inside.thread);
-        }
-    }
-}
-
-impl Record for Trace {
-    type State = Stream;
-    type Old = ();
-
-    const CALLS: bool = true;
-
-    #[inline(never)]
-    unsafe fn made<V: Variant<Record = Self>>(p: *mut u8, n: usize, how: Made) {
-        let (act, align) = match how {
-            Made::Plain => (Act::Malloc, 0),
-            Made::Zeroed => (Act::Calloc, 0),
-            Made::Aligned(align) => (Act::Memalign, align.ilog2() as u8),
-        };
-        // SAFETY: the block is this thread's.
-        unsafe { Self::tell::<V>(act, p, n, align) };
-    }
-
-    #[inline(never)]
-    unsafe fn ends<V: Variant<Record = Self>>(p: *mut u8) {
-        // SAFETY: the block is this thread's.
-        unsafe { Self::tell::<V>(Act::Free, p, 0, 0) };
-    }
-
-    #[inline(never)]
-    unsafe fn resizes<V: Variant<Record = Self>>(p: *mut u8) {
-        // SAFETY: the block is this thread's.
-        unsafe { Self::tell::<V>(Act::ReallocOld, p, 0, 0) };
-    }
-
-    #[inline(never)]
-    unsafe fn resized<V: Variant<Record = Self>>((): (), before: *mut u8, after: *mut u8, n: usize, _: Made) {
-        // SAFETY: the block is this thread's.
-        unsafe {
-            if after.is_null() {
-                Self::tell::<V>(Act::ReallocFailed, before, 0, 0);
-            } else {
-                Self::tell::<V>(Act::ReallocNew, after, n, 0);
-            }
-        }
-    }
-
-    fn locks<V: Variant<Record = Self>>(f: &mut dyn FnMut(&Lock)) {
-        V::recorder().locks(f);
-    }
-
-    unsafe fn in_child<V: Variant<Record = Self>>() {
-        // SAFETY: the block is this thread's.
-        unsafe {
-            let busy = is_inside::<V>();
-            V::recorder().in_child(busy);
-            if !busy {
-                *V::Thread::record(V::thread()) = 0;
-            }
-        }
-    }
-
-    unsafe fn unload<V: Variant<Record = Self>>() {
-        // SAFETY: nobody is in the variant's code.
-        unsafe { V::recorder().clear() };
-    }
 }
