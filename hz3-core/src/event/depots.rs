@@ -63,6 +63,7 @@ fn step<V: Variant>() {
     let (first, mut skip) = Places::parts(place);
     'round: for pool in Pool::<V>::from(first) {
         done += 1;
+        demand_of::<V>(pool).forget();
         if demand_of::<V>(pool).holds() {
             for (n, word) in depot_of::<V>(pool).words().enumerate().skip(skip) {
                 if done >= most {

@@ -14,8 +14,12 @@ use crate::policy::agreed::GRANULE;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use core::num::NonZeroUsize;
 
-/// Times that a depot is found full in vain before it closes.
+/// Times that a depot is found full in vain before it closes; twice as many after each time that this was a mistake.
 const PATIENCE: u32 = 16;
+/// Mistakes that are counted at most: a turn of whoever frees may be some times as long as the depot.
+const MISTAKES: u32 = 3;
+/// Where they are counted, above the times.
+const MISTAKE: u32 = 1 << 16;
 /// Batches in a list that leaves its thread as a whole that count as one such time: as long a list, as often in a row, is no burst
 /// whose objects are wanted again.
 const LONG: u32 = 4;
@@ -31,7 +35,7 @@ const _: () = assert!(SEEN < GRANULE as u64, "no address has this bit");
 ///
 /// A guess that may be late: nothing but the choice of a batch's way depends on it.
 pub struct Demand {
-    /// Times that the depot was found full in vain.
+    /// Times that the depot was found full in vain, and [`MISTAKE`]s.
     times: AtomicU32,
     /// Whether something was put in since it was last emptied for good.
     filled: AtomicU32,
@@ -62,9 +66,30 @@ impl Demand {
     #[inline]
     pub fn taken(&self) {
         // No write where nothing changes: the word is read by all threads.
-        if self.times.load(Ordering::Relaxed) != 0 {
-            self.times.store(0, Ordering::Relaxed);
+        let word = self.times.load(Ordering::Relaxed);
+        if Self::times(word) != 0 {
+            // Threads that take turns may give more than a depot holds before the other comes for it.
+            let mistakes = (word / MISTAKE + u32::from(Self::is_out(word))).min(MISTAKES);
+            self.times.store(mistakes * MISTAKE, Ordering::Relaxed);
         }
+    }
+
+    /// Time has passed: what was a mistake then need not be one now.
+    #[inline]
+    pub fn forget(&self) {
+        let word = self.times.load(Ordering::Relaxed);
+        if word >= MISTAKE {
+            self.times.store(Self::times(word), Ordering::Relaxed);
+        }
+    }
+
+    fn times(word: u32) -> u32 {
+        word % MISTAKE
+    }
+
+    /// Whether its patience is at an end.
+    fn is_out(word: u32) -> bool {
+        Self::times(word) >= PATIENCE << (word / MISTAKE)
     }
 
     /// A batch was put in.
@@ -98,7 +123,7 @@ impl Demand {
     /// Whether batches had better go to their runs.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.times.load(Ordering::Relaxed) >= PATIENCE
+        Self::is_out(self.times.load(Ordering::Relaxed))
     }
 
     /// The depot was found full. True if it closes now, so that its batches had better go to their runs.
@@ -108,9 +133,9 @@ impl Demand {
 
     /// So many more batches came, and nobody took one. Returns whether the depot is closed.
     fn in_vain(&self, more: u32) -> bool {
-        let times = self.times.load(Ordering::Relaxed);
-        if times < PATIENCE {
-            self.times.store(times + more.min(PATIENCE - times), Ordering::Relaxed);
+        let word = self.times.load(Ordering::Relaxed);
+        if !Self::is_out(word) {
+            self.times.store(word + more.min(PATIENCE), Ordering::Relaxed);
         }
         self.is_closed()
     }
@@ -344,6 +369,28 @@ mod tests {
     }
 
     #[test]
+    fn closes_later_where_that_was_a_mistake() {
+        let demand = Demand::new();
+        let turns = || {
+            let times = (1..).find(|_| demand.full()).unwrap_or(0);
+            demand.taken();
+            times
+        };
+        let patience = [0, 1, 2, 3, 3].map(|mistakes| PATIENCE << mistakes);
+        assert_eq!([(); 5].map(|()| turns()), patience);
+        demand.forget();
+        assert_eq!((1..).find(|_| demand.full()), Some(PATIENCE));
+        // Somebody who comes while there is something left says nothing of that.
+        demand.taken();
+        demand.forget();
+        for _ in 0..5 {
+            assert!(!demand.full());
+            demand.taken();
+        }
+        assert_eq!((1..).find(|_| demand.full()), Some(PATIENCE));
+    }
+
+    #[test]
     fn long_lists_close_it_sooner() {
         let demand = Demand::new();
         for _ in 0..100 {
@@ -351,6 +398,7 @@ mod tests {
         }
         let lists = |batches: u32| {
             demand.taken();
+            demand.forget();
             (1..).find(|_| demand.stored_long(batches)).unwrap_or(0)
         };
         assert_eq!(
