@@ -30,12 +30,12 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-project",
         root: "src/lib.rs",
-        layers: "name > build, current > sources, peers > bindings, clients, code > library > place > file, hash, program > error",
+        layers: "revision > name > build, current > sources, peers > bindings, clients, code > library > place > file, hash, program > error",
     },
     Order {
         krate: "hz3-lab",
         root: "src/lib.rs",
-        layers: "report > compare, ledger, table > figures > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload, counters > profile > trace > stats",
+        layers: "tune > report, export, expression > compare, ledger, table > figures > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload, counters > profile > trace > stats",
     },
     Order {
         krate: "hz3-tests",
@@ -45,7 +45,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-cli",
         root: "src/main.rs",
-        layers: "commands > fresh > variants, install > configs > profile > heap, tables > proof, step > style > out",
+        layers: "commands > fresh, derived > variants, install > configs > profile > heap, tables > bar, keep, proof, step > style > out",
     },
 ];
 

@@ -6,11 +6,14 @@
 #[macro_use]
 mod out;
 
+mod bar;
 mod commands;
 mod configs;
+mod derived;
 mod fresh;
 mod heap;
 mod install;
+mod keep;
 mod profile;
 mod proof;
 mod step;

@@ -388,3 +388,101 @@ fn dates_that_do_not_exist_are_refused() {
         sandbox.hz3(&["ledger", "--since", date]).with(0);
     }
 }
+
+#[test]
+fn conditions_and_revisions_that_make_no_sense_are_told_before_anything_runs() {
+    let sandbox = Sandbox::new();
+    for (condition, fault) in [
+        ("rss >", "column 6: a name or a number is missing before the end"),
+        ("rsss > 1", "column 1: nothing is called `rsss`: did you mean `rss`?"),
+        ("rss > 5 %", "column 9: write 1.05 for 5 % more"),
+        ("rss", "column 4: a comparison is missing"),
+    ] {
+        let ended = sandbox
+            .hz3(&["compare", "glibc", "mimalloc", "--fail-if", condition])
+            .with(2);
+        ended.tells(fault);
+    }
+    let ended = sandbox.hz3(&["compare", "glibc", "default@HEAD"]).with(2);
+    ended.tells("is in no git repository, so it has no older states");
+}
+
+#[test]
+fn a_grid_is_checked_before_anything_is_built() {
+    let sandbox = Sandbox::new();
+    let refused = |words: &[&str], parts: &[&str]| {
+        let ended = sandbox
+            .hz3(&[&["sweep", "default", "--rows", "small"], words].concat())
+            .with(2);
+        for part in parts {
+            ended.tells(part);
+        }
+    };
+    refused(
+        &["--set", "cache.batch_mx=8,16"],
+        &[
+            ".toml:4:7",
+            "did you mean `batch_max`?",
+            "2 of 2 configs of the grid are bad",
+        ],
+    );
+    refused(
+        &["--set", "cache.batch_max=64,0", "--set", "runs.min_objects=4,16"],
+        &[
+            ".toml:4:17",
+            "`cache.batch_max` must be from 1",
+            "2 of 4 configs of the grid are bad",
+        ],
+    );
+    refused(&["--set", "batch_max=8"], &["`batch_max` is no key of a table"]);
+    refused(&["--set", "cache.batch_max"], &["a setting is TABLE.KEY=VALUE,VALUE"]);
+    refused(
+        &["--set", "cache.batch_max=1,,2"],
+        &["value 2 of `cache.batch_max` is empty"],
+    );
+    refused(
+        &["--set", "cache.batch_max=64", "--set", "cache.batch_max=96"],
+        &["`cache.batch_max` is set twice", "cache.batch_max=…"],
+    );
+    refused(
+        &["--set", "cache.batch_max=128"],
+        &["is the same allocator as default", "nothing of this"],
+    );
+    let many: Vec<String> = (1..=65).map(|n| n.to_string()).collect();
+    let many = format!("runs.min_objects={}", many.join(","));
+    refused(
+        &["--set", &many],
+        &["the grid has 65 configs, and 64 are the most", "--jobs"],
+    );
+    assert!(!sandbox.path().join("target/hz3").exists());
+
+    // A file of jobs: a line each, and the configs that they name.
+    let words = [
+        "sweep",
+        "default",
+        "--rows",
+        "small",
+        "--set",
+        "cache.batch_max=48,64",
+        "--jobs",
+        "jobs.txt",
+    ];
+    let ended = sandbox.hz3(&words).with(0);
+    ended.tells("2 commands. When they have run: cargo hz3 ledger merge jobs.records");
+    let jobs = sandbox.read("jobs.txt");
+    for line in jobs.lines() {
+        let config = line.strip_prefix("cargo hz3 compare default ").expect(line);
+        let (config, rest) = config.split_once(' ').expect(line);
+        assert!(sandbox.path().join(config).is_file(), "{line}");
+        assert!(
+            rest.starts_with("--build --no-ledger -o jobs.records/default-"),
+            "{line}"
+        );
+    }
+    assert_eq!(jobs.lines().count(), 2);
+    let ended = sandbox.hz3(&["ledger", "merge", "jobs.records"]).with(2);
+    ended.tells("there is no record in these files");
+    sandbox.write("jobs.records/bad.json", "{\"format\": 2}\n");
+    let ended = sandbox.hz3(&["ledger", "merge", "jobs.records"]).with(2);
+    ended.tells("jobs.records/bad.json:1: not a record: missing field");
+}

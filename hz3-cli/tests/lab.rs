@@ -129,6 +129,7 @@ fn what_is_measured_is_what_the_project_says() {
         .with(0);
     project.refuses_nothing();
     project.ledger();
+    project.sweep();
     project.interrupted();
     project.tails();
 
@@ -229,6 +230,25 @@ impl Copy {
         for key in ["hash", "code_hash", "sources"] {
             assert_eq!(mine[key].as_str().map(str::len), Some(16), "{key}");
         }
+        let csv = self.hz3(&["ledger", "show", "last", "--format", "csv"]).with(0).out;
+        // A title, and two contenders in three aspects.
+        assert_eq!(csv.lines().count(), 7, "{csv}");
+        assert!(csv.lines().skip(1).all(|l| l.contains(",small steps=20000,")), "{csv}");
+        self.hz3(&["ledger", "show", "last", "--format", "md"])
+            .with(0)
+            .shows("| small steps=20000 | peak RSS | mine |");
+
+        // What is shown fails; what is not shown, and the opposite, do not.
+        let file = self.path().join("record.json");
+        let to = ["-o", file.to_str().expect("UTF-8"), "--no-ledger"];
+        let ended = compare(&[&to[..], &["--fail-if", "rss > 0.01 and time < 100"]].concat()).with(1);
+        ended.tells("shown: rss > 0.01 and time < 100: mine on small steps=20000");
+        let text = std::fs::read_to_string(&file).expect("a record");
+        assert!(text.ends_with("}\n") && hz3_lab::record::Record::read(text.trim()).is_ok());
+        compare(&["--no-ledger", "--fail-if", "rss > 100", "--fail-if", "final < 0.01"]).with(0);
+        let ended = compare(&["--no-ledger", "--fail-if", "instructions > 1"]).with(2);
+        ended.tells("--fail-if 'instructions > 1': no row here has `instructions`");
+
         let ended = self.hz3(&["ledger", "share", "last"]).with(0);
         ended.shows("is shared now, in ledger/");
         assert_eq!(
@@ -239,6 +259,43 @@ impl Copy {
         ended.shows("is removed from ledger/");
         assert!(self.kept("ledger").is_empty());
         self.hz3(&["ledger", "rm", "last"]).with(2);
+    }
+
+    /// A grid in one comparison, and as jobs whose records are put together.
+    #[track_caller]
+    fn sweep(&self) {
+        let grid = [
+            "sweep",
+            "mine",
+            "--set",
+            "cache.batch_max=64,96",
+            "--rows",
+            "small",
+            "--with",
+            "steps=2000",
+        ];
+        let ended = self.hz3(&[&grid[..], &["--no-ledger"]].concat()).with(0);
+        ended.shows("2 configs against mine: ").shows("batch_max=96 ");
+
+        self.hz3(&[&grid[..], &["--jobs", "jobs.txt"]].concat()).with(0);
+        let jobs = std::fs::read_to_string(self.path().join("jobs.txt")).expect("jobs");
+        for line in jobs.lines() {
+            let words: Vec<&str> = line.split(' ').skip(2).collect();
+            self.hz3(&words).with(0);
+        }
+        let ended = self.hz3(&["ledger", "merge", "jobs.records"]).with(0);
+        // Title, line, two records.
+        assert_eq!(ended.out.lines().count(), 3, "{}", ended.out);
+        let ended = self.hz3(&["ledger", "merge", "jobs.records"]).with(0);
+        assert_eq!(
+            ended.err.matches("is in the ledger already").count(),
+            2,
+            "{}",
+            ended.err
+        );
+        self.hz3(&["ledger", "rm", "last"]).with(0);
+        self.hz3(&["ledger", "rm", "last"]).with(0);
+        assert!(self.kept("target/hz3-ledger").is_empty());
     }
 
     /// Ctrl-C before a row had its first look: exit code 130, and nothing is kept.

@@ -13,6 +13,8 @@ pub mod compare;
 pub mod counters;
 pub mod disasm;
 pub mod ending;
+pub mod export;
+pub mod expression;
 pub mod figures;
 pub mod fit;
 pub mod identity;

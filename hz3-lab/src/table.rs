@@ -124,7 +124,7 @@ fn found(o: &Outcome) -> String {
 }
 
 /// What the base shows against itself, and its blocks.
-fn floor(floor: f64, blocks: usize) -> String {
+pub(crate) fn floor(floor: f64, blocks: usize) -> String {
     let floor = if floor.is_finite() {
         format!("floor {:.1} %, ", stats::percent(floor))
     } else {
@@ -133,7 +133,7 @@ fn floor(floor: f64, blocks: usize) -> String {
     format!("{floor}n {blocks}")
 }
 
-fn mib(v: f64) -> String {
+pub(crate) fn mib(v: f64) -> String {
     if v.is_finite() {
         format!("{:.1} M", v / 1048576.0)
     } else {
@@ -158,25 +158,74 @@ pub fn small_heaps(record: &Record) -> Option<String> {
     })
 }
 
-/// What was found of some cells in one aspect, counted: `1 GO, 0 NO-GO, 2 UNDECIDED; geometric mean 0.967`.
-pub fn counted<'a>(found: impl Iterator<Item = (&'a Cell, Outcome)>) -> Option<String> {
-    let results: Vec<Outcome> = found.map(|(_, o)| o).collect();
-    let count = |v| results.iter().filter(|o| o.verdict == v).count();
-    (!results.is_empty()).then(|| {
-        format!(
-            "{} GO, {} NO-GO, {} UNDECIDED; geometric mean {:.3}",
-            count(Verdict::Go),
-            count(Verdict::NoGo),
-            count(Verdict::Undecided),
-            mean(&results)
-        )
-    })
+/// What was found of some cells in one aspect, counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Counted {
+    /// Verdicts GO.
+    pub go: usize,
+    /// Verdicts NO-GO.
+    pub no_go: usize,
+    /// All other ones.
+    pub undecided: usize,
+    /// Geometric mean of the ratios.
+    pub mean: f64,
 }
 
-/// Geometric mean of ratios.
-fn mean(results: &[Outcome]) -> f64 {
-    let logs: Vec<f64> = results.iter().map(|o| o.ratio.ln()).filter(|l| l.is_finite()).collect();
-    (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp()
+impl Counted {
+    /// Counts; nothing if there is nothing.
+    pub fn of<'a>(found: impl Iterator<Item = (&'a Cell, Outcome)>) -> Option<Self> {
+        let results: Vec<Outcome> = found.map(|(_, o)| o).collect();
+        let count = |v| results.iter().filter(|o| o.verdict == v).count();
+        let logs: Vec<f64> = results.iter().map(|o| o.ratio.ln()).filter(|l| l.is_finite()).collect();
+        (!results.is_empty()).then(|| Self {
+            go: count(Verdict::Go),
+            no_go: count(Verdict::NoGo),
+            undecided: count(Verdict::Undecided),
+            mean: (logs.iter().sum::<f64>() / logs.len().max(1) as f64).exp(),
+        })
+    }
+}
+
+impl std::fmt::Display for Counted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            go,
+            no_go,
+            undecided,
+            mean,
+        } = self;
+        write!(
+            f,
+            "{go} GO, {no_go} NO-GO, {undecided} UNDECIDED; geometric mean {mean:.3}"
+        )
+    }
+}
+
+/// The columns of [`by_contender`].
+pub const BY_CONTENDER: [&str; 10] = [
+    "config",
+    "judged",
+    "GO",
+    "NO-GO",
+    "peak RSS",
+    "GO",
+    "NO-GO",
+    "final RSS",
+    "GO",
+    "NO-GO",
+];
+
+/// A line a contender: its label, and for each aspect the geometric mean of its ratios, GO and NO-GO.
+pub fn by_contender(record: &Record) -> Vec<Vec<String>> {
+    let line = |label: &String| {
+        let found = Aspect::ALL.map(|of| Counted::of(record.results_of(of).filter(|(c, _)| c.label == *label)));
+        let cells = found.into_iter().flat_map(|counted| match counted {
+            Some(c) => [format!("{:.3}", c.mean), c.go.to_string(), c.no_go.to_string()],
+            None => ["-".into(), "-".into(), "-".into()],
+        });
+        [label.clone()].into_iter().chain(cells).collect()
+    };
+    record.libraries.iter().skip(1).map(|l| line(&l.label)).collect()
 }
 
 /// A few lines a contender: its verdicts with the geometric mean of its ratios, and what its config is for.
@@ -185,13 +234,13 @@ pub fn summary(record: &Record) -> String {
     let base = record.libraries.first().map_or("", |l| l.label.as_str());
     for library in record.libraries.iter().skip(1) {
         let own = |of| record.results_of(of).filter(|(c, _)| c.label == library.label);
-        let Some(judged) = counted(own(Aspect::Value)) else {
+        let Some(judged) = Counted::of(own(Aspect::Value)) else {
             continue;
         };
         let _ = writeln!(out, "{} against {base}: {judged}", library.title());
         for of in [Aspect::Peak, Aspect::Final] {
-            if let Some(text) = counted(own(of)) {
-                let _ = writeln!(out, "  {}: {text}", of.title());
+            if let Some(counted) = Counted::of(own(of)) {
+                let _ = writeln!(out, "  {}: {counted}", of.title());
             }
         }
         if let Some(claim) = &library.claim {
@@ -209,7 +258,7 @@ pub fn found_of(record: &Record, label: &str, claim: &crate::record::Claim) -> S
         let cell = row.cells.iter().find(|c| c.label == label)?;
         Some((cell, cell.outcome(of)?))
     });
-    counted(found).unwrap_or_else(|| "no row of this comparison shows it".into())
+    Counted::of(found).map_or("no row of this comparison shows it".into(), |c| c.to_string())
 }
 
 /// What was found of a goal: `rss (2 GO, 0 NO-GO, 1 UNDECIDED; geometric mean 0.91)`.

@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
 }
 
 /// The file's lock, held until the process ends or the file is closed.
-fn lock(path: &Path, wait: impl FnOnce()) -> Result<Flock<File>> {
+pub(crate) fn lock(path: &Path, wait: impl FnOnce()) -> Result<Flock<File>> {
     let file = File::create(path).on("create", path)?;
     let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => return Ok(lock),

@@ -4,7 +4,8 @@
 //! Layers, each knowing only those above it in this list: [`error`], [`hash`], [`program`], [`file`](mod@file), [`place`] (the
 //! project's root and folders), [`sources`] (what variants are built from), [`library`] (an ELF file and its note), [`build`]
 //! (from a plan to a library), [`code`] (its instructions), [`bindings`] (what the dynamic linker says it bound), [`clients`] (C
-//! programs), [`current`] (whether a library is what its config says now), [`peers`] and [`name`] (what a word stands for).
+//! programs), [`current`] (whether a library is what its config says now), [`peers`] and [`name`] (what a word stands for),
+//! [`revision`] (a variant at a commit).
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ pub mod name;
 pub mod peers;
 pub mod place;
 pub mod program;
+pub mod revision;
 pub mod sources;
 
 pub use error::{Code, Error, OnPath, Outcome, Result};

@@ -132,6 +132,16 @@ impl Place {
         self.root.join("ledger")
     }
 
+    /// Configs that were made for a measurement.
+    pub fn derived(&self) -> PathBuf {
+        self.libraries().join("derived")
+    }
+
+    /// What was built of older commits.
+    pub fn commits(&self) -> PathBuf {
+        self.folders.libraries.with_file_name("hz3-commits")
+    }
+
     /// The folder of the project's configs, which exists if there is a project.
     pub fn configs(&self) -> PathBuf {
         self.root.join("configs")

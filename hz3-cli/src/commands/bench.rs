@@ -46,6 +46,14 @@ pub struct More {
 }
 
 impl More {
+    /// The options again, as they can be typed.
+    pub fn words(&self) -> Vec<String> {
+        let threads: Vec<String> = self.threads.iter().map(u64::to_string).collect();
+        let threads = (!threads.is_empty()).then(|| ["--threads".to_owned(), threads.join(",")]);
+        let counters = self.counters.then(|| "--counters".to_owned());
+        threads.into_iter().flatten().chain(counters).collect()
+    }
+
     /// The jobs with what is asked for; a row with threads becomes one job for each number of them.
     pub fn of(&self, jobs: Vec<Job>) -> Vec<Job> {
         let mut all = Vec::new();

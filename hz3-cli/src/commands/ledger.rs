@@ -2,7 +2,8 @@
 
 use super::Format;
 use crate::style;
-use hz3_lab::ledger::{Ledger, side_by_side};
+use hz3_lab::export;
+use hz3_lab::ledger::{Ledger, Shelf, merge, side_by_side};
 use hz3_lab::record::Record;
 use hz3_lab::rows::ROWS;
 use hz3_lab::stats::Verdict;
@@ -40,6 +41,20 @@ struct Filter {
     format: Format,
 }
 
+/// How a record is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Form {
+    /// Tables for people
+    #[default]
+    Text,
+    /// All of it, samples included
+    Json,
+    /// A line for each row, contender and aspect
+    Csv,
+    /// Tables in Markdown
+    Md,
+}
+
 /// What to do with the ledger.
 #[derive(clap::Subcommand)]
 enum Action {
@@ -51,7 +66,7 @@ enum Action {
         id: String,
         /// Output
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: Form,
     },
     /// Put the ratios of two records side by side; refused if they are of different machines
     Compare {
@@ -65,6 +80,16 @@ enum Action {
         /// The records: ids, beginnings of ids, or `last`
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
+    },
+    /// Put the records of files into the ledger, as those that the jobs of `sweep --jobs` wrote; refused if one pair is of
+    /// different machines, of different builds, or has a row twice
+    Merge {
+        /// Files of records, or folders of such files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Into ledger/, which is part of the project
+        #[arg(long)]
+        share: bool,
     },
     /// Remove records, private or shared, for good
     Rm {
@@ -102,12 +127,16 @@ pub fn run(arguments: Arguments) -> Outcome {
         Some(Action::List(filter)) => list(&filter),
         Some(Action::Show { id, format }) => {
             let record = open()?.find(&id)?;
-            if format == Format::Json {
-                return super::print_json(&record);
+            match format {
+                Form::Json => return super::print_json(&record),
+                Form::Csv => print!("{}", export::csv(&[&record])?),
+                Form::Md => print!("{}", export::markdown(&record)),
+                Form::Text => {
+                    print_head(&record);
+                    print!("{}", table::text(&record));
+                    print!("{}", table::summary(&record));
+                }
             }
-            print_head(&record);
-            print!("{}", table::text(&record));
-            print!("{}", table::summary(&record));
             Ok(())
         }
         Some(Action::Compare { a, b }) => {
@@ -131,6 +160,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             let (record, file) = ledger.share(id)?;
             Ok((format!("{} is shared now, in ", describe(&record)), file))
         }),
+        Some(Action::Merge { files, share }) => join(&files, share),
         Some(Action::Rm { ids }) => each(&ids, |ledger, id| {
             let (record, file) = ledger.remove(id)?;
             Ok((format!("{} is removed from ", describe(&record)), file))
@@ -159,6 +189,33 @@ fn each(ids: &[String], mut act: impl FnMut(&Ledger, &str) -> Result<(String, Pa
         let (what, file) = act(&ledger, &id)?;
         println!("{what}{}", place.shown(&file));
     }
+    Ok(())
+}
+
+/// Puts the records of files together and into the ledger. What is there already stays as it is.
+fn join(files: &[PathBuf], share: bool) -> Outcome {
+    let place = Place::find()?;
+    let ledger = Ledger::of(&place);
+    let shelf = if share { Shelf::Shared } else { Shelf::Private };
+    ledger.open(shelf)?;
+    let records = merge::merge(merge::read(files)?)?;
+    let known: Vec<String> = ledger.all()?.into_iter().map(|(_, r)| r.id).collect();
+    let header = [&["record"], &table::BY_CONTENDER[..]].concat();
+    let mut lines = style::table(&header, 2);
+    for record in &records {
+        for line in table::by_contender(record) {
+            lines.add_row([vec![record.id.clone()], line].concat());
+        }
+        match known.contains(&record.id) {
+            true => eprintln!(
+                "{}: {} is in the ledger already",
+                style::note("left out"),
+                describe(record)
+            ),
+            false => drop(ledger.append(shelf, record)?),
+        }
+    }
+    style::print_table(&lines);
     Ok(())
 }
 

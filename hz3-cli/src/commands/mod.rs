@@ -1,5 +1,6 @@
 //! The commands. To add one: a module with `#[derive(clap::Args)] pub struct Arguments` and
-//! `pub fn run(arguments: Arguments) -> Outcome`, and two lines below.
+//! `pub fn run(arguments: Arguments) -> Outcome`, and two lines below. [`rows`] is none: it
+//! is what those that measure have in common.
 
 pub mod bench;
 pub mod build;
@@ -20,8 +21,10 @@ pub mod new;
 pub mod profile;
 pub mod replay;
 pub mod report;
+pub mod rows;
 pub mod run;
 pub mod schema;
+pub mod sweep;
 pub mod tails;
 pub mod trace;
 pub mod uninstall;
@@ -106,6 +109,8 @@ commands! {
     Count => count,
     /// Compare variants and peers: measured in pairs, with intervals and a verdict for each row
     Compare => compare,
+    /// Compare a grid of configs with their base
+    Sweep => sweep,
     /// List the rows, or measure some of them once
     Bench => bench,
     /// Show how long single calls take: p50 to p99.99 and the longest, under any allocator

@@ -75,6 +75,11 @@ impl Workloads {
         self.files.is_empty()
     }
 
+    /// Those that are named.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
     /// A job for each.
     pub fn jobs(&self, place: &Place, clients: &Clients) -> Result<Vec<Job>, Error> {
         let mut names: Vec<String> = Vec::new();

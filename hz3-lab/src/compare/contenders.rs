@@ -6,6 +6,7 @@ use crate::{
     record::{Cell, Claim, Contender, RowRecord},
     rows::Job,
 };
+use hz3_config::suggest;
 use hz3_project::{Allocator, Error, Result, file};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
@@ -38,7 +39,8 @@ impl Snapshot {
             let Some(path) = &library.path else { continue };
             let bytes = file::read(path, hz3_config::file::DATA)?;
             snapshot.add(&library.label, Identity::of_bytes(path, &bytes)?)?;
-            let own = snapshot.folder.path().join(library.label.replace('/', "_"));
+            // By its number: a label may have what LD_PRELOAD takes for a separator.
+            let own = snapshot.folder.path().join(i.to_string());
             let copy = own.join(path.file_name().unwrap_or_default());
             std::fs::create_dir_all(&own)
                 .and_then(|()| std::fs::write(&copy, &bytes))
@@ -50,10 +52,15 @@ impl Snapshot {
 
     fn add(&mut self, label: &str, identity: Identity) -> Result<()> {
         if let Some((twin, _)) = self.identities.iter().find(|(_, o)| o.same_allocator(&identity)) {
-            return Err(Error::bad_input(format!(
-                "{twin} and {label} are the same allocator: equal tables, equal code. Whatever a comparison showed would be \
-                 noise. Look at: cargo hz3 diff {twin} {label}"
-            )));
+            let message = format!(
+                "{twin} and {label} are the same allocator: equal tables, equal code. Whatever a comparison showed would be noise"
+            );
+            let older = [twin, label].iter().any(|label| label.contains('@'));
+            let error = Error::bad_input(message);
+            return Err(match older {
+                true => error,
+                false => error.help(suggest::command(["cargo", "hz3", "diff", twin, label])),
+            });
         }
         self.identities.push((label.to_owned(), identity));
         Ok(())

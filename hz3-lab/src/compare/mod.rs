@@ -9,7 +9,7 @@ use crate::{
     clients::Clients,
     commit::Commit,
     machine::Machine,
-    record::{Claim, FORMAT, Record, RowRecord, Settings, utc_now},
+    record::{Claim, FORMAT, Record, RowRecord, Settings, new_id, utc_now},
     rows::Job,
     stats::Looks,
 };
@@ -123,24 +123,11 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
         })
         .collect();
     drop(snapshot);
-    let hash = {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut h = DefaultHasher::new();
-        (
-            &when,
-            &schedule.command,
-            rows.first().map(|r: &RowRecord| format!("{:?}", r.cells)),
-        )
-            .hash(&mut h);
-        h.finish()
-    };
+    let cells: Vec<String> = rows.iter().map(|r: &RowRecord| format!("{:?}", r.cells)).collect();
+    let id = new_id(&when, &[&schedule.command[..], &cells].concat());
     Ok(Record {
         format: FORMAT,
-        id: format!(
-            "{}-{:06x}",
-            when.get(..10).unwrap_or("").replace('-', ""),
-            hash & 0xff_ffff
-        ),
+        id,
         when,
         tool: env!("CARGO_PKG_VERSION").into(),
         command: schedule.command.clone(),
@@ -164,7 +151,7 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
 /// Seconds for people.
 pub fn minutes(seconds: f64) -> String {
     if seconds < 99.5 {
-        format!("{seconds:.0}s")
+        format!("{:.0}s", seconds + 0.0)
     } else {
         format!("{}m{:02}s", (seconds / 60.0) as u64, (seconds % 60.0) as u64)
     }

@@ -2,6 +2,8 @@
 //! what is versioned, so that measuring leaves the work tree as it is; what others should see is put on the shared one, a folder
 //! of the project.
 
+pub mod merge;
+
 use crate::record::Record;
 use hz3_config::file;
 use hz3_project::{Error, Place, Result};
@@ -88,11 +90,8 @@ impl Ledger {
 
     /// Appends a record; returns the file. A record is there as a whole or not at all.
     pub fn append(&self, shelf: Shelf, record: &Record) -> Result<PathBuf> {
-        let mut line =
-            serde_json::to_string(record).map_err(|e| Error::failed(format!("record {}: {e}", record.id)))?;
-        line.push('\n');
         let month = record.when.get(..7).unwrap_or("undated");
-        self.write(shelf, &format!("{month}.jsonl"), &line)
+        self.write(shelf, &format!("{month}.jsonl"), &record.line()?)
     }
 
     fn write(&self, shelf: Shelf, name: &str, line: &str) -> Result<PathBuf> {

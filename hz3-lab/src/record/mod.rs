@@ -332,6 +332,13 @@ impl Record {
         Ok(record)
     }
 
+    /// As it stands in a ledger: one line of JSON, with its end.
+    pub fn line(&self) -> hz3_project::Result<String> {
+        let line =
+            serde_json::to_string(self).map_err(|e| hz3_project::Error::failed(format!("record {}: {e}", self.id)))?;
+        Ok(line + "\n")
+    }
+
     /// `b, c against a`.
     pub fn headline(&self) -> String {
         let labels: Vec<&str> = self.libraries.iter().skip(1).map(|l| l.label.as_str()).collect();
@@ -432,4 +439,13 @@ impl RowRecord {
 /// UTC of now as `YYYY-MM-DDTHH:MM:SSZ`.
 pub fn utc_now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// An id: the day, and a hash of what makes the record the only one.
+pub fn new_id(when: &str, of: &[String]) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (when, of).hash(&mut hasher);
+    let day = when.get(..10).unwrap_or("").replace('-', "");
+    format!("{day}-{:06x}", hasher.finish() & 0xff_ffff)
 }

@@ -60,7 +60,12 @@ impl Outcome {
 
     /// Judges values against those of the base in the same blocks, with a floor. The longer of the two is cut.
     pub fn of(values: &[f64], base: &[f64], floor: f64, margin: f64) -> Self {
-        let l = stats::look(&stats::log_ratios(values, base), floor);
+        Self::at(&stats::log_ratios(values, base), floor, margin, stats::Looks::alpha())
+    }
+
+    /// Judges log ratios at the error that a look may have.
+    pub fn at(samples: &[f64], floor: f64, margin: f64, alpha: f64) -> Self {
+        let l = stats::look_at(samples, floor, alpha);
         let finite = |v: f64| v.is_finite().then_some(v);
         Self {
             ratio: l.effect.exp(),

@@ -1,8 +1,8 @@
 //! Intervals around the centre of a handful of samples. Neither draws a random number: the same samples give the same
 //! interval, and its error is no accident of a seed.
 
-use super::Looks;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 /// An interval of log ratios.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,11 +103,10 @@ pub fn exact(samples: &[f64], alpha: f64) -> Interval {
 /// a random subset of the ranks `1..=n`.
 fn cut(n: usize, alpha: f64) -> usize {
     // The looks ask for the same few values again and again.
-    static KNOWN: OnceLock<Vec<usize>> = OnceLock::new();
-    if alpha == Looks::alpha() && n <= Looks::LAST {
-        return KNOWN.get_or_init(|| (0..=Looks::LAST).map(|n| cut_of(n, alpha)).collect())[n];
-    }
-    cut_of(n, alpha)
+    static KNOWN: Mutex<BTreeMap<(usize, u64), usize>> = Mutex::new(BTreeMap::new());
+    // A panic elsewhere leaves no half of an entry.
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    *known.entry((n, alpha.to_bits())).or_insert_with(|| cut_of(n, alpha))
 }
 
 fn cut_of(n: usize, alpha: f64) -> usize {
@@ -133,7 +132,7 @@ fn cut_of(n: usize, alpha: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Rng, tests::normal};
+    use super::super::{Looks, Rng, tests::normal};
     use super::*;
 
     #[test]

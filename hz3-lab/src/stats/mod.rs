@@ -152,8 +152,13 @@ pub struct Look {
 
 /// Looks at samples (log ratios, less is better) with a floor.
 pub fn look(samples: &[f64], floor: f64) -> Look {
+    look_at(samples, floor, Looks::alpha())
+}
+
+/// The same with another error of one look.
+pub fn look_at(samples: &[f64], floor: f64, alpha: f64) -> Look {
     let shown = median_interval(samples, LEVEL);
-    let judged = exact(samples, Looks::alpha()).hull(shown);
+    let judged = exact(samples, alpha).hull(shown);
     let verdict = if judged.hi < -floor {
         Verdict::Go
     } else if judged.lo > floor {
@@ -176,7 +181,7 @@ pub fn percent(log_ratio: f64) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     #[test]
@@ -191,7 +196,7 @@ pub(super) mod tests {
     }
 
     /// Times as a shared machine gives them: a drift that both members of a block share, and heavy-tailed slowdowns.
-    pub(super) fn noisy(rng: &mut Rng, drift: f64) -> f64 {
+    pub(crate) fn noisy(rng: &mut Rng, drift: f64) -> f64 {
         let slow = if rng.unit() < 0.15 { rng.unit() * 0.4 } else { 0.0 };
         (1.0 + drift + 0.02 * normal(rng).abs() + slow) * 0.3
     }
