@@ -6,7 +6,8 @@ mod common;
 
 use common::{Ended, Sandbox, compile, hz3, root};
 use hz3_lab::profile::{Ended as End, FreedBy, Function, Level, Line, Location, Mapping, Profile, Row};
-use std::io::{Read, Write};
+use hz3_tests::variant::Allocator;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -356,4 +357,57 @@ fn only_a_recording_can_be_run_under_a_variant() {
     hz3(&root(), &["profile", "gcc", "--under", "glibc"])
         .with(1)
         .tells("glibc wrote no profile: ");
+}
+
+/// The whole way: a variant samples, is asked by its signal, and its addresses get their names.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn known_sites_hold_what_they_hold() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = include_str!("profile/known.c");
+    let program =
+        compile(folder.path(), "known", source, &["-O1", "-g", "-fno-builtin"]).expect("cc is needed by these tests");
+    let library = match Allocator::variant("profile") {
+        Ok(Allocator::Variant(variant)) => variant.path.clone(),
+        other => panic!("no variant `profile`: {other:?}"),
+    };
+    let mut child = Command::new(program)
+        .current_dir(folder.path())
+        .env("LD_PRELOAD", library)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let (mut say, mut hear) = (
+        child.stdin.take().expect("a pipe"),
+        BufReader::new(child.stdout.take().expect("a pipe")),
+    );
+    let running = Running(child);
+    let mut line = String::new();
+    hear.read_line(&mut line).expect("it is ready");
+    let before = folder.path().join("before.pb.gz");
+    let before = before.to_str().expect("UTF-8");
+    let (pid, wait) = (running.pid(), ["--wait", "120", "--format", "json"]);
+    let json = hz3(&root(), &[&["profile", &pid, "-o", before], &wait[..]].concat())
+        .with(0)
+        .json();
+    let sites = json["sites_in_use"].as_array().expect("sites");
+    for (site, mib) in sites.iter().zip([40.0, 32.0, 24.0, 16.0, 8.0]) {
+        assert_eq!(site["function"], format!("site_of_{mib}"), "{json}");
+        let place = site["place"].as_str().expect("a place");
+        assert!(place.contains(".c:"), "{place}");
+        assert!(site["callers"][0] == "main", "{site}");
+        let held = site["bytes"]["value"].as_f64().expect("a number") / f64::from(1 << 20);
+        assert!((held / mib - 1.0).abs() < 0.05, "{site}");
+    }
+    say.write_all(b"\n").expect("it listens");
+    hear.read_line(&mut line).expect("it goes on");
+    let grown = hz3(&root(), &[&["profile", &pid, "--since", before], &wait[..]].concat())
+        .with(0)
+        .json();
+    assert_eq!(grown["same_process"], true);
+    let first = &grown["sites"][0];
+    assert_eq!(first["site"][0], "site_of_8", "{grown}");
+    let more = first["more"]["value"].as_f64().expect("a number") / f64::from(1 << 20);
+    assert!((more / 8.0 - 1.0).abs() < 0.1, "{first}");
 }
