@@ -350,7 +350,7 @@ fn batches_follow_their_bytes() {
 #[test]
 fn a_thread_is_bounded_by_its_budget_or_its_batches() {
     let bound = |cache: &str| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(1);
-    let full = bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nslow_start = false\n");
+    let full = bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nslow_start = false\nburst_bytes = 0\n");
     assert_eq!(
         bound("batch_bytes = \"8KiB\"\nbatch_min = 2\nthread_bytes = \"1GiB\"\nburst_bytes = 0\n"),
         full

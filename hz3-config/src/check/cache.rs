@@ -63,11 +63,7 @@ pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sin
         let full = row.map_or(wanted, |row| row.value.value);
         let first = (group.first_bytes.value / size).clamp(1, full);
         let carve = (group.carve_bytes.value / size).clamp(1, full);
-        let burst = if group.slow_start.value {
-            (group.burst_bytes.value / size).clamp(full, BATCH_MAX)
-        } else {
-            full
-        };
+        let burst = (group.burst_bytes.value / size).clamp(full, BATCH_MAX);
         Batch {
             burst: narrow(burst),
             carve: narrow(carve),
@@ -156,7 +152,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
         .at
         .or(settings.classes.steps.at)
         .or(group.magazines.at);
-    // Without slow start all magazines are of full length from the beginning: then the lengths are the bound.
+    // Without slow start all magazines are a batch long from the beginning: then the lengths are the bound.
     if group.slow_start.value && group.thread_bytes.ok && thread_bytes < first {
         let origin = origin(&group.thread_bytes);
         let message = format!(
@@ -188,7 +184,7 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
             return None;
         }
     }
-    // Full magazines do not grow: what they hold is what they may hold.
+    // Magazines that are a batch long from the beginning grow for bursts only, each by itself.
     let (thread_bytes, thread_floor) = if group.slow_start.value {
         (thread_bytes, thread_floor)
     } else {

@@ -34,9 +34,6 @@ static GATES: &[Gate] = &[
         "more than `cache.batch_min`",
         |s| s.cache.batch_min.value != s.cache.batch_max.value,
     ),
-    gate(("cache", "burst_bytes"), ("cache", "slow_start"), "true", |s| {
-        s.cache.slow_start.value
-    }),
     gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),

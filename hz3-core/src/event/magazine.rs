@@ -9,7 +9,7 @@
 //! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
 //! smaller than what its magazines may hold gives way likewise, half a class an event.
 
-use super::{class_of, depot_of, my_pool, sample, slot_of, spare_of, surrender, thread};
+use super::{class_of, demand_of, depot_of, my_pool, sample, slot_of, spare_of, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot};
 use crate::policy::{Class, ClassId};
 use crate::statics::{Shared, ThreadBlock};
@@ -85,8 +85,10 @@ pub unsafe fn overflowed<V: Variant>(slot: *mut Slot, row: &Class) -> bool {
             return false;
         }
         (*slot).tide.overflowed();
+        let pool = my_pool::<V>(class_of::<V>(slot));
         (*slot).tide.has_turned()
-            && depot_of::<V>(my_pool::<V>(class_of::<V>(slot))).is_full(thread::home::<V>())
+            && !demand_of::<V>(pool).is_closed()
+            && depot_of::<V>(pool).is_full(thread::home::<V>())
             && lengthen::<V>(slot, row)
     }
 }
@@ -108,7 +110,9 @@ unsafe fn lengthen<V: Variant>(slot: *mut Slot, row: &Class) -> bool {
     }
 }
 
-/// Lets the slot's list, which was just taken out, hold a batch less, but not less than one.
+/// Lets the slot's list, which was just taken out, hold less, if it is longer than a batch and is so in vain: a batch less where it
+/// is emptied and filled in turns. And only a batch where its depot is closed: so much was freed in a row that this is no burst,
+/// and whatever the list held at its end would keep runs open.
 ///
 /// # Safety
 /// As for [`grow`]; the list is empty.
@@ -116,7 +120,16 @@ pub unsafe fn shorten<V: Variant>(slot: *mut Slot, row: &Class) {
     // SAFETY: the slot and the block are this thread's.
     unsafe {
         let cap = (*slot).cap;
-        let to = cap.saturating_sub(row.batch).max(row.batch);
+        let slack = (*slot).tide.is_slack();
+        let to = if cap <= row.batch {
+            return;
+        } else if demand_of::<V>(my_pool::<V>(class_of::<V>(slot))).is_closed() {
+            row.batch
+        } else if slack {
+            cap.saturating_sub(row.batch).max(row.batch)
+        } else {
+            cap
+        };
         if to < cap {
             (*V::Thread::meta(V::thread())).growth += usize::from(cap - to) * price::<V>(row);
             (*slot).cap = to;

@@ -72,9 +72,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         sample::forget::<V>(id);
         (*slot).head = ptr::null_mut();
         list::keep_order();
-        if (*slot).tide.is_slack() {
-            magazine::shorten::<V>(slot, row);
-        }
+        magazine::shorten::<V>(slot, row);
         let cap = u32::from((*slot).cap);
         if V::POLICY.cache.magazines > 1 {
             // The list that was filled just now stays; the older one goes.
