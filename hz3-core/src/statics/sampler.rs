@@ -16,6 +16,8 @@ pub struct Sampler {
     pub number: u32,
     /// It is reading a stack: what is allocated meanwhile is not sampled.
     pub busy: bool,
+    /// Samples in a row of which each took the place of one that had ended.
+    pub heirs: u8,
     /// Bytes that the caller of `malloc` was itself asked for; 0 where that is what `malloc` is asked for.
     pub asked: usize,
     /// The alignment that it was asked for.

@@ -20,7 +20,7 @@ use crate::os::{self, stack};
 use crate::policy::agreed::GRANULE;
 use crate::policy::knobs::Stacks;
 use crate::policy::{Class, ClassId};
-use crate::statics::{Sampler, Shared};
+use crate::statics::{Sampler, Shared, State};
 use crate::sync::Ordering;
 use crate::variant::Variant;
 use core::ptr;
@@ -124,8 +124,11 @@ unsafe fn at_refill<V: Variant>(n: usize, id: ClassId<V>) -> *mut u8 {
     let size = id.row().size as usize;
     // SAFETY: the block is this thread's.
     unsafe {
-        if !(*V::sampler()).disarm(id.number()) && !meets::<V>(size) {
-            return ptr::null_mut();
+        if !(*V::sampler()).disarm(id.number()) {
+            if !meets::<V>(size) {
+                return ptr::null_mut();
+            }
+            (*V::sampler()).heirs = 0;
         }
         small::<V>(n, id, size)
     }
@@ -149,6 +152,7 @@ pub(super) unsafe fn portion<V: Variant>(id: ClassId<V>, row: &Class, count: u32
             return count;
         }
         (*own).arm(id.number());
+        (*own).heirs = 0;
         before.min(count as usize - 1) as u32
     }
 }
@@ -327,12 +331,40 @@ unsafe fn read<V: Variant>(calls: &mut [usize; DEPTH_MAX]) -> &[usize] {
 pub(super) unsafe fn ends<V: Variant>(p: *mut u8) {
     if let Some(samples) = V::samples() {
         // SAFETY: the sampler is this thread's.
-        samples.end(p, || unsafe {
+        let ended = samples.end(p, || unsafe {
             if (*V::sampler()).number == 0 {
                 enroll::<V>();
             }
             (*V::sampler()).number
         });
+        if let Some(birth) = ended {
+            // SAFETY: the block is this thread's.
+            unsafe { leaves_its_place::<V>(&birth) };
+        }
+    }
+}
+
+/// Samples in a row of which each takes the place of the one before, at most.
+const HEIRS: u8 = 8;
+
+/// A sampled object ends. Where events count, the next one that this thread takes has its place, if nothing has come back to
+/// the list since: so that of many objects that go at once and one that stays, the sample comes to be the one that stays.
+///
+/// # Safety
+/// The calling thread has its block, and the variant samples.
+#[cold]
+unsafe fn leaves_its_place<V: Variant>(birth: &Birth) {
+    if V::POLICY.counts_bytes() || birth.class == LARGE {
+        return;
+    }
+    // SAFETY: births of objects of classes have the number of their class; the sampler and the slot are this thread's.
+    unsafe {
+        let (own, id) = (V::sampler(), ClassId::<V>::new(birth.class as usize));
+        let empty = super::thread::state::<V>() == State::Running && (*super::slot_of::<V>(id)).head.is_null();
+        if empty && (*own).heirs < HEIRS {
+            (*own).heirs += 1;
+            (*own).arm(id.number());
+        }
     }
 }
 
