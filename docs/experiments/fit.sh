@@ -84,6 +84,7 @@ back = json.loads(json.dumps(words)); print(len(back), sum(len(t.splitlines()) f
     perl-train) exec perl -e 'for my $i (0 .. 60000) { my $k = "key " . ($i * 7919 % 20011); $c{$k}{n}++; push @{$c{$k}{at}}, $i; push @l, $k x (1 + $i % 4) } my @s = sort { $c{$b}{n} <=> $c{$a}{n} || $a cmp $b } keys %c; my $t = join "\n", @l; $s{$_}++ for split /\n/, $t; print scalar(@s)' ;;
     perl-held) exec perl -e 'for my $i (0 .. 30000) { my $w = sprintf("%x", $i * 2654435761 % 4294967296); push @r, { id => $i, word => $w, parts => [map { substr($w, $_, 2) } 0 .. 3] }; $n{substr $w, 0, 3} .= "$w " } for (@r) { $m{$_->{parts}[0]}{$_->{parts}[1]} += $_->{id} } print scalar(keys %n), join(",", map { scalar keys %{$m{$_}} } sort keys %m)' ;;
     git-train) exec git -C "$out/repository" log -p -M --stat --format=fuller HEAD~40..HEAD~10 ;;
+    git-more) exec git -C "$out/repository" log -p -C --numstat HEAD~160..HEAD~120 ;;
     git-held) exec git -C "$out/repository" log -p -C --numstat HEAD~110..HEAD~75 ;;
     postgres-*) bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
         exec setpriv --reuid=postgres --regid=postgres --clear-groups "$bin/postgres" --single -F -c exit_on_error=true -D "$out/pg/data" postgres <"$out/pg/$2.sql" ;;
@@ -92,6 +93,7 @@ back = json.loads(json.dumps(words)); print(len(back), sum(len(t.splitlines()) f
     lua-train) exec lua5.4 -e 'local t = {} for i = 1, 60000 do local k = "key " .. (i * 7919 % 20011); local e = t[k] or { n = 0, at = {} }; e.n = e.n + 1; e.at[#e.at + 1] = i; t[k] = e end local l = {} for k, e in pairs(t) do l[#l + 1] = k .. ":" .. table.concat(e.at, ",") end table.sort(l) print(#table.concat(l, "\n"))' ;;
     lua-held) exec lua5.4 -e 'local words = {} for i = 1, 40000 do words[i] = string.format("%x", i * 2654435761 % 4294967296) end local tree = {} for _, w in ipairs(words) do local n = tree for c in w:sub(1, 4):gmatch(".") do n[c] = n[c] or {} n = n[c] end n[#n + 1] = { word = w, f = function() return w end } end local c = 0 for _, x in pairs(tree) do for _, y in pairs(x) do c = c + 1 end end print(c)' ;;
     hz3-train) exec "$out/cargo-hz3" hz3 trace --show hz3-lab/traces/python.hz3t ;;
+    hz3-more) exec "$out/cargo-hz3" hz3 fit --from python,gcc ;;
     hz3-held) exec "$out/cargo-hz3" hz3 fit --from redis,sqlite ;;
     *) echo "$1 $2?" >&2; exit 2 ;;
     esac
@@ -113,14 +115,20 @@ serve() {
 
 of() { case $1 in postgres) echo --single ;; redis) echo redis-server ;; cc1plus) echo cc1plus ;; *) echo "" ;; esac; }
 
+# The recordings that a program's config is fitted to: of its first input, and of a second one where it has one.
+inputs() { case $1 in git | hz3) echo train more ;; *) echo train ;; esac; }
+
 record() {
-    [ -s "$out/$1.hz3t" ] && return
     of=$(of "$1")
-    ${HZ3:-cargo hz3} trace -o "$out/$1.hz3t" --limit 20000000 --about "$1" ${of:+"--of=$of"} -- "$0" run "$1" train >"$out/$1.trace.txt"
+    for input in $(inputs "$1"); do
+        [ -s "$out/$1-$input.hz3t" ] ||
+            ${HZ3:-cargo hz3} trace -o "$out/$1-$input.hz3t" --limit 20000000 --about "$1 $input" ${of:+"--of=$of"} -- "$0" run "$1" "$input" >"$out/$1-$input.txt"
+    done
 }
 
 fit() {
-    [ -s "configs/fit-$1.toml" ] || ${HZ3:-cargo hz3} fit --from "$out/$1.hz3t" --name "fit-$1" >"$out/$1.fit.txt"
+    from=$(for input in $(inputs "$1"); do printf ',%s' "$out/$1-$input.hz3t"; done)
+    [ -s "configs/fit-$1.toml" ] || ${HZ3:-cargo hz3} fit --from "${from#,}" --name "fit-$1" >"$out/$1.fit.txt"
 }
 
 judge() {

@@ -60,14 +60,14 @@ fn a_program_of_few_sizes_gets_its_own_classes() {
 
     let ended = hz3(path, &["fit", "--from", &monday, "--name", "mine"]).with(0);
     assert!(
-        ended.out.contains("Predicted: peak memory -") && ended.out.contains("taken"),
+        ended.out.contains("Predicted against default: peak memory -") && ended.out.contains("taken"),
         "{}",
         ended.out
     );
     let text = std::fs::read_to_string(path.join("configs/mine.toml")).expect("a config");
     for part in [
         "extends = \"hz3:default\"",
-        "hypothesis = \"Predicted: ",
+        "hypothesis = \"Predicted against default: ",
         "goal = \"rss\"",
         "SHA-256",
         "1040",

@@ -25,7 +25,8 @@ others. The rest is as in the base, and often that is all of it.
   cargo hz3 fit --name mine -- ./my-server --selftest
   cargo hz3 fit --from monday.hz3t,tuesday.hz3t --name mine
   cargo hz3 fit --from heap.pb.gz --name mine
-  cargo hz3 compare default mine --build --trace wednesday.hz3t")]
+  cargo hz3 compare default mine --build --trace wednesday.hz3t
+  cargo hz3 ledger calibration")]
 pub struct Arguments {
     /// Recordings to fit to, or profiles: files, or names of those in hz3-lab/traces
     #[arg(

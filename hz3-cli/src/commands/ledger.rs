@@ -3,7 +3,7 @@
 use super::Format;
 use crate::style;
 use hz3_lab::export;
-use hz3_lab::ledger::{Ledger, Shelf, merge, side_by_side};
+use hz3_lab::ledger::{Ledger, Shelf, Tested, merge, side_by_side, tested};
 use hz3_lab::record::Record;
 use hz3_lab::rows::ROWS;
 use hz3_lab::stats::Verdict;
@@ -97,6 +97,12 @@ enum Action {
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
+    /// Show what `fit` predicted beside what was measured, and how often its ranges held
+    Calibration {
+        /// Output
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Mark a config's hypothesis as refuted, in its TOML; `build` then says so
     Refute {
         /// The config
@@ -118,6 +124,58 @@ fn day(text: &str) -> Result<String, String> {
         Ok(day) if day.date.is_some() && day.time.is_none() => Ok(text.to_owned()),
         _ => Err("a day is written 2026-01-31, and must exist".to_owned()),
     }
+}
+
+/// What was predicted, beside what was measured.
+fn calibration(format: Format) -> Outcome {
+    let all: Vec<Tested> = open()?.all()?.iter().flat_map(|(_, record)| tested(record)).collect();
+    if format == Format::Json {
+        return super::print_json(&all);
+    }
+    if all.is_empty() {
+        println!("no prediction was measured yet: `cargo hz3 fit --name NAME` makes one, and `compare` measures it");
+        return Ok(());
+    }
+    let header = [
+        "record",
+        "config",
+        "row",
+        "peak KiB",
+        "90 % range",
+        "measured",
+        "",
+        "CPU %",
+        "90 % range",
+        "measured",
+        "",
+    ];
+    let mut table = style::table(&header, 3);
+    let word = |holds: bool| if holds { "holds" } else { "FAILS" }.to_owned();
+    for one in &all {
+        let (peak, time) = (one.predicted.peak, one.predicted.time);
+        table.add_row([
+            one.id.clone(),
+            one.config.clone(),
+            one.row.chars().take(24).collect(),
+            format!("{:+.0}", peak.at),
+            format!("{:+.0} to {:+.0}", peak.low, peak.high),
+            format!("{:+.0}", one.peak),
+            word(one.peak_holds),
+            format!("{:+.2}", time.at),
+            format!("{:+.2} to {:+.2}", time.low, time.high),
+            format!("{:+.2}", one.time),
+            word(one.time_holds),
+        ]);
+    }
+    style::print_table(&table);
+    let count = |holds: fn(&Tested) -> bool| all.iter().filter(|one| holds(one)).count();
+    println!(
+        "ranges of 90 % held for peak memory in {} of {n} cases, for CPU time in {}",
+        count(|one| one.peak_holds),
+        count(|one| one.time_holds),
+        n = all.len()
+    );
+    Ok(())
 }
 
 /// Runs `ledger`.
@@ -165,6 +223,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             let (record, file) = ledger.remove(id)?;
             Ok((format!("{} is removed from ", describe(&record)), file))
         }),
+        Some(Action::Calibration { format }) => calibration(format),
         Some(Action::Refute { name, why }) => mark(&name, Some(&why)),
         Some(Action::Unrefute { name }) => mark(&name, None),
     }

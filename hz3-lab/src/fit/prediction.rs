@@ -72,13 +72,19 @@ impl Prediction {
         }
     }
 
-    /// The prediction that a hypothesis makes, if it is one that [`Display`](fmt::Display) wrote.
-    pub fn read(hypothesis: &str) -> Option<Self> {
-        let (_, rest) = hypothesis.split_once("peak memory ")?;
+    /// The sentence that says so, for the hypothesis of a config.
+    pub fn against(&self, base: &str) -> String {
+        format!("Predicted against {base}: {self}.")
+    }
+
+    /// The prediction that a hypothesis makes, and against what, if it is one that [`Prediction::against`] wrote.
+    pub fn read(hypothesis: &str) -> Option<(&str, Self)> {
+        let (_, rest) = hypothesis.split_once("Predicted against ")?;
+        let (base, rest) = rest.split_once(": peak memory ")?;
         let (peak, rest) = range(rest, " KiB")?;
         let (_, rest) = rest.split_once("CPU time ")?;
         let (time, _) = range(rest, " %")?;
-        Some(Self { peak, time })
+        Some((base, Self { peak, time }))
     }
 }
 
@@ -103,7 +109,7 @@ impl fmt::Display for Prediction {
         let (peak, time) = (self.peak, self.time);
         write!(
             f,
-            "Predicted: peak memory {:+.0} KiB (90 %: {:+.0} to {:+.0}), CPU time {:+.2} % (90 %: {:+.2} to {:+.2}).",
+            "peak memory {:+.0} KiB (90 %: {:+.0} to {:+.0}), CPU time {:+.2} % (90 %: {:+.2} to {:+.2})",
             peak.at, peak.low, peak.high, time.at, time.low, time.high
         )
     }
@@ -120,13 +126,14 @@ mod tests {
             peak: range(-620.0, -950.0, 25.0),
             time: range(-0.25, -1.5, 1.0),
         };
-        let text = prediction.to_string();
-        assert_eq!(Prediction::read(&text), Some(prediction), "{text}");
-        assert_eq!(Prediction::read(&format!("{text} And more.")), Some(prediction));
+        let text = prediction.against("default");
+        assert_eq!(Prediction::read(&text), Some(("default", prediction)), "{text}");
+        let more = format!("{text} And more.");
+        assert_eq!(Prediction::read(&more), Some(("default", prediction)));
         for broken in [
             "",
-            "Predicted: peak memory",
-            &text.replace("to", "or"),
+            "Predicted against default: peak memory",
+            &text.replace(" to ", " or "),
             &text.replace("-620", "x"),
         ] {
             assert_eq!(Prediction::read(broken), None);

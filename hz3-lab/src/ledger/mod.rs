@@ -2,7 +2,10 @@
 //! what is versioned, so that measuring leaves the work tree as it is; what others should see is put on the shared one, a folder
 //! of the project.
 
+mod calibration;
 pub mod merge;
+
+pub use calibration::{Tested, tested};
 
 use crate::record::Record;
 use hz3_config::file;

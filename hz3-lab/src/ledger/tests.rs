@@ -244,3 +244,27 @@ fn different_machines_are_not_compared() {
     b.machine.kernel = "7".into();
     assert!(side_by_side(&a, &b).unwrap_err().message.contains("different machines"));
 }
+
+#[test]
+fn predictions_are_held_against_what_was_measured() {
+    let mut record = sample("20260101-000000", "2026-01-01T00:00:00Z");
+    let claim = |text: &str| {
+        Some(crate::record::Claim {
+            hypothesis: Some(text.into()),
+            goal: "rss".into(),
+        })
+    };
+    assert!(tested(&record).is_empty());
+    let text =
+        "Predicted against a: peak memory -100 KiB (90 %: -200 to -50), CPU time +0.00 % (90 %: -1.00 to +1.00).";
+    record.libraries[1].claim = claim(text);
+    let all = tested(&record);
+    // Both have the same memory and time.
+    assert_eq!(all.len(), 1);
+    assert_eq!(
+        (all[0].config.as_str(), all[0].peak_holds, all[0].time_holds),
+        ("b", false, true)
+    );
+    record.libraries[1].claim = claim(&text.replace("against a", "against c"));
+    assert!(tested(&record).is_empty());
+}

@@ -155,7 +155,7 @@ fn print(input: &Input<'_>, found: &Found, fit: &Fit, remote: f64) {
 /// One sentence.
 fn verdict(input: &Input<'_>, found: &Found) -> String {
     if found.changes() {
-        return Prediction::of(found).to_string();
+        return Prediction::of(found).against(&input.base.name);
     }
     let base = &input.base.name;
     format!("keep {base}: nothing else saves memory or time wherever it was judged, and costs neither")
@@ -171,7 +171,7 @@ fn config(input: &Input<'_>, found: &Found, demands: &[Demand]) -> String {
     } else {
         "time"
     };
-    let mut text = input.head(Some(goal), &prediction.to_string());
+    let mut text = input.head(Some(goal), &prediction.against(&input.base.name));
     let mut tables: std::collections::BTreeMap<&str, String> = std::collections::BTreeMap::new();
     for finding in found
         .findings
