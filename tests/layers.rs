@@ -45,7 +45,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-cli",
         root: "src/main.rs",
-        layers: "commands > fresh, derived > variants, install > configs > profile > heap, tables > bar, keep, proof, step > style > out",
+        layers: "commands > fresh, neighbours > derived > variants, install > configs > profile > heap, tables > bar, keep, proof, step > style > out",
     },
 ];
 

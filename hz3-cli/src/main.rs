@@ -14,6 +14,7 @@ mod fresh;
 mod heap;
 mod install;
 mod keep;
+mod neighbours;
 mod profile;
 mod proof;
 mod step;

@@ -29,4 +29,5 @@ pub mod stats;
 pub mod table;
 pub mod tails;
 pub mod trace;
+pub mod tune;
 pub mod workload;

@@ -27,6 +27,7 @@ pub mod schema;
 pub mod sweep;
 pub mod tails;
 pub mod trace;
+pub mod tune;
 pub mod uninstall;
 pub mod workload;
 
@@ -109,6 +110,8 @@ commands! {
     Count => count,
     /// Compare variants and peers: measured in pairs, with intervals and a verdict for each row
     Compare => compare,
+    /// Find the best config for a program in a given time
+    Tune => tune,
     /// Compare a grid of configs with their base
     Sweep => sweep,
     /// List the rows, or measure some of them once
