@@ -127,6 +127,29 @@ mod tests {
     }
 
     #[test]
+    fn predictions_stand_beside_what_was_measured() {
+        let mut r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
+        let range = |at: f64| crate::fit::Range {
+            at,
+            low: at - 10.0,
+            high: at + 10.0,
+        };
+        let prediction = crate::fit::Prediction {
+            peak: range(0.0),
+            time: range(-50.0),
+        };
+        r.libraries[1].claim = Some(crate::record::Claim {
+            hypothesis: Some(prediction.to_string()),
+            goal: "rss".into(),
+        });
+        // A row of the lab is not the program that was fitted to.
+        assert!(!page(&[r.clone()]).contains("Predicted and measured"));
+        r.rows[0].name = "trace x".into();
+        let page = page(&[r]);
+        assert!(page.contains("1 of 2 figures are inside"), "{page}");
+    }
+
+    #[test]
     fn a_page_that_is_too_large_loses_series_first() {
         let mut r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
         let row = r.rows[0].clone();

@@ -34,6 +34,46 @@ pub fn claims(out: &mut String, record: &Record) {
     out.push_str("</table></div>\n");
 }
 
+/// What fitted configs predicted, beside what was measured.
+pub fn predictions(out: &mut String, record: &Record) {
+    let all = figures::predictions(record);
+    if all.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h2>Predicted and measured</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"l\">contender</th><th class=\"l\">row</th>\
+         <th class=\"l\">change of</th><th>predicted</th><th>90 % interval</th><th>measured</th><th class=\"l\"></th></tr>\n",
+    );
+    let holds = |h: &&figures::Held<'_>| h.predicted.holds(h.measured);
+    for h in &all {
+        let (what, unit) = h.what;
+        let (class, word) = if holds(&h) {
+            ("go", "inside")
+        } else {
+            ("nogo", "outside")
+        };
+        let p = h.predicted;
+        let _ = writeln!(
+            out,
+            "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l\">{what}</td><td>{:+.1} {unit}</td>\
+             <td>[{:+.1}, {:+.1}]</td><td>{:+.1} {unit}</td><td class=\"l {class}\">{word}</td></tr>",
+            escape(h.contender),
+            escape(h.row),
+            p.at,
+            p.low,
+            p.high,
+            h.measured
+        );
+    }
+    out.push_str("</table></div>\n");
+    let inside = all.iter().filter(holds).count();
+    let text = format!(
+        "{inside} of {} figures are inside of their intervals; nine of ten should be, over many programs.",
+        all.len()
+    );
+    caption(out, &text);
+}
+
 /// Time beside memory, and the intervals of memory.
 pub fn memory_verdicts(out: &mut String, record: &Record, path: &str) {
     if let Some(svg) = curves::value_by_memory(record) {
