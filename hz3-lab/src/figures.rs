@@ -1,9 +1,7 @@
 //! The figures of a record besides its verdicts: curves over threads, single calls, counters. As data for pages, and as text.
 
 use crate::counters::{NAMES, reasons};
-use crate::fit::{Prediction, Range};
 use crate::record::{Cell, Record, RowRecord};
-use crate::rows::Metric;
 use crate::stats;
 use crate::tails::{CALLS, Together};
 use std::fmt::Write;
@@ -82,58 +80,6 @@ pub fn counters(record: &Record) -> Vec<&'static str> {
 pub fn missing(record: &Record) -> Vec<String> {
     let all = record.rows.iter().flat_map(|r| r.missing.clone()).collect();
     reasons(&all)
-}
-
-/// A figure that a fitted config predicted, beside what was measured.
-pub struct Held<'a> {
-    /// The contender.
-    pub contender: &'a str,
-    /// The row.
-    pub row: &'a str,
-    /// What was predicted, and its unit.
-    pub what: (&'static str, &'static str),
-    /// What was predicted.
-    pub predicted: Range,
-    /// What was measured.
-    pub measured: f64,
-}
-
-/// The predictions of fitted configs on the rows that are a program of its own: commands, recordings and workloads.
-pub fn predictions(record: &Record) -> Vec<Held<'_>> {
-    let mut held = Vec::new();
-    for (i, library) in record.libraries.iter().enumerate().skip(1) {
-        let claim = library.claim.as_ref().and_then(|c| c.hypothesis.as_deref());
-        let Some(prediction) = claim.and_then(Prediction::read) else {
-            continue;
-        };
-        for row in &record.rows {
-            let program = matches!(row.metric, Metric::CpuMs | Metric::WallMs)
-                || ["trace ", "workload "].iter().any(|kind| row.name.starts_with(kind));
-            let (Some(base), Some(cell)) = (row.cells.first(), row.cells.get(i)) else {
-                continue;
-            };
-            if !program || cell.values.is_empty() {
-                continue;
-            }
-            let mut add = |what, predicted: Range, measured: f64| {
-                held.push(Held {
-                    contender: &library.label,
-                    row: &row.name,
-                    what,
-                    predicted,
-                    measured,
-                });
-            };
-            add(
-                ("peak memory", "KiB"),
-                prediction.peak,
-                (cell.rss_peak() - base.rss_peak()) / 1024.0,
-            );
-            add(("CPU time", "%"), prediction.time, 100.0 * (cell.cpu_ratio(base) - 1.0));
-        }
-    }
-    held.retain(|h| h.measured.is_finite());
-    held
 }
 
 /// A count for tables: three digits that count, and a unit.

@@ -4,6 +4,7 @@ use super::sections::{caption, figure, panels};
 use super::svg::escape;
 use super::{curves, plots};
 use crate::figures;
+use crate::ledger::{Tested, tested};
 use crate::record::{Aspect, Record};
 use crate::table;
 use std::fmt::Write;
@@ -36,40 +37,40 @@ pub fn claims(out: &mut String, record: &Record) {
 
 /// What fitted configs predicted, beside what was measured.
 pub fn predictions(out: &mut String, record: &Record) {
-    let all = figures::predictions(record);
+    let all = tested(record);
     if all.is_empty() {
         return;
     }
     out.push_str(
-        "<h2>Predicted and measured</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"l\">contender</th><th class=\"l\">row</th>\
+        "<h2>Predicted and measured</h2>\n<div class=\"scroll\"><table>\n<tr><th class=\"l\">config</th><th class=\"l\">row</th>\
          <th class=\"l\">change of</th><th>predicted</th><th>90 % interval</th><th>measured</th><th class=\"l\"></th></tr>\n",
     );
-    let holds = |h: &&figures::Held<'_>| h.predicted.holds(h.measured);
-    for h in &all {
-        let (what, unit) = h.what;
-        let (class, word) = if holds(&h) {
-            ("go", "inside")
-        } else {
-            ("nogo", "outside")
-        };
-        let p = h.predicted;
-        let _ = writeln!(
-            out,
-            "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l\">{what}</td><td>{:+.1} {unit}</td>\
-             <td>[{:+.1}, {:+.1}]</td><td>{:+.1} {unit}</td><td class=\"l {class}\">{word}</td></tr>",
-            escape(h.contender),
-            escape(h.row),
-            p.at,
-            p.low,
-            p.high,
-            h.measured
-        );
+    for t in &all {
+        let (peak, time) = (t.predicted.peak, t.predicted.time);
+        for (what, unit, p, measured, holds) in [
+            ("peak memory", "KiB", peak, t.peak, t.peak_holds),
+            ("CPU time", "%", time, t.time, t.time_holds),
+        ] {
+            let (class, word) = if holds { ("go", "inside") } else { ("nogo", "outside") };
+            let _ = writeln!(
+                out,
+                "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l\">{what}</td><td>{:+.1} {unit}</td>\
+                 <td>[{:+.1}, {:+.1}]</td><td>{measured:+.1} {unit}</td><td class=\"l {class}\">{word}</td></tr>",
+                escape(&t.config),
+                escape(&t.row),
+                p.at,
+                p.low,
+                p.high,
+            );
+        }
     }
     out.push_str("</table></div>\n");
-    let inside = all.iter().filter(holds).count();
+    let holds = |t: &Tested| u32::from(t.peak_holds) + u32::from(t.time_holds);
     let text = format!(
-        "{inside} of {} figures are inside of their intervals; nine of ten should be, over many programs.",
-        all.len()
+        "{} of {} figures are inside of their intervals; nine of ten should be, over many programs. A prediction is of the \
+         program that the config was fitted to.",
+        all.iter().map(holds).sum::<u32>(),
+        2 * all.len()
     );
     caption(out, &text);
 }
