@@ -1,6 +1,6 @@
 //! Which keys of a config serve a recording better than the base's, line by line, and whether each does so elsewhere.
 //!
-//! One group of keys after the other is tried ([`candidates`](super::candidates)), each value by the [`model`](super::model),
+//! One group of keys after the other is tried (`candidates`), each value by the `model`,
 //! together with what was taken before. A group is judged like classes are: the value that serves one part best is held against
 //! what was there on the other part, and it must be better in every trial. Memory and time are judged together, and neither may
 //! become worse than under the base: what a config saves is not paid for elsewhere.

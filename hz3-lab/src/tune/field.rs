@@ -165,14 +165,14 @@ impl<W: Watch, M: FnMut(&[usize], f64, usize, &mut W) -> Vec<Allocator>> Bench f
         let most = (seconds / (6.0 * self.block)).clamp(3.0, 60.0) as usize;
         let made = (self.make)(best, seconds, most, self.watch);
         made.into_iter()
-            .filter_map(|library| match self.add(library) {
-                Ok(number) => Some(number),
+            .map(|library| match self.add(library) {
+                Ok(number) => number,
                 Err(e) => {
                     self.watch.say(&format!("warning: {e}"));
                     // Its number is given all the same: whoever made it counts so, too.
                     self.contenders.push(Allocator::glibc());
                     self.proofs.push(Some(Err(e.message)));
-                    Some(self.contenders.len() - 1)
+                    self.contenders.len() - 1
                 }
             })
             .collect()
