@@ -39,7 +39,7 @@ pub const LOT_SHARE: u64 = 16;
 /// Most shelves of a depot.
 pub const SHELVES_MAX: u64 = 64;
 /// Bytes of thread-local storage that sampling takes.
-pub const SAMPLER_BYTES: u64 = 104;
+pub const SAMPLER_BYTES: u64 = 264;
 /// Most frames of a call stack.
 pub const DEPTH_MAX: u64 = 64;
 /// The section that says where a variant's memory map lies.

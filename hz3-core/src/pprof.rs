@@ -170,12 +170,18 @@ pub struct Writer<S> {
     /// Where it goes.
     pub out: S,
     strings: u64,
+    /// Objects that rows so far were told too few, by rounding; below 0 if too many.
+    rest: f64,
 }
 
 impl<S: Sink> Writer<S> {
     /// Begins a profile.
     pub fn new(out: S, head: Head) -> Self {
-        let mut this = Writer { out, strings: 0 };
+        let mut this = Writer {
+            out,
+            strings: 0,
+            rest: 0.0,
+        };
         for text in WORDS {
             this.string(text.as_bytes());
         }
@@ -264,8 +270,12 @@ impl<S: Sink> Writer<S> {
         }
         bytes(&mut sample, 1, numbers.bytes());
         let mut values = Part::<40>::default();
-        // Casts of floating-point numbers end at the largest, and an estimate is rounded.
-        let (objects, all) = ((row.objects + 0.5) as i64 as u64, (row.bytes + 0.5) as i64 as u64);
+        // Casts of floating-point numbers end at the largest, and an estimate is rounded. What rounding takes from the objects of
+        // a row goes to the next: many rows of 4.49 objects are not 4 each.
+        let exact = row.objects + self.rest;
+        let (objects, all) = ((exact + 0.5) as i64, (row.bytes + 0.5) as i64 as u64);
+        self.rest = exact - objects as f64;
+        let objects = objects as u64;
         let live = row.ended.is_none();
         for value in [objects, all, if live { objects } else { 0 }, if live { all } else { 0 }] {
             varint(&mut values, value);

@@ -98,6 +98,7 @@ static GATES: &[Gate] = &[
     gate(("stats", "profile_path"), RECORD, RECORDING, recording),
     gate(("stats", "record_bytes"), RECORD, COUNTING, counts),
     gate(("stats", "sample_bytes"), RECORD, SAMPLING, samples),
+    gate(("stats", "sample_pause_us"), RECORD, SAMPLING, samples),
     gate(("stats", "samples"), RECORD, SAMPLING, samples),
     gate(("stats", "stacks"), RECORD, SAMPLING, samples),
     gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),

@@ -271,6 +271,9 @@ knobs! {
         record_bytes: u64 = Kind::Bytes(64 * KIB, TIB, 1), "\"256MiB\"";
         /// Mean bytes between two sampled objects: each byte is as likely as any other to have its object sampled.
         sample_bytes: u64 = Kind::Bytes(4 * KIB, GIB, 1), "\"512KiB\"" => u64;
+        /// Microseconds that the samples of a thread are apart, at least and on average: where they come more often, this thread's
+        /// mean is doubled, up to 256 times `sample_bytes`. 0 is no bound.
+        sample_pause_us: u64 = Kind::Int(0, 1_000_000), "1000" => u64;
         /// Most sampled objects at a time, rounded up to a power of two; what finds no room is counted as dropped. As many call
         /// stacks are told apart, and twice as many kinds of objects that have ended.
         samples: u64 = Kind::Int(64, 1 << 20), "8192" => u32;

@@ -19,10 +19,13 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: none needed from the caller but that it may allocate.
     unsafe {
         // Where `malloc` counts bytes, it has counted these.
-        if V::POLICY.counts_bytes() || !sample::meets_large::<V>(n) {
+        if V::POLICY.counts_bytes() {
             return take::<V>(n, PAGE).p;
         }
-        sampled::<V>(n, GRANULE).p
+        match sample::meets_large::<V>(n) {
+            Some(level) => sampled::<V>(n, GRANULE, level).p,
+            None => take::<V>(n, PAGE).p,
+        }
     }
 }
 
@@ -33,25 +36,25 @@ pub unsafe fn malloc<V: Variant>(n: usize) -> *mut u8 {
 pub unsafe fn aligned<V: Variant>(n: usize, align: usize) -> Fresh {
     // SAFETY: as the caller says.
     unsafe {
-        if sample::meets_large::<V>(n) {
-            return sampled::<V>(n, align);
+        match sample::meets_large::<V>(n) {
+            Some(level) => sampled::<V>(n, align, level),
+            None => take::<V>(n, align),
         }
-        take::<V>(n, align)
     }
 }
 
-/// The same of an object that is to be sampled.
+/// The same of an object that is to be sampled, which was met with so many doublings of the mean.
 ///
 /// # Safety
 /// As for [`aligned`].
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn sampled<V: Variant>(n: usize, align: usize) -> Fresh {
+pub(super) unsafe fn sampled<V: Variant>(n: usize, align: usize, level: u8) -> Fresh {
     // SAFETY: as the caller says; the object is new.
     unsafe {
         let fresh = take::<V>(n, align);
         if !fresh.p.is_null() {
-            sample::made_large::<V>(fresh.p, n, align);
+            sample::made_large::<V>(fresh.p, n, align, level);
         }
         fresh
     }

@@ -165,6 +165,10 @@ pub struct Stats {
     /// Mean bytes between two sampled objects: each byte is as likely as any other to have its object sampled.
     /// `0` unless `stats.record` is "sample" or "sample-all".
     pub sample_bytes: u64,
+    /// Microseconds that the samples of a thread are apart, at least and on average: where they come more often, this thread's
+    /// mean is doubled, up to 256 times `sample_bytes`. 0 is no bound.
+    /// `0` unless `stats.record` is "sample" or "sample-all".
+    pub sample_pause_us: u64,
     /// Most sampled objects at a time, rounded up to a power of two; what finds no room is counted as dropped. As many call
     /// stacks are told apart, and twice as many kinds of objects that have ended.
     /// `0` unless `stats.record` is "sample" or "sample-all".

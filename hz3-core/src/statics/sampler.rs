@@ -1,9 +1,12 @@
 //! What a thread has for sampling, in variants that sample.
 
 use crate::heap::sample::chance::Dice;
+use crate::heap::sample::pace::{MOST, Pace};
 
-/// Words of [`Sampler::armed`]: a bit a class.
-const ARMED: usize = 6;
+/// Words of [`Sampler::armed`].
+const ARMED: usize = 24;
+/// Classes of a word: four bits each.
+const CLASSES: usize = 16;
 
 /// What a thread has for sampling. All zero in a new thread.
 #[repr(C)]
@@ -24,29 +27,35 @@ pub struct Sampler {
     pub align: usize,
     /// The thread's stack.
     pub stack: (usize, usize),
-    /// Classes of which the next object that is taken from an empty list is sampled.
+    /// How often it samples.
+    pub pace: Pace,
+    /// Classes of which the next object that is taken from an empty list is sampled: four bits a class, which are one more
+    /// than the doublings of the mean that this sample was drawn with, or 0.
     armed: [u64; ARMED],
 }
 
 /// Byte offset of [`Sampler::left`], which `malloc` takes for granted.
 const _: () = assert!(core::mem::offset_of!(Sampler, left) == 0);
 
+/// The bits hold one more than any number of doublings.
+const _: () = assert!(MOST < 15);
+
 impl Sampler {
-    /// The next object of the class that is taken from an empty list is to be sampled.
-    pub fn arm(&mut self, class: usize) {
-        if let Some(word) = self.armed.get_mut(class / 64) {
-            *word |= 1 << (class % 64);
+    /// The next object of the class that is taken from an empty list is to be sampled, with so many doublings of the mean.
+    pub fn arm(&mut self, class: usize, level: u8) {
+        self.disarm(class);
+        if let Some(word) = self.armed.get_mut(class / CLASSES) {
+            *word |= u64::from(level.min(MOST) + 1) << (class % CLASSES * 4);
         }
     }
 
-    /// Whether it is; it is not from now on.
-    pub fn disarm(&mut self, class: usize) -> bool {
-        let Some(word) = self.armed.get_mut(class / 64) else {
-            return false;
-        };
-        let was = *word & 1 << (class % 64);
-        *word &= !was;
-        was != 0
+    /// Whether it is, and with how many doublings; it is not from now on.
+    pub fn disarm(&mut self, class: usize) -> Option<u8> {
+        let word = self.armed.get_mut(class / CLASSES)?;
+        let shift = class % CLASSES * 4;
+        let was = *word >> shift & 15;
+        *word &= !(15 << shift);
+        (was as u8).checked_sub(1)
     }
 }
 
@@ -58,14 +67,16 @@ mod tests {
     fn classes_are_armed_one_by_one() {
         // SAFETY: all zero is a new thread's.
         let mut sampler: Sampler = unsafe { core::mem::zeroed() };
-        for class in [0, 63, 64, 335] {
-            assert!(!sampler.disarm(class));
-            sampler.arm(class);
+        for class in [0, 15, 16, 63, 64, 335] {
+            assert_eq!(sampler.disarm(class), None);
+            sampler.arm(class, 1);
+            sampler.arm(class, class as u8 % 9);
         }
-        for class in [0, 63, 64, 335] {
-            assert!(sampler.disarm(class) && !sampler.disarm(class));
+        for class in [0, 15, 16, 63, 64, 335] {
+            assert_eq!(sampler.disarm(class), Some(class as u8 % 9));
+            assert_eq!(sampler.disarm(class), None);
         }
-        sampler.arm(ARMED * 64);
-        assert!(!sampler.disarm(ARMED * 64));
+        sampler.arm(ARMED * CLASSES, 0);
+        assert_eq!(sampler.disarm(ARMED * CLASSES), None);
     }
 }

@@ -59,7 +59,8 @@ unsafe fn enroll<V: Variant>() {
         }
         (*own).number = samples.enroll();
         (*own).dice = chance::Dice(os::random_bits() ^ u64::from((*own).number) << 32);
-        (*own).left = (*own).dice.gap(V::POLICY.stats.sample_bytes) as usize;
+        (*own).pace.start(samples.age());
+        draw::<V>();
         (*own).busy = true;
         list::keep_order();
         match V::POLICY.stats.stacks {
@@ -79,11 +80,24 @@ unsafe fn enroll<V: Variant>() {
     }
 }
 
-/// So many bytes leave. Whether a sample falls among them.
+/// Draws the bytes until the thread's next sample.
 ///
 /// # Safety
 /// The calling thread has its block, and the variant samples.
-unsafe fn meets<V: Variant>(bytes: usize) -> bool {
+unsafe fn draw<V: Variant>() {
+    let own = V::sampler();
+    // SAFETY: the sampler is this thread's.
+    unsafe {
+        let mean = V::POLICY.stats.sample_bytes << (*own).pace.begin();
+        (*own).left = (*own).dice.gap(mean) as usize;
+    }
+}
+
+/// So many bytes leave. If a sample falls among them: doublings of the mean that it was drawn with.
+///
+/// # Safety
+/// The calling thread has its block, and the variant samples.
+unsafe fn meets<V: Variant>(bytes: usize) -> Option<u8> {
     let own = V::sampler();
     // SAFETY: the sampler is this thread's.
     unsafe {
@@ -91,12 +105,13 @@ unsafe fn meets<V: Variant>(bytes: usize) -> bool {
             enroll::<V>();
         }
         let (left, met) = (*own).left.overflowing_sub(bytes);
-        (*own).left = if met {
-            (*own).dice.gap(V::POLICY.stats.sample_bytes) as usize
-        } else {
-            left
-        };
-        met
+        if met {
+            let level = (*own).pace.level();
+            draw::<V>();
+            return Some(level);
+        }
+        (*own).left = left;
+        None
     }
 }
 
@@ -124,13 +139,18 @@ unsafe fn at_refill<V: Variant>(n: usize, id: ClassId<V>) -> *mut u8 {
     let size = id.row().size as usize;
     // SAFETY: the block is this thread's.
     unsafe {
-        if !(*V::sampler()).disarm(id.number()) {
-            if !meets::<V>(size) {
-                return ptr::null_mut();
+        let own = V::sampler();
+        let level = match (*own).disarm(id.number()) {
+            Some(level) => level,
+            None => {
+                let Some(level) = meets::<V>(size) else {
+                    return ptr::null_mut();
+                };
+                (*own).heirs = 0;
+                level
             }
-            (*V::sampler()).heirs = 0;
-        }
-        small::<V>(n, id, size)
+        };
+        small::<V>(n, id, size, level)
     }
 }
 
@@ -148,10 +168,10 @@ pub(super) unsafe fn portion<V: Variant>(id: ClassId<V>, row: &Class, count: u32
     // SAFETY: the sampler is this thread's.
     unsafe {
         let before = (*own).left / size.max(1);
-        if !meets::<V>(size * count as usize) {
+        let Some(level) = meets::<V>(size * count as usize) else {
             return count;
-        }
-        (*own).arm(id.number());
+        };
+        (*own).arm(id.number(), level);
         (*own).heirs = 0;
         before.min(count as usize - 1) as u32
     }
@@ -165,7 +185,7 @@ pub(super) unsafe fn portion<V: Variant>(id: ClassId<V>, row: &Class, count: u32
 pub(super) unsafe fn forget<V: Variant>(id: ClassId<V>) {
     if V::POLICY.samples() && !V::POLICY.counts_bytes() {
         // SAFETY: the sampler is this thread's.
-        unsafe { (*V::sampler()).disarm(id.number()) };
+        unsafe { _ = (*V::sampler()).disarm(id.number()) };
     }
 }
 
@@ -181,11 +201,11 @@ pub unsafe fn due<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: the block is this thread's, so its sampler is.
     unsafe {
         recount::<V>(n);
-        if meets::<V>(n) {
+        if let Some(level) = meets::<V>(n) {
             if n > V::LARGEST {
-                return large::sampled::<V>(n, GRANULE).p;
+                return large::sampled::<V>(n, GRANULE, level).p;
             }
-            let p = small::<V>(n, super::class_for::<V>(n), n);
+            let p = small::<V>(n, super::class_for::<V>(n), n, level);
             if !p.is_null() {
                 return p;
             }
@@ -208,13 +228,13 @@ pub unsafe fn recount<V: Variant>(n: usize) {
 }
 
 /// Makes a sampled object of a class; null if there is no memory or no room for it, or this is no time. Each of `basis` bytes
-/// could have been met.
+/// could have been met, with so many doublings of the mean.
 ///
 /// # Safety
 /// The calling thread has its block, the process has started, and the variant samples.
 #[cold]
 #[inline(never)]
-unsafe fn small<V: Variant>(n: usize, id: ClassId<V>, basis: usize) -> *mut u8 {
+unsafe fn small<V: Variant>(n: usize, id: ClassId<V>, basis: usize, level: u8) -> *mut u8 {
     let (own, heap) = (V::sampler(), V::shared().heap());
     let Some(samples) = V::samples() else {
         return ptr::null_mut();
@@ -235,7 +255,7 @@ unsafe fn small<V: Variant>(n: usize, id: ClassId<V>, basis: usize) -> *mut u8 {
         if p.is_null() {
             return p;
         }
-        let birth = birth::<V>(samples, (asked, align, basis), id.number() as u16);
+        let birth = birth::<V>(samples, (asked, align, basis), id.number() as u16, level);
         if !samples.birth(p, birth, calls) {
             place::unmake(heap, &V::POLICY, p, seat);
             return ptr::null_mut();
@@ -244,32 +264,46 @@ unsafe fn small<V: Variant>(n: usize, id: ClassId<V>, basis: usize) -> *mut u8 {
     }
 }
 
-/// What is to be known of an object that this thread makes now: bytes asked for, alignment, and bytes of which each could have
-/// been met.
+/// What is to be known of an object that this thread makes now: bytes asked for, alignment, bytes of which each could have
+/// been met, its class, and doublings of the mean that it was met with. It counts in what the thread's next means follow from.
 ///
 /// # Safety
 /// The calling thread has its block, and the variant samples.
-unsafe fn birth<V: Variant>(samples: &Samples, (asked, align, basis): (usize, usize, usize), class: u16) -> Birth {
+unsafe fn birth<V: Variant>(
+    samples: &Samples,
+    (asked, align, basis): (usize, usize, usize),
+    class: u16,
+    level: u8,
+) -> Birth {
+    let (own, born) = (V::sampler(), samples.age());
+    if V::POLICY.stats.sample_pause_us > 0 {
+        // SAFETY: the sampler is this thread's.
+        unsafe { (*own).pace.sampled(born, V::POLICY.stats.sample_pause_us * 1000) };
+    }
     Birth {
         asked: asked as u64,
-        born: samples.age(),
-        weight: chance::weight(basis as u64, V::POLICY.stats.sample_bytes),
+        born,
+        weight: chance::weight(basis as u64, V::POLICY.stats.sample_bytes << level),
         stack: 0,
         // SAFETY: the sampler is this thread's.
-        thread: unsafe { (*V::sampler()).number },
+        thread: unsafe { (*own).number },
         class,
+        level,
         align: if align > GRANULE { align.ilog2() as u8 } else { 0 },
     }
 }
 
-/// An object above the largest class is being made. Whether it is to be sampled.
+/// An object above the largest class is being made. If it is to be sampled: doublings of the mean that it was met with.
 ///
 /// # Safety
 /// The calling thread has its block.
 #[inline(always)]
-pub(super) unsafe fn meets_large<V: Variant>(n: usize) -> bool {
+pub(super) unsafe fn meets_large<V: Variant>(n: usize) -> Option<u8> {
+    if !V::POLICY.samples() {
+        return None;
+    }
     // SAFETY: the block is this thread's.
-    V::POLICY.samples() && unsafe { meets::<V>(n) }
+    unsafe { meets::<V>(n) }
 }
 
 /// An object above the largest class was made that is to be sampled.
@@ -278,7 +312,7 @@ pub(super) unsafe fn meets_large<V: Variant>(n: usize) -> bool {
 /// The calling thread has its block, and `p` is its object.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn made_large<V: Variant>(p: *mut u8, n: usize, align: usize) {
+pub(super) unsafe fn made_large<V: Variant>(p: *mut u8, n: usize, align: usize, level: u8) {
     let Some(samples) = V::samples() else { return };
     // SAFETY: the sampler is this thread's.
     unsafe {
@@ -287,7 +321,7 @@ pub(super) unsafe fn made_large<V: Variant>(p: *mut u8, n: usize, align: usize) 
         }
         let mut calls = [0; DEPTH_MAX];
         let calls = read::<V>(&mut calls);
-        samples.birth(p, birth::<V>(samples, (n, align, n), LARGE), calls);
+        samples.birth(p, birth::<V>(samples, (n, align, n), LARGE, level), calls);
     }
 }
 
@@ -363,7 +397,7 @@ unsafe fn leaves_its_place<V: Variant>(birth: &Birth) {
         let empty = super::thread::state::<V>() == State::Running && (*super::slot_of::<V>(id)).head.is_null();
         if empty && (*own).heirs < HEIRS {
             (*own).heirs += 1;
-            (*own).arm(id.number());
+            (*own).arm(id.number(), birth.level);
         }
     }
 }
@@ -378,8 +412,8 @@ pub unsafe fn resized<V: Variant>(p: *mut u8, n: usize) {
         // SAFETY: the block is this thread's, and the object the caller's.
         unsafe {
             ends::<V>(p);
-            if meets::<V>(n) {
-                made_large::<V>(p, n, 0);
+            if let Some(level) = meets::<V>(n) {
+                made_large::<V>(p, n, 0, level);
             }
         }
     }

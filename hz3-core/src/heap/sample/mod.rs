@@ -12,6 +12,7 @@ pub mod chance;
 mod ended;
 mod index;
 mod live;
+pub mod pace;
 pub mod place;
 mod stacks;
 #[cfg(all(test, not(loom)))]
@@ -52,6 +53,8 @@ pub struct Birth {
     pub class: u16,
     /// log2 of the alignment asked for, if that was more than every object has; 0 if not.
     pub align: u8,
+    /// Doublings of the mean of the gap that it ended ([`pace`]).
+    pub level: u8,
 }
 
 const NOTHING: Birth = Birth {
@@ -62,6 +65,7 @@ const NOTHING: Birth = Birth {
     thread: 0,
     class: 0,
     align: 0,
+    level: 0,
 };
 
 /// How many entries each table has room for.

@@ -19,6 +19,7 @@ fn birth(asked: u64, thread: u32) -> Birth {
         thread,
         class: 3,
         align: 0,
+        level: 0,
     }
 }
 
