@@ -422,7 +422,7 @@ pub unsafe fn resized<V: Variant>(p: *mut u8, n: usize) {
 /// An object above the largest class moves, by other means than a copy: as it was it ends.
 ///
 /// # Safety
-/// As for [`ends`].
+/// As for `ends`.
 #[inline]
 pub unsafe fn moves<V: Variant>(p: *mut u8) {
     // SAFETY: the object is the caller's.
