@@ -486,3 +486,30 @@ fn a_grid_is_checked_before_anything_is_built() {
     let ended = sandbox.hz3(&["ledger", "merge", "jobs.records"]).with(2);
     ended.tells("jobs.records/bad.json:1: not a record: missing field");
 }
+
+#[test]
+fn what_cannot_be_tuned_is_told_before_anything_is_built() {
+    let sandbox = Sandbox::new();
+    for (words, fault) in [
+        (
+            &["--goal", "time +", "--", "true"][..],
+            "column 7: a name or a number is missing",
+        ),
+        (&["--goal", "time > 1", "--", "true"], "column 1: this is a condition"),
+        (
+            &["--goal", "tmie", "--", "true"],
+            "column 1: nothing is called `tmie`: did you mean `time`?",
+        ),
+        (&["--goal", "latency", "--", "true"], "latency needs --rows"),
+        (&["--base", "defualt", "--", "true"], "did you mean `default`?"),
+        (&["-o", "Bad.toml", "--", "true"], "Bad.toml would be no valid config"),
+        (&["-o", "none/mine.toml", "--", "true"], "its folder does not exist"),
+        (&["--budget", "5d", "--", "true"], "a time is a number and s, m or h"),
+    ] {
+        sandbox
+            .hz3(&[&["tune"], words].concat())
+            .with(2 - i32::from(fault.starts_with("its folder")))
+            .tells(fault);
+    }
+    assert!(!sandbox.path().join("target/hz3").exists() && !sandbox.path().join("Bad.toml").exists());
+}

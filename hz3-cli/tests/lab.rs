@@ -130,6 +130,7 @@ fn what_is_measured_is_what_the_project_says() {
     project.refuses_nothing();
     project.ledger();
     project.sweep();
+    project.tune();
     project.interrupted();
     project.tails();
 
@@ -296,6 +297,41 @@ impl Copy {
         self.hz3(&["ledger", "rm", "last"]).with(0);
         self.hz3(&["ledger", "rm", "last"]).with(0);
         assert!(self.kept("target/hz3-ledger").is_empty());
+    }
+
+    /// A search that is much too short says what it tried, and that the base stays.
+    #[track_caller]
+    fn tune(&self) {
+        let short = [
+            "tune",
+            "--base",
+            "mine",
+            "--rows",
+            "small",
+            "--with",
+            "steps=2000",
+            "--budget",
+            "8s",
+        ];
+        let ended = self
+            .hz3(&[&short[..], &["-o", "tuned.toml", "--json"]].concat())
+            .with(0);
+        let json = ended.json();
+        assert_eq!(
+            (&json["base"], &json["goal"]),
+            (&"mine".into(), &"time".into()),
+            "{json}"
+        );
+        assert!(
+            json["finalists"].as_array().is_some_and(|all| !all.is_empty()),
+            "{json}"
+        );
+        let written = self.path().join("tuned.toml");
+        assert_eq!(written.is_file(), json["best"].is_object(), "{json}");
+        if written.is_file() {
+            self.hz3(&["check", "tuned.toml"]).with(0);
+            std::fs::remove_file(written).expect("a file");
+        }
     }
 
     /// Ctrl-C before a row had its first look: exit code 130, and nothing is kept.

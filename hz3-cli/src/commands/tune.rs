@@ -190,7 +190,7 @@ pub fn run(mut arguments: Arguments) -> Outcome {
         budget: (budget - start.elapsed().as_secs_f64()).max(1.0),
         margin: (1.0 + arguments.margin / 100.0).ln(),
         seed: arguments.rows.seed,
-        least_floor: stats::FLOOR_LEAST,
+        floored: true,
     };
     let mut bar = Bar::new()?;
     let make = |best: &[usize], seconds: f64, most: usize, watch: &mut Bar| maker.make(best, seconds, most, watch);

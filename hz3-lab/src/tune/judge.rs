@@ -133,12 +133,7 @@ pub(super) fn judge<B: Bench>(
 
 /// What the base shows against itself.
 fn floor(again: &[f64], wish: &Wish) -> f64 {
-    let floor = stats::floor(again);
-    if floor.is_finite() {
-        (floor - stats::FLOOR_LEAST).max(0.0).max(wish.least_floor)
-    } else {
-        floor
-    }
+    if wish.floored { stats::floor(again) } else { 0.0 }
 }
 
 fn look(all: &mut [Judged], again: &Trial, wish: &Wish, alpha: f64) {

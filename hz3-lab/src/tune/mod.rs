@@ -60,8 +60,8 @@ pub struct Wish {
     pub margin: f64,
     /// First seed.
     pub seed: u64,
-    /// The least floor, a log ratio.
-    pub least_floor: f64,
+    /// Whether a verdict must lie beyond what the base shows against itself. The stated chance of an error holds without, too.
+    pub floored: bool,
 }
 
 /// What was found.

@@ -1,8 +1,8 @@
 //! The search on simulated machines: true costs are known, noise is that of a shared machine.
 
 use super::*;
+use crate::stats::Rng;
 use crate::stats::tests::noisy;
-use crate::stats::{FLOOR_LEAST, Rng};
 
 /// A machine on which candidate `i` takes `time[i]` and `peak[i]` of the base; 0 is the base.
 struct Machine {
@@ -62,13 +62,13 @@ impl Bench for Machine {
     fn progress(&mut self, _: &str) {}
 }
 
-fn wish(goal: &str, budget: f64, least_floor: f64) -> Wish {
+fn wish(goal: &str, budget: f64, floored: bool) -> Wish {
     Wish {
         goal: goal.parse().unwrap(),
         budget,
         margin: 0.01,
         seed: 1,
-        least_floor,
+        floored,
     }
 }
 
@@ -77,7 +77,7 @@ fn of_configs_that_are_all_alike_none_wins_more_often_than_is_stated() {
     let mut wrong = [0, 0];
     for seed in 0..150 {
         let mut machine = Machine::new(seed, &[1.0; 12]);
-        let found = search(&mut machine, &wish("time", 150.0, 0.0)).unwrap();
+        let found = search(&mut machine, &wish("time", 150.0, false)).unwrap();
         assert!(found.blocks >= Looks::COUNTS[0], "{} blocks", found.blocks);
         wrong[0] += usize::from(found.best.is_some());
         let peak = |j: &Judged| j.peak.is_some_and(|o| o.decided());
@@ -94,7 +94,7 @@ fn the_better_of_two_that_are_three_percent_apart_is_found() {
         let time = [vec![1.0; 10], planted].concat();
         let found = |seed: &u64| {
             let mut machine = Machine::new(1000 + *seed, &time);
-            search(&mut machine, &wish("time", 600.0, FLOOR_LEAST)).unwrap().best == Some(best)
+            search(&mut machine, &wish("time", 600.0, true)).unwrap().best == Some(best)
         };
         let found = (0..20).filter(found).count();
         assert!(found >= 18, "{found} of 20 tries find {best}");
@@ -106,7 +106,7 @@ fn a_goal_of_two_weighs_them_and_the_front_keeps_both_ends() {
     // Fast and fat, slow and lean, and one that is a little of both.
     let mut machine = Machine::new(7, &[0.9, 1.08, 0.95, 1.3]);
     machine.peak = vec![1.0, 1.4, 0.7, 0.9, 1.3];
-    let found = search(&mut machine, &wish("time + rss", 600.0, FLOOR_LEAST)).unwrap();
+    let found = search(&mut machine, &wish("time + rss", 600.0, true)).unwrap();
     assert_eq!(found.best, Some(2), "{:?}", found.finalists);
     let at = |who: usize| found.finalists.iter().find(|j| j.who == who).unwrap();
     let points: Vec<(f64, f64)> = [1, 2, 3]
@@ -122,6 +122,6 @@ fn candidates_of_the_second_round_are_judged_like_all_others() {
     let mut machine = Machine::new(3, &[1.0, 0.98, 1.0, 1.02, 1.0, 0.9]);
     // The last one exists only when the first round has ended.
     machine.first = machine.time.len() - 1;
-    let found = search(&mut machine, &wish("time", 400.0, FLOOR_LEAST)).unwrap();
+    let found = search(&mut machine, &wish("time", 400.0, true)).unwrap();
     assert_eq!(found.best, Some(6));
 }
