@@ -352,7 +352,7 @@ fn options_that_make_no_sense_are_bad_input() {
     for (arguments, what) in [
         (
             &["bench", "small", "--with", "foo=1"][..],
-            "no option foo; there are: seed, ws,",
+            "no option foo; there are: seed, wall, ws,",
         ),
         (&["bench", "small", "--with", "ws=abc"], "--ws: 'abc' is not a number"),
         (
