@@ -16,7 +16,7 @@
 //! recorded. With the feature `prometheus`, `prometheus::encode` writes the statistics as Prometheus reads them.
 //!
 //! The allocator is Rust alone: no C is compiled. It is `no_std`, depends on `libc`, and does not panic. It runs on Linux on
-//! x86-64 with pages of 4 KiB. For aarch64 it compiles, and was never run there.
+//! x86-64 and, tried under an emulator, aarch64, with pages of 4 KiB. Other machines do not compile.
 #![no_std]
 
 pub mod profile;
@@ -29,9 +29,12 @@ use ::core::alloc::GlobalAlloc;
 pub use hz3_core as core;
 #[doc(inline)]
 pub use hz3_core::abi::introspect::Totals as Stats;
+#[doc(inline)]
+pub use hz3_core::statics::errors::{Error, Fault};
 #[doc(hidden)]
 pub use hz3_macros::variant as __variant;
 
+use crate::core::Shared;
 use crate::core::abi::{c, introspect};
 
 /// Defines an allocator: `variant!(pub Name = "my-malloc.toml");`
@@ -143,6 +146,51 @@ pub fn stats_json<A: Allocator>(buffer: &mut [u8]) -> &str {
     let text = &buffer[..length.min(buffer.len().saturating_sub(1))];
     // The text is ASCII.
     ::core::str::from_utf8(text).unwrap_or_default()
+}
+
+/// Has a function told of each error that the allocator finds (a double free, a pointer that is nobody's), or nobody. The report
+/// is on standard error already.
+///
+/// Where the config's `hardening.on_error` is `"abort"` the process ends when the function returns; where it is `"continue"` it
+/// goes on, and what the error was about is leaked. The function is called in the thread that found the error, and may allocate.
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: hz3::Hz3 = hz3::Hz3;
+/// extern "C" fn told(error: &hz3::Error) {
+///     if error.fault == hz3::Fault::DoubleFree {
+///         eprintln!("{:?} was freed twice", error.pointer);
+///     }
+/// }
+///
+/// hz3::on_error::<hz3::Hz3>(Some(told));
+/// ```
+pub fn on_error<A: Allocator>(told: Option<extern "C" fn(&Error)>) {
+    A::shared().errors().set_hook(told);
+}
+
+/// Sets the limits of the allocator's heap, in bytes; `None` is none. Returns whether they hold: a soft limit must not be above the
+/// hard one.
+///
+/// They replace `arena.soft_limit` and `arena.hard_limit` of the config. What counts is `committed_bytes` of [`stats_json`]: every
+/// page of the heap that may hold something. Above the soft limit caches and free pages are given back. Above the hard one there
+/// is no memory: allocations fail, and whoever cannot go on without ends in
+/// `std::alloc::handle_alloc_error`.
+///
+/// ```
+/// # #[global_allocator]
+/// # static GLOBAL: hz3::Hz3 = hz3::Hz3;
+/// assert!(hz3::set_limit::<hz3::Hz3>(Some(48 << 20), Some(64 << 20)));
+/// let mut much: Vec<u8> = Vec::new();
+/// assert!(much.try_reserve(100 << 20).is_err());
+/// assert!(hz3::set_limit::<hz3::Hz3>(None, None));
+/// assert!(much.try_reserve(100 << 20).is_ok());
+/// ```
+pub fn set_limit<A: Allocator>(soft: Option<usize>, hard: Option<usize>) -> bool {
+    // None is 0, so that no limit of nothing can be set: the least is one byte.
+    let bytes = |limit: Option<usize>| limit.map_or(0, |bytes| bytes.max(1));
+    // SAFETY: any thread may ask at any time that is not within the allocator, and no caller of this is.
+    unsafe { hz3_core::event::limit::set::<A>(bytes(soft), bytes(hard)) }
 }
 
 /// Gives memory that is not in use back to the kernel, and returns how many bytes it got.

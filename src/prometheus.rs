@@ -70,6 +70,24 @@ pub fn encode<A: Allocator>(out: &mut impl Write) -> fmt::Result {
             "Bytes of the arena's range of addresses.",
             now.reserved,
         ),
+        ("committed_bytes", "Bytes that count against limits.", now.committed),
+        ("soft_limit_bytes", "The soft limit; 0 is none.", now.soft_limit),
+        ("hard_limit_bytes", "The hard limit; 0 is none.", now.hard_limit),
+        (
+            "quarantine_bytes",
+            "Bytes of freed objects that threads keep from being served again.",
+            now.quarantine,
+        ),
+        (
+            "quarantine_large_bytes",
+            "Bytes of freed objects above the largest class that wait before they are served again.",
+            now.quarantine_large,
+        ),
+        (
+            "in_use_bytes",
+            "Bytes of address space of the bits that say which objects are in use.",
+            now.in_use,
+        ),
         ("threads", "Threads with caches.", now.threads),
         (
             "recorder_bytes",

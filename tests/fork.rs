@@ -7,9 +7,9 @@ mod fixtures;
 use fixtures::{Bank, Coloured, Narrow, Ring, Wide};
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 unsafe extern "C" {
@@ -19,7 +19,13 @@ unsafe extern "C" {
     fn pthread_atfork(prepare: extern "C" fn(), parent: extern "C" fn(), child: extern "C" fn()) -> c_int;
     fn pthread_mutex_lock(mutex: *mut [u64; 8]) -> c_int;
     fn pthread_mutex_unlock(mutex: *mut [u64; 8]) -> c_int;
+    fn __pthread_key_create(key: *mut c_uint, destructor: Option<unsafe extern "C" fn(*mut c_void)>) -> c_int;
+    fn syscall(number: c_long, ...) -> c_long;
 }
+
+/// The system call behind `fork`.
+const CLONE: c_long = if cfg!(target_arch = "x86_64") { 56 } else { 220 };
+const SIGCHLD: usize = 17;
 
 /// Some objects of all kinds come and go.
 fn use_heap(alloc: &impl GlobalAlloc) {
@@ -81,6 +87,67 @@ fn a_process_may_be_copied_in_the_middle_of_its_start() {
     first_use(&Coloured);
     first_use(&Bank);
     first_use(&Ring);
+}
+
+/// Where a start is that [`pthread_key_create`] keeps in its middle: not to be kept, to be kept, kept, or let go.
+static MIDDLE: AtomicU32 = AtomicU32::new(0);
+
+/// In place of the C library's, which a variant calls as it starts.
+///
+/// # Safety
+/// As for that one.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_key_create(
+    key: *mut c_uint,
+    destructor: Option<unsafe extern "C" fn(*mut c_void)>,
+) -> c_int {
+    if MIDDLE
+        .compare_exchange(1, 2, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok()
+    {
+        while MIDDLE.load(Ordering::Relaxed) == 2 {
+            std::hint::spin_loop();
+        }
+    }
+    // SAFETY: as the caller says.
+    unsafe { __pthread_key_create(key, destructor) }
+}
+
+/// A process is copied by a bare system call, so that no handler runs, while a thread starts the variant: the copy, which does not
+/// have that thread, starts it anew.
+fn copied_bare(alloc: &'static (impl GlobalAlloc + Sync)) {
+    in_child(|| {
+        MIDDLE.store(1, Ordering::Relaxed);
+        thread::scope(|scope| {
+            scope.spawn(|| use_heap(alloc));
+            while MIDDLE.load(Ordering::Relaxed) != 2 {
+                std::hint::spin_loop();
+            }
+            // SAFETY: the copy has its own stack, as it has all else of its own, and ends here.
+            let pid = unsafe { syscall(CLONE, SIGCHLD, 0usize, 0usize, 0usize, 0usize) } as c_int;
+            if pid == 0 {
+                use_heap(alloc);
+                // SAFETY: the copy ends.
+                unsafe { _exit(0) };
+            }
+            MIDDLE.store(3, Ordering::Relaxed);
+            let mut status = -1;
+            // SAFETY: the status outlives the call.
+            let waited = unsafe { waitpid(pid, &mut status, 0) };
+            if waited != pid || status != 0 {
+                // SAFETY: this is a child, which may end anywhere.
+                unsafe { _exit(4) };
+            }
+        });
+    });
+}
+
+#[test]
+fn a_process_may_be_copied_without_handlers_in_the_middle_of_its_start() {
+    copied_bare(&Narrow);
+    copied_bare(&Coloured);
+    copied_bare(&Bank);
+    copied_bare(&Ring);
 }
 
 /// A lock that the handlers below take: all zero is unlocked.

@@ -20,7 +20,7 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-core",
         root: "src/lib.rs",
-        layers: "abi > hot > event > variant > statics > heap, record > list, tls, pprof > policy > sync > os, text",
+        layers: "abi > hot > event > variant > statics > heap, record > list, sequence, tls, pprof > policy > sync > os, text",
     },
     Order {
         krate: "hz3-config",
@@ -30,12 +30,12 @@ const ORDERS: &[Order] = &[
     Order {
         krate: "hz3-project",
         root: "src/lib.rs",
-        layers: "revision > name > build, current > sources, peers > bindings, clients, code > library > place > file, hash, program > error",
+        layers: "revision > name > build, current > sources, peers > archive, bindings, clients, code > library > place > file, hash, program > error",
     },
     Order {
         krate: "hz3-lab",
         root: "src/lib.rs",
-        layers: "tune > report, export, expression > compare, ledger, table > figures > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload, counters > profile > trace > stats",
+        layers: "tune > report, export, expression > misuse > compare, ledger, table > figures > record, prove, callgrind, identity > child > commit, disasm, machine, rows > clients, fit, ending, tails, workload, counters > profile > trace > stats",
     },
     Order {
         krate: "hz3-tests",
@@ -50,7 +50,8 @@ const ORDERS: &[Order] = &[
 ];
 
 /// The crates themselves, likewise.
-const CRATES: &str = "hz3-cli, hz3-preload, hz3-tests > hz3, hz3-lab > hz3-macros, hz3-project > hz3-config, hz3-core";
+const CRATES: &str =
+    "hz3-fuzz > hz3-cli, hz3-preload, hz3-tests > hz3, hz3-lab > hz3-macros, hz3-project > hz3-config, hz3-core";
 
 fn home() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -14,6 +14,10 @@ use proptest::test_runner::{Config, TestRunner};
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::BTreeMap;
 
+hz3::variant!(Eight = "tests/fixtures/eight.toml");
+hz3::variant!(EightBank = "tests/fixtures/eight-bank.toml");
+hz3::variant!(EightRing = "tests/fixtures/eight-ring.toml");
+
 #[derive(Clone, Debug)]
 enum Op {
     Alloc { bytes: usize, align: u32, zeroed: bool },
@@ -74,7 +78,7 @@ impl<V: Variant + GlobalAlloc> World<V> {
         let usable = unsafe { object::usable::<V>(p) };
         assert!(usable >= layout.size(), "{usable} bytes for {layout:?}");
         assert!(
-            (p as usize).is_multiple_of(layout.align().max(16)),
+            (p as usize).is_multiple_of(layout.align().max(V::GRANULE)),
             "{p:p} for {layout:?}"
         );
         let at = p as usize;
@@ -224,4 +228,41 @@ fn bank() {
 #[test]
 fn ring() {
     prove(|| Ring);
+}
+
+#[test]
+fn eight() {
+    prove(|| Eight);
+}
+
+#[test]
+fn eight_bank() {
+    prove(|| EightBank);
+}
+
+#[test]
+fn eight_ring() {
+    prove(|| EightRing);
+}
+
+#[test]
+fn classes_of_eight_bytes_are_used() {
+    let layout = |bytes, align| Layout::from_size_align(bytes, align).expect("a layout");
+    for (bytes, align, class) in [
+        (24, 8, 24),
+        (17, 1, 24),
+        (24, 16, 32),
+        (40, 4, 40),
+        (120, 16, 128),
+        (490, 16, 512),
+    ] {
+        let layout = layout(bytes, align);
+        // SAFETY: the layout is not empty, and the object is freed once.
+        unsafe {
+            let p = EightBank.alloc(layout);
+            assert_eq!(object::usable::<EightBank>(p), class, "{layout:?}");
+            assert!((p as usize).is_multiple_of(align), "{layout:?} at {p:p}");
+            EightBank.dealloc(p, layout);
+        }
+    }
 }

@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 
 hz3::variant!(TenantsBank = "tests/fixtures/tenants-bank.toml");
 hz3::variant!(TenantsRing = "tests/fixtures/tenants-ring.toml");
+hz3::variant!(NodesRing = "tests/fixtures/nodes-ring.toml");
 
 /// An object that nobody else has.
 struct Object {
@@ -207,4 +208,30 @@ fn nothing_waits_for_owners_without_threads_behind_a_bank() {
 #[test]
 fn nothing_waits_for_owners_without_threads_behind_a_ring() {
     all(&TenantsRing, "tests/fixtures/tenants-ring.toml");
+}
+
+/// Threads become owners of the node that they run on, and of no other.
+#[test]
+fn owners_of_another_memory_node_get_no_threads() {
+    if std::fs::read_to_string("/sys/devices/system/node/online").is_ok_and(|nodes| nodes.trim() != "0") {
+        return; // Here a thread may run anywhere.
+    }
+    let mine: Vec<Object> = (0..500).map(|_| Object::new(&NodesRing, 48)).collect();
+    // Three of other threads, which are joined by as many that are not there: all of the first node.
+    let tenants = Tenants::new(&NodesRing, 70);
+    let of_node = |first: usize| (first..first + 2).map(runs_of).collect::<Vec<u64>>();
+    let (here, there) = (of_node(0), of_node(2));
+    assert!(
+        here.iter().all(|bytes| *bytes > 0),
+        "owners of the first node have runs of {here:?} bytes"
+    );
+    assert_eq!(there, [0, 0], "bytes of runs of owners of the second node");
+    for object in tenants.end().into_iter().chain(mine) {
+        object.free(&NodesRing);
+    }
+}
+
+/// Bytes of an owner's runs.
+fn runs_of(owner: usize) -> u64 {
+    runs::<NodesRing>(owner) - runs::<NodesRing>(owner + 1)
 }

@@ -7,14 +7,19 @@
 mod fixtures;
 
 use fixtures::{Bank, Child, Coloured, Narrow, Ring, Wide};
-use hz3::core::heap::segment::{Run, Segment};
-use hz3::core::list;
+use hz3::core::heap::run::Run;
+use hz3::core::heap::segment::Segment;
+use hz3::core::heap::sparse::{List, Search};
+use hz3::core::list::{self, Batch};
 use hz3::core::os::PAGE;
 use hz3::core::policy::Pool;
 use hz3::core::{Shared, Variant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+hz3::variant!(Random = "tests/fixtures/random.toml");
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -26,25 +31,39 @@ enum Op {
         from: usize,
         every: usize,
         reverse: bool,
+        /// And give pages back that no object in use lies in.
+        search: bool,
     },
 }
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         (any::<usize>(), 1u32..200).prop_map(|(class, want)| Op::Take(class, want)),
-        (any::<usize>(), any::<usize>(), 1usize..5, any::<bool>()).prop_map(|(class, from, every, reverse)| Op::Give {
-            class,
-            from,
-            every,
-            reverse
-        }),
+        (any::<usize>(), any::<usize>(), 1usize..5, any::<bool>(), any::<bool>()).prop_map(
+            |(class, from, every, reverse, search)| Op::Give {
+                class,
+                from,
+                every,
+                reverse,
+                search
+            }
+        ),
     ]
 }
 
-/// What is out: address to size and pool.
+/// What is out.
 #[derive(Default)]
 struct Model {
-    out: BTreeMap<usize, (usize, usize)>,
+    /// Bytes of each object, by its address.
+    out: BTreeMap<usize, usize>,
+    /// The objects of each pool by their runs.
+    runs: BTreeMap<usize, BTreeMap<usize, BTreeSet<usize>>>,
+}
+
+/// The run of an object that is out: the address of its first page.
+fn run_of(at: usize) -> usize {
+    // SAFETY: the object is out, so its run is open and its descriptor stands still.
+    unsafe { Run::base(Segment::run_of(at as *const u8)) as usize }
 }
 
 impl Model {
@@ -58,7 +77,7 @@ impl Model {
             class.align
         );
         let below = self.out.range(..at + size).next_back();
-        if let Some((&other, &(bytes, _))) = below {
+        if let Some((&other, &bytes)) = below {
             assert!(
                 other + bytes <= at,
                 "{at:#x} of {size} bytes lies in {other:#x} of {bytes}"
@@ -84,25 +103,36 @@ impl Model {
             // the link, and `check` reads the last.
             ((at + size - 8) as *mut usize).write(at ^ pool);
         }
-        self.out.insert(at, (size, pool));
+        self.out.insert(at, size);
+        let runs = self.runs.entry(pool).or_default();
+        runs.entry(run_of(at)).or_default().insert(at);
+    }
+
+    /// The runs of a pool that have something out, with that.
+    fn runs(&self, pool: usize) -> impl Iterator<Item = (usize, &BTreeSet<usize>)> {
+        self.runs.get(&pool).into_iter().flatten().map(|(run, out)| (*run, out))
     }
 
     /// The objects of a pool that go back, linked into a list.
-    fn list<V: Variant>(&mut self, pool: usize, from: usize, every: usize, reverse: bool) -> *mut u8 {
-        let of_pool: Vec<usize> = self
-            .out
-            .iter()
-            .filter(|(_, v)| v.1 == pool)
-            .map(|(at, _)| *at)
-            .collect();
+    fn list<V: Variant>(&mut self, pool: usize, from: usize, every: usize, reverse: bool) -> Batch {
+        let mut of_pool: Vec<usize> = self.runs(pool).flat_map(|(_, out)| out).copied().collect();
+        of_pool.sort_unstable();
         let start = from % of_pool.len().max(1);
         let mut chosen: Vec<usize> = of_pool.into_iter().skip(start).step_by(every).collect();
         if reverse {
             chosen.reverse();
         }
+        let count = chosen.len() as u32;
         let mut head = std::ptr::null_mut();
         for at in chosen {
-            let (size, _) = self.out.remove(&at).expect("it is out");
+            let size = self.out.remove(&at).expect("it is out");
+            let run = run_of(at);
+            let runs = self.runs.get_mut(&pool).expect("it has something out");
+            let out = runs.get_mut(&run).expect("the run that it came from");
+            assert!(out.remove(&at), "{at:#x} came from another run");
+            if out.is_empty() {
+                runs.remove(&run);
+            }
             let p = at as *mut u8;
             // SAFETY: the object is out, and now goes back.
             unsafe {
@@ -117,16 +147,20 @@ impl Model {
             }
             head = p;
         }
-        head
+        Batch { head, count }
     }
 }
 
-/// The pools that a case uses: small, medium and large classes of the first and the last owner.
+/// The pools that a case uses: small ones, the smallest with several pages, medium and large classes of the first and the last owner.
 fn pools<V: Variant>() -> Vec<usize> {
     let last = V::CLASSES - 1;
+    let long = V::classes()
+        .iter()
+        .position(|class| class.run_pages > 1)
+        .unwrap_or(last);
     let mut pools: Vec<usize> = [0, V::SHARDS - 1]
         .into_iter()
-        .flat_map(|owner| [0, 3, last / 2, last - 1, last].map(|class| owner * V::CLASSES + class))
+        .flat_map(|owner| [0, 3, long, last / 2, last - 1, last].map(|class| owner * V::CLASSES + class))
         .collect();
     pools.sort_unstable();
     pools.dedup();
@@ -140,34 +174,9 @@ fn case<V: Variant>(ops: &[Op]) {
     for op in ops {
         match *op {
             Op::Take(class, want) => {
-                let pool = pools[class % pools.len()];
-                // SAFETY: the pool's own central and class.
-                let mut batch = unsafe {
-                    shared.centrals()[pool].take::<V>(
-                        shared.heap(),
-                        hz3::core::heap::Reach::System,
-                        Pool::new(pool),
-                        &V::classes()[pool % V::CLASSES],
-                        want,
-                    )
-                };
-                assert!(batch.count <= want);
-                assert!(batch.count > 0 || !V::POLICY.grows_outside(), "no memory");
-                // A batch of one object may be no list yet: nothing is read of it.
-                let last = batch.count.saturating_sub(1);
-                while batch.count > 0 {
-                    let end = last > 0 && batch.count == 1;
-                    // SAFETY: the batch holds an object, and its list ends with the last one.
-                    let (p, next) = unsafe {
-                        let next = if end {
-                            list::next::<V>(batch.head)
-                        } else {
-                            std::ptr::null_mut()
-                        };
-                        (batch.pop::<V>(), next)
-                    };
-                    assert!(next.is_null(), "the list is longer than its count");
-                    model.take::<V>(p, pool);
+                // A trip brings the objects of a page at most.
+                for trip in 0..3 {
+                    take::<V>(&mut model, pools[class % pools.len()], want << trip);
                 }
             }
             Op::Give {
@@ -175,9 +184,13 @@ fn case<V: Variant>(ops: &[Op]) {
                 from,
                 every,
                 reverse,
+                search: also,
             } => {
                 let pool = pools[class % pools.len()];
                 give::<V>(&mut model, pool, from, every, reverse);
+                if also {
+                    search::<V>(&model, pool);
+                }
             }
         }
         audit::<V>(&model, &pools);
@@ -201,10 +214,93 @@ fn case<V: Variant>(ops: &[Op]) {
         .locked(|h| assert_eq!((h.segments, h.free_pages, h.dirty_pages), (0, 0, 0)));
 }
 
+fn take<V: Variant>(model: &mut Model, pool: usize, want: u32) {
+    let shared = V::shared();
+    // SAFETY: the pool's own central and class.
+    let (mut batch, bad) = unsafe {
+        let reach = hz3::core::heap::Reach::System;
+        shared.centrals()[pool].take::<V>(shared.heap(), reach, Pool::new(pool), want)
+    };
+    assert_eq!(bad, None);
+    assert!(batch.count <= want);
+    assert!(batch.count > 0 || !V::POLICY.grows_outside(), "no memory");
+    // A batch of one object may be no list yet: nothing is read of it.
+    let last = batch.count.saturating_sub(1);
+    while batch.count > 0 {
+        let end = last > 0 && batch.count == 1;
+        // SAFETY: the batch holds an object, and its list ends with the last one.
+        let (p, next) = unsafe {
+            let next = if end {
+                list::next::<V>(batch.head)
+            } else {
+                std::ptr::null_mut()
+            };
+            (batch.pop::<V>(), next)
+        };
+        assert!(next.is_null(), "the list is longer than its count");
+        model.take::<V>(p, pool);
+    }
+}
+
 fn give<V: Variant>(model: &mut Model, pool: usize, from: usize, every: usize, reverse: bool) {
-    let head = model.list::<V>(pool, from, every, reverse);
+    let batch = model.list::<V>(pool, from, every, reverse);
     // SAFETY: objects of this pool that the model has just let go.
-    unsafe { V::shared().centrals()[pool].give::<V>(V::shared().heap(), &V::classes()[pool % V::CLASSES], head) };
+    let bad = unsafe { V::shared().centrals()[pool].give::<V>(V::shared().heap(), Pool::new(pool), batch) };
+    assert_eq!(bad, None);
+}
+
+/// All pages of runs are given back in which no object in use lies, whoever has the objects that reach into them.
+fn search<V: Variant>(model: &Model, pool: usize) {
+    let (central, heap) = (&V::shared().centrals()[pool], V::shared().heap());
+    for list in [List::Sparse, List::Main] {
+        let mut begin = true;
+        loop {
+            let search = Search {
+                list,
+                begin,
+                most: 50,
+                old: false,
+                empty: false,
+            };
+            // SAFETY: the pool's own central.
+            let searched = unsafe { central.search::<V>(heap, Pool::new(pool), search) };
+            begin = false;
+            if searched.over {
+                break;
+            }
+        }
+    }
+    let found = holes::<V>(model, pool);
+    assert_eq!(central.census().holes, found);
+    FOUND.set(FOUND.get() + found);
+}
+
+/// Pages of runs in which nothing but objects lies that were handed out before, and are back.
+fn holes<V: Variant>(model: &Model, pool: usize) -> u32 {
+    let size = V::classes()[pool % V::CLASSES].size as usize;
+    let mut found = 0;
+    for (base, out) in model.runs(pool) {
+        // SAFETY: it has something out, so it is open.
+        let (pages, shift, carved, capacity) = unsafe {
+            let run = Segment::run_of(base as *const u8);
+            let shift = (*run).shift as usize * 16;
+            ((*run).pages, shift, (*run).carved, (*run).capacity)
+        };
+        let mut in_use = vec![false; pages as usize];
+        for at in out {
+            let at = at - base;
+            in_use[at / PAGE..=(at + size - 1) / PAGE].fill(true);
+        }
+        for (page, _) in in_use.iter().enumerate().filter(|(_, used)| !**used) {
+            let here = |object: &usize| {
+                let begin = shift + object * size;
+                begin < (page + 1) * PAGE && begin + size > page * PAGE
+            };
+            let last = (0..capacity as usize).rfind(here);
+            found += u32::from(last.is_some_and(|last| last < carved as usize));
+        }
+    }
+    found
 }
 
 /// Pages in use are the runs' and nobody else's; runs hold what is out and what is free.
@@ -212,15 +308,10 @@ fn audit<V: Variant>(model: &Model, pools: &[usize]) {
     let mut runs = 0;
     for &pool in pools {
         let census = V::shared().centrals()[pool].census();
-        let mut own: Vec<usize> = Vec::new();
-        for (&at, _) in model.out.iter().filter(|(_, v)| v.1 == pool) {
-            // SAFETY: the object is out, so its run is open.
-            own.push(unsafe { Run::base(Segment::run_of(at as *const u8)) } as usize);
-        }
-        own.dedup();
+        let own = model.runs(pool).count();
         assert_eq!(
             census.runs as usize,
-            own.len() + census.empty as usize,
+            own + census.empty as usize,
             "runs with something out, and empty ones"
         );
         assert!(census.empty <= V::POLICY.depot.empty_runs);
@@ -242,6 +333,11 @@ fn free_pages(segment: *mut Segment) -> usize {
     unsafe { (*segment).free_pages as usize }
 }
 
+thread_local! {
+    /// Pages that were given back in a test.
+    static FOUND: Cell<u32> = const { Cell::new(0) };
+}
+
 fn prove<V: Variant>() {
     let config = Config {
         cases: 120,
@@ -256,6 +352,19 @@ fn prove<V: Variant>() {
             Ok(())
         })
         .unwrap_or_else(|e| panic!("{}: {e}", V::NAME));
+    // All but three objects of a class go back, and others come out of the pages that were given back.
+    for class in 0..pools::<V>().len() {
+        let give = |from| Op::Give {
+            class,
+            from,
+            every: 1,
+            reverse: true,
+            search: true,
+        };
+        let take = || Op::Take(class, 190);
+        case::<V>(&[take(), take(), give(3), take(), give(2), give(1), take(), give(5)]);
+    }
+    assert!(FOUND.get() > 0, "no page was given back: the test shows nothing");
 }
 
 #[test]
@@ -286,4 +395,9 @@ fn bank() {
 #[test]
 fn ring() {
     prove::<Ring>();
+}
+
+#[test]
+fn random() {
+    prove::<Random>();
 }

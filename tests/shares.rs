@@ -1,4 +1,5 @@
-//! `cache.thread_floor`: what a thread may keep becomes less when others start, down to the floor, and more when they end.
+//! `cache.thread_floor` and `cache.crowd_bytes`: what a thread may keep becomes less when others start, down to a floor and in a
+//! crowd further, and more when they end.
 
 mod common;
 
@@ -14,6 +15,9 @@ static HZ3: Shares = Shares;
 
 /// Enough for all shares but the floors to be smaller than the floor.
 const OTHERS: usize = 15;
+
+/// Enough for a share to be less than what all classes open with.
+const CROWD: usize = 299;
 
 fn layout(size: usize) -> Layout {
     Layout::from_size_align(size, 16).expect("a layout")
@@ -37,13 +41,9 @@ fn fill() -> u64 {
     introspect::totals::<Shares>().magazines
 }
 
-#[test]
-fn threads_share_what_one_alone_may_keep() {
-    let cache = common::plan("tests/fixtures/shares.toml").cache;
-    let alone = fill();
-    assert!(alone <= cache.bytes_bound(1), "{alone} bytes in one thread's magazines");
-    assert!(alone > 2 * cache.thread_floor, "only {alone} bytes, though it is alone");
-    let (started, end) = (Barrier::new(OTHERS + 1), Barrier::new(OTHERS + 1));
+/// What the calling thread's magazines hold after [`fill`], while so many others have a first batch of the smallest class each.
+fn fill_beside(others: usize) -> u64 {
+    let (started, end) = (Barrier::new(others + 1), Barrier::new(others + 1));
     thread::scope(|scope| {
         let other = || {
             // SAFETY: the layout is not empty; the object is freed once.
@@ -51,22 +51,36 @@ fn threads_share_what_one_alone_may_keep() {
             started.wait();
             end.wait();
         };
-        let others: Vec<_> = (0..OTHERS).map(|_| scope.spawn(other)).collect();
+        let threads: Vec<_> = (0..others).map(|_| scope.spawn(other)).collect();
         started.wait();
-        let threads = introspect::totals::<Shares>().threads;
-        assert!(threads > OTHERS as u64, "{threads} threads");
-        let shared = fill();
-        // The others have a first batch of the smallest class each.
-        let most = cache.thread_floor + OTHERS as u64 * 4096;
-        assert!(
-            shared <= most,
-            "{shared} bytes, though the thread's share is {}",
-            cache.thread_floor
-        );
+        let running = introspect::totals::<Shares>().threads;
+        assert!(running > others as u64, "{running} threads");
+        let filled = fill();
         end.wait();
         // The end of the scope would not wait for their destructors.
-        others.into_iter().for_each(|o| o.join().expect("it does not panic"));
-    });
+        threads.into_iter().for_each(|t| t.join().expect("it does not panic"));
+        filled
+    })
+}
+
+#[test]
+fn threads_share_what_one_alone_may_keep() {
+    let cache = common::plan("tests/fixtures/shares.toml").cache;
+    let alone = fill();
+    assert!(alone <= cache.bytes_bound(1), "{alone} bytes in one thread's magazines");
+    assert!(alone > 2 * cache.thread_floor, "only {alone} bytes, though it is alone");
+    for others in [OTHERS, CROWD] {
+        let shared = fill_beside(others);
+        let most = cache.share(others as u64 + 1);
+        assert!(
+            shared <= most + others as u64 * 512,
+            "{shared} bytes beside {others} threads, though the thread's share is {most}"
+        );
+        assert!(
+            shared > most / 4,
+            "only {shared} bytes beside {others} threads of a share of {most}"
+        );
+    }
     let again = fill();
     assert!(
         again > 2 * cache.thread_floor,

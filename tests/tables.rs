@@ -24,7 +24,7 @@ fn looked_up<V: Variant>(size: usize) -> Option<usize> {
     // further than its own bounds.
     unsafe {
         if size <= V::FINE_MAX {
-            Some(V::fine(size.div_ceil(16)).bytes())
+            Some(V::fine(size.div_ceil(V::GRANULE)).bytes())
         } else if size <= V::LARGEST {
             Some(V::coarse((size - 1) >> V::COARSE_SHIFT).bytes())
         } else {
@@ -73,13 +73,19 @@ fn class_faults<V: Variant>(faults: &mut Vec<String>) {
         let (size, align, run) = (class.size, class.align, u32::from(class.run_pages) * PAGE as u32);
         let (objects, colors) = (u32::from(class.objects), u32::from(class.colors));
         check(size > previous, "its size does not rise");
-        check(size % 16 == 0, "its size is no multiple of 16");
+        check(
+            (size as usize).is_multiple_of(V::GRANULE),
+            "its size is no multiple of the granule",
+        );
         check(objects > 0 && colors > 0, "no object, or no colour");
         check(
             u64::from(objects) * u64::from(size) + u64::from(colors - 1) * 64 <= u64::from(run),
             "objects and shift are longer than the run",
         );
-        check(align.is_power_of_two() && align >= 16, "its alignment is none");
+        check(
+            align.is_power_of_two() && align as usize >= V::GRANULE,
+            "its alignment is none",
+        );
         // Every object of every colour, one by one.
         let misplaced = (0..colors)
             .flat_map(|color| (0..objects).map(move |object| color * 64 + object * size))
@@ -133,7 +139,7 @@ fn object_faults<V: Variant>(faults: &mut Vec<String>) {
             hot::free::<V>(p);
             seen
         };
-        if address == 0 || address % 16 != 0 || usable != want {
+        if address == 0 || address % V::GRANULE != 0 || usable != want {
             faults.push(format!(
                 "{size}: an object at {address:#x} of {usable} bytes instead of {want}"
             ));
@@ -211,6 +217,14 @@ macro_rules! proofs {
     )+ };
 }
 shipped::all!(proofs);
+
+hz3::variant!(Eight = "tests/fixtures/eight.toml");
+
+#[test]
+fn classes_of_eight_bytes() {
+    prove::<Eight>();
+    same_as_plan::<Eight>("tests/fixtures/eight.toml");
+}
 
 /// The list of shipped configs is what the folder holds.
 #[test]

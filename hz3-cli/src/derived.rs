@@ -30,7 +30,7 @@ impl Setting {
         }
     }
 
-    /// For a table: the last word of the key, and the value without quotes.
+    /// For a label: the last word of the key, and the value without quotes.
     pub fn short(&self) -> String {
         let key = self.key.rsplit('.').next().unwrap_or(&self.key);
         format!("{key}={}", self.value.trim_matches('"'))

@@ -6,21 +6,18 @@ use hz3_lab::stats::Looks;
 use hz3_project::{Error, Kind, Outcome, Place, Result, file};
 use std::path::PathBuf;
 
-/// The options.
+/// The options of who keeps a record in the ledger.
 #[derive(clap::Args)]
-pub struct Keep {
+pub struct Kept {
     /// Keep the record in ledger/, which is part of the project, instead of this checkout's own in target/
     #[arg(long)]
     share: bool,
     /// Keep nothing in the ledger
     #[arg(long, conflicts_with = "share")]
     no_ledger: bool,
-    /// Write the record to a file as well, a line of JSON, for `ledger merge`
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
 }
 
-impl Keep {
+impl Kept {
     fn shelf(&self) -> Shelf {
         match self.share {
             true => Shelf::Shared,
@@ -34,6 +31,42 @@ impl Keep {
         if !self.no_ledger {
             ledger.open(self.shelf())?;
         }
+        Ok(ledger)
+    }
+
+    /// Keeps a record, and says where.
+    pub fn put(&self, place: &Place, ledger: &Ledger, record: &Record) -> Outcome {
+        if self.no_ledger {
+            return Ok(());
+        }
+        let file = ledger.append(self.shelf(), record)?;
+        let share = match self.shelf() {
+            Shelf::Private => format!("; for others to see: cargo hz3 ledger share {}", record.id),
+            Shelf::Shared => String::new(),
+        };
+        eprintln!(
+            "kept as {id} in {}; a page of it: cargo hz3 report {id} -o report.html{share}",
+            place.shown(&file),
+            id = record.id
+        );
+        Ok(())
+    }
+}
+
+/// The options of who may write it to a file as well.
+#[derive(clap::Args)]
+pub struct Keep {
+    #[command(flatten)]
+    kept: Kept,
+    /// Write the record to a file as well, a line of JSON, for `ledger merge`
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Keep {
+    /// As [`Kept::open`].
+    pub fn open(&self, place: &Place) -> Result<Ledger> {
+        let ledger = self.kept.open(place)?;
         if let Some(path) = &self.output {
             file::writable(path)?;
         }
@@ -44,17 +77,8 @@ impl Keep {
     pub fn put(&self, place: &Place, ledger: &Ledger, record: &Record) -> Outcome {
         let failed = failures(record);
         let worth = record.says_something() || (!record.interrupted && !failed.is_empty());
-        if !self.no_ledger && worth {
-            let file = ledger.append(self.shelf(), record)?;
-            let share = match self.shelf() {
-                Shelf::Private => format!("; for others to see: cargo hz3 ledger share {}", record.id),
-                Shelf::Shared => String::new(),
-            };
-            eprintln!(
-                "kept as {id} in {}; a page of it: cargo hz3 report {id} -o report.html{share}",
-                place.shown(&file),
-                id = record.id
-            );
+        if worth {
+            self.kept.put(place, ledger, record)?;
         }
         if let Some(path) = self.output.as_ref().filter(|_| worth) {
             file::write(path, record.line()?.as_bytes())?;

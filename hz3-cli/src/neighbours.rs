@@ -79,6 +79,15 @@ const BUNDLES: &[&[(&str, &str)]] = &[
     )],
 ];
 
+/// Who a freed object belongs to. Tried last: it matters to programs whose threads free what others made.
+const OWNERS: &[&[(&str, &str)]] = &[
+    &[("ownership.mode", "\"owner-bank\"")],
+    &[("ownership.mode", "\"owner-ring\"")],
+    &[("ownership.mode", "\"owner-bank\""), ("ownership.shards", "2")],
+    &[("ownership.mode", "\"owner-bank\""), ("ownership.shards", "32")],
+    &[("ownership.mode", "\"adopt\"")],
+];
+
 /// What a config says of a key, from its resolved text.
 fn said<'a>(resolved: &'a toml::Table, key: &str) -> Option<&'a toml::Value> {
     let (table, key) = key.split_once('.')?;
@@ -121,10 +130,8 @@ fn setting(key: &str, value: &str) -> Setting {
 /// Single changes of a config, in the order in which they are worth trying: of each key the first step before the second of
 /// any.
 pub fn around(resolved: &toml::Table) -> Vec<Vec<Setting>> {
-    let mut all: Vec<Vec<Setting>> = BUNDLES
-        .iter()
-        .map(|bundle| bundle.iter().map(|(key, value)| setting(key, value)).collect())
-        .collect();
+    let bundle = |keys: &&[(&str, &str)]| keys.iter().map(|(key, value)| setting(key, value)).collect();
+    let mut all: Vec<Vec<Setting>> = BUNDLES.iter().map(bundle).collect();
     for turn in 0..2 {
         for (key, step) in STEPS {
             let value = match (step, said(resolved, key)) {
@@ -135,6 +142,7 @@ pub fn around(resolved: &toml::Table) -> Vec<Vec<Setting>> {
             all.extend(value.map(|value| vec![setting(key, &value)]));
         }
     }
+    all.extend(OWNERS.iter().map(bundle));
     all
 }
 

@@ -34,7 +34,7 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
             "dst_bits": plan.tag.dst_bits,
             "space": match plan.tag.space { TagSpace::Arena => "arena", TagSpace::Flat => "flat" },
         },
-        "tls": { "bytes": cost.tls_bytes, "cache_lines": cost.tls_lines, "slots": plan.classes.len() + 1, "slot_bytes": SLOT_BYTES },
+        "tls": { "bytes": cost.tls_bytes, "cache_lines": cost.tls_lines, "slots": plan.all_classes() + 1, "slot_bytes": SLOT_BYTES },
         "thread_body_bytes": cost.thread_body_bytes,
         "waste": {
             "share_to_4096": cost.waste_to_4096,
@@ -44,8 +44,11 @@ pub fn json(plan: &Plan, cost: &Cost, threads: u64) -> Value {
         "bounds": {
             "thread_cache_bytes": cost.thread_cache_bytes,
             "thread_floor_bytes": cost.thread_floor_bytes,
+            "thread_crowd_bytes": cost.thread_crowd_bytes,
+            "quarantine_bytes": cost.quarantine_bytes,
             "depot_bytes": cost.depot_bytes,
             "sample_bytes": cost.sample_bytes,
+            "pen_bytes": cost.pen_bytes,
             "empty_run_bytes": cost.empty_run_bytes,
             "lot_bytes": cost.lot_bytes,
             "threads": threads,

@@ -18,6 +18,8 @@ pub struct Manner {
     pub allow_identical: bool,
     /// Whether cargo is to use no network.
     pub offline: bool,
+    /// Whether a static archive is to be made beside each library.
+    pub archives: bool,
 }
 
 /// Builds variants for another command, whose stdout is its own. What two of them have in common, that command says.
@@ -29,10 +31,9 @@ pub fn quietly(place: &Place, names: &[String]) -> Outcome {
     build(place, names, manner, |line| eprintln!("built {line}"))
 }
 
-/// Has rustc make the static archive of a variant, and `work` do something with it while no other build can replace it.
-pub fn archive<T>(place: &Place, plan: &Plan, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let builder = open(place, false)?;
-    work(&builder.compile(plan, Shape::Archive)?)
+/// Builds the static archive of a variant whose library is built.
+pub fn archive(place: &Place, plan: &Plan) -> Result<PathBuf> {
+    open(place, false)?.archive(plan, Some(&Library::read(&place.library(&plan.name))?))
 }
 
 /// Builds the library of what a word names, but with `stats.record = "trace"`, into `folder`.
@@ -85,6 +86,15 @@ pub fn build(place: &Place, names: &[String], manner: Manner, say: impl Fn(&str)
         configs::report_refuted(plan);
         configs::report_remarks(plan, |remark| remark.about == hz3_config::remarks::FLAT);
     }
+    let is_archive = |plan: &Plan| manner.archives && plan.no_shared.is_some();
+    for plan in &plans {
+        let shape = if is_archive(plan) {
+            Shape::Archive
+        } else {
+            Shape::Shared
+        };
+        build::possible(plan, shape)?;
+    }
     let mut failed = configs::report_identical(&plans) && !manner.allow_identical;
 
     let builder = open(place, manner.offline)?;
@@ -95,23 +105,39 @@ pub fn build(place: &Place, names: &[String], manner: Manner, say: impl Fn(&str)
     for plan in &plans {
         bar.set_message(plan.name.clone());
         let start = Instant::now();
-        match builder.library(plan) {
+        let made = match is_archive(plan) {
+            true => Ok(None),
+            false => builder.library(plan).map(Some),
+        };
+        let archived = match &made {
             Ok(library) => {
-                let line = format!(
-                    "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
-                    plan.name,
-                    plan.hash,
-                    library.file_bytes,
-                    library.tls_bytes,
-                    start.elapsed().as_secs_f64()
-                );
-                bar.suspend(|| say(&line));
-                built.push(library);
+                if let Some(library) = library {
+                    let line = format!(
+                        "{:width$}  {}  {:>7} B  TLS {:>5} B  {:5.1} s",
+                        plan.name,
+                        plan.hash,
+                        library.file_bytes,
+                        library.tls_bytes,
+                        start.elapsed().as_secs_f64()
+                    );
+                    bar.suspend(|| say(&line));
+                }
+                manner.archives.then(|| builder.archive(plan, library.as_ref()))
             }
-            Err(failure) => {
-                failed = true;
-                bar.suspend(|| style::report(&failure));
-            }
+            Err(_) => None,
+        };
+        let mut report = |failure: &Error| {
+            failed = true;
+            bar.suspend(|| style::report(failure));
+        };
+        match archived {
+            Some(Ok(path)) => bar.suspend(|| say(&place.shown(&path))),
+            Some(Err(failure)) => report(&failure),
+            None => {}
+        }
+        match made {
+            Ok(library) => built.extend(library),
+            Err(failure) => report(&failure),
         }
         bar.inc(1);
     }

@@ -159,9 +159,9 @@ fn a_config_of_ones_own_is_built_proven_and_measured() {
         "glibc",
         "mine",
         "--rows",
-        "small:steps=1000",
+        "small:steps=20000",
         "--time-budget",
-        "1s",
+        "120s",
     ];
     let compared = user.hz3(&compare).with(0);
     assert!(

@@ -14,6 +14,7 @@ const ALLOCATORS: &[&[&str]] = &[
     &["bench", "small", "--under", "@"],
     &["replay", "trace", "--under", "@"],
     &["tails", "@"],
+    &["misuse", "@"],
     &["compare", "@"],
     &["compare", "glibc", "@"],
     &["compare", "glibc", "--peers", "@"],

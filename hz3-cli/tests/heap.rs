@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Cleanup, Ended, compile, hz3, root};
+use hz3_core::statics::layout::{MAGIC, VERSION};
 use hz3_tests::variant::Allocator;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -66,7 +67,7 @@ impl Drop for Running {
 fn library(variant: &str) -> PathBuf {
     match Allocator::variant(variant) {
         Ok(Allocator::Variant(v)) => v.path.clone(),
-        Ok(Allocator::Glibc) => panic!("{variant} is no variant"),
+        Ok(_) => panic!("{variant} is no variant"),
         Err(e) => panic!("{e}"),
     }
 }
@@ -151,7 +152,7 @@ fn population(library: &Path, folder: &Path) {
 
 #[test]
 fn a_known_population_is_found() {
-    for variant in ["default", "flat", "hz3-fast", "hz3-scale"] {
+    for variant in ["default", "flat", "hz3-fast", "hz3-scale", "percpu"] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         population(&library(variant), folder.path());
     }
@@ -303,9 +304,12 @@ fn variants_of_another_hz3_are_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (program, library) = (program(folder.path(), POPULATION), library("default"));
     let copy = folder.path().join("libhz3_other.so");
-    patched(&library, &copy, b"hz3 heap layout\0\x03", b"hz3 heap layout\0\x63");
+    let described = |version: usize| [&MAGIC[..], &[u8::try_from(version).expect("a small number")]].concat();
+    patched(&library, &copy, &described(VERSION), &described(99));
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
-    ended.tells("describes its heap in version 99, and this hz3 reads version 3");
+    ended.tells(&format!(
+        "describes its heap in version 99, and this hz3 reads version {VERSION}"
+    ));
     patched(&library, &copy, b".hz3.heap\0", b".hz3.none\0");
     let ended = Running::start(&program, Some(&copy)).heap(&[]).with(1);
     ended.tells("libhz3_other.so in process").tells("built by an older hz3");

@@ -209,13 +209,13 @@ static volatile int stop;
 
 static void *busy(void *arg)
 {
-    void *kept[64] = { 0 };
-    for (unsigned i = 1; !stop; i++) {
-        free(kept[i % 64]);
-        kept[i % 64] = malloc(i * 7919 % 3000);
+    static __thread void *kept[4096];
+    while (!stop) {
+        for (int i = 0; i < 4096; i++)
+            kept[i] = malloc(i * 7919 % 3000);
+        for (int i = 0; i < 4096; i++)
+            free(kept[i]);
     }
-    for (int i = 0; i < 64; i++)
-        free(kept[i]);
     return arg;
 }
 
@@ -243,6 +243,15 @@ int main(void)
         raise(SIGRTMIN + 10);
         if (hz3_profile_dump("asked.pb"))
             return 7;
+    }
+    /* A handler that writes may have interrupted whoever holds what the fork waits for. */
+    for (int i = 0; i < 100; i++) {
+        for (int k = 0; k < 2; k++)
+            pthread_kill(threads[k], SIGRTMIN + 10);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        waitpid(child, NULL, 0);
     }
     stop = 1;
     for (int i = 0; i < 2; i++)

@@ -2,7 +2,8 @@
 
 /// Bytes of a page, the granule of page tags.
 pub const PAGE: u32 = 4096;
-/// The smallest size and the granule of every class size, in bytes: `max_align_t` on the supported targets.
+/// The smallest size of a class, and what C's `malloc` aligns to, in bytes: `max_align_t` on the supported targets. It is the granule
+/// of class sizes, too, unless the config says that it is 8.
 pub const GRANULE: u32 = 16;
 /// Bytes of a segment.
 pub const SEGMENT: u64 = 2 << 20;
@@ -38,8 +39,12 @@ pub const LOTS: u64 = 16;
 pub const LOT_SHARE: u64 = 16;
 /// Most shelves of a depot.
 pub const SHELVES_MAX: u64 = 64;
+/// Bytes that each thread of a crowd may keep, however many there are.
+pub const CROWD_LEAST: u64 = 64 << 10;
 /// Bytes of thread-local storage that sampling takes.
 pub const SAMPLER_BYTES: u64 = 264;
+/// Bytes of thread-local storage that guarded objects take.
+pub const WARDEN_BYTES: u64 = 88;
 /// Most frames of a call stack.
 pub const DEPTH_MAX: u64 = 64;
 /// The section that says where a variant's memory map lies.

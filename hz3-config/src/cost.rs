@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::plan::{
     CACHE_LINE, ClassPlan, FLAT_PAGES, LOT_SHARE, LOTS, LookupPlan, PAGE, PlacementOrder, Plan, Relief, Room,
     SAMPLER_BYTES, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
+    WARDEN_BYTES,
 };
 
 /// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
@@ -24,20 +25,48 @@ pub const fn thread_block_bytes(classes: usize) -> u64 {
 /// Bytes of thread-local storage of a plan's thread block. With a bank outside of the block only three addresses and the
 /// state are inside.
 pub fn block_bytes(plan: &Plan) -> u64 {
-    let block = if plan.ownership.mode.has_bank() {
+    let block = if plan.policy.per_cpu() {
+        // Where its slots are, and a word of its own for it.
+        (40 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE)
+    } else if plan.ownership.mode.has_bank() {
         (24 + THREAD_META_BYTES).next_multiple_of(CACHE_LINE)
     } else {
-        thread_block_bytes(plan.classes.len())
+        thread_block_bytes(plan.all_classes())
     };
     // A word of the recorder's, in a line of its own.
     block + if plan.stats.tells_calls() { CACHE_LINE } else { 0 }
 }
 
-/// What a thread has outside of its block.
+/// Bytes that a thread's quarantine takes beside its objects; 0 if it has none. Every expansion holds this against the core's own
+/// number.
+pub fn quarantine_room(plan: &Plan) -> u64 {
+    match plan.policy.hardening.quarantine as u64 {
+        0 => 0,
+        // What it counts and draws with, and a word for each 128 bytes.
+        bytes => 24 + 8 * (bytes / 128).max(16),
+    }
+}
+
+/// Bytes of a processor's row of slots: a slot and a word for every class and for the trap, in a power of two.
+pub fn row_bytes(plan: &Plan) -> u64 {
+    let slots = plan.all_classes() as u64 + 1;
+    (slots * (u64::from(SLOT_BYTES) + SPARE_BYTES)).next_power_of_two()
+}
+
+/// What a thread has outside of its block, but for its quarantine.
 pub fn room(plan: &Plan) -> Room {
+    if plan.policy.per_cpu() {
+        return Room {
+            bytes: 0,
+            holds: format!(
+                "nothing, but {} B where there are no restartable sequences; as much for each processor",
+                row_bytes(plan)
+            ),
+        };
+    }
     plan.ownership.mode.room(Scale {
         shards: u64::from(plan.ownership.shards),
-        slots: plan.classes.len() as u64 + 1,
+        slots: plan.all_classes() as u64 + 1,
         bin_bits: plan.tag.bin_bits,
         ring: u64::from(plan.policy.ownership.ring),
     })
@@ -52,14 +81,18 @@ pub struct Cost {
     pub lookup: LookupCost,
     /// Bytes of thread-local storage: see [`thread_block_bytes`].
     pub tls_bytes: u64,
-    /// Bytes that a thread maps outside of its block when it starts: see [`room`].
+    /// Bytes that a thread maps outside of its block when it starts: see [`room`] and [`quarantine_room`].
     pub thread_body_bytes: u64,
     /// Cache lines that the thread block takes.
     pub tls_lines: u64,
     /// Most bytes of free objects that one thread may hold in its magazines while it is alone.
     pub thread_cache_bytes: u64,
-    /// Most bytes that each thread may hold in them however many there are: what a thread's share does not fall below.
+    /// Most bytes that each of many threads may hold in them, as long as they are no crowd.
     pub thread_floor_bytes: u64,
+    /// The same of each thread of a crowd, however large that is.
+    pub thread_crowd_bytes: u64,
+    /// Most bytes of freed objects that each thread keeps in quarantine; 0 if it has none.
+    pub quarantine_bytes: u64,
     /// Most bytes of free objects in all depots together.
     pub depot_bytes: u64,
     /// Most bytes of empty runs that central keeps, all classes of all owners together.
@@ -69,6 +102,8 @@ pub struct Cost {
     /// Most bytes that the tables of sampled objects take; 0 if nothing is sampled. Beside that each sampled object of a class
     /// takes whole pages of its own.
     pub sample_bytes: u64,
+    /// Most bytes that guarded objects and what is known of them take; 0 if none are guarded.
+    pub pen_bytes: u64,
     /// Metadata.
     pub metadata: MetadataCost,
     /// Share of a class that requests of 1 to 4096 bytes leave unused on average, each size being equally likely.
@@ -161,20 +196,27 @@ impl Cost {
             .collect();
         let largest = plan.classes.last().map_or(0, |class| class.size);
         let run_bytes = |class: &ClassPlan| u64::from(class.run_pages) * u64::from(PAGE);
-        let tls_bytes = block_bytes(plan) + if plan.policy.samples() { SAMPLER_BYTES } else { 0 };
+        let or_none = |there: bool, bytes: u64| if there { bytes } else { 0 };
+        let tls_bytes = block_bytes(plan)
+            + or_none(plan.policy.samples(), SAMPLER_BYTES)
+            + or_none(plan.policy.guards(), WARDEN_BYTES);
         Cost {
             lookup: lookup_cost(&plan.lookup),
             tls_bytes,
             tls_lines: tls_bytes.div_ceil(CACHE_LINE),
-            thread_body_bytes: room(plan).bytes,
+            thread_body_bytes: room(plan).bytes + quarantine_room(plan),
+            quarantine_bytes: plan.policy.hardening.quarantine as u64,
             thread_cache_bytes: plan.cache.bytes_bound(1),
             thread_floor_bytes: plan.cache.full_bytes.min(plan.cache.thread_floor) + plan.cache.remote_bytes,
+            thread_crowd_bytes: plan.cache.full_bytes.min(plan.cache.share(u64::MAX)) + plan.cache.remote_bytes,
             depot_bytes: plan.depot.bytes_bound,
             empty_run_bytes: u64::from(plan.ownership.shards)
                 * u64::from(plan.policy.depot.empty_runs)
+                * plan.policy.tokens() as u64
                 * plan.classes.iter().map(run_bytes).sum::<u64>(),
             lot_bytes: lot_bytes(plan),
             sample_bytes: sample_bytes(plan),
+            pen_bytes: pen_bytes(plan),
             metadata: metadata_cost(plan),
             waste_to_4096: waste(&classes, 1, 4096.min(largest), |class| f64::from(class.size)),
             waste_to_largest: waste(&classes, 1, largest, |class| f64::from(class.size)),
@@ -194,6 +236,18 @@ pub(crate) fn sample_bytes(plan: &Plan) -> u64 {
     // have ended; a stack of eight frames, and two addresses; and two places in an index for each row, stack and address.
     let each = (8 + 4 + 40) + 2 * 40 + (16 + 8 * 4 + 2 * 8) + 2 * 4 * (2 + 1 + 2);
     (live * each).next_multiple_of(u64::from(PAGE))
+}
+
+/// See [`Cost::pen_bytes`]. Every expansion holds this against the core's own number.
+pub(crate) fn pen_bytes(plan: &Plan) -> u64 {
+    if !plan.policy.guards() {
+        return 0;
+    }
+    let places = u64::from(plan.policy.hardening.guarded);
+    // A page is backed while its object exists, and half of the places may be in use at a time. Of each place: what is known of its
+    // object, and two stacks.
+    let rows = places * (48 + 2 * u64::from(plan.policy.stats.depth) * 8);
+    places / 2 * u64::from(PAGE) + rows.next_multiple_of(u64::from(PAGE))
 }
 
 /// See [`Cost::lot_bytes`]; the core's `Policy::has_lots` says where there are none.
@@ -267,7 +321,7 @@ fn lookup_cost(lookup: &LookupPlan) -> LookupCost {
         coarse_entries,
         bytes: u64::from(lookup.bytes),
         lines: lines(fine_entries) + lines(coarse_entries),
-        lines_to_1024: lines(1024 / 16 + 1),
+        lines_to_1024: lines(u64::from(1024 / lookup.granule) + 1),
     }
 }
 

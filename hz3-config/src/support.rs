@@ -22,14 +22,13 @@ const fn row(path: Path, works: &'static [&'static str], what: &'static str) -> 
 
 /// The lines, by group and key.
 pub(crate) static MISSING: &[Missing] = &[
-    row(("arena", "page"), &["\"4KiB\""], "another page size"),
     row(("arena", "segment"), &["\"2MiB\""], "another segment size"),
     row(("central", "steal"), &["false"], "taking objects of other owners"),
-    row(("hardening", "check_lists"), &["false"], "checking lists"),
-    row(("hardening", "double_free"), &["false"], "detection of double frees"),
-    row(("hardening", "encode_links"), &["false"], "encoding of links"),
-    row(("hardening", "interior"), &["false"], "detection of interior pointers"),
-    row(("hardening", "poison"), &["false"], "filling of freed objects"),
+    row(
+        ("hardening", "tagging"),
+        &["\"off\""],
+        "a port to aarch64, whose processors can tag memory,",
+    ),
 ];
 
 /// The line of a knob, if it has one.

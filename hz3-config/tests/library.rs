@@ -42,3 +42,24 @@ fn only_what_is_never_unloaded_says_so() {
     assert!(says(""));
     assert!(!says("[build]\ntls = \"dynamic\"\n"));
 }
+
+#[test]
+fn a_distance_in_the_code_is_for_programs_alone() {
+    for model in ["initial-exec", "dynamic"] {
+        assert_eq!(plan(&format!("[build]\ntls = \"{model}\"\n")).no_shared, None);
+    }
+    let local = plan("[build]\ntls = \"local-exec\"\n");
+    let reason = local.no_shared.as_deref().expect("no shared library can have it");
+    assert!(
+        reason.contains("x.toml:4:7") && reason.contains("tls = \"local-exec\""),
+        "{reason}"
+    );
+    assert!(reason.contains("--static") && local.no_library.is_none(), "{reason}");
+    let code = Library::of(&local).text(&local, "0", hz3_config::hash::ConfigHash(0));
+    assert!(
+        code.contains("__tls_address_local") && !code.contains("__tls_address !"),
+        "{code}"
+    );
+    // What a linker of a shared library says names the symbol.
+    assert!(code.contains("tls_is_local_exec_which_no_shared_library_can_have"));
+}

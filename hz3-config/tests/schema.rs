@@ -146,18 +146,29 @@ const BEYOND: &[&str] = &[
     "bytes-range",
     "circle-of-one",
     "circle",
+    "cpu-clashes",
+    "crowd-below-floor",
     "dump-signal-taken",
+    "faults-unused",
     "fine-max-above",
     "first-batches-above-thread",
     "floor-above-thread",
     "floor-below-first",
     "floor-default-above-thread",
     "floor-default-below-first",
+    "granule-exact",
+    "groups-many",
+    "guard-runs-unused",
+    "guards-dense",
+    "guards-run-long",
+    "guards-whole",
     "largest-small",
     "lookup-too-fine",
     "lookup-too-large",
     "many-large-classes",
     "name-other",
+    "nodes",
+    "page-guards",
     "parent-and-child-disagree",
     "parent-is-no-text",
     "parent-missing-far",
@@ -165,12 +176,16 @@ const BEYOND: &[&str] = &[
     "profile-path-end",
     "profile-path-folder",
     "profile-path-percent",
+    "quarantine-large-small",
     "row-backwards",
     "row-without-class",
     "rows-overlap",
     "run-too-long",
     "run-too-short",
     "sample-bytes-alone",
+    "soft-above-hard",
+    "spread-and-base",
+    "spread-small",
     "stack-depth-alone",
     "step-end-off",
     "step-falls",
@@ -182,6 +197,7 @@ const BEYOND: &[&str] = &[
     "tag-owner",
     "tag-too-narrow",
     "thread-block",
+    "tokens-many",
     "unused-inherited-gate",
     "unused-ring",
 ];
@@ -215,17 +231,17 @@ fn texts_of_bytes_have_an_upper_end() {
         assert!(!allows(batch, &bad.into()), "{bad}");
     }
     // The one value that works is taken in any unit.
-    let page = &schema["properties"]["arena"]["properties"]["page"];
+    let segment = &schema["properties"]["arena"]["properties"]["segment"];
     for (text, fits) in [
-        ("4KiB", true),
-        ("4 KiB", true),
-        ("4096", true),
-        ("8KiB", false),
-        ("14KiB", false),
+        ("2MiB", true),
+        ("2 MiB", true),
+        ("2097152", true),
+        ("4MiB", false),
+        ("12MiB", false),
     ] {
-        assert_eq!(allows(page, &text.into()), fits, "{text}");
+        assert_eq!(allows(segment, &text.into()), fits, "{text}");
     }
-    assert!(allows(page, &4096.into()) && !allows(page, &8192.into()));
+    assert!(allows(segment, &2_097_152.into()) && !allows(segment, &4_194_304.into()));
 }
 
 #[test]

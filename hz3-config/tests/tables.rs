@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use common::{plan, shipped};
 use hz3_config::Plan;
-use hz3_config::plan::{ClassId, GRANULE, Ownership, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
+use hz3_config::plan::{ClassId, Ownership, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
 
 /// The class of a size: the first that holds it, looked for one by one.
 fn naive(plan: &Plan, size: u32) -> Option<ClassId> {
@@ -19,7 +19,11 @@ fn naive(plan: &Plan, size: u32) -> Option<ClassId> {
 /// The class of a size as generated code finds it.
 fn looked_up(plan: &Plan, size: u32) -> Option<ClassId> {
     if size <= plan.lookup.fine_max {
-        return plan.lookup.fine.get(((size + 15) >> 4) as usize).copied();
+        return plan
+            .lookup
+            .fine
+            .get(size.div_ceil(plan.lookup.granule) as usize)
+            .copied();
     }
     let coarse = plan.lookup.coarse.as_ref()?;
     if size > coarse.max {
@@ -76,7 +80,10 @@ fn faults(plan: &Plan) -> Vec<String> {
         let shifts = (class.colors - 1) * 64;
         let offset = u64::from(class.slot_offset);
         check(usize::from(class.id.0) == i, "its id is not its index");
-        check(class.size % GRANULE == 0, "its size is not a multiple of the granule");
+        check(
+            class.size % plan.lookup.granule == 0,
+            "its size is not a multiple of the granule",
+        );
         check(
             i == 0 || plan.classes[i - 1].size < class.size,
             "its size does not rise",
@@ -181,7 +188,7 @@ fn faults(plan: &Plan) -> Vec<String> {
         "the lookup's bytes are wrong",
     );
     check(
-        plan.lookup.fine.len() as u32 == plan.lookup.fine_max / GRANULE + 1,
+        plan.lookup.fine.len() as u32 == plan.lookup.fine_max / plan.lookup.granule + 1,
         "the fine table's length is wrong",
     );
     if let Some(coarse) = &plan.lookup.coarse {
@@ -246,6 +253,22 @@ fn all_forms_of_steps_have_no_gap() {
             );
             prove(&plan(&body));
         }
+    }
+}
+
+#[test]
+fn classes_of_8_bytes_have_tables_and_no_library() {
+    let sound = plan("");
+    assert_eq!((sound.lookup.granule, sound.no_library), (16, None));
+    for rest in [
+        "steps = [{ to = 128, step = 8 }, { to = 32768, per_doubling = 8 }]",
+        "steps = [{ sizes = [24, 40, 56, 2056, 4104] }]\n[lookup]\nfine_max = 2048",
+        "steps = [{ to = 40960, per_doubling = 24 }]",
+    ] {
+        let eight = plan(&format!("[classes]\ngranule = 8\n{rest}\n"));
+        prove(&eight);
+        let reason = eight.no_library.as_deref().expect("C's malloc cannot have them");
+        assert!(reason.contains(":4:11") && reason.contains("granule = 8"), "{reason}");
     }
 }
 
@@ -376,7 +399,10 @@ fn colouring_takes_only_what_is_left_over() {
 
 #[test]
 fn threads_share_what_one_may_hold_but_for_a_floor() {
-    let bound = |cache: &str, threads| plan(&format!("[cache]\n{cache}")).cache.bytes_bound(threads);
+    let bound = |cache: &str, threads| {
+        let text = format!("[cache]\ncrowd_bytes = \"auto\"\n{cache}");
+        plan(&text).cache.bytes_bound(threads)
+    };
     let alone = "thread_bytes = \"4MiB\"\nthread_floor = \"auto\"\nfirst_bytes = 16\n";
     assert_eq!(bound(alone, 0), 0);
     assert_eq!(bound(alone, 1000), 4000 << 20);
@@ -387,4 +413,19 @@ fn threads_share_what_one_may_hold_but_for_a_floor() {
     assert_eq!(bound(shared, 3), (6 << 20) + (4 << 20) / 3);
     assert_eq!(bound(shared, 4), (7 << 20) + (4 << 20) / 3);
     assert_eq!(bound(shared, 1000), (1003 << 20) + (4 << 20) / 3);
+}
+
+#[test]
+fn a_crowd_of_threads_shares_what_32_may_hold() {
+    let bound = |threads| {
+        let text =
+            "[cache]\nthread_bytes = \"2MiB\"\nthread_floor = \"auto\"\nfirst_bytes = 16\ncrowd_bytes = \"64MiB\"\n";
+        plan(text).cache.bytes_bound(threads)
+    };
+    assert_eq!(bound(1), 2 << 20);
+    assert_eq!(bound(32), 64 << 20);
+    // Each that comes gets a smaller share; those that grew before keep what they have until they next look.
+    assert_eq!(bound(33) - bound(32), (64 << 20) / 33);
+    // At least 64 KiB each.
+    assert_eq!(bound(3000) - bound(2000), 1000 * (64 << 10));
 }

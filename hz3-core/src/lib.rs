@@ -12,12 +12,22 @@
 //! | [`statics`] | a variant's memory: statics of the process, a block for each thread | know no variant |
 //! | [`heap`] | arena, segments, runs, page heap, central, depot, large objects | know no thread |
 //! | [`record`] | what recorders keep | know no heap |
-//! | [`list`], `tls`, [`pprof`] | the only writer of links; the TLS accessor; pprof's format | — |
+//! | [`list`], `tls`, `sequence`, [`pprof`] | the only writer of links; the TLS accessor; restartable sequences; pprof's format | — |
 //! | [`policy`] | classes, numbers, page tags: all that the heap knows of a variant | hold no state |
 //! | [`sync`] | atomics, the lock, the thread that forks, the helper's gate | — |
 //! | [`os`], [`text`] | the only libc callers; text without allocation | — |
 
 #![no_std]
+
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    target_endian = "little",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!(
+    "hz3 runs on 64-bit Linux on x86-64 and aarch64 only: docs/platforms.md says what another system or machine needs"
+);
 
 #[cfg(any(test, loom))]
 extern crate std;
@@ -31,6 +41,7 @@ pub mod os;
 pub mod policy;
 pub mod pprof;
 pub mod record;
+pub mod sequence;
 pub mod statics;
 pub mod sync;
 pub mod text;

@@ -13,8 +13,11 @@ use core::ptr;
 use core::sync::atomic::compiler_fence;
 
 pub mod chart;
+mod deal;
+pub mod mark;
 mod tide;
 
+pub use deal::deal;
 pub use tide::Tide;
 
 /// The object after `p`.
@@ -25,7 +28,7 @@ pub use tide::Tide;
 #[inline(always)]
 pub unsafe fn next<S: Shape>(p: *mut u8) -> *mut u8 {
     // SAFETY: the caller's object; nobody else reads or writes it.
-    S::Link::next(p, unsafe { *p.cast::<*mut u8>() })
+    S::Link::next::<S>(p, unsafe { *p.cast::<*mut u8>() })
 }
 
 /// Makes `to` the object after `p`.
@@ -36,7 +39,45 @@ pub unsafe fn next<S: Shape>(p: *mut u8) -> *mut u8 {
 #[inline(always)]
 pub unsafe fn set_next<S: Shape>(p: *mut u8, to: *mut u8) {
     // SAFETY: the caller's object; nobody else reads or writes it.
-    unsafe { *p.cast::<*mut u8>() = S::Link::word(p, to) }
+    unsafe { *p.cast::<*mut u8>() = S::Link::word::<S>(p, to) }
+}
+
+/// What the second word of a free object says that came home to its run at this generation of the run's list: no address of the
+/// program's, and nothing that a program writes by accident.
+#[inline]
+fn home_mark(p: *mut u8, generation: u32) -> usize {
+    (p as usize ^ 0xa5c3_0f96_d1e8_7b24_u64 as usize).wrapping_add((generation as usize) << 46)
+}
+
+/// Writes behind an object's link that it is in its run's list. Whoever takes it out again says so, by [`set_out`] or by the next
+/// generation.
+///
+/// # Safety
+/// As for [`set_next`].
+#[inline]
+pub unsafe fn set_home(p: *mut u8, generation: u32) {
+    // SAFETY: the caller's object, which has two words at least.
+    unsafe { *p.cast::<usize>().add(1) = home_mark(p, generation) }
+}
+
+/// Says of an object that it is in no list of a run.
+///
+/// # Safety
+/// As for [`set_next`].
+#[inline]
+pub unsafe fn set_out(p: *mut u8) {
+    // SAFETY: the caller's object, which has two words at least.
+    unsafe { *p.cast::<usize>().add(1) = 0 }
+}
+
+/// Whether an object says that it is in its run's list.
+///
+/// # Safety
+/// `p` is the place of an object of a class.
+#[inline]
+pub unsafe fn says_home(p: *mut u8, generation: u32) -> bool {
+    // SAFETY: an object has two words at least, and can be read.
+    unsafe { *p.cast::<usize>().add(1) == home_mark(p, generation) }
 }
 
 /// Keeps the compiler from moving stores across: the child of a fork reads other threads' lists, and must find every
@@ -90,6 +131,30 @@ impl Batch {
         self.head = p;
         self.count += 1;
     }
+
+    /// The first `keep` objects, one at least, and the others.
+    ///
+    /// # Safety
+    /// The batch is the caller's, its links are whole, and it is longer than `keep`, which is at least 1.
+    pub unsafe fn split<S: Shape>(self, keep: u32) -> (Batch, Batch) {
+        let mut last = self.head;
+        // SAFETY: none of these objects is the batch's last one.
+        unsafe {
+            for _ in 1..keep {
+                last = next::<S>(last);
+            }
+            let rest = Batch {
+                head: next::<S>(last),
+                count: self.count - keep,
+            };
+            set_next::<S>(last, ptr::null_mut());
+            let mine = Batch {
+                head: self.head,
+                count: keep,
+            };
+            (mine, rest)
+        }
+    }
 }
 
 /// A thread's free list of one bin. `room` + the length of the list = `cap`.
@@ -105,6 +170,14 @@ pub struct Slot {
     pub recent: bool,
     /// How the objects of the class come and go in this thread.
     pub tide: Tide,
+}
+
+impl Slot {
+    /// Objects in the list, as far as its counts tell: never more than the list may hold.
+    #[inline]
+    pub const fn length(&self) -> u32 {
+        (self.cap as u32).saturating_sub(self.room)
+    }
 }
 
 const _: () = assert!(size_of::<Slot>() == 16, "page tags are byte offsets in units of 16");

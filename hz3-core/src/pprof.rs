@@ -4,7 +4,14 @@
 //! Only what a heap profile takes is here. Strings are numbered in the order in which they are written; the first are those of
 //! [`WORDS`].
 
+mod message;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use crate::text::Text;
+use message::{bytes, number, varint};
+
+pub use message::{Part, Sink};
 
 /// The strings that every profile has, in order. The first one has to be empty.
 pub const WORDS: [&str; 18] = [
@@ -41,67 +48,6 @@ const fn word(text: &str) -> u64 {
 
 const BYTES: u64 = word("bytes");
 const NANOSECONDS: u64 = word("nanoseconds");
-
-/// Where the bytes of a profile go.
-pub trait Sink {
-    /// Takes the next bytes.
-    fn take(&mut self, bytes: &[u8]);
-}
-
-/// A message that becomes part of a larger one: its length stands in front of it. What does not fit is left out, so whoever
-/// makes one knows that it fits.
-pub struct Part<const N: usize> {
-    bytes: [u8; N],
-    length: usize,
-}
-
-impl<const N: usize> Default for Part<N> {
-    fn default() -> Self {
-        Part {
-            bytes: [0; N],
-            length: 0,
-        }
-    }
-}
-
-impl<const N: usize> Part<N> {
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or(&[])
-    }
-}
-
-impl<const N: usize> Sink for Part<N> {
-    fn take(&mut self, bytes: &[u8]) {
-        if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
-            place.copy_from_slice(bytes);
-            self.length += bytes.len();
-        }
-    }
-}
-
-fn varint(out: &mut impl Sink, mut n: u64) {
-    while n >= 0x80 {
-        out.take(&[n as u8 | 0x80]);
-        n >>= 7;
-    }
-    out.take(&[n as u8]);
-}
-
-/// A field that is a number. (One that is 0 is left out, as it is the default.)
-fn number(out: &mut impl Sink, field: u64, n: u64) {
-    if n != 0 {
-        varint(out, field << 3);
-        varint(out, n);
-    }
-}
-
-/// A field of bytes: a string, a message, or packed numbers.
-fn bytes(out: &mut impl Sink, field: u64, what: &[u8]) {
-    varint(out, field << 3 | 2);
-    varint(out, what.len() as u64);
-    out.take(what);
-}
 
 /// What is told of one row.
 #[derive(Clone, Copy, Default)]
@@ -274,7 +220,9 @@ impl<S: Sink> Writer<S> {
         // a row goes to the next: many rows of 4.49 objects are not 4 each.
         let exact = row.objects + self.rest;
         let (objects, all) = ((exact + 0.5) as i64, (row.bytes + 0.5) as i64 as u64);
-        self.rest = exact - objects as f64;
+        // Of what no number can say nothing is carried on.
+        let rest = exact - objects as f64;
+        self.rest = if rest.abs() <= 0.5 { rest } else { 0.0 };
         let objects = objects as u64;
         let live = row.ended.is_none();
         for value in [objects, all, if live { objects } else { 0 }, if live { all } else { 0 }] {
@@ -309,131 +257,5 @@ impl<S: Sink> Writer<S> {
             label(&mut sample, const { word("lived") }, 0, lived, NANOSECONDS);
         }
         bytes(&mut self.out, 2, sample.bytes());
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::vec::Vec;
-
-    impl Sink for Vec<u8> {
-        fn take(&mut self, bytes: &[u8]) {
-            self.extend_from_slice(bytes);
-        }
-    }
-
-    /// The fields of a message: number, and what it holds.
-    fn fields(mut data: &[u8]) -> Vec<(u64, u64, Vec<u8>)> {
-        fn read(data: &mut &[u8]) -> u64 {
-            let (mut n, mut shift) = (0, 0);
-            loop {
-                let (first, rest) = data.split_first().expect("a byte");
-                *data = rest;
-                n |= u64::from(first & 0x7f) << shift;
-                shift += 7;
-                if first & 0x80 == 0 {
-                    return n;
-                }
-            }
-        }
-        let mut all = Vec::new();
-        while !data.is_empty() {
-            let key = read(&mut data);
-            let n = read(&mut data);
-            if key & 7 == 2 {
-                let (bytes, rest) = data.split_at(n as usize);
-                all.push((key >> 3, 0, bytes.to_vec()));
-                data = rest;
-            } else {
-                all.push((key >> 3, n, Vec::new()));
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn words_are_found() {
-        for (at, text) in WORDS.iter().enumerate() {
-            assert_eq!(word(text), at as u64);
-        }
-        assert_eq!(word("nothing"), u64::MAX);
-    }
-
-    #[test]
-    fn a_row_of_the_longest_numbers_fits() {
-        let stack = [u32::MAX; 64];
-        let mut writer = Writer::new(
-            Vec::new(),
-            Head {
-                time: u64::MAX >> 1,
-                duration: 7,
-                period: 512 << 10,
-            },
-        );
-        writer.row(&Row {
-            stack: &stack,
-            objects: 1e30,
-            bytes: 2.4,
-            size: u64::MAX,
-            align: 1 << 63,
-            thread: u64::MAX,
-            born: Some(u64::MAX),
-            ended: Some(Ended {
-                lifetime: u64::MAX,
-                other: true,
-            }),
-            samples: u64::MAX,
-            lived: Some(u64::MAX),
-        });
-        let all = fields(&writer.out);
-        let rows: Vec<_> = all.iter().filter(|f| f.0 == 2).collect();
-        assert_eq!(rows.len(), 1);
-        let row = fields(&rows[0].2);
-        let labels: Vec<_> = row.iter().filter(|f| f.0 == 3).map(|f| fields(&f.2)).collect();
-        assert_eq!(labels.len(), 8);
-        assert_eq!(
-            labels[0],
-            [
-                (1, BYTES, Vec::new()),
-                (3, u64::MAX, Vec::new()),
-                (4, BYTES, Vec::new())
-            ]
-        );
-        assert_eq!(labels[5][1], (2, word("other"), Vec::new()));
-        assert_eq!(row[0].2.len(), 64 * 5);
-        // 2^63 - 1 is the most, then two bytes, and nothing in use.
-        assert_eq!(row[1].2, [255, 255, 255, 255, 255, 255, 255, 255, 127, 2, 0, 0]);
-    }
-
-    #[test]
-    fn strings_are_numbered_as_they_come() {
-        let mut writer = Writer::new(
-            Vec::new(),
-            Head {
-                time: 1,
-                duration: 2,
-                period: 3,
-            },
-        );
-        writer.comment(b"hz3=1");
-        writer.mapping(&Mapping {
-            id: 1,
-            start: 0x1000,
-            limit: 0x2000,
-            offset: 0,
-            file: b"/bin/x",
-            build_id: b"",
-        });
-        writer.location(0, 1, 0x1234);
-        let all = fields(&writer.out);
-        let strings: Vec<_> = all.iter().filter(|f| f.0 == 6).map(|f| f.2.clone()).collect();
-        assert_eq!(strings.len(), WORDS.len() + 2);
-        assert_eq!(strings[WORDS.len()], b"hz3=1");
-        assert_eq!(all.iter().find(|f| f.0 == 13).map(|f| f.1), Some(WORDS.len() as u64));
-        let mapping = all.iter().find(|f| f.0 == 3).map(|f| fields(&f.2)).expect("a mapping");
-        assert_eq!(mapping.last().map(|f| (f.0, f.1)), Some((5, WORDS.len() as u64 + 1)));
-        let place = all.iter().find(|f| f.0 == 4).map(|f| fields(&f.2)).expect("a location");
-        assert_eq!(place.iter().map(|f| f.1).collect::<Vec<_>>(), [1, 1, 0x1234]);
     }
 }

@@ -1,7 +1,7 @@
 //! Access to a thread's block, on x86-64 and aarch64.
 //!
 //! `thread_local!` in a shared library calls `__tls_get_addr` on every access. A variant's block is a hidden symbol of its
-//! own, which the expansion declares and reads by these macros, in one of two models (`build.tls`):
+//! own, which the expansion declares and reads by these macros, in one of three models (`build.tls`):
 //!
 //! - **Initial-exec**: at a fixed distance from the thread pointer, which stands in the global offset table. Two
 //!   instructions. The object has to be there when the program starts, or to fit the little that the C library sets aside for
@@ -11,12 +11,11 @@
 //!   makes it if not. The object can be loaded at any time and be unloaded. What the C library allocates for that comes from
 //!   the program's malloc, not from a library that was loaded late.
 //!
-//! The linker of an executable, whose distance is known, makes both models the same: an immediate.
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!(
-    "hz3 reads thread-local storage on x86-64 and aarch64 only: another architecture needs its accessors here"
-);
+//! - **Local-exec**: the distance is an immediate of the instruction. Only the linker of an executable knows it; that of a shared
+//!   library refuses, and names the symbol, which says why.
+//!
+//! The linker of an executable turns the first two models into the third where it can: it writes an immediate where a load was,
+//! and keeps the number of instructions.
 
 /// Declares the symbol `$name`: `$size` zero bytes, aligned to 64, in every thread.
 #[macro_export]
@@ -38,12 +37,12 @@ macro_rules! __tls_symbol {
     };
 }
 
-/// Declares the symbol `$name` whose first two words are the address of `$trap` in every new thread, and the rest of
-/// whose `$size` bytes is zero.
+/// Declares the symbol `$name` of `$size` bytes, whose first ones are in every new thread what `$words` say, one directive of the
+/// assembler for each eight bytes, and the others zero. `$operands` are what the words name.
 #[macro_export]
 #[doc(hidden)]
-macro_rules! __tls_symbol_with_rows {
-    ($name:literal, $size:expr, $trap:path) => {
+macro_rules! __tls_symbol_with {
+    ($name:literal, $size:expr, [$($word:literal),*], $($operands:tt)*) => {
         ::core::arch::global_asm!(
             concat!(".pushsection .tdata.", $name, ",\"awT\",@progbits"),
             concat!(".globl ", $name),
@@ -51,13 +50,12 @@ macro_rules! __tls_symbol_with_rows {
             concat!(".type ", $name, ", @object"),
             ".p2align 6",
             concat!($name, ":"),
-            ".quad {trap}",
-            ".quad {trap}",
-            ".zero {size} - 16",
+            $(concat!(".quad ", $word),)*
+            concat!(".zero {size} - (. - ", $name, ")"),
             concat!(".size ", $name, ", {size}"),
             ".popsection",
-            trap = sym $trap,
             size = const $size,
+            $($operands)*
         );
     };
 }
@@ -228,6 +226,64 @@ macro_rules! __tls_row_dynamic {
     }};
 }
 
+/// As [`__tls_address!`]; local-exec.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_address_local {
+    ($name:literal, $offset:expr) => {{
+        let mut at: usize = $offset;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads the thread pointer, which does not change during the thread's life.
+        unsafe {
+            ::core::arch::asm!(
+                "add {at}, qword ptr fs:[0]",
+                concat!("lea {at}, [{at} + ", $name, "@TPOFF]"),
+                at = inout(reg) at,
+                options(pure, nomem, nostack),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as on x86-64.
+        unsafe {
+            let base: usize;
+            ::core::arch::asm!(
+                "mrs {base}, tpidr_el0",
+                concat!("add {base}, {base}, :tprel_hi12:", $name, ", lsl #12"),
+                concat!("add {base}, {base}, :tprel_lo12_nc:", $name),
+                base = out(reg) base,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+            at = at.wrapping_add(base);
+        }
+        at
+    }};
+}
+
+/// As [`__tls_row!`]; local-exec.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_row_local {
+    ($name:literal, $field:expr, $offset:expr) => {{
+        let mut at: usize = $offset;
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: reads a pointer of this thread's block.
+        unsafe {
+            ::core::arch::asm!(
+                concat!("add {at}, qword ptr fs:[", $name, "@TPOFF + {field}]"),
+                at = inout(reg) at,
+                field = const $field,
+                options(pure, readonly, nostack),
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: the block is this thread's.
+        unsafe {
+            at += *($crate::__tls_address_local!($name, $field) as *const usize);
+        }
+        at
+    }};
+}
+
 /// Takes `$n` from the first word of this thread's block of symbol `$name`; whether there was less than that. Initial-exec.
 #[macro_export]
 #[doc(hidden)]
@@ -282,6 +338,39 @@ macro_rules! __tls_take_dynamic {
             let (left, less) = (*word).overflowing_sub($n);
             *word = left;
             less
+        }
+    }};
+}
+
+/// The same; local-exec.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __tls_take_local {
+    ($name:literal, $n:expr) => {{
+        let n: usize = $n;
+        #[cfg(target_arch = "x86_64")]
+        {
+            // SAFETY: the word is this thread's.
+            unsafe {
+                ::core::arch::asm!(
+                    concat!("sub qword ptr fs:[", $name, "@TPOFF], {n}"),
+                    "jb {less}",
+                    n = in(reg) n,
+                    less = label { return true },
+                    options(nostack),
+                );
+            }
+            false
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let word = $crate::__tls_address_local!($name, 0) as *mut usize;
+            // SAFETY: the word is this thread's.
+            unsafe {
+                let (left, less) = (*word).overflowing_sub(n);
+                *word = left;
+                less
+            }
         }
     }};
 }

@@ -31,14 +31,24 @@ pub fn words(exit: i32, signal: i32, written: &[u8]) -> String {
 
 /// The last lines of a text, as one line, without what would move a terminal's cursor.
 pub fn last_lines(written: &[u8]) -> String {
+    let lines = lines(written);
+    lines[lines.len().saturating_sub(LINES)..].join(" / ")
+}
+
+/// The first lines: a report says what it is about before it lists stacks.
+pub fn first_lines(written: &[u8]) -> String {
+    let lines = lines(written);
+    lines[..lines.len().min(LINES)].join(" / ")
+}
+
+/// The lines that say something.
+fn lines(written: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(written);
-    let lines: Vec<String> = text
-        .lines()
+    text.lines()
         .map(|l| l.chars().filter(|c| !c.is_control()).take(WIDTH).collect::<String>())
         .map(|l| l.trim().to_owned())
         .filter(|l| !l.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(LINES)..].join(" / ")
+        .collect()
 }
 
 #[cfg(test)]
@@ -54,6 +64,7 @@ mod tests {
             words(1, 0, b"one\ntwo\n\n\x1b[31mthree\x1b[0m\nfour\n"),
             "exit code 1: two / [31mthree[0m / four"
         );
+        assert_eq!(first_lines(b"one\n\n two\nthree\nfour\n"), "one / two / three");
         assert_eq!(last_lines("x".repeat(1000).as_bytes()).len(), WIDTH);
     }
 }

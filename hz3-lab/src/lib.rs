@@ -20,6 +20,7 @@ pub mod fit;
 pub mod identity;
 pub mod ledger;
 pub mod machine;
+pub mod misuse;
 pub mod profile;
 pub mod prove;
 pub mod record;

@@ -4,7 +4,7 @@
 use crate::{child, clients::Clients, clients::client, ending, rows::Job};
 use hz3_project::clients::Client;
 use hz3_project::library::abi;
-use hz3_project::{Allocator, Error, Result, bindings, file, program};
+use hz3_project::{Allocator, Error, Result, bindings, file, program as programs};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use std::process::Stdio;
 /// Proves it for one job, or says why not.
 pub fn prove(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
     if job.client.is_some() {
-        by_client(job, library)
+        program(Path::new(&job.command[0]), &job.name, &job.environment, library)
     } else {
         by_loader(clients, job, library)
     }
@@ -40,7 +40,7 @@ fn ask(
     environment: &[(String, String)],
     library: &Allocator,
 ) -> Result<BTreeMap<String, serde_json::Value>> {
-    let mut command = program::clean(client);
+    let mut command = programs::clean(client);
     command.envs(environment.iter().map(|(k, v)| (k, v)));
     if let Some(path) = &library.path {
         command.env("LD_PRELOAD", path);
@@ -60,9 +60,10 @@ fn ask(
     })
 }
 
-/// The client itself looks up where each function comes from.
-fn by_client(job: &Job, library: &Allocator) -> Result<()> {
-    let found = ask(&job.command[0], &job.name, &job.environment, library)?;
+/// A client itself looks up where each function comes from. `name` is what the user knows it by.
+pub fn program(client: &Path, name: &str, environment: &[(String, String)], library: &Allocator) -> Result<()> {
+    let client = client.display().to_string();
+    let found = ask(&client, name, environment, library)?;
     for name in abi::CORE {
         let from = found.get(*name).and_then(|v| v.as_str()).unwrap_or("");
         let right = match &library.path {
@@ -78,7 +79,7 @@ fn by_client(job: &Job, library: &Allocator) -> Result<()> {
                     .as_ref()
                     .map_or("the C library".into(), |p| p.display().to_string()),
                 library.label,
-                job.command[0]
+                client
             )));
         }
     }
@@ -92,7 +93,7 @@ fn by_loader(clients: &Clients, job: &Job, library: &Allocator) -> Result<()> {
         return Ok(());
     };
     let folder = child::scratch(clients, "bindings")?;
-    let mut command = program::clean(&job.command[0]);
+    let mut command = programs::clean(&job.command[0]);
     command
         .args(&job.command[1..])
         .envs(job.environment.iter().map(|(k, v)| (k, v)))

@@ -163,6 +163,31 @@ impl Calls {
     }
 }
 
+/// The figures of single calls by execution, in nanoseconds: `malloc.p50`, `malloc.p99`, `malloc.p99.9`, `malloc.max`, and those of
+/// `free` and `realloc`. Only of calls that every execution has.
+pub fn by_execution(all: &[Tails]) -> BTreeMap<String, Vec<f64>> {
+    type Figure = fn(&Spread) -> u64;
+    let mut figures = BTreeMap::new();
+    for call in CALLS.into_iter().filter(|call| *call != "clock") {
+        let of = |figure: Figure| -> Option<Vec<f64>> {
+            let one = |t: &Tails| Some(figure(t.calls.get(call)?) as f64 * 1000.0 / t.ticks_per_us);
+            all.iter().map(one).collect()
+        };
+        let named: [(&str, Figure); 4] = [
+            ("p50", |s| s.p50),
+            ("p99", |s| s.p99),
+            ("p99.9", |s| s.p999),
+            ("max", |s| s.max),
+        ];
+        for (name, figure) in named {
+            if let Some(values) = of(figure).filter(|values| !values.is_empty()) {
+                figures.insert(format!("{call}.{name}"), values);
+            }
+        }
+    }
+    figures
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +220,10 @@ mod tests {
         let t = together(&all, "free").unwrap();
         assert_eq!((t.median.count, t.median.p999, t.range), (30, 820, (800, 90_000)));
         assert_eq!(together(&all, "malloc"), None);
+        let figures = by_execution(&all);
+        let names: Vec<&str> = figures.keys().map(String::as_str).collect();
+        assert_eq!(names, ["free.max", "free.p50", "free.p99", "free.p99.9"]);
+        assert_eq!(figures["free.p99.9"], [400.0, 45_000.0, 410.0]);
         let calls = Calls::of(&all).unwrap();
         assert_eq!(
             (calls.executions, calls.preempted, calls.ns(2000)),

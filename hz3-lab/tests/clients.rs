@@ -60,7 +60,8 @@ fn the_uniform_row_is_half_full_on_average() {
 #[test]
 fn options_are_checked() {
     for name in [
-        "random", "ring", "prodcons", "threads", "bursts", "big", "scratch", "phase", "plateau", "families", "replay",
+        "random", "ring", "prodcons", "threads", "bursts", "big", "scratch", "phase", "plateau", "sleepers", "hash",
+        "families", "replay",
     ] {
         let help = Command::new(program(name)).arg("--help").output().unwrap();
         assert!(

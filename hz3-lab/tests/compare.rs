@@ -1,28 +1,17 @@
 //! A whole comparison, with libraries whose difference is known: forwarders to the C library, one of which wastes time.
 
+#[path = "common/forwarder.rs"]
+mod forwarder;
+
+use forwarder::forwarder;
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::{self, Schedule, Watch};
 use hz3_lab::record::{Aspect, Claim, Record};
 use hz3_lab::rows::{Job, ROWS};
 use hz3_lab::stats::Verdict;
 use hz3_project::{Allocator, Place, Result};
-use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
-
-const FORWARD: &str = r#"
-#include <stddef.h>
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-extern void __libc_free(void *);
-static void pay(void) {
-	unsigned long x = 1;
-	for (int i = 0; i < SPIN; i++) __asm__ volatile("imul $3, %0, %0" : "+r"(x));
-}
-void *malloc(size_t n) { pay(); return __libc_malloc(n); }
-void free(void *p) { __libc_free(p); }
-void *calloc(size_t k, size_t n) { return __libc_calloc(k, n); }
-void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
-"#;
 
 struct Lab {
     clients: Clients,
@@ -40,19 +29,7 @@ impl Lab {
         self.library(label, spin, "")
     }
     fn library(&self, label: &str, spin: u32, more: &str) -> Allocator {
-        let c = self.folder.path().join(format!("{label}.c"));
-        std::fs::write(&c, format!("{FORWARD}{more}")).unwrap();
-        let path = self.folder.path().join(format!("lib{label}.so"));
-        let made = Command::new("cc")
-            .args(["-O2", "-shared", "-fPIC", "-fno-builtin"])
-            .arg(format!("-DSPIN={spin}"))
-            .arg("-o")
-            .arg(&path)
-            .arg(&c)
-            .status()
-            .unwrap();
-        assert!(made.success());
-        Allocator::file(label, path)
+        forwarder(self.folder.path(), label, spin, more)
     }
     fn compare(&self, base: &Allocator, others: &[&Allocator]) -> Result<Record> {
         let others = others.iter().copied().cloned().collect();

@@ -1,45 +1,15 @@
 //! A search among real processes, with libraries whose difference is known: forwarders to the C library that waste time.
 
+#[path = "common/forwarder.rs"]
+mod forwarder;
+
+use forwarder::forwarder;
 use hz3_lab::clients::Clients;
 use hz3_lab::compare::Watch;
+use hz3_lab::record::{Candidate, Record};
 use hz3_lab::rows::{Job, ROWS};
-use hz3_lab::tune::{self, Field, Wish};
+use hz3_lab::tune::{self, About, Field, Found, Wish};
 use hz3_project::{Allocator, Place};
-use std::path::Path;
-use std::process::Command;
-
-const FORWARD: &str = r#"
-#include <stddef.h>
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
-extern void __libc_free(void *);
-static void pay(void) {
-	unsigned long x = 1;
-	for (int i = 0; i < SPIN; i++) __asm__ volatile("imul $3, %0, %0" : "+r"(x));
-}
-void *malloc(size_t n) { pay(); return __libc_malloc(n); }
-void free(void *p) { __libc_free(p); }
-void *calloc(size_t k, size_t n) { return __libc_calloc(k, n); }
-void *realloc(void *p, size_t n) { return __libc_realloc(p, n); }
-"#;
-
-fn forwarder(folder: &Path, label: &str, spin: u32) -> Allocator {
-    let (c, path) = (folder.join(format!("{label}.c")), folder.join(format!("lib{label}.so")));
-    std::fs::write(&c, FORWARD).unwrap();
-    let made = Command::new("cc")
-        .args([
-            "-O2",
-            "-shared",
-            "-fPIC",
-            "-fno-builtin",
-            &format!("-DSPIN={spin}"),
-            "-o",
-        ])
-        .args([&path, &c])
-        .status()
-        .unwrap();
-    assert!(made.success());
-    Allocator::file(label, path)
-}
 
 struct Quiet;
 
@@ -62,7 +32,7 @@ fn best(base: u32, candidates: &[u32], budget: f64, seed: u64) -> Option<usize> 
     let made: Vec<Allocator> = candidates
         .iter()
         .enumerate()
-        .map(|(i, spin)| forwarder(folder.path(), &format!("c{i}"), *spin))
+        .map(|(i, spin)| forwarder(folder.path(), &format!("c{i}"), *spin, ""))
         .collect();
     let mut first = Some(made);
     let make = |_: &[usize], _: f64, _: usize, _: &mut Quiet| first.take().unwrap_or_default();
@@ -73,7 +43,7 @@ fn best(base: u32, candidates: &[u32], budget: f64, seed: u64) -> Option<usize> 
         seed,
         floored: true,
     };
-    let base = forwarder(folder.path(), "base", base);
+    let base = forwarder(folder.path(), "base", base, "");
     let mut quiet = Quiet;
     let mut field = Field::new(&clients, vec![job], base, seed, budget, make, &mut quiet).unwrap();
     let found = tune::search(&mut field, &wish).unwrap();
@@ -82,7 +52,57 @@ fn best(base: u32, candidates: &[u32], budget: f64, seed: u64) -> Option<usize> 
         "{:?}",
         found.finalists
     );
+    kept(&field, &found, &wish);
     found.best
+}
+
+/// What a ledger keeps of a search is what was found, and each pair of it.
+fn kept<M>(field: &Field<'_, Quiet, M>, found: &Found, wish: &Wish) {
+    let about = About {
+        command: vec!["tune".into()],
+        commit: None,
+        when: "2026-01-01T00:00:00Z".into(),
+        full: false,
+        claims: Vec::new(),
+    };
+    let search = found.search("base", "time", |who| Candidate {
+        label: format!("c{}", who - 1),
+        from: "test".into(),
+        settings: [("key".to_owned(), who.to_string())].into(),
+    });
+    let record = field.record(found, wish, about, search).unwrap();
+    let back = Record::read(&record.line().unwrap()).unwrap();
+    assert_eq!(
+        (&back.id, back.rows.len(), back.libraries.len()),
+        (&record.id, 1, record.libraries.len())
+    );
+    let search = record.search.as_ref().unwrap();
+    assert_eq!(
+        search.best.as_ref().map(|c| c.label.clone()),
+        found.best.map(|who| format!("c{}", who - 1))
+    );
+    let labels: Vec<&str> = record.libraries.iter().map(|l| l.label.as_str()).collect();
+    let finalists = search.finalists.iter().map(|f| f.candidate.label.as_str());
+    assert_eq!(labels, ["base"].into_iter().chain(finalists).collect::<Vec<_>>());
+    let row = &record.rows[0];
+    assert_eq!(
+        (row.null.len(), row.cells[0].values.len()),
+        (found.blocks, found.blocks)
+    );
+    for (cell, judged) in row.cells[1..].iter().zip(&found.finalists) {
+        assert_eq!(
+            (cell.values.len(), cell.rss_peak.len()),
+            (judged.figures.len(), judged.figures.len())
+        );
+        // One row: its verdict is that of all rows.
+        let (row, all) = (cell.result.unwrap(), judged.value.unwrap());
+        assert!(
+            (row.ratio - all.ratio).abs() < 1e-9 && row.verdict == all.verdict,
+            "{row:?} {all:?}"
+        );
+    }
+    let page = hz3_lab::report::page(&[record]);
+    assert!(page.contains("The search") && page.contains("key = "), "{}", page.len());
 }
 
 #[test]

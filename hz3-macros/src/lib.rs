@@ -120,7 +120,9 @@ pub fn variant(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
                 holder: if input.perhaps { Holder::Crate } else { Holder::User },
             };
             let (code, tracked) = (emit::variant(&plan, &site), input.tracked());
-            quote!(#code #tracked).into()
+            // Nobody can tell whether a program uses the variant of `hz3` itself: where it does not, there must be no note.
+            let note = (!input.perhaps).then(|| emit::note::item(&plan, env!("CARGO_PKG_VERSION"), None));
+            quote!(#code #note #tracked).into()
         }
         Err(diagnostics) => compile_errors(&diagnostics, &input).into(),
     }

@@ -45,6 +45,40 @@ HZ3_API int hz3_profile_dump(const char *path);
 /* Gives this thread's caches, the depots and free pages back. Returns the bytes that the kernel got. */
 HZ3_API size_t hz3_trim(void);
 
+/* Sets the limits of the heap, in bytes; 0 is none. They replace `arena.soft_limit` and `arena.hard_limit`; those of the control
+ * group hold besides, if the config asks for them. What counts is `committed_bytes` of the statistics: every page of the heap
+ * that may hold something. Above the soft limit caches and free pages are given back; above the hard one there is no memory.
+ * Returns 0, or EINVAL if the soft limit is above the hard one. */
+HZ3_API int hz3_set_limit(size_t soft, size_t hard);
+
+/* What is found wrong with the heap, or with a pointer. */
+enum hz3_fault {
+    HZ3_FOREIGN = 1,        /* a pointer that no malloc of this process gave */
+    HZ3_DOUBLE_FREE = 2,    /* an object was freed that was free */
+    HZ3_WRITTEN_LINK = 3,   /* a free object was written to: what it says of the next one cannot be */
+    HZ3_INTERIOR = 4,       /* a pointer to something else than the beginning of an object */
+    HZ3_OVERFLOW = 5,       /* bytes behind an object were written to */
+    HZ3_UNDERFLOW = 6,      /* bytes before an object were written to */
+    HZ3_USE_AFTER_FREE = 7, /* a freed object was read or written */
+    HZ3_WRONG_SIZE = 8,     /* an object was freed with a size or an alignment that is not its own */
+    HZ3_COUNTS = 9          /* what the heap counts does not agree */
+};
+
+/* What was found. It lives until the function returns that is told of it. */
+struct hz3_error {
+    unsigned fault;      /* an enum hz3_fault; there may be more in later versions */
+    const char *name;    /* its name, such as "double free" */
+    const void *pointer; /* the pointer that was passed, or that was found */
+    const void *object;  /* where the object begins that it is in; null if that is not known */
+    size_t size;         /* bytes that the object can hold; 0 if that is not known */
+    const char *text;    /* the report, which is on standard error already: one line without its end */
+};
+
+/* Has a function told of each error, or nobody if it is null. Where `hardening.on_error` is "abort" the process ends when the
+ * function returns; where it is "continue" it goes on. It may be called in any thread that frees or allocates, and in a handler
+ * of SIGSEGV. It may allocate; errors that it causes itself are reported and not told. */
+HZ3_API void hz3_on_error(void (*told)(const struct hz3_error *));
+
 #ifdef __cplusplus
 }
 #endif

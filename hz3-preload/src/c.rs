@@ -34,8 +34,8 @@ export! {
     "`p` is null, or points to an object that an allocating function gave and that nobody has freed. Nobody uses the object \
      from this call on. An object of another malloc is treated as `hardening.foreign` says.":
     free(p: *mut c_void) = calls::free::<V>(p.cast());
-    free_sized(p: *mut c_void, _n: usize) = calls::free::<V>(p.cast());
-    free_aligned_sized(p: *mut c_void, _align: usize, _n: usize) = calls::free::<V>(p.cast());
+    free_sized(p: *mut c_void, n: usize) = calls::free_sized::<V>(p.cast(), n, 1, false);
+    free_aligned_sized(p: *mut c_void, align: usize, n: usize) = calls::free_sized::<V>(p.cast(), n, align, false);
 }
 
 export! {

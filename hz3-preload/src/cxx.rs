@@ -3,13 +3,17 @@
 //! A program may replace some of them and not the others. Then the others have to call its own: the standard says which form
 //! calls which.
 
+mod throwing;
+#[allow(dead_code)] // Only variants that tell tokens apart have functions that call it.
+pub mod token;
+
 use crate::Preload as V;
 use core::ffi::c_void;
-use hz3_core::Variant;
 use hz3_core::abi::calls;
 use hz3_core::hot;
 use hz3_core::list::Slot;
-use hz3_core::variant::{Miss, Record};
+use hz3_core::variant::Miss;
+use hz3_core::{Shape, Variant};
 
 extern "C" fn plain(n: usize) -> *mut u8 {
     // SAFETY: an allocation asks nothing of its caller.
@@ -19,86 +23,6 @@ extern "C" fn plain(n: usize) -> *mut u8 {
 extern "C" fn aligned(align: usize, n: usize) -> *mut u8 {
     // SAFETY: the alignment is a power of two: it comes from a `std::align_val_t`, of which the C++ standard says so.
     unsafe { calls::aligned::<V>(align, n) }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod throwing {
-    hz3_core::__cxx_new!(
-        "__hz3_new",
-        "__hz3_new_aligned",
-        "__hz3_nothrow",
-        "__hz3_nothrow_aligned",
-        "__hz3_replaced",
-        super::plain,
-        super::aligned
-    );
-
-    // The functions of the macro above. `new` and `new_aligned` may throw: then they leave through their caller, whose frame
-    // must not be one of Rust's with anything left to do. A caller makes them the last thing that it does.
-    unsafe extern "C" {
-        /// `operator new` without an object at hand.
-        ///
-        /// # Safety
-        /// The call is the last thing that its caller does: nothing is left to be dropped when it throws.
-        #[link_name = "__hz3_new"]
-        pub fn new(n: usize) -> *mut u8;
-        /// The same for an alignment.
-        ///
-        /// # Safety
-        /// As [`new`]; `align` is a power of two.
-        #[link_name = "__hz3_new_aligned"]
-        pub fn new_aligned(n: usize, align: usize) -> *mut u8;
-        /// The nothrow form of [`new`].
-        ///
-        /// # Safety
-        /// Nothing is asked of the caller: it throws nothing.
-        #[link_name = "__hz3_nothrow"]
-        pub fn nothrow(n: usize) -> *mut u8;
-        /// The nothrow form of [`new_aligned`].
-        ///
-        /// # Safety
-        /// `align` is a power of two.
-        #[link_name = "__hz3_nothrow_aligned"]
-        pub fn nothrow_aligned(n: usize, align: usize) -> *mut u8;
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod throwing {
-    //! Without the hand-written frames an exception cannot leave this library: out of memory ends the process. Nor can one
-    //! be caught: a nothrow form whose other form a program has replaced throws what that throws.
-
-    fn or_die(p: *mut u8) -> *mut u8 {
-        if p.is_null() {
-            hz3_core::os::die(b"operator new: out of memory")
-        } else {
-            p
-        }
-    }
-
-    /// # Safety
-    /// Nothing is asked of the caller. It is unsafe as the form that throws is.
-    pub unsafe fn new(n: usize) -> *mut u8 {
-        or_die(super::plain(n))
-    }
-
-    /// # Safety
-    /// `align` is a power of two.
-    pub unsafe fn new_aligned(n: usize, align: usize) -> *mut u8 {
-        or_die(super::aligned(align, n))
-    }
-
-    /// # Safety
-    /// Nothing is asked of the caller. It is unsafe as the form that throws is.
-    pub unsafe fn nothrow(n: usize) -> *mut u8 {
-        super::plain(n)
-    }
-
-    /// # Safety
-    /// `align` is a power of two.
-    pub unsafe extern "C" fn nothrow_aligned(n: usize, align: usize) -> *mut u8 {
-        super::aligned(align, n)
-    }
 }
 
 macro_rules! ending {
@@ -111,6 +35,12 @@ macro_rules! ending {
             unsafe fn refill<W: Variant>(n: usize, _: *mut Slot) -> *mut u8 {
                 // SAFETY: the call is the last thing here and in `malloc_or`, which nothing but the exported function calls:
                 // nothing is left to be dropped.
+                unsafe { throwing::$new(n) }
+            }
+
+            #[inline(always)]
+            unsafe fn torn<W: Variant>(n: usize, _: *mut Slot) -> *mut u8 {
+                // SAFETY: as in `refill`; what is called finds the same.
                 unsafe { throwing::$new(n) }
             }
 
@@ -142,7 +72,7 @@ ending! {
     NoThrow, nothrow
 }
 
-/// `operator new(size_t)`. Where calls are told of, it is told of what the endings give: they ask [`plain`] anew.
+/// `operator new(size_t)`. Where somebody attends to calls, that is so for what the endings give, too: they ask [`plain`] anew.
 ///
 /// # Safety
 /// The call is the last thing that its caller does: nothing is left to be dropped when it throws.
@@ -150,7 +80,7 @@ ending! {
 unsafe fn new(n: usize) -> *mut u8 {
     // SAFETY: the call is the last thing here, and in the caller.
     unsafe {
-        if !<<V as Variant>::Record as Record>::CALLS {
+        if !calls::attended::<V>() {
             return hot::malloc_or::<V, Throw>(n);
         }
         let p = plain(n);
@@ -189,7 +119,7 @@ export! {
     "`p` is null, or points to an object that an allocating function gave and that nobody has freed. Nobody uses the object \
      from this call on. An object of another malloc is treated as `hardening.foreign` says.":
     _ZdlPv(p: *mut u8) = calls::free::<V>(p);
-    _ZdlPvSt11align_val_t(p: *mut u8, _a: Align) = calls::free::<V>(p);
+    _ZdlPvSt11align_val_t(p: *mut u8, a: Align) = calls::free_aligned::<V>(p, a);
 }
 
 /// Forms that are defined as a call of another one with the same first arguments. That one may be the program's own: it is
@@ -219,15 +149,120 @@ derive! {
     _Znam(usize) -> *mut u8 = "_Znwm";
     _ZnamSt11align_val_t(usize, Align) -> *mut u8 = "_ZnwmSt11align_val_t";
     _ZdaPv(*mut u8) = "_ZdlPv";
-    _ZdlPvm(*mut u8, usize) = "_ZdlPv";
     _ZdlPvRKSt9nothrow_t(*mut u8, Nothrow) = "_ZdlPv";
-    _ZdaPvm(*mut u8, usize) = "_ZdaPv";
     _ZdaPvRKSt9nothrow_t(*mut u8, Nothrow) = "_ZdaPv";
     _ZdaPvSt11align_val_t(*mut u8, Align) = "_ZdlPvSt11align_val_t";
-    _ZdlPvmSt11align_val_t(*mut u8, usize, Align) = "_ZdlPvSt11align_val_t";
     _ZdlPvSt11align_val_tRKSt9nothrow_t(*mut u8, Align, Nothrow) = "_ZdlPvSt11align_val_t";
-    _ZdaPvmSt11align_val_t(*mut u8, usize, Align) = "_ZdaPvSt11align_val_t";
     _ZdaPvSt11align_val_tRKSt9nothrow_t(*mut u8, Align, Nothrow) = "_ZdaPvSt11align_val_t";
+}
+
+/// The sized forms: as above. Where the variant checks sizes, and the other forms are this library's, which the linker tells by
+/// second names, the size is compared with the object.
+macro_rules! derive_sized {
+    ($($name:ident($($ty:ty),*) = [$first:literal $(, $other:literal)*] or $own:path;)*) => {
+    $(
+        #[doc = concat!("`", stringify!($name), "`: `", $first, "`, whoever's that is.\n\n# Safety\nWhat `", $first, "` asks.")]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        #[allow(non_snake_case)]
+        pub unsafe extern "C" fn $name($(_: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            core::arch::naked_asm!(
+                ".if {checks}",
+                derive_sized!(@own $first),
+                $(derive_sized!(@own $other),)*
+                "jmp {own}",
+                "2:",
+                ".endif",
+                concat!("jmp qword ptr [rip + ", $first, "@GOTPCREL]"),
+                checks = const <V as Shape>::POLICY.hardening.sized as usize,
+                own = sym $own,
+            );
+            #[cfg(target_arch = "aarch64")]
+            core::arch::naked_asm!(
+                ".if {checks}",
+                derive_sized!(@own $first),
+                $(derive_sized!(@own $other),)*
+                "b {own}",
+                "2:",
+                ".endif",
+                concat!("adrp x16, :got:", $first),
+                concat!("ldr x16, [x16, :got_lo12:", $first, "]"),
+                "br x16",
+                checks = const <V as Shape>::POLICY.hardening.sized as usize,
+                own = sym $own,
+            );
+        }
+    )*
+    };
+    (@own $name:literal) => {
+        if_own!($name)
+    };
+}
+
+/// Goes to the label 2 if the function of this name is not this library's.
+#[cfg(target_arch = "x86_64")]
+macro_rules! if_own {
+    ($name:literal) => {
+        concat!(
+            "mov rax, qword ptr [rip + ",
+            $name,
+            "@GOTPCREL]\n",
+            "lea rcx, [rip + __hz3_own",
+            $name,
+            "]\n",
+            "cmp rax, rcx\n",
+            "jne 2f"
+        )
+    };
+}
+
+/// Goes to the label 2 if the function of this name is not this library's.
+#[cfg(target_arch = "aarch64")]
+macro_rules! if_own {
+    ($name:literal) => {
+        concat!(
+            "adrp x16, :got:",
+            $name,
+            "\n",
+            "ldr x16, [x16, :got_lo12:",
+            $name,
+            "]\n",
+            "adrp x17, __hz3_own",
+            $name,
+            "\n",
+            "add x17, x17, :lo12:__hz3_own",
+            $name,
+            "\n",
+            "cmp x16, x17\n",
+            "b.ne 2f"
+        )
+    };
+}
+
+derive_sized! {
+    _ZdlPvm(*mut u8, usize) = ["_ZdlPv"] or delete_sized;
+    _ZdaPvm(*mut u8, usize) = ["_ZdaPv", "_ZdlPv"] or delete_sized;
+    _ZdlPvmSt11align_val_t(*mut u8, usize, Align) = ["_ZdlPvSt11align_val_t"] or delete_sized_aligned;
+    _ZdaPvmSt11align_val_t(*mut u8, usize, Align) = ["_ZdaPvSt11align_val_t", "_ZdlPvSt11align_val_t"] or delete_sized_aligned;
+}
+
+/// `operator delete(void *, size_t)` where sizes are checked. What `new` gives is never resized, so the class is to be just that one.
+///
+/// # Safety
+/// What `operator delete` asks.
+unsafe extern "C" fn delete_sized(p: *mut u8, n: usize) {
+    // SAFETY: it asks for no more than this function.
+    unsafe { calls::free_sized::<V>(p, n, 1, true) }
+}
+
+/// `operator delete(void *, size_t, std::align_val_t)` where sizes are checked.
+///
+/// # Safety
+/// What `operator delete` asks.
+unsafe extern "C" fn delete_sized_aligned(p: *mut u8, n: usize, align: Align) {
+    // SAFETY: it asks for no more than this function.
+    unsafe { calls::free_sized::<V>(p, n, align, true) }
 }
 
 /// The nothrow forms: as above, and null where the other one throws. As long as the other one is this library's, which the
@@ -286,7 +321,7 @@ derive_nothrow! {
 unsafe extern "C" fn nothrow(n: usize) -> *mut u8 {
     // SAFETY: an allocation asks nothing of its caller, and this ending throws nothing.
     unsafe {
-        if !<<V as Variant>::Record as Record>::CALLS {
+        if !calls::attended::<V>() {
             return hot::malloc_or::<V, NoThrow>(n);
         }
         let p = plain(n);

@@ -3,7 +3,8 @@
 use crate::Preload as V;
 use core::ffi::{c_char, c_int};
 use hz3_core::abi::{c, introspect, profile};
-use hz3_core::{Variant, os};
+use hz3_core::statics::errors::OnError;
+use hz3_core::{Shared, Variant, os};
 
 /// glibc's `struct mallinfo2`; bytes unless it says otherwise.
 #[repr(C)]
@@ -127,4 +128,17 @@ pub unsafe extern "C" fn hz3_profile_dump(path: *const c_char) -> c_int {
 pub extern "C" fn hz3_trim() -> usize {
     // SAFETY: no event of this thread is under way: this is called by the program, and no event calls the program.
     unsafe { c::trim::<V>(0) }
+}
+
+/// Sets the limits of the heap, in bytes; 0 is none. Returns 0, or `EINVAL` if the soft one is above the hard one.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_set_limit(soft: usize, hard: usize) -> c_int {
+    // SAFETY: no event of this thread is under way: this is called by the program, and no event calls the program.
+    unsafe { c::set_limit::<V>(soft, hard) }
+}
+
+/// Has a function told of each error, or nobody.
+#[unsafe(no_mangle)]
+pub extern "C" fn hz3_on_error(told: Option<OnError>) {
+    V::shared().errors().set_hook(told);
 }

@@ -16,10 +16,6 @@ use variant::Preload;
 #[cfg(feature = "generated")]
 #[allow(clippy::all, clippy::undocumented_unsafe_blocks)]
 mod variant {
-    /// An ELF note, aligned as the format wants it.
-    #[repr(C, align(4))]
-    struct Note<const N: usize>([u8; N]);
-
     include!(env!("HZ3_VARIANT"));
 }
 

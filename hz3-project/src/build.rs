@@ -1,13 +1,14 @@
 //! Building the library of a variant: the code is written here, cargo compiles it with `hz3-core` and `hz3-preload` and
 //! nothing else, and what comes out is looked at before it replaces what was there.
 
+use crate::archive;
 use crate::library::{Library, Note, abi};
 use crate::place::{target, user_folder};
 use crate::sources::{DYNAMIC_LIST, Sources, VERSION};
 use crate::{Error, OnPath, Outcome, Place, Result, file};
 use hz3_config::Plan;
 use hz3_config::emit::library;
-use hz3_config::plan::{Optimize, Stacks};
+use hz3_config::plan::{Optimize, Stacks, Tls};
 use hz3_config::soname;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
@@ -79,21 +80,12 @@ impl<'a> Builder<'a> {
     ///
     /// What cargo says; or what is wrong with the library that it made.
     pub fn library(&self, plan: &Plan) -> Result<Library> {
-        let made = self.compile(plan, Shape::Shared)?;
-        let library = Library::read(&made)?;
-        verify(plan, &self.sources.hash(plan).to_string(), &library)?;
+        let library = self.unplaced(plan)?;
+        let made = library.path.clone();
         let folder = self.place.libraries();
         std::fs::create_dir_all(folder).on("create", folder)?;
         let path = self.place.library(&plan.name);
-        // Programs may be running on the old file: it is replaced, never written to.
-        let new = path.with_extension(format!("so.{}", std::process::id()));
-        let placed = std::fs::copy(&made, &new)
-            .on("write", &new)
-            .and_then(|_| std::fs::rename(&new, &path).on("write", &path));
-        if placed.is_err() {
-            let _ = std::fs::remove_file(&new);
-        }
-        placed?;
+        place_copy(&made, &path)?;
         name_it(folder, &plan.name)?;
         if let Some(config) = plan.sources.first() {
             remember(self.place, &plan.name, config)?;
@@ -101,12 +93,43 @@ impl<'a> Builder<'a> {
         Ok(Library { path, ..library })
     }
 
+    /// Builds the library of a plan and looks at it, where cargo made it: the next one replaces it.
+    fn unplaced(&self, plan: &Plan) -> Result<Library> {
+        let library = Library::read(&self.compile(plan, Shape::Shared)?)?;
+        verify(plan, &self.sources.hash(plan).to_string(), &library)?;
+        Ok(library)
+    }
+
+    /// Builds the static archive of a plan, looks at it, and puts it in its place. `library` is the plan's, built before, if there is
+    /// one. A plan of which no shared library can be made is held against its twin's.
+    ///
+    /// # Errors
+    ///
+    /// What cargo or the linker says; or what is wrong with the archive.
+    pub fn archive(&self, plan: &Plan, library: Option<&Library>) -> Result<PathBuf> {
+        let other = match library {
+            Some(_) => None,
+            None => Some(self.unplaced(&twin(plan))?),
+        };
+        let Some(library) = library.or(other.as_ref()) else {
+            return Err(Error::failed(format!("no library of `{}`", plan.name)));
+        };
+        let rust = self.compile(plan, Shape::Archive)?;
+        let work = self.target.join("hz3-archive");
+        std::fs::create_dir_all(&work).on("create", &work)?;
+        let made = archive::make(&rust, library, &plan.name, &work)?;
+        let path = self.place.archive(&plan.name);
+        place_copy(&made, &path)?;
+        Ok(path)
+    }
+
     /// Has cargo build a plan, and gives the file that it made, which the next call replaces.
     ///
     /// # Errors
     ///
-    /// What cargo says.
+    /// Why the plan can be no library; what cargo says.
     pub fn compile(&self, plan: &Plan, shape: Shape) -> Result<PathBuf> {
+        possible(plan, shape)?;
         let generated = library::Library::of(plan);
         let code = self.target.join("hz3-variants").join(format!("{}.rs", plan.name));
         let text = generated.text(plan, VERSION, self.sources.hash(plan));
@@ -169,6 +192,42 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Whether cargo can make this of a plan.
+///
+/// # Errors
+///
+/// Why not, with the place in the config.
+pub fn possible(plan: &Plan, shape: Shape) -> Outcome {
+    let no_shared = plan.no_shared.as_ref().filter(|_| shape == Shape::Shared);
+    match plan.no_library.as_ref().or(no_shared) {
+        Some(reason) => Err(Error::bad_input(format!("cannot build `{}`:\n{reason}", plan.name))),
+        None => Ok(()),
+    }
+}
+
+/// The plan that differs from this one only in that a shared library can be made of it.
+fn twin(plan: &Plan) -> Plan {
+    let mut twin = plan.clone();
+    if twin.no_shared.take().is_some() {
+        twin.build.tls = Tls::InitialExec;
+    }
+    twin
+}
+
+/// Copies a file to where others look for it. Programs may be running on the old one: it is replaced, never written to.
+fn place_copy(made: &Path, path: &Path) -> Outcome {
+    let mut new = path.as_os_str().to_owned();
+    new.push(format!(".{}", std::process::id()));
+    let new = PathBuf::from(new);
+    let placed = std::fs::copy(made, &new)
+        .on("write", &new)
+        .and_then(|_| std::fs::rename(&new, path).on("write", path));
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    placed
+}
+
 /// The file's lock, held until the process ends or the file is closed.
 pub(crate) fn lock(path: &Path, wait: impl FnOnce()) -> Result<Flock<File>> {
     let file = File::create(path).on("create", path)?;
@@ -189,7 +248,7 @@ fn verify(plan: &Plan, sources: &str, library: &Library) -> Outcome {
             plan.name
         )))
     };
-    let (missing, surplus) = abi::faults(&library.exports);
+    let (missing, surplus) = abi::faults(&library.exports, &library::token_functions(plan));
     if !missing.is_empty() {
         return fault(format!("it does not export {}", missing.join(", ")));
     }

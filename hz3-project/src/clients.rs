@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, file, hash};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -46,8 +46,29 @@ impl Client<'_> {
     /// If there is no compiler, or it refuses the source, or the folder cannot be written.
     pub fn build(&self, folder: &Path, note: impl FnOnce(&str)) -> Result<PathBuf> {
         let compiler = compiler(self.cpp)?;
+        let what = format!("{:?} {:?}", compiler.path(), compiler.args());
+        self.build_by(|| compiler.to_command(), &what, folder, note)
+    }
+
+    /// As [`build`](Self::build), with another compiler than this machine's own: one for another C library.
+    ///
+    /// # Errors
+    ///
+    /// If the compiler cannot be started, or refuses the source, or the folder cannot be written.
+    pub fn build_with(&self, compiler: &Path, folder: &Path, note: impl FnOnce(&str)) -> Result<PathBuf> {
+        self.build_by(|| Command::new(compiler), &format!("{compiler:?}"), folder, note)
+    }
+
+    /// `compiler` is its command, which `what` tells from others.
+    fn build_by(
+        &self,
+        compiler: impl Fn() -> Command,
+        what: &str,
+        folder: &Path,
+        note: impl FnOnce(&str),
+    ) -> Result<PathBuf> {
         let out = folder.join(self.name);
-        let stamp = self.stamp(compiler);
+        let stamp = self.stamp(what);
         let stamp_file = folder.join(format!("{}.stamp", self.name));
         if out.is_file() && std::fs::read_to_string(&stamp_file).is_ok_and(|s| s == stamp) {
             return Ok(out);
@@ -66,10 +87,11 @@ impl Client<'_> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let fresh = folder.join(format!(".{}.{}.{number}", self.name, std::process::id()));
         let attempt = |shape: Shape| -> Result<Output> {
-            let mut command = compiler.to_command();
+            let mut command = compiler();
             command.args(self.flags).args(shape.flags());
             command.arg("-o").arg(&fresh).arg(&source).arg("-ldl");
-            command.output().map_err(|e| fail(compiler.path(), &e))
+            let program = PathBuf::from(command.get_program());
+            command.output().map_err(|e| fail(&program, &e))
         };
         let mut result = attempt(self.shape)?;
         if self.shape == Shape::Static && !result.status.success() {
@@ -85,14 +107,8 @@ impl Client<'_> {
     }
 
     /// A hash of all that a client is made from.
-    fn stamp(&self, compiler: &cc::Tool) -> String {
-        let mut all = format!(
-            "{:?} {:?} {:?} {:?}\n",
-            compiler.path(),
-            compiler.args(),
-            self.shape,
-            self.flags
-        );
+    fn stamp(&self, compiler: &str) -> String {
+        let mut all = format!("{compiler} {:?} {:?}\n", self.shape, self.flags);
         for (name, text) in self.headers.iter().chain([&(self.name, self.text)]) {
             all += &format!("{name} {}\n{text}", text.len());
         }

@@ -125,16 +125,27 @@ impl Image {
     ///
     /// If it cannot be read, or is none for this kind of machine.
     pub fn read(path: &Path) -> Result<Image> {
-        let data = file::read(path, file::DATA)?;
+        Self::parse(path, &file::read(path, file::DATA)?)
+    }
+
+    /// Reads the contents of a file; errors call it `path`.
+    ///
+    /// # Errors
+    ///
+    /// If it is none for this kind of machine.
+    pub fn parse(path: &Path, data: &[u8]) -> Result<Image> {
         let bad = |what: &dyn std::fmt::Display| Error::bad_input(format!("{}: {what}", path.display()));
-        let file = object::File::parse(&*data).map_err(|e| bad(&e))?;
+        let file = object::File::parse(data).map_err(|e| bad(&e))?;
         if file.architecture() != object::Architecture::X86_64 {
             return Err(bad(&"its code is not of x86-64"));
         }
         let (mut code, mut sections) = (Vec::new(), BTreeMap::new());
         for section in file.sections().filter(|s| s.address() != 0) {
             let name = section.name().unwrap_or_default().to_owned();
-            sections.insert(section.address(), (section.address() + section.size(), name));
+            sections.insert(
+                section.address(),
+                (section.address().saturating_add(section.size()), name),
+            );
             if section.kind() == object::SectionKind::Text {
                 code.push((section.address(), section.data().map_err(|e| bad(&e))?.to_vec()));
             }
@@ -203,7 +214,7 @@ impl Image {
     /// one within a section is not: it moves whenever anything else does.
     pub fn name_at(&self, address: u64) -> String {
         if let Some((start, (length, name))) = self.names.range(..=address).next_back()
-            && address < start + (*length).max(1)
+            && address - start < (*length).max(1)
         {
             return match address - start {
                 0 => name.clone(),

@@ -112,6 +112,11 @@ impl Place {
         self.libraries().join(format!("libhz3_{name}.so"))
     }
 
+    /// Where the static archive of a variant lies, if it was built.
+    pub fn archive(&self, name: &str) -> PathBuf {
+        self.libraries().join(format!("libhz3_{name}.a"))
+    }
+
     /// Where `build` remembers which config the library of the variant `name` was made from.
     pub fn origin(&self, name: &str) -> PathBuf {
         self.libraries().join(format!("libhz3_{name}.from"))

@@ -10,7 +10,13 @@ static void *(*volatile do_memalign)(size_t, size_t) = memalign;
 static void *(*volatile do_aligned_alloc)(size_t, size_t) = aligned_alloc;
 static int (*volatile do_posix_memalign)(void **, size_t, size_t) = posix_memalign;
 static void *(*volatile do_valloc)(size_t) = valloc;
-static void *(*volatile do_pvalloc)(size_t) = pvalloc;
+/* By a call: where it is linked nobody may have it (linked.h), and then a linker takes the address of data to be null for good. */
+static void *call_pvalloc(size_t size)
+{
+    return pvalloc(size);
+}
+
+static void *(*volatile do_pvalloc)(size_t) = call_pvalloc;
 
 static void zero_bytes(void)
 {

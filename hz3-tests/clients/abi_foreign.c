@@ -1,5 +1,6 @@
 /* The C library's second names are the same malloc's; pointers of the C library's own malloc, which a program may have from
- * a library that looks there first, are freed, resized and measured by it; and what is nobody's is named in a message. */
+ * a library that looks there first, are freed, resized and measured by it, or refused, as the config says; and what is nobody's is
+ * named in a message. */
 #include "client.h"
 
 #include <signal.h>
@@ -173,6 +174,19 @@ static void each_told(void *p, const char *words)
     told(call_usable, "malloc_usable_size", p, words);
 }
 
+/* Where the config wants no pointers but its own, those of the C library's malloc are as bad as any. */
+static void theirs_refused(void)
+{
+    for (size_t i = 0; i < COUNT(SIZES); i++) {
+        char *p = theirs.malloc(SIZES[i]), *aligned = theirs.memalign(256, SIZES[i]);
+        CHECK(p && aligned, "%zu bytes of the C library's", SIZES[i]);
+        each_told(p, SIZES[i] < 100000 ? "in [heap]" : "in a mapping that is not the heap's");
+        each_told(aligned, "");
+        theirs.free(p);
+        theirs.free(aligned);
+    }
+}
+
 static void nobodys(void)
 {
     static char fixed[64] __attribute__((aligned(64)));
@@ -197,7 +211,7 @@ static void nobodys(void)
             each_told((char *)segment + 64, "among the heap's own records");
         free(p);
         if (i < 2) /* A huge one's place may have another purpose by now. */
-            told(call_free, "free", p, "in free memory of the heap; was it freed before?");
+            told(call_free, "free", p, "freed before");
     }
 }
 
@@ -206,12 +220,16 @@ int main(void)
     client_start();
     second_names();
     find_theirs();
-    pointers_of_theirs(NULL);
-    pthread_t threads[4];
-    for (size_t i = 0; i < COUNT(threads); i++)
-        threads[i] = start_thread(pointers_of_theirs, &threads[i], 0);
-    for (size_t i = 0; i < COUNT(threads); i++)
-        join_thread(threads[i]);
+    if (config_says("foreign = \"abort\"")) {
+        theirs_refused();
+    } else {
+        pointers_of_theirs(NULL);
+        pthread_t threads[4];
+        for (size_t i = 0; i < COUNT(threads); i++)
+            threads[i] = start_thread(pointers_of_theirs, &threads[i], 0);
+        for (size_t i = 0; i < COUNT(threads); i++)
+            join_thread(threads[i]);
+    }
     if (hz3_variant())
         nobodys();
     return 0;

@@ -10,12 +10,15 @@ static const char *const SURFACE[] = {
     "malloc_stats",   "malloc_info",
 };
 
-/* In C23 but not in every glibc; glibc's second names, some of them of old versions only; and the C++ operators, mangled. */
+/* In C23 but not in every glibc; glibc's second names, some of them of old versions only, which a static program has if it
+ * asks for them; and the C++ operators, mangled. */
 static const char *const BEYOND[] = {
     "free_sized",         "free_aligned_sized",
+#ifndef HZ3_LINKED
     "cfree",              "__libc_malloc",       "__libc_free",             "__libc_calloc",
     "__libc_realloc",     "__libc_memalign",     "__libc_valloc",           "__libc_pvalloc",
     "__libc_mallopt",     "__posix_memalign",
+#endif
     "_Znwm",              "_Znam",               "_ZnwmRKSt9nothrow_t",     "_ZnamRKSt9nothrow_t",
     "_ZnwmSt11align_val_t", "_ZnamSt11align_val_t", "_ZnwmSt11align_val_tRKSt9nothrow_t",
     "_ZnamSt11align_val_tRKSt9nothrow_t",

@@ -21,6 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "linked.h"
+
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -191,27 +193,25 @@ __attribute__((unused)) static void verify_key(const void *block, size_t size, s
 #define VERIFY(block, size, seed)                                                                                      \
     verify_key((block), (size), (size), pattern_key((block), (size), (seed)), __FILE__, __LINE__)
 
-/* A field of /proc/self/statm in KiB: 0 is the address space, 1 is what is resident. */
-__attribute__((unused)) static size_t statm_kib(int field)
+/* KiB of the address space (0), or of what is resident (1). (/proc/self/statm counts in pages: under an emulator not in the program's.) */
+__attribute__((unused)) static size_t process_kib(int field)
 {
-    char text[256];
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    CHECK(file >= 0, "no /proc/self/statm (errno %d)", errno);
+    char text[4096];
+    int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0, "no /proc/self/status (errno %d)", errno);
     ssize_t used = read(file, text, sizeof text - 1);
     close(file);
-    CHECK(used > 0, "an empty /proc/self/statm");
+    CHECK(used > 0, "an empty /proc/self/status");
     text[used] = 0;
-    char *at = text;
-    unsigned long pages = 0;
-    for (int i = 0; i <= field; i++)
-        pages = strtoul(at, &at, 10);
-    return (size_t)pages * ((size_t)sysconf(_SC_PAGESIZE) / KIB);
+    const char *name = field ? "\nVmRSS:" : "\nVmSize:", *at = strstr(text, name);
+    CHECK(at, "no %s in /proc/self/status", name + 1);
+    return strtoul(at + strlen(name), NULL, 10);
 }
 
 /* Without what a recorder has of the calls (stats.record): that grows with what was called. */
 __attribute__((unused)) static size_t resident_kib(void)
 {
-    size_t all = statm_kib(1);
+    size_t all = process_kib(1);
     size_t recorder = config_says("record = \"histogram\"") ? hz3_stat("recorder_bytes") / KIB : 0;
     return all > recorder ? all - recorder : 0;
 }

@@ -19,7 +19,7 @@ int main(void)
         CHECK(small[i], "calloc(1, 500)");
     }
     /* An ordinary user's limit is 8 MiB as a rule: that is what the process may have mapped when it locks itself in. */
-    size_t mapped = statm_kib(0);
+    size_t mapped = process_kib(0);
     CHECK(mapped <= 7 * 1024, "%zu KiB are mapped", mapped);
     if (mlockall(MCL_CURRENT | MCL_FUTURE)) {
         printf("not allowed here: errno %d\n", errno);

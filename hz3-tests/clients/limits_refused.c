@@ -1,8 +1,8 @@
 /* The kernel refuses a call, at every place where the allocator makes one: whatever fails says ENOMEM, nothing is lost,
  * and once the kernel grants again what is asked for, everything can be had again.
  *
- * The program starts itself once for each call that there is and for each of some numbers of calls that fail from there on,
- * and traces what it started: a system call for memory that the allocator's library makes is counted, and refused if its
+ * The program starts itself once for each call that there is (or each second, third, … one: its argument) and for each of some
+ * numbers of calls that fail from there on, and traces what it started: a system call for memory that the allocator's library makes is counted, and refused if its
  * turn has come. (glibc's own malloc is no library of its own.) What the allocator asks of the C library, keys of threads,
  * is caught by functions of that name in this program, and counted apart. */
 #include "client.h"
@@ -51,7 +51,19 @@ static int refused(void)
 
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
-    return refused() ? EAGAIN : __pthread_key_create(key, destructor);
+    if (refused())
+        return EAGAIN;
+#ifdef __GLIBC__
+    return __pthread_key_create(key, destructor);
+#else
+    static union {
+        void *symbol;
+        int (*call)(pthread_key_t *, void (*)(void *));
+    } real;
+    if (!real.symbol)
+        real.symbol = dlsym(RTLD_NEXT, "pthread_key_create");
+    return real.call(key, destructor);
+#endif
 }
 
 int pthread_setspecific(pthread_key_t key, const void *value)
@@ -381,12 +393,14 @@ int main(int argc, char **argv)
     if (getenv(VARIABLE))
         return refused_from_here((int)argument(argc, argv, 1, 1));
     client_start();
+    size_t step = argument(argc, argv, 1, 1);
     static const size_t WIDTHS[] = {1, 5, 1000000000};
     for (enum kind kind = OF_THE_KERNEL; kind <= OF_FUNCTIONS; kind++)
         for (size_t w = 0; w < COUNT(WIDTHS); w++) {
-            size_t n = 0, failed = 0;
+            /* Each width begins at another call. */
+            size_t n = w % step, failed = 0;
             while (n <= start(argv, kind, n, WIDTHS[w], &failed))
-                n++;
+                n += step;
             printf("%zu calls, %zu refused from each on: %zu requests failed in all\n", n, WIDTHS[w], failed);
             CHECK(n > (kind == OF_THE_KERNEL ? 20 : 3), "the session made %zu calls only: they are not caught", n);
             CHECK(failed > 0 || kind == OF_FUNCTIONS || w + 1 < COUNT(WIDTHS), "nothing failed though everything was refused");

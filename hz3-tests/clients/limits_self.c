@@ -36,7 +36,7 @@ int main(void)
     CHECK(getrlimit(RLIMIT_AS, &limit) == 0, "getrlimit");
     rlim_t open = limit.rlim_cur;
     /* From here on the address space may not grow at all; what is reserved already may still serve. */
-    limit.rlim_cur = statm_kib(0) * KIB;
+    limit.rlim_cur = process_kib(0) * KIB;
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0, "setrlimit: errno %d", errno);
     size_t many = 0, refused = 0;
     for (size_t i = 0; i < COUNT(held); i++) {

@@ -3,6 +3,7 @@
 
 typedef size_t (*json_fn)(char *, size_t);
 typedef size_t (*trim_fn)(void);
+typedef int (*limit_fn)(size_t, size_t);
 
 static void *find(const char *name)
 {
@@ -34,12 +35,14 @@ int main(void)
         hz3_text_fn text;
         json_fn json;
         trim_fn trim;
-    } name, version, config, stats, trim;
+        limit_fn limit;
+    } name, version, config, stats, trim, limit;
     name.symbol = find("hz3_name");
     version.symbol = find("hz3_version");
     config.symbol = find("hz3_config");
     stats.symbol = find("hz3_stats_json");
     trim.symbol = find("hz3_trim");
+    limit.symbol = find("hz3_set_limit");
 
     enum { HELD = 20000 };
     static void *held[HELD];
@@ -63,6 +66,13 @@ int main(void)
     for (int i = 0; i < HELD; i++)
         free(held[i]);
     size_t trimmed = trim.trim();
+    CHECK(limit.limit(2, 1) == EINVAL, "a soft limit above the hard one holds");
+    CHECK(limit.limit(64 << 20, 64 << 20) == 0, "no limit can be set");
+    CHECK(!malloc(65 << 20) && errno == ENOMEM, "more than the limit, and no ENOMEM");
+    CHECK(limit.limit(0, 0) == 0, "no limit can be removed");
+    void *beyond = malloc(65 << 20);
+    CHECK(beyond, "malloc(65 MiB) without a limit");
+    free(beyond);
 
     printf("{\"name\": ");
     print_json_text(name.text());

@@ -56,7 +56,7 @@ static void *only_frees(void *with)
 
 static size_t mapped_kib(void)
 {
-    return statm_kib(0);
+    return process_kib(0);
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@ int main(int argc, char **argv)
     client_start();
     CHECK(argc > 1, "which library?");
     for (int round = 0; round < 20; round++) {
-        size_t before = statm_kib(0), sum = 0;
+        size_t before = process_kib(0), sum = 0;
         struct plugin plugin = open_plugin(argv[1]);
         use_plugin(&plugin);
         unsigned char *kept[COUNT(sizes)];
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < COUNT(sizes); i++)
             for (size_t at = 0; at < sizes[i]; at++)
                 CHECK(kept[i][at] == (unsigned char)sizes[i], "byte %zu of %zu", at, sizes[i]);
-        size_t after = statm_kib(0);
+        size_t after = process_kib(0);
         CHECK(after <= before + sum + 2 * KIB, "address space grew from %zu to %zu KiB for %zu", before, after, sum);
     }
     return 0;

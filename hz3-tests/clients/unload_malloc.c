@@ -41,12 +41,12 @@ int main(int argc, char **argv)
     size_t rounds = argument(argc, argv, 2, 1000);
     for (int i = 0; i < 20; i++)
         join_thread(start_thread(visit, NULL, 0));
-    size_t before = statm_kib(0);
+    size_t before = process_kib(0);
     for (size_t i = 0; i < rounds; i++) {
         join_thread(start_thread(visit, NULL, 0));
         visit(NULL);
     }
-    size_t after = statm_kib(0);
+    size_t after = process_kib(0);
     CHECK(after <= before + 4 * KIB, "address space grew from %zu to %zu KiB", before, after);
     pid_t child = fork();
     if (child == 0)

@@ -77,10 +77,10 @@ int main(int argc, char **argv)
     pthread_barrier_init(&closed, NULL, COUNT(handed) + 1);
     for (size_t i = 0; i < 20; i++)
         round_of_all(i);
-    size_t space = statm_kib(0), resident = resident_kib();
+    size_t space = process_kib(0), resident = resident_kib();
     for (size_t i = 0; i < rounds; i++)
         round_of_all(i);
-    size_t space_after = statm_kib(0), resident_after = resident_kib();
+    size_t space_after = process_kib(0), resident_after = resident_kib();
     CHECK(space_after <= space + 4 * KIB, "address space grew from %zu to %zu KiB", space, space_after);
     CHECK(resident_after <= resident + 4 * KIB, "resident grew from %zu to %zu KiB", resident, resident_after);
     return 0;

@@ -3,7 +3,7 @@
 use crate::place::{self, PLACE};
 use hz3_project::clients::{Client, Shape};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
 /// Without built-in knowledge of malloc, or the compiler removes what is to be tested.
@@ -21,13 +21,32 @@ pub fn build(name: &str) -> Result<PathBuf, String> {
 }
 
 fn provide(name: &str) -> Result<PathBuf, String> {
+    with_source(name, &[], |client| client.build(PLACE.clients(), |_| ()))
+}
+
+/// The same, compiled by another compiler into a folder of the clients' folder, with more flags.
+///
+/// # Errors
+///
+/// What the compiler says.
+pub fn build_with(name: &str, compiler: &Path, folder: &str, more: &[&str]) -> Result<PathBuf, String> {
+    with_source(name, more, |client| {
+        client.build_with(compiler, &PLACE.clients().join(folder), |_| ())
+    })
+}
+
+fn with_source(
+    name: &str,
+    more: &[&str],
+    build: impl FnOnce(Client<'_>) -> hz3_project::Result<PathBuf>,
+) -> Result<PathBuf, String> {
     let read = |file: String| {
         let path = place::source("clients").join(file);
         std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))
     };
     let cpp = place::source(&format!("clients/{name}.cc")).is_file();
     let text = read(format!("{name}.{}", if cpp { "cc" } else { "c" }))?;
-    let headers = ["client.h", "plugin.h"].map(|header| (header, read(header.to_owned())));
+    let headers = ["client.h", "linked.h", "plugin.h"].map(|header| (header, read(header.to_owned())));
     let mut texts = Vec::new();
     for (header, text) in &headers {
         texts.push((*header, text.as_deref().map_err(Clone::clone)?));
@@ -42,7 +61,7 @@ fn provide(name: &str) -> Result<PathBuf, String> {
         } else {
             Shape::Program
         },
-        flags: &[&[if cpp { "-std=gnu++17" } else { "-std=gnu11" }], &FLAGS[..]].concat(),
+        flags: &[&[if cpp { "-std=gnu++17" } else { "-std=gnu11" }], &FLAGS[..], more].concat(),
     };
-    client.build(PLACE.clients(), |_| ()).map_err(|e| e.message)
+    build(client).map_err(|e| e.message)
 }

@@ -13,8 +13,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 pub enum Allocator {
     /// The C library itself: the control.
     Glibc,
-    /// A variant, by its name and its library.
+    /// A variant, by its name and its library, which is preloaded.
     Variant(Arc<Variant>),
+    /// A variant that is in the program itself.
+    Linked(Arc<Variant>),
 }
 
 /// A built variant.
@@ -48,11 +50,39 @@ impl Allocator {
         result.map(Allocator::Variant)
     }
 
+    /// The same in a program that has it in it.
+    pub fn linked(&self) -> Allocator {
+        match self {
+            Allocator::Variant(variant) => Allocator::Linked(Arc::clone(variant)),
+            other => other.clone(),
+        }
+    }
+
+    /// The static archive of the variant, made when it is first asked for: by its library, and so it is what the sources say.
+    ///
+    /// # Errors
+    ///
+    /// What cargo or the linker says; or that the C library has none.
+    pub fn archive(&self) -> Result<PathBuf, String> {
+        static MADE: LazyLock<Mutex<BTreeMap<String, Result<PathBuf, String>>>> = LazyLock::new(Mutex::default);
+        let Allocator::Variant(variant) = self else {
+            return Err("the C library's malloc is in no archive of ours".to_owned());
+        };
+        let make = || {
+            let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+            Builder::open(&PLACE, Options::default(), || ())
+                .and_then(|builder| builder.archive(&plan, Some(&variant.library)))
+                .map_err(told)
+        };
+        let mut made = MADE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        made.entry(variant.name.clone()).or_insert_with(make).clone()
+    }
+
     /// `glibc`, or the variant's name.
     pub fn name(&self) -> &str {
         match self {
             Allocator::Glibc => "glibc",
-            Allocator::Variant(variant) => &variant.name,
+            Allocator::Variant(variant) | Allocator::Linked(variant) => &variant.name,
         }
     }
 
@@ -60,6 +90,7 @@ impl Allocator {
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
         match self {
             Allocator::Glibc => Vec::new(),
+            Allocator::Linked(variant) => vec![("HZ3_EXPECT".into(), variant.name.clone().into())],
             Allocator::Variant(variant) => vec![
                 ("LD_PRELOAD".into(), variant.path.clone().into_os_string()),
                 ("HZ3_EXPECT".into(), variant.name.clone().into()),
@@ -69,13 +100,6 @@ impl Allocator {
 }
 
 fn provide(name: &str) -> Result<Variant, String> {
-    let told = |error: Error| {
-        [Some(error.message), error.help]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
     let plan = hz3_config::load(&PLACE.config_file(name)).map_err(|e| e.to_string())?;
     let built = || match current::library(&PLACE, &plan)? {
         Some(path) => Library::read(&path),
@@ -87,4 +111,12 @@ fn provide(name: &str) -> Result<Variant, String> {
         path: library.path.clone(),
         library,
     })
+}
+
+fn told(error: Error) -> String {
+    [Some(error.message), error.help]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -89,10 +89,12 @@ impl Code {
             );
             jumps && (start..=i.ip()).contains(&i.near_branch_target())
         };
+        // What is called at the end of a function never comes back: that is left as by a jump.
+        let leaves = |i: &Instruction| all.last().is_some_and(|last| last.ip() == i.ip());
         Ok(all
             .iter()
             .map(|i| match Traits::of(i) {
-                traits if traits.call => Steps::Call,
+                traits if traits.call && !leaves(i) => Steps::Call,
                 _ if back(i) => Steps::Back,
                 traits if traits.locked => Steps::Lock,
                 _ => Steps::Plain,
@@ -128,7 +130,9 @@ impl Code {
                         n += 1;
                     }
                     FlowControl::UnconditionalBranch if inside.is_some() => n = inside.unwrap_or(n),
-                    FlowControl::Next | FlowControl::Call | FlowControl::IndirectCall => n += 1,
+                    FlowControl::Next => n += 1,
+                    FlowControl::Call | FlowControl::IndirectCall if n + 1 < all.len() => n += 1,
+                    // (And a call at the end: see `steps`.)
                     flow => {
                         let returns = flow == FlowControl::Return;
                         done.push(Path {

@@ -42,7 +42,7 @@ pub struct More {
     threads: Vec<u64>,
     /// Ask the kernel and the processor for their counters: cycles, cache misses, TLB misses, page faults, …
     #[arg(long)]
-    counters: bool,
+    pub counters: bool,
 }
 
 impl More {

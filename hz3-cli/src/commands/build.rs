@@ -7,7 +7,8 @@ use hz3_project::{Outcome, Place};
 #[derive(clap::Args)]
 #[command(
     after_help = "All configs are checked before the first is built. The library of a variant is libhz3_<name>.so in
-target/hz3/ of a checkout, and in a folder of $XDG_CACHE_HOME/hz3/ for every other project."
+target/hz3/ of a checkout, and in a folder of $XDG_CACHE_HOME/hz3/ for every other project. The static archive of --static is
+libhz3_<name>.a beside it."
 )]
 pub struct Arguments {
     /// Configs: names of files in configs/, or paths; `default` if none is named
@@ -16,6 +17,9 @@ pub struct Arguments {
     /// Every config in configs/
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// Make a static archive of each, too, for static programs and for those of musl
+    #[arg(long = "static")]
+    archives: bool,
     /// Do not fail if two configs give the same allocator
     #[arg(long)]
     allow_identical: bool,
@@ -36,6 +40,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let manner = Manner {
         allow_identical: arguments.allow_identical,
         offline: arguments.offline,
+        archives: arguments.archives,
     };
     build(&Place::find()?, &names, manner, |line| println!("{line}"))
 }

@@ -8,10 +8,10 @@ use crate::style;
 use hz3_lab::clients::Clients;
 use hz3_lab::commit::Commit;
 use hz3_lab::compare::{self, Schedule};
-use hz3_lab::expression::{Condition, Shown};
+use hz3_lab::expression::{Condition, Quantity, Shown, Told};
 use hz3_lab::record::{Claim, Record};
 use hz3_lab::rows::Job;
-use hz3_lab::stats::Verdict;
+use hz3_lab::stats::{Looks, Verdict};
 use hz3_lab::table;
 use hz3_project::name::Named;
 use hz3_project::{Allocator, Error, Outcome, Place, peers::PEERS, revision};
@@ -43,13 +43,13 @@ pub struct Arguments {
     /// Peers to compare it with as well: names, `glibc`, or `all` that are installed
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "PEER")]
     peers: Vec<String>,
-    /// Time for everything: 90, 90s, 5m, 1h
+    /// Time for everything but --tails and --instructions: 90, 90s, 5m, 1h
     #[arg(long, default_value = "285s", value_parser = duration)]
     time_budget: Duration,
     /// Effects surely below this many percent end a row, undecided
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = percent)]
     margin: f64,
-    /// Add instruction totals of a short execution under callgrind
+    /// Add instruction totals of a short execution under callgrind, when all is judged
     #[arg(long)]
     instructions: bool,
     /// Add the base once more, or so many times: nothing must be found
@@ -59,7 +59,8 @@ pub struct Arguments {
     #[arg(long)]
     gate: bool,
     /// Exit code 1 if this is shown of a variant on some row: 'rss > 1.05', 'time > 1.02 and rss > 1'. Ratios to the base;
-    /// time, cpu, rss (peak), final, faults, instructions, p99.9
+    /// time, cpu, rss (peak), final, faults, instructions, p99.9; with --tails=20 or --tail also p50, p99, p99.9 and max of single
+    /// calls: malloc.p99, free.p50, realloc.max
     #[arg(long, value_name = "CONDITION")]
     fail_if: Vec<Condition>,
     #[command(flatten)]
@@ -86,7 +87,7 @@ fn named(word: &str) -> String {
 }
 
 /// What a word names: a malloc, or a variant as it was at a commit.
-pub fn contender(place: &Place, word: &str) -> Result<Allocator, Error> {
+fn contender(place: &Place, word: &str) -> Result<Allocator, Error> {
     match revision::split(word) {
         Some((name, at)) => revision::find(place, name, at, |text| eprintln!("{text}")),
         None => Allocator::find(place, word),
@@ -194,16 +195,27 @@ pub fn claims<'a>(place: &Place, words: impl Iterator<Item = &'a String>) -> Vec
 /// Refuses a condition with a name that no row has: it could never hold, and nobody would notice.
 fn had(condition: &Condition, jobs: &[Job], instructions: bool) -> Outcome {
     for name in condition.names() {
-        let rows = jobs
-            .iter()
-            .any(|job| name.is_had(job.metric, job.client.is_some(), instructions));
+        let rows = jobs.iter().any(|job| name.is_had(Told::by(job, instructions)));
+        let first = Looks::COUNTS[0] as u32;
+        let few = |job: &&Job| job.tails > 0 && job.tails < first;
+        if let (Quantity::Single(_), Some(job)) = (name, jobs.iter().find(few)) {
+            return Err(Error::bad_input(format!(
+                "--fail-if '{}': {} executions show nothing",
+                condition.text(),
+                job.tails
+            ))
+            .help(format!("--tails={first} or more")));
+        }
         if !rows {
             return Err(Error::bad_input(format!(
                 "--fail-if '{}': no row here has `{}`",
                 condition.text(),
                 name.name()
             ))
-            .help("final: rows of the lab's clients; instructions: with --instructions; p99.9: with --tail malloc; time: without --tail"));
+            .help(
+                "final: rows of the lab's clients; instructions: with --instructions; p99.9: with --tail malloc; malloc.p99 and the \
+                 like: with --tails=20 or --tail; time: without --tail",
+            ));
         }
     }
     Ok(())

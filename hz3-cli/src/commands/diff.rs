@@ -194,12 +194,16 @@ fn costs(a: &Plan, b: &Plan, files: Option<&(Library, Library)>) -> Vec<Pair> {
     }
     let mut bytes = |what: &str, x: u64, y: u64| add(what, format!("{x} B"), format!("{y} B"));
     type Of = fn(&Cost) -> u64;
-    let of_costs: [(&str, Of); 8] = [
+    let of_costs: [(&str, Of); 10] = [
         ("lookup tables", |c| c.lookup.bytes),
         ("thread block", |c| c.tls_bytes),
         ("mapped with a thread", |c| c.thread_body_bytes),
         ("free objects in a thread, at most", |c| c.thread_cache_bytes),
-        ("the same, however many threads", |c| c.thread_floor_bytes),
+        ("the same of each of many", |c| c.thread_floor_bytes),
+        ("the same of each in a crowd", |c| c.thread_crowd_bytes),
+        ("freed objects in a thread's quarantine, at most", |c| {
+            c.quarantine_bytes
+        }),
         ("free objects in depots, at most", |c| c.depot_bytes),
         ("empty runs in central, at most", |c| c.empty_run_bytes),
         ("tag table", |c| c.metadata.tag_table_bytes),

@@ -143,7 +143,12 @@ fn lookup(plan: &Plan, cost: &Cost, known: bool) {
     let fine = bytes(u64::from(plan.lookup.fine_max));
     let mut fields = vec![(
         "up to",
-        format!("{fine}: table of {} entries by (n + 15) / 16", tables.fine_entries),
+        format!(
+            "{fine}: table of {} entries by (n + {}) / {}",
+            tables.fine_entries,
+            plan.lookup.granule - 1,
+            plan.lookup.granule
+        ),
     )];
     if let Some(coarse) = &plan.lookup.coarse {
         let (most, step) = (bytes(u64::from(coarse.max)), 1u64 << coarse.shift);
@@ -196,14 +201,26 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
     let threads_bytes = plan.cache.bytes_bound(threads);
     let exactly = |n: u64| format!("{n} B ({})", roughly(n));
     let (alone, floor) = (cost.thread_cache_bytes, cost.thread_floor_bytes);
-    let mut thread = format!("a thread holds at most {}", exactly(alone));
+    let who = if plan.policy.per_cpu() {
+        "a processor"
+    } else {
+        "a thread"
+    };
+    let mut thread = format!("{who} holds at most {}", exactly(alone));
     if floor < alone {
         let _ = write!(thread, " alone, each of many {}", exactly(floor));
+    }
+    if cost.thread_crowd_bytes < floor {
+        let _ = write!(thread, ", each of a crowd {}", exactly(cost.thread_crowd_bytes));
     }
     let all = threads_bytes
         .saturating_add(cost.depot_bytes)
         .saturating_add(cost.empty_run_bytes);
     let (tags, arena) = (&cost.metadata, &plan.policy.arena);
+    if cost.quarantine_bytes > 0 {
+        let quarantine = exactly(cost.quarantine_bytes);
+        let _ = write!(thread, "; its quarantine at most {quarantine}");
+    }
     let mut fields = vec![
         ("thread-local storage", local(plan, cost)),
         ("mapped with a thread", outside(plan)),
@@ -223,7 +240,14 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
                 ),
             },
         ),
-        ("", format!("together with {threads} threads at most {}", exactly(all))),
+        (
+            "",
+            if plan.policy.per_cpu() {
+                format!("together on {threads} processors at most {}", exactly(all))
+            } else {
+                format!("together with {threads} threads at most {}", exactly(all))
+            },
+        ),
         (
             "segment",
             format!(
@@ -258,13 +282,34 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
             ),
         ));
     }
+    let kept = plan.policy.hardening.quarantine_large as u64;
+    if kept > 0 {
+        fields.push((
+            "freed large objects",
+            format!("wait in at most {} of address space, none of it memory", bytes(kept)),
+        ));
+    }
+    if cost.pen_bytes > 0 {
+        let hardening = &plan.policy.hardening;
+        fields.push((
+            "guarded",
+            format!(
+                "at most {} for {} objects at a time: one in {} that come to threads",
+                exactly(cost.pen_bytes),
+                hardening.guarded / 2,
+                bytes(hardening.guarded_bytes)
+            ),
+        ));
+    }
     style::print_fields(&fields);
 }
 
 /// What a thread has in its block.
 fn local(plan: &Plan, cost: &Cost) -> String {
-    let (bytes, lines, slots) = (cost.tls_bytes, cost.tls_lines, plan.classes.len() + 1);
-    let inside = if plan.ownership.mode.has_bank() {
+    let (bytes, lines, slots) = (cost.tls_bytes, cost.tls_lines, plan.all_classes() + 1);
+    let inside = if plan.policy.per_cpu() {
+        "slots are processors'".to_owned()
+    } else if plan.ownership.mode.has_bank() {
         "its slots are outside".to_owned()
     } else {
         format!("{slots} slots of {SLOT_BYTES} B among them")

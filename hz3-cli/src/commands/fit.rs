@@ -3,14 +3,15 @@
 mod profiles;
 mod recordings;
 
-use super::{Format, new, trace};
+use super::trace::{self, Subject};
+use super::{Format, new};
 use crate::configs;
 use crate::style::{self, roughly};
 use hz3_config::{Plan, suggest};
-use hz3_lab::fit::{self, BLOCKS, Demand, PARTS, Strides};
+use hz3_lab::fit::{self, BLOCKS, Demand, Fit, PARTS, Strides};
 use hz3_lab::identity::sha256;
 use hz3_lab::profile::Profile;
-use hz3_lab::trace::{Trace, pack};
+use hz3_lab::trace::{Trace, is_recording, pack};
 use hz3_project::{Error, Outcome, Place, name};
 use std::path::Path;
 
@@ -18,7 +19,8 @@ use std::path::Path;
 #[derive(clap::Args)]
 #[command(after_help = "\
 From a recording all keys are fitted that a model of the allocator can judge: classes, runs, batches, depots, and how much is kept
-from the kernel. From profiles only the classes are, as a profile knows no order of calls. Whatever is taken saves memory or time
+from the kernel. From profiles only the classes are, as a profile knows no order of calls; beside recordings they are witnesses:
+classes must not waste more of what they saw. Whatever is taken saves memory or time
 on what it was not made from, and costs neither: the halves of one recording judge each other, each of several is judged by the
 others. The rest is as in the base, and often that is all of it.
 
@@ -47,7 +49,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0, value_name = "T")]
     threads: u64,
     /// At most this many events of each process are recorded
-    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
+    #[arg(long, default_value_t = LIMIT, value_parser = clap::value_parser!(u64).range(1..=1 << 28))]
     limit: u64,
     /// Fit to the process whose command line contains this
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
@@ -63,6 +65,9 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
+/// Events of a process that are recorded if nothing else is said.
+const LIMIT: u64 = 10_000_000;
+
 /// What a fit is made from.
 struct Input<'a> {
     place: &'a Place,
@@ -71,6 +76,8 @@ struct Input<'a> {
     path: &'a Path,
     name: String,
     threads: u64,
+    /// What sizes of classes may be multiples of.
+    granule: u32,
     evidence: Vec<Evidence>,
 }
 
@@ -85,26 +92,36 @@ struct Evidence {
 }
 
 impl Evidence {
+    fn recording(name: &str, trace: &Trace) -> Self {
+        Self {
+            name: one_line(name),
+            events: trace.events.len(),
+            sha256: sha256(&pack(trace)),
+        }
+    }
+
     fn words(&self) -> String {
         format!("{} ({} events)", self.name, self.events)
     }
 }
 
-/// The files of `--from`: all recordings, or all profiles.
-enum From {
-    Recordings(Vec<(String, Trace)>),
-    Profiles(Vec<(String, Profile, String)>),
+/// The files of `--from`, and profiles with their hashes.
+struct From {
+    recordings: Vec<(String, Trace)>,
+    profiles: Vec<(String, Profile, String)>,
 }
 
 fn open(place: &Place, words: &[String]) -> Result<From, Error> {
-    let mut profiles = Vec::new();
+    let (mut recordings, mut profiles) = (Vec::new(), Vec::new());
     for word in words {
         let path = Path::new(word);
         if !path.is_file() {
+            recordings.push(word.clone());
             continue;
         }
         let data = hz3_project::file::read(path, hz3_project::file::DATA)?;
-        if data.starts_with(b"hz3t1\n") {
+        if is_recording(&data) {
+            recordings.push(word.clone());
             continue;
         }
         let profile = Profile::read(&data).map_err(|e| {
@@ -113,15 +130,10 @@ fn open(place: &Place, words: &[String]) -> Result<From, Error> {
         })?;
         profiles.push((word.clone(), profile, sha256(&data)));
     }
-    if profiles.is_empty() {
-        return Ok(From::Recordings(trace::open_all(place, words)?));
-    }
-    if profiles.len() < words.len() {
-        return Err(Error::bad_input(
-            "some of these are recordings and some profiles: a config is fitted to the ones or to the others",
-        ));
-    }
-    Ok(From::Profiles(profiles))
+    Ok(From {
+        recordings: trace::open_all(place, &recordings)?,
+        profiles,
+    })
 }
 
 /// Runs `fit`.
@@ -135,35 +147,40 @@ pub fn run(arguments: Arguments) -> Outcome {
     let base = configs::load(&path)?;
     let from = match arguments.command.is_empty() {
         false => {
-            let (trace, _) = trace::record(&place, &arguments.command, arguments.limit, arguments.of.as_deref())?;
-            From::Recordings(vec![(arguments.command.join(" "), trace)])
+            let (trace, _) = trace::record(
+                &place,
+                &Subject {
+                    command: &arguments.command,
+                    limit: arguments.limit,
+                    of: arguments.of.as_deref(),
+                    silent: false,
+                },
+            )?;
+            From {
+                recordings: vec![(arguments.command.join(" "), trace)],
+                profiles: Vec::new(),
+            }
         }
         true => open(&place, &arguments.from)?,
     };
-    let counted = match &from {
-        From::Recordings(all) => all.iter().map(|(_, trace)| trace.threads() as u64).max(),
-        From::Profiles(all) => all.iter().map(|(_, profile, _)| profile.threads).max(),
-    };
-    let evidence = match &from {
-        From::Recordings(all) => all
-            .iter()
-            .map(|(name, trace)| Evidence {
-                name: one_line(name),
-                events: trace.events.len(),
-                sha256: sha256(&pack(trace)),
-            })
-            .collect(),
-        From::Profiles(all) => all
-            .iter()
-            .map(|(name, profile, sha256)| Evidence {
-                name: one_line(name),
-                events: profile.rows.len(),
-                sha256: sha256.clone(),
-            })
-            .collect(),
-    };
+    let recorded = from.recordings.iter().map(|(_, trace)| trace.threads() as u64);
+    let counted = recorded
+        .chain(from.profiles.iter().map(|(_, profile, _)| profile.threads))
+        .max();
+    let recorded = from
+        .recordings
+        .iter()
+        .map(|(name, trace)| Evidence::recording(name, trace));
+    let profiled = from.profiles.iter().map(|(name, profile, sha256)| Evidence {
+        name: one_line(name),
+        events: profile.rows.len(),
+        sha256: sha256.clone(),
+    });
+    let evidence = recorded.chain(profiled).collect();
+    let traces: Vec<Trace> = from.recordings.into_iter().map(|(_, trace)| trace).collect();
     let input = Input {
         place: &place,
+        granule: fit::granule(&traces, &base),
         base,
         path: &path,
         name: arguments.name.clone().unwrap_or_else(|| "fitted".into()),
@@ -173,12 +190,15 @@ pub fn run(arguments: Arguments) -> Outcome {
         },
         evidence,
     };
-    let config = match from {
-        From::Recordings(all) => {
-            let traces: Vec<Trace> = all.into_iter().map(|(_, trace)| trace).collect();
-            recordings::run(&input, &traces, arguments.format)?
-        }
-        From::Profiles(all) => profiles::run(&input, all.iter().map(|(_, profile, _)| profile), arguments.format)?,
+    let of_profiles: Vec<Demand> = from
+        .profiles
+        .iter()
+        .map(|(_, profile, _)| Demand::of_profile(profile, (input.base.largest(), input.granule), STRETCHES))
+        .collect();
+    let config = if traces.is_empty() {
+        profiles::run(&input, &of_profiles, arguments.format)?
+    } else {
+        recordings::run(&input, &traces, &of_profiles, arguments.format)?
     };
     let Some(name) = &arguments.name else { return Ok(()) };
     let Some(text) = config else {
@@ -186,6 +206,15 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Ok(());
     };
     new::write(&place, name, &text)?;
+    let written = place.config_file(name);
+    if configs::load(&written)?.no_library.is_some() {
+        eprintln!(
+            "{}: it is for a Rust program, as it has classes of 8 bytes: build that with `hz3::variant!(pub Name = \"{}\")`",
+            style::note("note"),
+            configs::shown(&written).display()
+        );
+        return Error::unless(!arguments.measure);
+    }
     let words = ["cargo", "hz3", "compare", &input.base.name, name, "--build"];
     if !arguments.measure {
         eprintln!("to judge it: {} --trace FILE", suggest::command(words));
@@ -200,6 +229,33 @@ pub fn run(arguments: Arguments) -> Outcome {
     Error::unless(status.success())
 }
 
+/// The config that fits a command, which is recorded, reads nothing, and writes to nobody; none where the base is best. Nothing
+/// is shown.
+pub fn of_command(place: &Place, path: &Path, base: Plan, command: &[String]) -> Result<Option<String>, Error> {
+    let (trace, _) = trace::record(
+        place,
+        &Subject {
+            command,
+            limit: LIMIT,
+            of: None,
+            silent: true,
+        },
+    )?;
+    let traces = [trace];
+    let [trace] = &traces;
+    let input = Input {
+        place,
+        // A library is what is to be measured.
+        granule: base.lookup.granule,
+        base,
+        path,
+        name: "fitted".into(),
+        threads: (trace.threads() as u64).max(1),
+        evidence: vec![Evidence::recording(&command.join(" "), trace)],
+    };
+    recordings::config_of(&input, &traces)
+}
+
 impl Input<'_> {
     fn parent(&self) -> String {
         self.path.display().to_string()
@@ -210,7 +266,7 @@ impl Input<'_> {
     }
 
     fn strides(&self) -> Result<Strides, Error> {
-        fit::strides(&self.base, &self.parent(), self.threads).map_err(|faults| {
+        fit::strides(&self.base, &self.parent(), self.threads, self.granule).map_err(|faults| {
             eprintln!("{}", faults.render(style::stderr_colour()));
             Error::bad_input(format!(
                 "the other keys of {} do not allow other classes",
@@ -225,7 +281,7 @@ impl Input<'_> {
         let description = one_line(&format!("{} fitted to {}", self.base.name, names.join(", ")));
         let extends = new::extends(self.place, self.path);
         let mut text = new::head(
-            self.place,
+            self.place.is_checkout(),
             &self.name,
             &extends,
             &description,
@@ -263,6 +319,19 @@ impl Input<'_> {
     }
 }
 
+/// The curve of the price of a class against waste.
+fn print_curve(base: &Plan, fit: &Fit) {
+    let mut table = style::table(&["price of a class", "classes", "wasted", "of live bytes"], 1);
+    let mut row = |name: String, classes: usize, slack: f64| {
+        table.add_row([name, classes.to_string(), size(slack), share(slack, fit.asked)]);
+    };
+    row(format!("{} as it is", base.name), base.classes.len(), fit.base_slack);
+    for point in &fit.curve {
+        row(format!("x {}", point.price), point.classes, point.slack);
+    }
+    style::print_table(&table);
+}
+
 /// Enough of a hash to tell pieces of evidence apart.
 fn short(sha256: &str) -> &str {
     sha256.get(..12).unwrap_or(sha256)
@@ -295,8 +364,10 @@ fn one_line(text: &str) -> String {
 const STRETCHES: usize = BLOCKS * PARTS;
 
 /// What recordings keep alive.
-fn demands<'t>(base: &Plan, traces: impl Iterator<Item = &'t Trace>) -> Vec<Demand> {
+fn demands(input: &Input<'_>, traces: &[Trace]) -> Vec<Demand> {
+    let classes = (input.base.largest(), input.granule);
     traces
-        .map(|trace| Demand::of(trace, base.largest(), STRETCHES))
+        .iter()
+        .map(|trace| Demand::of(trace, classes, STRETCHES))
         .collect()
 }

@@ -55,9 +55,11 @@ enum Origin {
 struct Report<'a> {
     #[serde(flatten)]
     library: &'a Library,
-    missing_exports: &'a [&'static str],
+    missing_exports: &'a [String],
     surplus_exports: &'a [String],
     variant: Option<&'a Note>,
+    #[serde(skip_serializing_if = "<[Note]>::is_empty")]
+    others: &'a [Note],
     config: Option<&'a Origin>,
 }
 
@@ -71,7 +73,8 @@ pub fn run(arguments: Arguments) -> Outcome {
         print!("{}", note.config);
         return Ok(());
     }
-    let origin = library.note.as_ref().map(|note| origin(&place, note)).transpose()?;
+    let known = library.note.as_ref().filter(|note| note.is_of_library());
+    let origin = known.map(|note| origin(&place, note)).transpose()?;
     let (missing, surplus) = faults(&library);
     if arguments.format == Format::Json {
         super::print_json(&Report {
@@ -79,6 +82,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             missing_exports: &missing,
             surplus_exports: &surplus,
             variant: library.note.as_ref(),
+            others: &library.others,
             config: origin.as_ref(),
         })?;
     } else {
@@ -111,16 +115,22 @@ fn no_note(library: &Library) -> Error {
     ))
 }
 
-/// A variant must have all and nothing else; any other library is asked for the core only.
-fn faults(library: &Library) -> (Vec<&'static str>, Vec<String>) {
+/// A variant must have all and nothing else, and what has one in it need export nothing; any other library is asked for the
+/// core only.
+fn faults(library: &Library) -> (Vec<String>, Vec<String>) {
+    if library.is_variant() {
+        // Which of these there are its config says, which may be of another version.
+        let tokens = library.exports.iter().filter(|name| name.starts_with("__alloc_token_"));
+        return abi::faults(&library.exports, &tokens.cloned().collect::<Vec<_>>());
+    }
     if library.note.is_some() {
-        return abi::faults(&library.exports);
+        return (Vec::new(), Vec::new());
     }
     (
         abi::CORE
             .iter()
             .filter(|name| !library.exports.contains(**name))
-            .copied()
+            .map(|name| (*name).to_owned())
             .collect(),
         Vec::new(),
     )
@@ -137,18 +147,18 @@ fn origin(place: &Place, note: &Note) -> Result<Origin, Error> {
     })
 }
 
-fn print(place: &Place, library: &Library, origin: Option<&Origin>, missing: &[&str], surplus: &[String]) {
+fn print(place: &Place, library: &Library, origin: Option<&Origin>, missing: &[String], surplus: &[String]) {
     let mut lines = Vec::new();
     let mut line = |key: &'static str, value: String| lines.push((key, value));
     line("file", configs::shown(&library.path).display().to_string());
-    match &library.note {
-        Some(note) => {
-            line("variant", note.name.clone());
-            line("generator", format!("hz3 {}", note.version));
-            line("config hash", note.hash.clone());
-            line("code hash", note.code_hash.clone());
-        }
-        None => line("variant", "none: this library was not made by hz3".to_owned()),
+    for note in library.note.iter().chain(&library.others) {
+        line("variant", note.name.clone());
+        line("generator", format!("hz3 {}", note.version));
+        line("config hash", note.hash.clone());
+        line("code hash", note.code_hash.clone());
+    }
+    if library.note.is_none() {
+        line("variant", "none: this library was not made by hz3".to_owned());
     }
     match origin {
         Some(Origin::Current(path)) => line("config", format!("{} gives this library", place.shown(path))),

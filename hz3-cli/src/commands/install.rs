@@ -1,6 +1,6 @@
 //! `install`: a variant for programs that are linked against it.
 
-use crate::install::{Layout, Piece, archive, leads_down, pieces, place};
+use crate::install::{Layout, Piece, leads_down, pieces, place};
 use crate::{configs, style, variants};
 use hz3_project::{Error, Library, OnPath, Outcome, Place, file};
 use std::path::{Path, PathBuf};
@@ -86,10 +86,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     variants::quietly(&project, std::slice::from_ref(&arguments.name))?;
     let library = Library::read(&project.library(&plan.name))?;
-    let made = tempfile::tempdir().map_err(|e| Error::unfit(format!("no temporary folder: {}", file::reason(&e))))?;
-    let archived = variants::archive(&project, &plan, |rust| {
-        archive::make(rust, &library, &plan.name, made.path())
-    })?;
+    let archived = file::read(&variants::archive(&project, &plan)?, file::DATA)?;
     let bytes = file::read(&library.path, file::DATA)?;
     let pieces = pieces(&plan, &layout, bytes, archived);
     place::install(&root, &plan.name, &pieces)?;

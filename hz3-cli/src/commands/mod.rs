@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod install;
 pub mod ledger;
 pub mod man;
+pub mod misuse;
 pub mod new;
 pub mod profile;
 pub mod replay;
@@ -58,6 +59,20 @@ pub enum Format {
     Text,
     /// JSON for programs.
     Json,
+}
+
+/// Output for people, for programs, for spreadsheets, or for pull requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Form {
+    /// Tables for people
+    #[default]
+    Text,
+    /// All of it
+    Json,
+    /// A line for each figure
+    Csv,
+    /// Tables in Markdown
+    Md,
 }
 
 macro_rules! commands {
@@ -108,6 +123,8 @@ commands! {
     Schema => schema,
     /// Count the instructions of malloc, free & co, exactly
     Count => count,
+    /// Show what becomes of misuse: double frees, overflows, stale and wrong pointers, under any allocator
+    Misuse => misuse,
     /// Compare variants and peers: measured in pairs, with intervals and a verdict for each row
     Compare => compare,
     /// Find the best config for a program in a given time

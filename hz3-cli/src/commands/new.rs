@@ -72,19 +72,23 @@ pub fn extends(project: &Place, parent: &Path) -> String {
 pub fn write(project: &Place, name: &str, text: &str) -> Outcome {
     let path = free(project, name)?;
     // Nothing is written that would not pass: a bad name or a bad parent is told here.
-    if let Err(faults) = hz3_config::load_str(&configs::shown(&path), text) {
-        eprintln!("{}", faults.render(crate::style::stderr_colour()));
-        return Err(Error::bad_input(format!(
-            "{} would be no valid config",
-            project.shown(&path)
-        )));
-    }
+    sound(project, &path, text)?;
     // A folder that is no project becomes one by its first config.
     let folder = project.configs();
     std::fs::create_dir_all(&folder).on("create", &folder)?;
     write_new(&path, text)?;
     println!("{}", configs::shown(&path).display());
     Ok(())
+}
+
+/// Refuses a text that would be no sound config in this file, and tells its faults.
+pub fn sound(project: &Place, path: &Path, text: &str) -> Outcome {
+    hz3_config::load_str(&configs::shown(path), text)
+        .map(drop)
+        .map_err(|faults| {
+            eprintln!("{}", faults.render(crate::style::stderr_colour()));
+            Error::bad_input(format!("{} would be no valid config", project.shown(path)))
+        })
 }
 
 /// A config without keys of its own. In a checkout it names the reference that lies there.
@@ -96,14 +100,14 @@ fn text(project: &Place, name: &str, extends: &str, description: Option<&str>, h
     let description = description.map_or_else(|| format!("{name}: a variant of {extends}"), str::to_owned);
     format!(
         "{}\n# Only what differs from the parent stands here; {reference} lists every key.\n",
-        head(project, name, extends, &description, hypothesis)
+        head(project.is_checkout(), name, extends, &description, hypothesis)
     )
 }
 
-/// What comes before the tables of a config. In a checkout it names the schema for editors that lies there.
-pub fn head(project: &Place, name: &str, extends: &str, description: &str, hypothesis: Option<&str>) -> String {
+/// What comes before the tables of a config. With `schema` it names the one for editors: for a config in a checkout's `configs/`.
+pub fn head(schema: bool, name: &str, extends: &str, description: &str, hypothesis: Option<&str>) -> String {
     let quoted = |s: &str| toml::Value::String(s.to_owned()).to_string();
-    let schema = match project.is_checkout() {
+    let schema = match schema {
         true => "#:schema ../docs/hz3.schema.json\n",
         false => "",
     };

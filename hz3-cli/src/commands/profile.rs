@@ -173,6 +173,7 @@ fn accuracy(sampled: &source::Source, exact: &source::Source, format: Format) ->
             "exact",
             "apart",
             "objects apart",
+            "by chance",
             "bytes apart",
             "samples",
         ],

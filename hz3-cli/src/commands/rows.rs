@@ -41,7 +41,7 @@ pub struct Rows {
     /// Judge by p99.9 of the single calls of a function instead: malloc, free or realloc
     #[arg(long, value_name = "CALL", value_parser = ["malloc", "free", "realloc"], conflicts_with_all = ["cpu", "wall", "command"])]
     pub tail: Option<String>,
-    /// Show how long single calls take as well, by so many executions of the clients' twins
+    /// Show how long single calls take as well, by so many executions of the clients' twins, for which no --time-budget counts
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "5",
         value_parser = clap::value_parser!(u32).range(0..=1000), conflicts_with_all = ["tail", "command"])]
     tails: u32,
@@ -96,6 +96,15 @@ impl Rows {
             job.environment.clone_from(&self.environment);
         }
         Ok(jobs)
+    }
+
+    /// The option that asks for figures besides those that judge, if there is one.
+    pub fn besides(&self) -> Option<&'static str> {
+        match (self.tails, self.more.counters) {
+            (0, false) => None,
+            (0, true) => Some("--counters"),
+            _ => Some("--tails"),
+        }
     }
 
     /// The options again, as they can be typed.

@@ -1,6 +1,6 @@
 //! `sweep`: a grid of configs against their base.
 
-use super::compare::{contender, measure, typed};
+use super::compare::{measure, typed};
 use super::rows::{Rows, duration, percent};
 use crate::derived::{self, Derived, Setting};
 use crate::fresh::Fresh;
@@ -39,7 +39,7 @@ pub struct Arguments {
     axes: Vec<Vec<Setting>>,
     #[command(flatten)]
     rows: Rows,
-    /// Time for the comparison, of each with --jobs: 90s, 5m, 1h
+    /// Time for the comparison but --tails, of each with --jobs: 90s, 5m, 1h
     #[arg(long, default_value = "285s", value_parser = duration)]
     time_budget: Duration,
     /// Effects surely below this many percent end a row, undecided
@@ -110,8 +110,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let ledger = arguments.keep.open(&place)?;
     let clients = Clients::of(&place, |name| eprintln!("building the client {name}"))?;
     let jobs = arguments.rows.jobs(&place, &clients)?;
-    arguments.fresh.prepare(&place, [&arguments.base])?;
-    let base_library = contender(&place, &arguments.base)?;
+    let base_library = arguments.fresh.find(&place, &arguments.base)?;
     derived::build(&place, &all)?;
     let schedule = Schedule {
         base: base_library,

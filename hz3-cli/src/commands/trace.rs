@@ -7,6 +7,7 @@ use hz3_lab::clients::Clients;
 use hz3_lab::trace::{self, Band, Raw, Summary, Trace};
 use hz3_project::{Error, Outcome, Place, file, place::stems, program};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 /// Arguments of `trace`.
 #[derive(clap::Args)]
@@ -101,13 +102,17 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     // Better now than when all is recorded.
     file::writable(&arguments.output)?;
-    let of = arguments.of.as_deref();
     let recorder = match &arguments.with {
         Some(word) => Recorder::variant(&place, word)?,
         None if arguments.own => Recorder::Own,
         None => Recorder::shim(&place)?,
     };
-    let (mut kept, well) = recorder.record(&arguments.command, arguments.limit, of)?;
+    let (mut kept, well) = recorder.record(&Subject {
+        command: &arguments.command,
+        limit: arguments.limit,
+        of: arguments.of.as_deref(),
+        silent: false,
+    })?;
     if let Some(about) = arguments.about {
         kept.command = about;
     }
@@ -123,10 +128,22 @@ pub fn run(arguments: Arguments) -> Outcome {
     Error::unless(well)
 }
 
-/// Runs a command, records what its processes ask of malloc, at most `limit` events of each, and returns the recording of the one
-/// with the most events (of those whose command line contains `of`), and whether the command ended well. Tells what is left out.
-pub fn record(place: &Place, command: &[String], limit: u64, of: Option<&str>) -> Result<(Trace, bool), Error> {
-    Recorder::shim(place)?.record(command, limit, of)
+/// What is recorded.
+pub struct Subject<'a> {
+    /// The command.
+    pub command: &'a [String],
+    /// At most so many events of each process.
+    pub limit: u64,
+    /// What the process to be kept has in its command line.
+    pub of: Option<&'a str>,
+    /// Whether the command reads nothing, and nobody reads what it writes.
+    pub silent: bool,
+}
+
+/// Runs a command, records what its processes ask of malloc, and returns the recording of the one with the most events (of those
+/// that may be kept), and whether the command ended well. Tells what is left out.
+pub fn record(place: &Place, subject: &Subject<'_>) -> Result<(Trace, bool), Error> {
+    Recorder::shim(place)?.record(subject)
 }
 
 /// Who writes the calls down.
@@ -159,7 +176,8 @@ impl Recorder {
     }
 
     /// As the function of this name.
-    fn record(&self, command: &[String], limit: u64, of: Option<&str>) -> Result<(Trace, bool), Error> {
+    fn record(&self, subject: &Subject<'_>) -> Result<(Trace, bool), Error> {
+        let &Subject { command, limit, of, .. } = subject;
         let folder = tempfile::tempdir()?;
         let mut run = program::clean(&command[0]);
         run.args(&command[1..])
@@ -168,6 +186,9 @@ impl Recorder {
         match self {
             Self::Shim(library) | Self::Variant { library, .. } => drop(run.env("LD_PRELOAD", library)),
             Self::Own => {}
+        }
+        if subject.silent {
+            run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         }
         let status = run
             .status()

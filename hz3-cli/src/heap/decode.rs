@@ -18,6 +18,8 @@ const LOOKS: usize = 4;
 const SEGMENTS: u64 = 1 << 22;
 const CELLS: u64 = 1 << 22;
 const THREADS: u64 = 1 << 17;
+/// More rows than any table has.
+const ROWS: u64 = 1 << 13;
 const DEPOTS: u64 = 1 << 28;
 
 /// Whether the variant has taken any memory yet.
@@ -52,6 +54,10 @@ pub fn read(memory: &dyn Memory, numbers: &Numbers) -> Result<Snapshot, Fault> {
     reader.outside(&mut snapshot)?;
     reader.depots(&mut snapshot)?;
     reader.threads(&mut snapshot)?;
+    if numbers.ward != 0 {
+        snapshot.quarantine_large = reader.fetch(numbers.ward, 8)?.u64(0);
+    }
+    reader.rows(&mut snapshot)?;
     snapshot.segments.sort_by_key(|s| s.address);
     snapshot.huge.sort_by_key(|h| h.address);
     Ok(snapshot)
@@ -67,9 +73,12 @@ fn check(n: &Numbers) -> Result<(), Fault> {
         n.segment_free,
         n.segment_dirty,
         n.segment_out,
+        n.segment_guards,
         n.segment_first,
         n.segment_runs,
+        n.segment_given,
         n.run_bytes,
+        n.run_head,
         n.run_free,
         n.run_carved,
         n.run_capacity,
@@ -84,6 +93,9 @@ fn check(n: &Numbers) -> Result<(), Fault> {
         n.meta_bank,
         n.meta_spares,
         n.meta_ring_used,
+        n.meta_body,
+        n.rows_table,
+        n.rows_high,
         n.slot_room,
         n.slot_cap,
     ];
@@ -95,6 +107,7 @@ fn check(n: &Numbers) -> Result<(), Fault> {
         && (1..=4096).contains(&n.class_count)
         && (1..=4096).contains(&n.shards)
         && n.depot_words <= 1 << 16
+        && n.row_bytes <= 1 << 17
         && [n.class_bytes, n.cell_bytes, n.meta_bytes, n.slot_bytes]
             .iter()
             .all(|b| (8..=4096).contains(b))
@@ -132,7 +145,8 @@ impl Reader<'_> {
             depots: 0,
         });
         let classes: Vec<Class> = rows.collect();
-        let sound = classes.iter().all(|c| c.size > 0) && classes.is_sorted_by_key(|c| c.size);
+        // (Tokens have a row of classes each.)
+        let sound = classes.iter().all(|c| c.size > 0);
         sound.then_some(classes).ok_or_else(|| nonsense("the table of classes"))
     }
 
@@ -274,10 +288,51 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Where the rows of processors begin; 0 if there are none.
+    fn table(&self) -> Result<u64, Fault> {
+        match self.n.row_bytes {
+            0 => Ok(0),
+            _ => Ok(self.fetch(self.n.rows.saturating_add(self.n.rows_table), 8)?.u64(0)),
+        }
+    }
+
+    /// Adds up what processors have in their lists.
+    fn rows(&self, snapshot: &mut Snapshot) -> Result<(), Fault> {
+        let n = self.n;
+        let table = self.table()?;
+        if table == 0 {
+            return Ok(());
+        }
+        let high = self.fetch(n.rows.saturating_add(n.rows_high), 4)?.u32(0);
+        for number in 0..u64::from(high).min(ROWS) {
+            match self.row(table.saturating_add(number * n.row_bytes), snapshot) {
+                Err(Fault::Ended) => return Err(Fault::Ended),
+                Err(_) => snapshot.torn += 1,
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds up what a row has: a slot's word is the first object and, in the lower 16 bits, how many more the list may take.
+    fn row(&self, at: u64, snapshot: &mut Snapshot) -> Result<(), Fault> {
+        let n = self.n;
+        let slots = self.fetch(at, (n.class_count + 1) * n.slot_bytes)?;
+        for (i, class) in (1..).zip(&mut snapshot.classes) {
+            let word = slots.u64(i * n.slot_bytes);
+            if word >> 16 != 0 {
+                let cap = slots.u16(i * n.slot_bytes + n.slot_cap);
+                class.magazines += u64::from(cap.saturating_sub(word as u16));
+            }
+        }
+        Ok(())
+    }
+
     /// Adds up what threads have in their magazines. Threads come and go: a list that breaks off is taken as it is.
     fn threads(&self, snapshot: &mut Snapshot) -> Result<(), Fault> {
         let n = self.n;
         let first = self.fetch(n.threads, 8)?.u64(0);
+        let own_rows = n.row_bytes > 0 && self.table()? == 0;
         let mut at = first;
         while at != 0 && snapshot.threads < THREADS && (at != first || snapshot.threads == 0) {
             let thread = match self.fetch(at, n.meta_bytes) {
@@ -290,9 +345,23 @@ impl Reader<'_> {
             };
             snapshot.threads += 1;
             snapshot.ring_objects += u64::from(thread.u32(n.meta_ring_used));
+            let body = thread.u64(n.meta_body);
+            if n.body_quarantine != u64::MAX && body != 0 {
+                match self.fetch(body.wrapping_add(n.body_quarantine), 8) {
+                    Ok(held) => snapshot.quarantine = snapshot.quarantine.saturating_add(held.u64(0)),
+                    Err(Fault::Ended) => return Err(Fault::Ended),
+                    Err(_) => snapshot.torn += 1,
+                }
+            }
             let (bank, spares) = (thread.u64(n.meta_bank), thread.u64(n.meta_spares));
             at = thread.u64(n.meta_next);
             if bank == 0 {
+                continue;
+            }
+            if n.row_bytes > 0 {
+                if own_rows && body != 0 && self.row(body, snapshot).is_err() {
+                    snapshot.torn += 1;
+                }
                 continue;
             }
             let slots = self.fetch(bank, (n.class_count + 1) * n.slot_bytes);

@@ -16,26 +16,77 @@ fn uses(s: &Snapshot, segment: usize) -> Vec<(u16, u16, Use)> {
 }
 
 #[test]
+fn what_waits_is_added_up() {
+    let mut w = world();
+    (w.numbers.meta_body, w.numbers.body_quarantine, w.numbers.ward) = (32, 16, 0x2780);
+    w.word(0x2500 + 32, 0x2700);
+    w.word(0x2700 + 16, 5000);
+    w.word(0x2780, 7 << 20);
+    let s = read(&w, &w.numbers).expect("a snapshot");
+    assert_eq!((s.quarantine, s.quarantine_large), (5000, 7 << 20));
+    let (plain, sum) = (summary::of(&read_plain()), summary::of(&s));
+    assert_eq!(
+        plain.totals.live_bytes.saturating_sub(5000 + (7 << 20)),
+        sum.totals.live_bytes
+    );
+    assert!(page::page(&s, &sum).contains("in quarantine"));
+}
+
+fn read_plain() -> Snapshot {
+    let w = world();
+    read(&w, &w.numbers).expect("a snapshot")
+}
+
+#[test]
+fn guards_are_told_from_what_they_guard() {
+    let mut w = world();
+    // In place of the last descriptors, which nothing here uses.
+    w.numbers.segment_guards = w.numbers.segment_bytes - 64;
+    let guards = BASE + w.numbers.segment_guards;
+    w.run(BASE, 10, 299, [0xffff, 0, 0, 0]);
+    w.mark(guards, 9..10);
+    w.mark(guards, 309..310);
+    let s = read(&w, &w.numbers).expect("a heap");
+    let seen: Vec<_> = uses(&s, 0).into_iter().skip(2).take(4).collect();
+    let run = seen[0].2;
+    assert!(matches!(run, Use::Run(_)));
+    assert_eq!(
+        seen,
+        [
+            (6, 3, run),
+            (9, 1, Use::Guard),
+            (10, 299, Use::Large),
+            (309, 1, Use::Guard)
+        ]
+    );
+    let sum = summary::of(&s);
+    assert_eq!((sum.totals.guard_pages, sum.totals.unknown_pages), (2, 0));
+    assert!(page::page(&s, &sum).contains("page 309: a guard, which nobody may touch"));
+}
+
+#[test]
 fn a_heap_is_read() {
     let w = world();
     assert_eq!(name(&w, &w.numbers), Ok("test".to_owned()));
     assert_eq!(in_use(&w, &w.numbers), Ok(true));
     let s = read(&w, &w.numbers).expect("a heap");
-    let run = |class, owner, out, carved, capacity| {
+    let holed = |class, owner, out, carved, capacity, given| {
         Use::Run(Run {
             class,
             owner,
             out,
             carved,
             capacity,
+            given,
         })
     };
+    let run = |class, owner, out, carved, capacity| holed(class, owner, out, carved, capacity, 0);
     assert_eq!(
         uses(&s, 0),
         [
             (0, 5, Use::Header),
             (5, 1, run(0, 0, 40, 44, 64)),
-            (6, 4, run(1, 1, 8, 8, 8)),
+            (6, 4, holed(1, 1, 8, 8, 8, 2)),
             (10, 300, Use::Large),
             (310, 40, Use::Dirty),
             (350, 50, Use::Clean),
@@ -83,6 +134,10 @@ fn sums_are_those_of_the_parts() {
         .collect();
     assert_eq!(rows, [[1, 1, 40, 9, 31, 24], [2, 5, 9, 7, 2, 1]]);
     let t = sum.totals;
+    assert_eq!(
+        (t.given_pages, sum.classes.iter().map(|r| r.given).collect()),
+        (2, vec![0, 2])
+    );
     assert_eq!((t.segments, t.outside, t.huge_objects, t.large_objects), (3, 2, 2, 1));
     assert_eq!(
         [t.dirty_pages, t.clean_pages, t.purging_pages, t.header_pages],
@@ -156,7 +211,7 @@ fn the_picture_has_every_page() {
             };
         assert_eq!(opened, closed, "{tag}");
     }
-    assert!(page.contains("<title>pages 6-9: run of 2048-byte objects, 8 of 8 out, 8 ever handed out, owner 1, 2 of 4 pages in memory</title>"));
+    assert!(page.contains("<title>pages 6-9: run of 2048-byte objects, 8 of 8 out, 8 ever handed out, 2 pages given back, owner 1, 2 of 4 pages in memory</title>"));
 }
 
 /// Elements that close themselves.

@@ -57,6 +57,11 @@ impl Block {
         self.0.get(at..at.checked_add(N)?)?.try_into().ok()
     }
 
+    /// A byte at an offset; 0 beyond the end.
+    pub fn u8(&self, at: u64) -> u8 {
+        self.get(at).map_or(0, u8::from_ne_bytes)
+    }
+
     /// Two bytes at an offset; 0 beyond the end.
     pub fn u16(&self, at: u64) -> u16 {
         self.get(at).map_or(0, u16::from_ne_bytes)

@@ -240,6 +240,7 @@ fn look(s: &Snapshot, span: &Span) -> (String, String) {
         Use::Dirty => ("dirty".to_owned(), "free, backed".to_owned()),
         Use::Clean => ("clean".to_owned(), "free, not backed".to_owned()),
         Use::Purging => ("purging".to_owned(), "being given back".to_owned()),
+        Use::Guard => ("guard".to_owned(), "a guard, which nobody may touch".to_owned()),
         Use::Unknown => ("unknown".to_owned(), "changed while it was read".to_owned()),
         Use::Run(run) => {
             let size = s.classes.get(usize::from(run.class)).map_or(0, |c| c.size);
@@ -249,9 +250,13 @@ fn look(s: &Snapshot, span: &Span) -> (String, String) {
                 String::new()
             };
             let (out, capacity, carved) = (run.out, run.capacity, run.carved);
+            let given = match run.given {
+                0 => String::new(),
+                pages => format!(", {} given back", terminal::count(pages.into(), "page")),
+            };
             (
                 format!("b{} q{}", terminal::band(size), quarter(out.into(), capacity.into())),
-                format!("run of {size}-byte objects, {out} of {capacity} out, {carved} ever handed out{owner}"),
+                format!("run of {size}-byte objects, {out} of {capacity} out, {carved} ever handed out{given}{owner}"),
             )
         }
     };

@@ -37,10 +37,20 @@ pub fn spans(numbers: &Numbers, classes: &[Class], block: &Block, resident: Opti
     while at < numbers.segment_pages {
         let (pages, what) = match header.free(at) {
             Some(what) => (header.same(at, what), what),
-            None => header.run(at).unwrap_or((1, Use::Unknown)),
+            None => match header.run(at) {
+                Some(run) => run,
+                None if header.guard(at) => (1, Use::Guard),
+                None => (1, Use::Unknown),
+            },
         };
-        push(at, pages, what);
-        at += pages;
+        // The guard of a run is its last page.
+        let end = at + pages;
+        let ends = pages > 1 && matches!(what, Use::Run(_)) && header.guard(end - 1);
+        push(at, pages - u64::from(ends), what);
+        if ends {
+            push(end - 1, 1, Use::Guard);
+        }
+        at = end;
     }
     spans
 }
@@ -52,6 +62,12 @@ struct Header<'a> {
 }
 
 impl Header<'_> {
+    /// Whether a page is a guard.
+    fn guard(&self, page: u64) -> bool {
+        let guards = self.numbers.segment_guards;
+        guards > 0 && self.block.bit(guards, page)
+    }
+
     /// Which sort of free page this is; None if it is in use.
     fn free(&self, page: u64) -> Option<Use> {
         let n = self.numbers;
@@ -106,6 +122,12 @@ impl Header<'_> {
                 out: carved - free,
                 carved,
                 capacity,
+                given: if u64::from(self.block.u32(at + n.run_head)) & n.run_holed != 0 {
+                    let given = (page..page + pages).filter(|p| self.block.u8(n.segment_given + p) != 0);
+                    given.count() as u16
+                } else {
+                    0
+                },
             };
             (pages, Use::Run(run))
         })

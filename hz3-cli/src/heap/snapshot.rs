@@ -34,6 +34,12 @@ pub struct Snapshot {
     pub threads: u64,
     /// Objects in rings, on their way to their owners; they count as the program's.
     pub ring_objects: u64,
+    /// Bytes of freed objects that threads keep from being served again.
+    #[serde(default)]
+    pub quarantine: u64,
+    /// Bytes of freed large objects that the process keeps so: pages without access, none of it memory.
+    #[serde(default)]
+    pub quarantine_large: u64,
     /// Segments of pages, by address.
     pub segments: Vec<Segment>,
     /// Objects of whole segments, by address.
@@ -111,6 +117,8 @@ pub enum Use {
     Clean,
     /// Free, and being given to the kernel.
     Purging,
+    /// A guard, which nobody may touch.
+    Guard,
     /// Changing hands while they were read.
     Unknown,
 }
@@ -128,6 +136,9 @@ pub struct Run {
     pub carved: u16,
     /// Objects that fit.
     pub capacity: u16,
+    /// Pages in which no object in use lies, and which were given back to the kernel.
+    #[serde(default)]
+    pub given: u16,
 }
 
 /// An object of whole segments.

@@ -2,6 +2,8 @@
 
 use super::snapshot::{FreeState, Segment, Snapshot, Use};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A heap, added up.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -28,6 +30,8 @@ pub struct Row {
     pub runs: u64,
     /// Pages of them.
     pub pages: u64,
+    /// Pages of them that were given back as no object in use lies in them.
+    pub given: u64,
     /// Pages of them that the kernel has in memory, where that is known.
     pub resident: Option<u64>,
     /// Objects that fit.
@@ -61,6 +65,8 @@ pub struct Totals {
     pub run_free_bytes: u64,
     /// Pages of runs.
     pub run_pages: u64,
+    /// Pages of runs that were given back as no object in use lies in them.
+    pub given_pages: u64,
     /// Large objects.
     pub large_objects: u64,
     /// Pages of them.
@@ -77,6 +83,8 @@ pub struct Totals {
     pub clean_pages: u64,
     /// Free pages that are being given to the kernel.
     pub purging_pages: u64,
+    /// Guards: pages that nobody may touch.
+    pub guard_pages: u64,
     /// Pages that changed hands while they were read.
     pub unknown_pages: u64,
     /// Free segments that are backed.
@@ -125,9 +133,11 @@ pub fn of(s: &Snapshot) -> Summary {
                 Use::Dirty => t.dirty_pages += pages,
                 Use::Clean => t.clean_pages += pages,
                 Use::Purging => t.purging_pages += pages,
+                Use::Guard => t.guard_pages += pages,
                 Use::Unknown => t.unknown_pages += pages,
                 Use::Run(run) => {
                     t.run_pages += pages;
+                    t.given_pages += u64::from(run.given);
                     let tenths = tenth(run.out.into(), run.capacity.into());
                     match sum.runs_by_occupancy.get_mut(tenths) {
                         Some(n) if run.out > 0 => *n += 1,
@@ -136,6 +146,7 @@ pub fn of(s: &Snapshot) -> Summary {
                     if let Some(row) = rows.get_mut(usize::from(run.class)) {
                         row.runs += 1;
                         row.pages += pages;
+                        row.given += u64::from(run.given);
                         row.resident = row.resident.zip(here).map(|(a, b)| a + b);
                         row.capacity += u64::from(run.capacity);
                         row.out += u64::from(run.out);
@@ -177,7 +188,9 @@ pub fn of(s: &Snapshot) -> Summary {
     t.live_bytes = t
         .live_bytes
         .saturating_add(pages(t.large_pages))
-        .saturating_add(t.huge_bytes);
+        .saturating_add(t.huge_bytes)
+        .saturating_sub(s.quarantine)
+        .saturating_sub(s.quarantine_large);
     t.taken_bytes = t
         .segments
         .saturating_mul(s.segment_bytes())
@@ -187,8 +200,38 @@ pub fn of(s: &Snapshot) -> Summary {
         t.taken_per_live = t.taken_bytes as f64 / t.live_bytes as f64;
     }
     rows.retain(|row| row.runs > 0 || row.cached > 0);
+    let rows = by_size(rows);
     sum.classes = rows;
     sum
+}
+
+/// The rows by size: where allocation tokens have classes of their own, those of one size are one row.
+fn by_size(rows: Vec<Row>) -> Vec<Row> {
+    let mut sums: BTreeMap<u32, Row> = BTreeMap::new();
+    for row in rows {
+        match sums.entry(row.size) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(mut place) => {
+                let sum = place.get_mut();
+                sum.resident = sum.resident.zip(row.resident).map(|(a, b)| a.saturating_add(b));
+                for (sum, n) in [
+                    (&mut sum.runs, row.runs),
+                    (&mut sum.pages, row.pages),
+                    (&mut sum.capacity, row.capacity),
+                    (&mut sum.out, row.out),
+                    (&mut sum.cached, row.cached),
+                    (&mut sum.live, row.live),
+                    (&mut sum.free, row.free),
+                    (&mut sum.live_bytes, row.live_bytes),
+                ] {
+                    *sum = sum.saturating_add(n);
+                }
+            }
+        }
+    }
+    sums.into_values().collect()
 }
 
 /// Pages of a segment that are in use, and those that can be.
@@ -198,7 +241,7 @@ pub fn used_pages(segment: &Segment) -> (u64, u64) {
     for span in &segment.spans {
         let pages = u64::from(span.pages);
         match span.what {
-            Use::Header => {}
+            Use::Header | Use::Guard => {}
             Use::Dirty | Use::Clean | Use::Purging => all += pages,
             Use::Run(_) | Use::Large | Use::Unknown => {
                 used += pages;

@@ -69,15 +69,17 @@ pub enum Shade {
     Purging,
     Unknown,
     Header,
+    Guard,
 }
 
 /// What a page holds that is in no run of objects: its shade, its class on a page, its name in a legend.
-pub const OTHERS: [(Shade, &str, &str); 6] = [
+pub const OTHERS: [(Shade, &str, &str); 7] = [
     (Shade::Large, "large", "large object"),
     (Shade::Dirty, "dirty", "free, backed"),
     (Shade::Clean, "clean", "free, not backed"),
     (Shade::Purging, "purging", "being given back"),
     (Shade::Header, "header", "header"),
+    (Shade::Guard, "guard", "guard"),
     (Shade::Unknown, "unknown", "changed meanwhile"),
 ];
 
@@ -92,6 +94,7 @@ impl Shade {
             Shade::Purging => 45,
             Shade::Unknown => 196,
             Shade::Header => 244,
+            Shade::Guard => 160,
         }
     }
 
@@ -114,6 +117,7 @@ impl Shade {
             Shade::Purging => '~',
             Shade::Unknown => '?',
             Shade::Header => '#',
+            Shade::Guard => '|',
         }
     }
 }
@@ -131,6 +135,7 @@ fn shade(s: &Snapshot, span: &Span) -> (Shade, f64) {
         Use::Purging => (Shade::Purging, 0.0),
         Use::Unknown => (Shade::Unknown, 0.0),
         Use::Header => (Shade::Header, 1.0),
+        Use::Guard => (Shade::Guard, 1.0),
     }
 }
 
@@ -287,10 +292,11 @@ pub fn facts(s: &Snapshot, sum: &Summary) -> Vec<(&'static str, String)> {
         (
             "waiting",
             format!(
-                "{} in depots and in magazines of {}, {} in runs",
+                "{} in depots and in magazines of {}, {} in runs, {} of their pages given back",
                 roughly(t.cached_bytes),
                 count(s.threads, "thread"),
-                roughly(t.run_free_bytes)
+                roughly(t.run_free_bytes),
+                pages(t.given_pages)
             ),
         ),
         (
@@ -307,6 +313,19 @@ pub fn facts(s: &Snapshot, sum: &Summary) -> Vec<(&'static str, String)> {
             format!("{} backed, {} not backed", t.free_segments_dirty, t.free_segments_clean),
         ),
     ];
+    if t.guard_pages > 0 {
+        facts.push(("guards", format!("{}, none of it memory", pages(t.guard_pages))));
+    }
+    if s.quarantine > 0 || s.quarantine_large > 0 {
+        facts.push((
+            "in quarantine",
+            format!(
+                "{}, and large objects of {}, none of it memory",
+                roughly(s.quarantine),
+                roughly(s.quarantine_large)
+            ),
+        ));
+    }
     if s.ring_objects > 0 {
         facts.push((
             "in rings",
@@ -324,10 +343,11 @@ pub fn facts(s: &Snapshot, sum: &Summary) -> Vec<(&'static str, String)> {
 }
 
 /// The columns of the table of classes.
-pub const COLUMNS: [&str; 9] = [
+pub const COLUMNS: [&str; 10] = [
     "size",
     "runs",
     "pages",
+    "given back",
     "in memory",
     "live",
     "cached",
@@ -346,6 +366,7 @@ pub fn rows(sum: &Summary) -> Vec<[String; COLUMNS.len()]> {
                 r.size.to_string(),
                 r.runs.to_string(),
                 r.pages.to_string(),
+                r.given.to_string(),
                 r.resident.map_or_else(|| "-".to_owned(), |n| n.to_string()),
                 r.live.to_string(),
                 r.cached.to_string(),

@@ -50,7 +50,7 @@ impl World {
     }
 
     /// Marks pages of a set of a segment.
-    fn mark(&mut self, at: u64, pages: std::ops::Range<u64>) {
+    pub fn mark(&mut self, at: u64, pages: std::ops::Range<u64>) {
         for page in pages {
             let (start, piece) = self.pieces.range_mut(..=at).next_back().expect("a piece");
             piece[(at - start + page / 8) as usize] |= 1 << (page % 8);
@@ -81,7 +81,7 @@ pub fn world() -> World {
         page_bytes: 4096,
         segment_pages: 512,
         header_pages: 5,
-        segment_bytes: 17440,
+        segment_bytes: 18000,
         large: 0xffff,
         gone: 0xfffe,
         class_count: 2,
@@ -105,7 +105,10 @@ pub fn world() -> World {
         segment_out: 128,
         segment_first: 192,
         segment_runs: 1216,
+        segment_given: 17440,
         run_bytes: 32,
+        run_head: 16,
+        run_holed: 1 << 19,
         run_free: 20,
         run_carved: 22,
         run_capacity: 24,
@@ -120,6 +123,7 @@ pub fn world() -> World {
         meta_bank: 8,
         meta_spares: 16,
         meta_ring_used: 24,
+        body_quarantine: u64::MAX,
         slot_bytes: 16,
         slot_room: 8,
         slot_cap: 12,
@@ -127,7 +131,7 @@ pub fn world() -> World {
     };
     let mut pieces = BTreeMap::from([(0x1000, vec![0; 0x2000])]);
     for at in [BASE, BASE + SEGMENT, OUTSIDE] {
-        pieces.insert(at, vec![0; 17440]);
+        pieces.insert(at, vec![0; 18000]);
     }
     let mut w = World { numbers, pieces };
     w.put(0x1000, b"test");
@@ -164,6 +168,12 @@ pub fn world() -> World {
     let first = BASE;
     w.run(first, 5, 1, [0, 4, 44, 64]);
     w.run(first, 6, 4, [3, 0, 8, 8]);
+    // Pages 7 and 8 of the second run were given back; what else stands there is old.
+    w.put(
+        first + numbers.segment_runs + numbers.run_bytes + numbers.run_head,
+        &(1u32 << 19).to_ne_bytes(),
+    );
+    w.put(first + numbers.segment_given + 5, &[1, 0, 1, 1, 0, 1]);
     w.run(first, 10, 300, [0xffff, 0, 0, 0]);
     // A long large object of which only the first page is told, as after growth in place.
     w.half(first + numbers.segment_first + 2 * 200, 0);

@@ -2,7 +2,6 @@
 //! that linkers and the dynamic linker look for, a static archive, the header, and a description of all that for pkg-config
 //! and CMake. `place` puts it into a prefix and takes it out again.
 
-pub mod archive;
 pub mod describe;
 pub mod manifest;
 pub mod place;

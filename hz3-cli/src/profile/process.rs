@@ -85,11 +85,13 @@ fn recorder(pid: u32, wanted: Option<&str>) -> Result<Recorder> {
         .iter()
         .filter(|mapping| mapping.offset == 0 && seen.insert(&mapping.path))
     {
-        let Some(note) = maps::file(pid, mapping).and_then(|file| note::read(&file)) else {
+        let Some(file) = maps::file(pid, mapping) else {
             continue;
         };
-        let keys = note::keys(&note.config);
-        found.push(Recorder { note, keys });
+        found.extend(note::read(&file).into_iter().map(|note| Recorder {
+            keys: note::keys(&note.config),
+            note,
+        }));
     }
     if found.is_empty() {
         let failure = without_variant(pid, &maps);
@@ -142,9 +144,14 @@ fn pid_of(pid: u32) -> Pid {
     Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX))
 }
 
+/// What the kernel tells of a process.
+fn proc(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
 /// A line of the process's status.
 fn status(pid: u32, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = std::fs::read_to_string(proc(pid).join("status")).ok()?;
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
@@ -194,16 +201,16 @@ fn path(pid: u32, pattern: &str) -> Result<PathBuf> {
     let mut text = String::new();
     let mut letters = pattern.chars();
     while let Some(letter) = letters.next() {
-        match (letter, letter == '%') {
-            (_, true) => match letters.next() {
+        match letter {
+            '%' => match letters.next() {
                 Some('p') => text.push_str(&own),
                 other => text.extend(other),
             },
-            (letter, false) => text.push(letter),
+            letter => text.push(letter),
         }
     }
     let folder = if text.starts_with('/') { "root" } else { "cwd" };
-    Ok(Path::new(&format!("/proc/{pid}/{folder}")).join(text.trim_start_matches('/')))
+    Ok(proc(pid).join(folder).join(text.trim_start_matches('/')))
 }
 
 /// What changes when a file is written anew.
@@ -219,12 +226,9 @@ mod tests {
     #[test]
     fn places_of_profiles() {
         let pid = std::process::id();
-        let shown = |pattern: &str| path(pid, pattern).unwrap().display().to_string();
-        assert_eq!(
-            shown("/var/tmp/a.%p.pb"),
-            format!("/proc/{pid}/root/var/tmp/a.{pid}.pb")
-        );
-        assert_eq!(shown("50%%.pb"), format!("/proc/{pid}/cwd/50%.pb"));
+        let inside = proc(pid).join("root").join("spool").join(format!("a.{pid}.pb"));
+        assert_eq!(path(pid, "/spool/a.%p.pb").unwrap(), inside);
+        assert_eq!(path(pid, "50%%.pb").unwrap(), proc(pid).join("cwd").join("50%.pb"));
         assert!(path(pid, "").is_err());
     }
 

@@ -2,7 +2,7 @@
 
 use super::process;
 use hz3_lab::profile::{Moment, Nameless, Profile};
-use hz3_lab::trace::{Trace, unpack};
+use hz3_lab::trace::{Trace, is_recording, unpack};
 use hz3_project::{Error, Place, Result, file, place::stems};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,8 +29,8 @@ pub struct Asking<'a> {
     pub patience: Duration,
 }
 
-/// Reads a file: a profile or a recording, whose profile is that of `moment`. `shipped` is the folder of recordings that are
-/// known by their names.
+/// Reads a file: a profile or a recording, whose profile is that of `moment`. Recordings in hz3-lab/traces are known by their
+/// names.
 pub fn read(place: &Place, word: &str, moment: Moment) -> Result<Source> {
     let path = Path::new(word);
     let folder = place.root.join("hz3-lab/traces");
@@ -47,7 +47,7 @@ pub fn read(place: &Place, word: &str, moment: Moment) -> Result<Source> {
     };
     let data = file::read(path, file::DATA)?;
     let broken = |e: Error| Error::bad_input(format!("{word}: {}", e.message));
-    if data.starts_with(b"hz3t") {
+    if is_recording(&data) {
         let trace = unpack(&data).map_err(broken)?;
         return Ok(Source {
             name: word.to_owned(),

@@ -11,6 +11,7 @@ use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -79,6 +80,19 @@ fn broken() -> Error {
     Error::failed("the client announced no call")
 }
 
+/// The C library's settings with which the client starts: those of the environment, and no restartable sequences.
+fn tunables() -> OsString {
+    const NONE: &str = "glibc.pthread.rseq=0";
+    match std::env::var_os("GLIBC_TUNABLES") {
+        Some(mut others) if !others.is_empty() => {
+            others.push(":");
+            others.push(NONE);
+            others
+        }
+        _ => NONE.into(),
+    }
+}
+
 /// Starts the client and waits until it asked to be traced.
 fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Tracee, Error> {
     let list = |items: Vec<String>| items.join(",");
@@ -98,6 +112,8 @@ fn start(client: &Path, allocator: &Allocator, request: &Request) -> Result<Trac
         )
         .env_remove("LD_PRELOAD")
         .env("LD_BIND_NOW", "1")
+        // A restartable sequence begins anew after each step, and would never end. Without them the instructions are the same.
+        .env("GLIBC_TUNABLES", tunables())
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     if let Some(library) = &allocator.path {

@@ -1,5 +1,7 @@
 /* Five sites that keep known bytes, each a function and a class of its own, and one that keeps nothing. Says so, and does one
  * of them again for each line that it reads. */
+#define _GNU_SOURCE
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,9 @@ __attribute__((noinline)) void goes(void) {
 }
 
 int main(void) {
+	/* Handlers are called on as small a stack as Rust's threads have for them. */
+	static char small[8192];
+	sigaltstack(&(stack_t){.ss_sp = small, .ss_size = sizeof small}, NULL);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	site_of_8();

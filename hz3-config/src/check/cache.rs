@@ -1,10 +1,10 @@
 //! Batches, and how many of them a thread and a depot hold.
 
-use super::{narrow, overrides, owners};
+use super::{classes, narrow, overrides, owners};
 use crate::agreed::{BATCH_MAX, CACHE_LINE};
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings};
-use crate::plan::{CachePlan, ClassPlan, DepotPlan};
+use crate::plan::{CachePlan, ClassPlan, DepotPlan, Per};
 
 /// Objects of a class's batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,10 @@ pub(super) fn batches(settings: &Settings, sizes: Option<&[u32]>, sink: &mut Sin
         let full = row.map_or(wanted, |row| row.value.value);
         let first = (group.first_bytes.value / size).clamp(1, full);
         let carve = (group.carve_bytes.value / size).clamp(1, full);
-        let burst = (group.burst_bytes.value / size).clamp(full, BATCH_MAX);
+        let burst = match group.per.value {
+            Per::Thread => (group.burst_bytes.value / size).clamp(full, BATCH_MAX),
+            Per::Cpu => full,
+        };
         Batch {
             burst: narrow(burst),
             carve: narrow(carve),
@@ -109,7 +112,7 @@ pub(super) fn depot(
     Some(DepotPlan {
         batches: held,
         slots,
-        bytes_bound: bytes_bound * owners(settings),
+        bytes_bound: bytes_bound * owners(settings) * classes::rows(settings) as u64,
     })
 }
 
@@ -125,10 +128,11 @@ fn slots(settings: &Settings, batches: u32) -> u32 {
 }
 
 /// A thread holds at most this many bytes of other owners' objects before it hands them over.
-fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
+fn remote_bytes(settings: &Settings, sizes: &[ClassPlan]) -> u64 {
     let (group, batch) = (&settings.ownership, settings.remote.batch.value);
-    let sizes = classes
-        .iter()
+    let rows = std::iter::repeat_n(sizes, classes::rows(settings));
+    let sizes = rows
+        .flatten()
         .map(|class| (u64::from(class.size), u64::from(class.batch)));
     group
         .mode
@@ -137,12 +141,12 @@ fn remote_bytes(settings: &Settings, classes: &[ClassPlan]) -> u64 {
 }
 
 /// The most that a thread keeps; `None` if something was reported.
-pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) -> Option<CachePlan> {
+pub(super) fn plan(settings: &Settings, sizes: &[ClassPlan], sink: &mut Sink) -> Option<CachePlan> {
     let group = &settings.cache;
-    let magazines = group.magazines.value;
+    let magazines = group.magazines.value * classes::rows(settings) as u64;
     let all = |objects: fn(&ClassPlan) -> u32| -> u64 {
         let bytes = |class: &ClassPlan| u64::from(objects(class)) * u64::from(class.size);
-        magazines * classes.iter().map(bytes).sum::<u64>()
+        magazines * sizes.iter().map(bytes).sum::<u64>()
     };
     let (first, full) = (all(|class| class.batch_first), all(|class| class.burst));
     let thread_bytes = group.thread_bytes.value;
@@ -184,16 +188,29 @@ pub(super) fn plan(settings: &Settings, classes: &[ClassPlan], sink: &mut Sink) 
             return None;
         }
     }
+    let crowd_bytes = group.crowd_bytes.value.unwrap_or(0);
+    let judged = group.slow_start.value && group.thread_bytes.ok && group.thread_floor.ok && group.crowd_bytes.ok;
+    if let Some(at) = group.crowd_bytes.at
+        && judged
+        && (1..thread_floor).contains(&crowd_bytes)
+    {
+        let message =
+            format!("`cache.crowd_bytes` is {crowd_bytes}, but the floor of one thread alone is {thread_floor}");
+        let help = format!("set it to at least {thread_floor}, or to \"auto\", or make `cache.thread_floor` smaller");
+        sink.error(Some(at), message, "", help);
+        return None;
+    }
     // Magazines that are a batch long from the beginning grow for bursts only, each by itself.
-    let (thread_bytes, thread_floor) = if group.slow_start.value {
-        (thread_bytes, thread_floor)
+    let (thread_bytes, thread_floor, crowd_bytes) = if group.slow_start.value {
+        (thread_bytes, thread_floor, crowd_bytes)
     } else {
-        (full, full)
+        (full, full, 0)
     };
     Some(CachePlan {
         thread_bytes,
         thread_floor,
+        crowd_bytes,
         full_bytes: full,
-        remote_bytes: remote_bytes(settings, classes),
+        remote_bytes: remote_bytes(settings, sizes),
     })
 }

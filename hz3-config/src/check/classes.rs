@@ -3,26 +3,77 @@
 use crate::cost::{THREAD_BLOCK_MAX, thread_block_bytes};
 use crate::diagnostic::Sink;
 use crate::knob::{Settings, StepForm, Sub4k};
-use crate::plan::GRANULE;
-use crate::source::{At, Located};
+use crate::plan::{DoubleFree, GRANULE, Partition};
+use crate::source::{At, Located, Source};
+
+/// How many rows of classes there are: one for each allocation token that is told from others.
+pub(super) fn rows(settings: &Settings) -> usize {
+    match settings.hardening.partition.value {
+        Partition::Token => settings.hardening.groups.value as usize,
+        Partition::Off | Partition::Size => 1,
+    }
+}
 
 /// The smallest and the greatest size that the largest class may have, in bytes.
 const LARGEST: (u64, u64) = (2048, 1 << 20);
 
 const FIRST: u64 = GRANULE as u64;
 
+/// Groups of classes have a class each, at least.
+pub(super) fn groups(settings: &Settings, sizes: &[u32], sink: &mut Sink) {
+    let groups = &settings.hardening.groups;
+    if groups.ok && settings.hardening.partition.value == Partition::Size && groups.value > sizes.len() as u64 {
+        let message = format!(
+            "`hardening.groups` is {}, but there are {} classes",
+            groups.value,
+            sizes.len()
+        );
+        sink.error(groups.at, message, "", format!("take at most {}", sizes.len()));
+    }
+}
+
+/// The table of objects in use has a bit for each multiple of 16.
+pub(super) fn exact(settings: &Settings, sink: &mut Sink) {
+    let (granule, exact) = (&settings.classes.granule, &settings.hardening.double_free);
+    if granule.ok && granule.value < FIRST && exact.value == DoubleFree::Exact {
+        let message =
+            "`hardening.double_free = \"exact\"` knows of objects at multiples of 16 only, and `classes.granule` is 8";
+        sink.error(
+            granule.at.or(exact.at),
+            message,
+            "",
+            "leave the granule at 16, or choose \"list\"",
+        );
+    }
+}
+
+/// Why no library can stand in for C's `malloc`; `None` if one can.
+pub(super) fn no_library(settings: &Settings, sources: &[Source]) -> Option<String> {
+    let granule = &settings.classes.granule;
+    if granule.value == FIRST {
+        return None;
+    }
+    let mut sink = Sink::default();
+    let message =
+        "no library can be made of a config with classes of 8 bytes: C's `malloc` must align to 16 what holds 16 bytes";
+    let help = "link it into a Rust program by `hz3::variant!`, or set `classes.granule` to 16";
+    sink.error(granule.at, message, "", help);
+    sink.finish(sources).map(|faults| faults.render(false))
+}
+
 /// The sizes of all classes, rising; `None` if something was reported.
 pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
     let before = sink.len();
-    if !settings.classes.steps.ok {
+    if !settings.classes.steps.ok || !settings.classes.granule.ok {
         return None;
     }
+    let granule = settings.classes.granule.value;
     let mut sizes = vec![FIRST];
     for step in &settings.classes.steps.value {
         match &step.form {
-            StepForm::Linear { to, step } => linear(&mut sizes, *to, *step, sink),
-            StepForm::Geometric { to, per_doubling } => geometric(&mut sizes, *to, per_doubling.value, sink),
-            StepForm::List(list) => explicit(&mut sizes, list, step.at, sink),
+            StepForm::Linear { to, step } => linear(&mut sizes, *to, *step, granule, sink),
+            StepForm::Geometric { to, per_doubling } => geometric(&mut sizes, *to, per_doubling.value, granule, sink),
+            StepForm::List(list) => explicit(&mut sizes, list, step.at, granule, sink),
         }
     }
     let at = settings.classes.steps.at;
@@ -37,8 +88,21 @@ pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
     if sink.len() == before {
         sub4k(settings, &mut sizes, sink);
     }
-    let block = thread_block_bytes(sizes.len());
-    if sink.len() == before && block > THREAD_BLOCK_MAX {
+    let rows = rows(settings);
+    let block = thread_block_bytes(sizes.len() * rows);
+    if sink.len() == before && block > THREAD_BLOCK_MAX && rows > 1 {
+        let message = format!(
+            "{} classes of each of {rows} tokens make a thread's block {block} bytes: {THREAD_BLOCK_MAX} is the most",
+            sizes.len()
+        );
+        let help = "the block is taken out of every thread's stack: take fewer `hardening.groups`, or fewer classes";
+        sink.error(
+            settings.hardening.groups.at.or(settings.hardening.partition.at),
+            message,
+            "",
+            help,
+        );
+    } else if sink.len() == before && block > THREAD_BLOCK_MAX {
         let message = format!(
             "{} classes make a thread's block {block} bytes: {THREAD_BLOCK_MAX} is the most",
             sizes.len()
@@ -53,21 +117,20 @@ pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
 }
 
 /// Whether a size is a multiple of the granule; reports it if not. Zero is none.
-fn granular(size: Located<u64>, sink: &mut Sink) -> bool {
+fn granular(size: Located<u64>, granule: u64, sink: &mut Sink) -> bool {
     let value = size.value;
     if value == 0 {
         sink.error(size.at, "0 is no size", "", "the smallest size is 16");
         return false;
     }
-    if !value.is_multiple_of(FIRST) {
-        let near = value.checked_next_multiple_of(FIRST).unwrap_or(LARGEST.1);
-        let message = format!("{value} is not a multiple of 16: did you mean {near}?");
-        sink.error(
-            size.at,
-            message,
-            "",
-            "every address that malloc returns is a multiple of 16",
-        );
+    if !value.is_multiple_of(granule) {
+        let near = value.checked_next_multiple_of(granule).unwrap_or(LARGEST.1);
+        let message = format!("{value} is not a multiple of {granule}: did you mean {near}?");
+        let help = match granule {
+            FIRST => "every address that malloc returns is a multiple of 16",
+            _ => "every object is to be aligned to `classes.granule`",
+        };
+        sink.error(size.at, message, "", help);
         return false;
     }
     if value > LARGEST.1 {
@@ -111,9 +174,9 @@ pub(super) fn lenders(settings: &Settings, sizes: &[u32], size: u32) -> u32 {
     sizes.iter().filter(|&&s| s > size && f64::from(s) <= most).count() as u32
 }
 
-fn linear(sizes: &mut Vec<u64>, to: Located<u64>, step: Located<u64>, sink: &mut Sink) {
+fn linear(sizes: &mut Vec<u64>, to: Located<u64>, step: Located<u64>, granule: u64, sink: &mut Sink) {
     // Both are looked at before either stops the step.
-    let sound = granular(step, sink) & granular(to, sink);
+    let sound = granular(step, granule, sink) & granular(to, granule, sink);
     if !sound || !above(sizes, to, sink) {
         return;
     }
@@ -133,16 +196,16 @@ fn linear(sizes: &mut Vec<u64>, to: Located<u64>, step: Located<u64>, sink: &mut
 
 /// Classes at `2^k × (1 + i / n)`.
 ///
-/// Rounded up to 1/64 of `2^k`, and to at least 16 bytes, so that sizes keep alignment and the coarse lookup stays
+/// Rounded up to 1/64 of `2^k`, and to at least the granule, so that sizes keep alignment and the coarse lookup stays
 /// small whatever `n` is; for a power of two up to 64 nothing is rounded but the smallest. The step's end is a class
 /// even if the sequence does not meet it.
-fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, sink: &mut Sink) {
-    if !granular(to, sink) || !above(sizes, to, sink) {
+fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, granule: u64, sink: &mut Sink) {
+    if !granular(to, granule, sink) || !above(sizes, to, sink) {
         return;
     }
     let mut base = 1u64 << sizes.last().copied().unwrap_or(FIRST).ilog2();
     while base < to.value {
-        let granule = FIRST.max(base / 64);
+        let granule = granule.max(base / 64);
         for i in 1..=n {
             let size = (base + (base * i).div_ceil(n)).next_multiple_of(granule).min(to.value);
             if sizes.last().is_some_and(|last| *last < size) {
@@ -153,12 +216,12 @@ fn geometric(sizes: &mut Vec<u64>, to: Located<u64>, n: u64, sink: &mut Sink) {
     }
 }
 
-fn explicit(sizes: &mut Vec<u64>, list: &[Located<u64>], at: Option<At>, sink: &mut Sink) {
+fn explicit(sizes: &mut Vec<u64>, list: &[Located<u64>], at: Option<At>, granule: u64, sink: &mut Sink) {
     if list.is_empty() {
         return sink.error(at, "`sizes` is empty", "", "list at least one size, or remove the step");
     }
     for (i, size) in list.iter().enumerate() {
-        if !granular(*size, sink) {
+        if !granular(*size, granule, sink) {
             continue;
         }
         let last = sizes.last().copied().unwrap_or(FIRST);
@@ -198,7 +261,7 @@ fn sub4k(settings: &Settings, sizes: &mut Vec<u64>, sink: &mut Sink) {
     let mut last = 2048;
     let mut band = Vec::new();
     for size in &group.sizes.value {
-        if !granular(*size, sink) {
+        if !granular(*size, settings.classes.granule.value, sink) {
             continue;
         }
         if !(2049..=4095).contains(&size.value) {

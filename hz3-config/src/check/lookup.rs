@@ -3,7 +3,7 @@
 use super::narrow;
 use crate::diagnostic::Sink;
 use crate::knob::Settings;
-use crate::plan::{ClassId, CoarseLookup, GRANULE, LookupPlan};
+use crate::plan::{ClassId, CoarseLookup, LookupPlan};
 
 /// The most that `"auto"` gives, in bytes of size.
 const AUTO_FINE_MAX: u32 = 32 << 10;
@@ -27,7 +27,8 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
     }
     // The classes are rising, so one walk over them answers every size in turn.
     let class = |size: u32| narrow16(sizes.partition_point(|class| *class < size));
-    let fine: Vec<ClassId> = (0..=fine_max / GRANULE).map(|i| class(i * GRANULE)).collect();
+    let granule = narrow(settings.classes.granule.value);
+    let fine: Vec<ClassId> = (0..=fine_max / granule).map(|i| class(i * granule)).collect();
     let coarse = (fine_max < largest).then(|| {
         // A granule above `fine_max` may not hold the end of a class in its middle, nor that of the fine table.
         let above = sizes.iter().filter(|size| **size > fine_max);
@@ -44,7 +45,7 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
     let entries = fine.len() + coarse.as_ref().map_or(0, |coarse| coarse.table.len());
     let bytes = entries * ENTRY;
     if bytes > TABLES_MAX {
-        let shift = coarse.as_ref().map_or(4, |coarse| coarse.shift);
+        let shift = coarse.as_ref().map_or(granule.ilog2(), |coarse| coarse.shift);
         let message = format!(
             "the lookup takes {bytes} bytes ({} fine and {} coarse entries of {ENTRY}): {TABLES_MAX} is the most",
             fine.len(),
@@ -53,14 +54,15 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
         let help = if fine.len() * ENTRY > TABLES_MAX {
             "lower `lookup.fine_max`, or leave it to \"auto\"".to_owned()
         } else {
-            let granule = 1u32 << shift;
-            format!("one class above {fine_max} bytes is no multiple of more than {granule}: space them more evenly")
+            let least = 1u32 << shift;
+            format!("one class above {fine_max} bytes is no multiple of more than {least}: space them more evenly")
         };
         let at = setting.at.or(settings.classes.steps.at);
         sink.error(at, message, "", help);
         return None;
     }
     Some(LookupPlan {
+        granule,
         fine_max,
         fine,
         coarse,

@@ -2,13 +2,14 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings, bytes};
-use crate::plan::USER_SPACE;
+use crate::plan::{Commit, Guards, PAGE, Thp, USER_SPACE};
 
 /// Checks what no single knob's range says.
 pub(super) fn check(settings: &Settings, sink: &mut Sink) {
     let arena = &settings.arena;
-    power_of_two("arena.segment", &arena.segment, sink);
-    power_of_two("arena.page", &arena.page, sink);
+    let segment = &arena.segment;
+    power_of_two("arena.segment", segment, segment.value, sink);
+    page(settings, sink);
     let size = arena.size.value;
     if let Some(base) = arena.base.value
         && arena.base.ok
@@ -22,6 +23,45 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
         );
         sink.error(arena.base.at, message, "", "choose a lower base, or \"kernel\"");
     }
+    let spread = &settings.hardening.spread;
+    if spread.ok && spread.value > 0 {
+        if arena.base.ok && arena.base.value.is_some() {
+            let message = "`hardening.spread` draws the arena's place, but `arena.base` says it";
+            sink.error(spread.at, message, "", "remove one of the two");
+        }
+        if arena.size.ok && spread.value / 2 < size {
+            let message = format!(
+                "`hardening.spread` is {}, which leaves an arena of {} hardly a choice",
+                bytes(spread.value),
+                bytes(size)
+            );
+            let help = format!(
+                "take at least {}; \"64TiB\" is all that there is",
+                bytes(size.saturating_mul(2))
+            );
+            sink.error(spread.at, message, "", help);
+        }
+    }
+    let guards = &settings.hardening.guards;
+    if guards.ok && arena.commit.ok && guards.value != Guards::Off && arena.commit.value == Commit::Whole {
+        let message =
+            "`hardening.guards` needs parts of the arena without access, but `arena.commit` makes all of it accessible";
+        sink.error(guards.at, message, "", "remove one of the two");
+    }
+    if guards.ok && arena.thp.ok && guards.value != Guards::Off && arena.thp.value == Thp::Dense {
+        let message = "with `hardening.guards` there are pages without access in every segment, so that none is a huge page, as \
+                       `arena.thp` wants";
+        sink.error(arena.thp.at, message, "", "remove one of the two");
+    }
+    let (soft, hard) = (&arena.soft_limit, &arena.hard_limit);
+    if soft.ok && hard.ok && hard.value > 0 && soft.value > hard.value {
+        let message = format!(
+            "`arena.soft_limit` is {}, above `arena.hard_limit`, {}",
+            bytes(soft.value),
+            bytes(hard.value)
+        );
+        sink.error(soft.at.or(hard.at), message, "", "lower it, or raise the hard limit");
+    }
     let budget = &settings.pressure.budget;
     if budget.ok && arena.size.ok && settings.pressure.enabled.value && budget.value > size {
         let message = format!(
@@ -33,10 +73,61 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
     }
 }
 
-fn power_of_two(name: &str, setting: &Setting<u64>, sink: &mut Sink) {
-    if setting.ok && !setting.value.is_power_of_two() {
-        let near = bytes(setting.value.next_power_of_two());
-        let message = format!("`{name}` must be a power of two, not {}", bytes(setting.value));
+/// Whether anything fits into the quarantine of what is larger than the largest class.
+pub(super) fn kept(settings: &Settings, sizes: &[u32], sink: &mut Sink) {
+    let (kept, largest) = (
+        &settings.hardening.quarantine_large,
+        sizes.last().copied().map_or(0, u64::from),
+    );
+    let least = 4 * (largest + u64::from(PAGE));
+    if kept.ok && (1..least).contains(&kept.value) {
+        let message = format!(
+            "`hardening.quarantine_large` is {}, of which an object may take a quarter: none above the largest class has room",
+            bytes(kept.value)
+        );
+        sink.error(kept.at, message, "", format!("take at least {}, or 0", bytes(least)));
+    }
+}
+
+/// Larger pages of the kernel's, and what is made of single pages of the heap's.
+fn page(settings: &Settings, sink: &mut Sink) {
+    let (page, hardening) = (&settings.arena.page, &settings.hardening);
+    if let Some(most) = page.value {
+        power_of_two("arena.page", page, most, sink);
+    }
+    if !page.ok || page.value == Some(u64::from(PAGE)) {
+        return;
+    }
+    let takes_away =
+        |key: &str| format!("`{key}` takes the access away from pages of 4 KiB, and a kernel with larger ones cannot");
+    let mut refuse = |on: bool, at, key: &str| {
+        if on {
+            let help = format!("set `arena.page` to \"4KiB\", or remove `{key}`");
+            sink.error(at, takes_away(key), "", help);
+        }
+    };
+    let (guards, guarded, kept) = (&hardening.guards, &hardening.guarded_bytes, &hardening.quarantine_large);
+    refuse(
+        guarded.ok && guarded.value > 0,
+        guarded.at.or(page.at),
+        "hardening.guarded_bytes",
+    );
+    refuse(
+        guards.ok && guards.value != Guards::Off,
+        guards.at.or(page.at),
+        "hardening.guards",
+    );
+    refuse(
+        kept.ok && kept.value > 0,
+        kept.at.or(page.at),
+        "hardening.quarantine_large",
+    );
+}
+
+fn power_of_two<T>(name: &str, setting: &Setting<T>, value: u64, sink: &mut Sink) {
+    if setting.ok && !value.is_power_of_two() {
+        let near = bytes(value.next_power_of_two());
+        let message = format!("`{name}` must be a power of two, not {}", bytes(value));
         sink.error(setting.at, message, "", format!("did you mean \"{near}\"?"));
     }
 }

@@ -4,7 +4,9 @@ mod cache;
 mod classes;
 mod lookup;
 mod memory;
+mod nodes;
 mod overrides;
+mod per;
 mod prose;
 mod record;
 mod runs;
@@ -18,7 +20,8 @@ use crate::chain::Chain;
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
-    BuildPlan, ClassId, ClassPlan, ConfigHash, HotPlan, OwnershipPlan, Plan, Policy, Record, SLOT_BYTES, StatsPlan,
+    BuildPlan, ClassId, ClassPlan, ConfigHash, DoubleFree, HotPlan, OwnershipPlan, Plan, Policy, Record, SLOT_BYTES,
+    StatsPlan, Tls,
 };
 use crate::source::Source;
 use crate::{hash, resolve, support};
@@ -38,12 +41,21 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
     let relevant: Merged = relevant.map(|(path, entry)| (*path, entry.clone())).collect();
     support::check(&relevant, sink);
     memory::check(&settings, sink);
+    nodes::check(&settings, sink);
+    classes::exact(&settings, sink);
     record::check(&settings, sink);
+    per::check(&settings, sink);
 
     let sizes = classes::sizes(&settings, sink);
+    if let Some(sizes) = &sizes {
+        classes::groups(&settings, sizes, sink);
+        memory::kept(&settings, sizes, sink);
+    }
     let runs = sizes.as_ref().and_then(|sizes| runs::plan(&settings, sizes, sink));
     let lookup = sizes.as_ref().and_then(|sizes| lookup::plan(&settings, sizes, sink));
-    let tag = sizes.as_ref().and_then(|sizes| tag::plan(&settings, sizes.len(), sink));
+    let tag = sizes
+        .as_ref()
+        .and_then(|sizes| tag::plan(&settings, sizes.len() * classes::rows(&settings), sink));
     let batches = cache::batches(&settings, sizes.as_deref(), sink);
     let depot = cache::depot(&settings, sizes.as_deref(), batches.as_deref(), sink);
     if !sink.is_empty() {
@@ -68,6 +80,8 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             slot_offset: (u32::from(id) + 1) * SLOT_BYTES,
         })
         .collect();
+    let no_library = classes::no_library(&settings, &chain.sources);
+    let no_shared = no_shared(&settings, &chain.sources);
     let cache = cache::plan(&settings, &classes, sink)?;
     let shards = narrow(owners(&settings));
     let s = settings;
@@ -106,11 +120,15 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
         hot: HotPlan {
             prefetch: s.hot.prefetch.value,
             encode_links: s.hardening.encode_links.value,
+            double_free_head: matches!(s.hardening.double_free.value, DoubleFree::Head | DoubleFree::List),
+            interior: s.hardening.interior.value,
         },
         build: BuildPlan {
             optimize: s.build.optimize.value,
             tls: s.build.tls.value,
         },
+        no_library,
+        no_shared,
     };
     plan.code_hash = code_hash(&plan);
     Some(plan)
@@ -146,11 +164,27 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         stats,
         hot,
         build,
+        // They follow from the lookup and the build.
+        no_library: _,
+        no_shared: _,
     } = plan;
     let tables = (classes, lookup, tag, cache, depot);
     let policies = (ownership, policy, stats, hot, build);
     // Fields come out in the order of their declaration.
     hash::of(&serde_json::to_string(&(tables, policies)).unwrap_or_default())
+}
+
+/// Why no shared library can be made of it; `None` if one can.
+fn no_shared(settings: &Settings, sources: &[Source]) -> Option<String> {
+    let tls = &settings.build.tls;
+    if tls.value != Tls::LocalExec {
+        return None;
+    }
+    let mut sink = Sink::default();
+    let message = "no shared library can be made of a config with `tls = \"local-exec\"`: only a program's linker knows the distance";
+    let help = "make its archive by `cargo hz3 build --static`, link it into a Rust program by `hz3::variant!`, or set `build.tls` to \"initial-exec\"";
+    sink.error(tls.at, message, "", help);
+    sink.finish(sources).map(|faults| faults.render(false))
 }
 
 /// Owners of runs.

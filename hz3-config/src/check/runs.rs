@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{narrow, overrides};
 use crate::diagnostic::Sink;
 use crate::knob::{Settings, Sub4k};
-use crate::plan::{COLOR_STEP, PAGE, RUN_OBJECTS_MAX, SEGMENT_USABLE_PAGES};
+use crate::plan::{COLOR_STEP, Guards, PAGE, RUN_OBJECTS_MAX, SEGMENT_USABLE_PAGES};
 
 /// Most colours: more than L1 has ways for one page offset gains nothing.
 const COLORS_MAX: u32 = 16;
@@ -37,6 +37,15 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
         if let (Some(_), Some(row)) = (band, row) {
             let message = format!("`sub4k.run_pages` sets the pages of the {size}-byte class already");
             sink.error(row.at, message, "", "set them in one place");
+            continue;
+        }
+        let longest = longest(settings);
+        let by_hand = row
+            .map(|row| (row.value.value, row.value.at))
+            .or(band.map(|pages| (pages, settings.sub4k.run_pages.at)));
+        if let Some((pages, at)) = by_hand.filter(|(pages, _)| *pages > u64::from(longest)) {
+            let message = format!("with `hardening.guards` no run has {pages} pages: {longest} is the most");
+            sink.error(at, message, "", format!("let it have {longest} pages at most"));
             continue;
         }
         let pages = match (row, band) {
@@ -71,12 +80,22 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
     (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
 }
 
+/// Pages of the longest run: guards take some of those of a segment.
+fn longest(settings: &Settings) -> u32 {
+    SEGMENT_USABLE_PAGES
+        - match settings.hardening.guards.value {
+            Guards::Off => 0,
+            Guards::Tables | Guards::Large => 2,
+            Guards::Runs => 3,
+        }
+}
+
 /// The shortest run within both limits; else the one with the most objects that keeps within the waste; else, with as many
 /// objects as can be asked for, the one with the least share of waste. Of equals the shortest.
 fn automatic(settings: &Settings, size: u32) -> u32 {
     let group = &settings.runs;
     let fewest = size.div_ceil(PAGE);
-    let most = narrow(group.max_pages.value).clamp(fewest, SEGMENT_USABLE_PAGES);
+    let most = narrow(group.max_pages.value).clamp(fewest, longest(settings));
     let objects = u64::from(most * PAGE / size).min(group.min_objects.value);
     let waste = |pages: u32| f64::from(pages * PAGE % size) / f64::from(pages * PAGE);
     let candidates = || (fewest..=most).filter(|pages| u64::from(pages * PAGE / size) >= objects);

@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Path, Settings, dotted, show};
-use crate::plan::{Ownership, Record, Stacks};
+use crate::plan::{Fill, Guards, Ownership, Partition, Per, Record, Stacks, TagSpace};
 
 /// A key that only matters for some values of another.
 struct Gate {
@@ -34,6 +34,9 @@ static GATES: &[Gate] = &[
         "more than `cache.batch_min`",
         |s| s.cache.batch_min.value != s.cache.batch_max.value,
     ),
+    gate(("cache", "burst_bytes"), ("cache", "per"), "\"thread\"", |s| {
+        s.cache.per.value == Per::Thread
+    }),
     gate(("cache", "first_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
@@ -41,6 +44,9 @@ static GATES: &[Gate] = &[
         s.cache.slow_start.value
     }),
     gate(("cache", "thread_floor"), ("cache", "slow_start"), "true", |s| {
+        s.cache.slow_start.value
+    }),
+    gate(("cache", "crowd_bytes"), ("cache", "slow_start"), "true", |s| {
         s.cache.slow_start.value
     }),
     gate(("central", "steal"), MODE, OWNERS, owners),
@@ -51,6 +57,33 @@ static GATES: &[Gate] = &[
         |s| s.depot.batches_min.value != s.depot.batches_max.value,
     ),
     gate(("depot", "shelves"), MODE, "\"adopt\"", |s| !owners(s)),
+    gate(
+        ("hardening", "groups"),
+        ("hardening", "partition"),
+        "\"size\" or \"token\"",
+        |s| s.hardening.partition.value != Partition::Off,
+    ),
+    gate(("hardening", "guard_runs"), ("hardening", "guards"), "\"runs\"", |s| {
+        s.hardening.guards.value == Guards::Runs
+    }),
+    gate(
+        ("hardening", "faults"),
+        ("tag", "space"),
+        "\"arena\", or `hardening.guards` or `hardening.quarantine_large` is on",
+        |s| {
+            s.tag.space.value == TagSpace::Arena
+                || s.hardening.guards.value != Guards::Off
+                || s.hardening.quarantine_large.value > 0
+        },
+    ),
+    gate(("hardening", "guarded"), GUARDED, "more than 0", guards),
+    gate(("hardening", "guarded_pause_us"), GUARDED, "more than 0", guards),
+    gate(
+        ("hardening", "fill_bytes"),
+        ("hardening", "fill_freed"),
+        "\"zero\" or \"poison\", or `hardening.fill_new` is",
+        |s| s.hardening.fill_freed.value != Fill::Off || s.hardening.fill_new.value != Fill::Off,
+    ),
     gate(("large", "max_age_ms"), ("large", "cache"), "more than 0", |s| {
         s.large.cache.value > 0
     }),
@@ -58,6 +91,7 @@ static GATES: &[Gate] = &[
         s.ownership.mode.value == Ownership::OwnerRing
     }),
     gate(("ownership", "shards"), MODE, OWNERS, owners),
+    gate(("ownership", "nodes"), MODE, OWNERS, owners),
     gate(
         ("placement", "borrow_from"),
         ("placement", "borrow_percent"),
@@ -90,9 +124,9 @@ static GATES: &[Gate] = &[
         ("stats", "depth"),
         ("stats", "stacks"),
         "\"unwinder\" or \"frame-pointers\"",
-        |s| !samples(s) || s.stats.stacks.value != Stacks::Off,
+        |s| !reads_stacks(s) || s.stats.stacks.value != Stacks::Off,
     ),
-    gate(("stats", "depth"), RECORD, SAMPLING, samples),
+    gate(("stats", "depth"), RECORD, READING, reads_stacks),
     gate(("stats", "dump_at_exit"), RECORD, RECORDING, recording),
     gate(("stats", "dump_signal"), RECORD, RECORDING, recording),
     gate(("stats", "profile_path"), RECORD, RECORDING, recording),
@@ -100,7 +134,7 @@ static GATES: &[Gate] = &[
     gate(("stats", "sample_bytes"), RECORD, SAMPLING, samples),
     gate(("stats", "sample_pause_us"), RECORD, SAMPLING, samples),
     gate(("stats", "samples"), RECORD, SAMPLING, samples),
-    gate(("stats", "stacks"), RECORD, SAMPLING, samples),
+    gate(("stats", "stacks"), RECORD, READING, reads_stacks),
     gate(("sub4k", "run_pages"), ("sub4k", "layout"), "\"list\"", list),
     gate(("sub4k", "sizes"), ("sub4k", "layout"), "\"list\"", list),
 ];
@@ -117,6 +151,18 @@ const RECORDING: &str = "\"sample\", \"sample-all\" or \"histogram\"";
 
 fn samples(settings: &Settings) -> bool {
     matches!(settings.stats.record.value, Record::Sample | Record::SampleAll)
+}
+
+const GUARDED: Path = ("hardening", "guarded_bytes");
+
+fn guards(settings: &Settings) -> bool {
+    settings.hardening.guarded_bytes.value > 0
+}
+
+const READING: &str = "\"sample\" or \"sample-all\", or `hardening.guarded_bytes` is more than 0";
+
+fn reads_stacks(settings: &Settings) -> bool {
+    samples(settings) || guards(settings)
 }
 
 fn recording(settings: &Settings) -> bool {

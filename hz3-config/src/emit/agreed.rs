@@ -1,7 +1,7 @@
 //! What generator and core take for granted together, as assertions of every expansion.
 
 use crate::agreed::*;
-use crate::cost::{block_bytes, sample_bytes};
+use crate::cost::{block_bytes, pen_bytes, quarantine_room, sample_bytes};
 use crate::plan::Plan;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -31,7 +31,9 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
         lot_share,
         shelves,
         sampler,
+        warden,
         depth,
+        crowd,
     ] = [
         SEGMENT,
         USER_SPACE,
@@ -46,13 +48,16 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
         LOT_SHARE,
         SHELVES_MAX,
         SAMPLER_BYTES,
+        WARDEN_BYTES,
         DEPTH_MAX,
+        CROWD_LEAST,
     ]
     .map(|n| n as usize);
-    let samples = sample_bytes(plan) as usize;
+    let (samples, pen) = (sample_bytes(plan) as usize, pen_bytes(plan) as usize);
+    let quarantine = quarantine_room(plan) as usize;
     let batch = BATCH_MAX as u32;
     let block = block_bytes(plan) as usize;
-    let pools = plan.classes.len() * plan.ownership.shards as usize;
+    let pools = plan.all_classes() * plan.ownership.shards as usize;
     quote! {
         const _: () = {
             use ::core::mem::{align_of, size_of};
@@ -64,25 +69,43 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
             assert!(#core::heap::segment::USABLE == #usable_pages, "the plan was made for other headers of segments");
             assert!(1 << agreed::ADDRESS_BITS == #user_space, "the plan was made for another address space");
             assert!(#core::hot::FLAT_PAGES == #flat_pages, "the cost of a flat tag table is another");
-            assert!(agreed::GRANULE == #granule, "the tables were made for another granule");
+            assert!(agreed::GRANULE == #granule, "malloc was taken to align to something else");
+            assert!(
+                matches!(<#name as #core::Shape>::GRANULE, agreed::LEAST_GRANULE | agreed::GRANULE),
+                "the core knows no such granule"
+            );
+            assert!(
+                !<#name as #core::Variant>::INTERPOSES || <#name as #core::Shape>::GRANULE == agreed::GRANULE,
+                "C's malloc aligns to 16"
+            );
             assert!(agreed::COLOR_STEP == #color_step, "colours were counted in other steps");
             assert!(agreed::BATCH_MAX == #batch, "batches were bounded by another number");
             assert!(agreed::RUN_OBJECTS_MAX == #objects, "objects of runs were bounded by another number");
             assert!(agreed::SHELVES_MAX == #shelves, "shelves were bounded by another number");
+            assert!(agreed::CROWD_LEAST == #crowd, "threads of a crowd have other shares");
             assert!(agreed::OWNERS_MAX == #owners, "owners were bounded by another number");
             assert!(#core::heap::lot::LOTS == #lots, "the cost model has other lots");
             assert!(agreed::LOT_SHARE == #lot_share, "the cost model has other lots");
-            assert!(#pools < #core::heap::segment::GONE as usize, "pools have more numbers than runs can name");
+            assert!(#pools < #core::heap::run::GONE as usize, "pools have more numbers than runs can name");
             assert!(size_of::<#core::list::Slot>() == #slot, "slot offsets were computed for other slots");
             assert!(size_of::<#core::list::BatchWord>() == #spare, "the cost model has other spares");
             assert!(size_of::<#core::statics::Entry>() == #ring_entry, "the cost model has other entries of rings");
             assert!(size_of::<#core::statics::Meta>() == #meta, "the cost model has another block");
             assert!(size_of::<Thread>() == #block, "the cost model has another block");
             assert!(size_of::<#core::statics::Sampler>() == #sampler, "the cost model has other samplers");
-            assert!(#core::heap::sample::DEPTH_MAX == #depth, "stacks were bounded by another number");
+            assert!(size_of::<#core::statics::Warden>() == #warden, "the cost model has other wardens");
+            assert!(agreed::DEPTH_MAX == #depth, "stacks were bounded by another number");
+            assert!(
+                #pen == 0 || #core::heap::pen::Pen::bytes_of(&<#name as #core::Shape>::POLICY) == #pen,
+                "the cost model has another pen"
+            );
             assert!(
                 #samples == 0 || #core::heap::sample::table_bytes(&<#name as #core::Shape>::POLICY) == #samples,
                 "the cost model has other tables of samples"
+            );
+            assert!(
+                #core::event::wrap::quarantine::room::<#name>() == #quarantine,
+                "the cost model has other quarantines"
             );
             assert!(align_of::<Thread>() == #cache_line, "the cost model has other cache lines");
             assert!(

@@ -1,9 +1,9 @@
 //! A variant as a library of its own: the Rust that `hz3-preload` includes, and what its linker is told.
 
-use super::{Holder, Site, note, variant};
+use super::{Holder, Site, note, token, variant};
 use crate::hash::{self, ConfigHash};
 use crate::plan::{Plan, Stacks, Tls};
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 /// Functions of C++ that other forms are defined by: a program may replace them.
@@ -36,19 +36,14 @@ impl Library {
 
     /// The Rust code, with the library's note: which `version` of hz3 made it, from `sources` of this hash.
     pub fn text(&self, plan: &Plan, version: &str, sources: ConfigHash) -> String {
-        let note = note::bytes(plan, version, sources);
-        let (section, length) = (note::SECTION, note.len());
-        let note = Literal::byte_string(&note);
-        let code = &self.code;
-        let all = quote! {
-            #code
-
-            #[used]
-            #[unsafe(link_section = #section)]
-            static NOTE: Note<#length> = Note(*#note);
-        };
-        all.to_string()
+        let (code, note) = (&self.code, note::item(plan, version, Some(sources)));
+        quote!(#code #note).to_string()
     }
+}
+
+/// The names of the functions that take an allocation token, of a variant that tells tokens apart.
+pub fn token_functions(plan: &Plan) -> Vec<String> {
+    token::names(plan)
 }
 
 /// The text of the file that the linker is to get as `--dynamic-list`. Forms of `operator new` that derive from these call
@@ -96,7 +91,8 @@ fn code(plan: &Plan) -> TokenStream {
         unique: plan.hash.0,
         holder: Holder::Malloc,
     };
-    variant(&plan, &site)
+    let (variant, tokens) = (variant(&plan, &site), token::items(&plan, &site.name, &site.core));
+    quote!(#variant #tokens)
 }
 
 fn linker(plan: &Plan) -> Vec<String> {

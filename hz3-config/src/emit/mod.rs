@@ -5,15 +5,19 @@
 //! any of them builds again.
 
 mod agreed;
+mod guarding;
 pub mod library;
 mod life;
+mod local;
 pub mod note;
 mod policy;
 mod sampling;
 mod tables;
 mod thread;
+mod token;
+mod wrapping;
 
-use crate::plan::{HEAP_SECTION, Plan, Prefetch, Record, StatsLevel, TagSpace, Tls};
+use crate::plan::{HEAP_SECTION, Interior, Plan, Prefetch, Record, StatsLevel, TagSpace, Tls};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use thread::Block;
@@ -58,26 +62,45 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     } = site;
     let tables = tables::tables(plan, core);
     let agreed = agreed::assertions(plan, name, core);
-    let (policy, growth) = (policy::policy(plan, core), policy::growth(plan));
+    let (policy, (budget, first)) = (policy::policy(plan, core), policy::budget(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
     let interposes = *holder == Holder::Malloc;
-    let stays = interposes && plan.build.tls == Tls::InitialExec;
+    let stays = interposes && plan.build.tls != Tls::Dynamic;
     let life = (*holder != Holder::Crate).then(|| life::life(stays, name, core));
     let sources = plan.files().map(|p| p.to_string_lossy().into_owned());
-    let classes = plan.classes.len();
+    let classes = plan.all_classes();
     let shards = plan.ownership.shards as usize;
     let pools = classes * shards;
     let bin_bits = plan.tag.bin_bits;
     let block = Block::new(plan, core, *unique);
     let (block_items, block_functions) = (&block.items, &block.functions);
+    let wrapping = wrapping::Wrapping::new(plan, core);
+    let (wrapping_items, wrapping_shape, wrapping_functions) = (&wrapping.items, &wrapping.shape, &wrapping.functions);
     let sampling = sampling::Sampling::new(plan, core, *unique);
+    let guarding = guarding::Guarding::new(plan, core, *unique);
+    let (guarding_items, guarding_functions) = (&guarding.items, &guarding.functions);
     let (sampling_items, sampling_functions) = (&sampling.items, &sampling.functions);
     let mode = Ident::new(&format!("{:?}", plan.ownership.mode), Span::call_site());
-    // `support` refuses the one that the core does not have yet.
+    let (route, room, slots) = if plan.policy.per_cpu() {
+        (quote!(PerCpu), quote!(cpu::Own), quote!(CpuSlots))
+    } else {
+        (quote!(#mode), quote!(remote::#mode), quote!(ThreadSlots))
+    };
     let link = Ident::new(
         if plan.hot.encode_links { "Encoded" } else { "Plain" },
         Span::call_site(),
     );
+    let sentry = match (plan.hot.double_free_head, plan.hot.interior) {
+        (false, Interior::Off) => quote!(NoSentry),
+        (head, interior) => {
+            let interior = match interior {
+                Interior::Off => quote!(0),
+                Interior::Align => quote!({ #core::hot::sentry::ALIGN }),
+                Interior::Grid => quote!({ #core::hot::sentry::GRID }),
+            };
+            quote!(Looks<#head, #interior>)
+        }
+    };
     let space = match plan.tag.space {
         TagSpace::Arena => quote!(ArenaSpace),
         TagSpace::Flat => quote!(FlatSpace),
@@ -93,6 +116,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         Record::Off | Record::Sample | Record::SampleAll => (quote!(Off), quote!(Nothing)),
     };
     let depot_words = plan.depot.slots as usize;
+    let (quarantine, ward) = wrapping::waiting(plan);
     let tag = Ident::new(if plan.tag.width == 16 { "u16" } else { "u32" }, Span::call_site());
     let prefetch = match plan.hot.prefetch {
         Prefetch::Off => quote!(NoPrefetch),
@@ -102,7 +126,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         Some(c) => (quote!(Coarse), c.shift),
         None => (quote!(FineOnly), 0),
     };
-    let fine_max = plan.lookup.fine_max as usize;
+    let (fine_max, granule) = (plan.lookup.fine_max as usize, plan.lookup.granule as usize);
     let largest = plan.classes.last().map_or(0, |c| c.size as usize);
     let arena_pages = plan.policy.arena.size / crate::plan::PAGE as usize;
     let variant_name = &plan.name;
@@ -112,7 +136,11 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         .stats
         .exit_report
         .then(|| quote!(#core::abi::introspect::report::<#name>();));
-    let last: TokenStream = report.into_iter().chain(sampling::at_exit(plan, name, core)).collect();
+    let last: TokenStream = report
+        .into_iter()
+        .chain(sampling::at_exit(plan, name, core))
+        .chain(wrapping::at_exit(plan, name, core))
+        .collect();
     let at_exit = (!last.is_empty()).then(|| at_exit(&last));
 
     quote! {
@@ -127,6 +155,10 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
             #sampling_items
 
+            #guarding_items
+
+            #wrapping_items
+
             #agreed
 
             // In a section of its own sort: the statics below are zero and take no room in the file, this is not.
@@ -134,26 +166,35 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
             static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
                 ::core::sync::atomic::AtomicPtr::new(#core::policy::no_table().cast_mut());
+            // Not zero, so that it lies beside the base.
+            static LINK_KEY: ::core::sync::atomic::AtomicUsize = ::core::sync::atomic::AtomicUsize::new(1);
             static COUNTERS: [#core::variant::Counter; #counters] =
                 [const { #core::variant::Counter::ZERO }; #counters];
             static RECORDER: <#core::event::record::#record as #core::variant::Record>::State = #core::record::#recorder;
             static SHARED: #core::Statics<#pools, #depot_words> = #core::Statics::new();
             #[unsafe(link_section = #HEAP_SECTION)]
             static LAYOUT: #core::statics::layout::Layout =
-                #core::statics::layout::Layout::new::<#name, #pools, #depot_words>(&SHARED, &CLASSES, &raw const LAYOUT);
+                #core::statics::layout::Layout::new::<#name, #pools, #depot_words>(
+                    &SHARED,
+                    &CLASSES,
+                    &raw const LAYOUT,
+                    #quarantine,
+                    #ward,
+                );
 
             // SAFETY: the table comes from a checked plan and is asserted above; the words are this expansion's alone.
             unsafe impl #core::Shape for #name {
                 type Tag = #tag;
                 type Link = #core::policy::link::#link;
                 type Space = #core::hot::#space;
-                type Route = #core::hot::route::#mode;
+                type Route = #core::hot::route::#route;
 
                 const NAME: &'static str = #variant_name;
                 const ARENA_PAGES: usize = #arena_pages;
                 const CLASSES: usize = #classes;
                 const SHARDS: usize = #shards;
                 const BIN_BITS: u32 = #bin_bits;
+                const GRANULE: usize = #granule;
                 const POLICY: #core::Policy = #policy;
 
                 #[inline(always)]
@@ -170,13 +211,22 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
                     &FLAT_TABLE
                 }
+
+                #wrapping_shape
+
+                #[inline(always)]
+                fn link_key() -> &'static ::core::sync::atomic::AtomicUsize {
+                    &LINK_KEY
+                }
             }
 
             // SAFETY: as above; the statics and the thread block's symbol are this expansion's alone.
             unsafe impl #core::Variant for #name {
-                type Room = #core::event::remote::#mode;
+                type Room = #core::event::#room;
+                type Sentry = #core::hot::sentry::#sentry;
                 type Prefetch = #core::hot::#prefetch;
                 type Above = #core::hot::#above;
+                type Cache = #core::hot::#slots;
                 type Stats = #core::event::stats::#stats;
                 type Record = #core::event::record::#record;
                 type Shared = #core::Statics<#pools, #depot_words>;
@@ -188,11 +238,12 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 const LARGEST: usize = #largest;
                 const COARSE_SHIFT: u32 = #coarse_shift;
                 const INTERPOSES: bool = #interposes;
-                const GROWTH: usize = #growth;
+                const BUDGET: u32 = #budget;
+                const FIRST: u32 = #first;
 
                 #[inline(always)]
                 unsafe fn fine(granule: usize) -> #core::list::SlotOffset {
-                    // SAFETY: `Variant::fine` asks for `granule <= FINE_MAX / 16`, and the table has `FINE_MAX / 16 + 1` entries.
+                    // SAFETY: `Variant::fine` asks for `granule <= FINE_MAX / GRANULE`, and the table has an entry more.
                     #core::list::SlotOffset::new(usize::from(unsafe { *FINE.get_unchecked(granule) }))
                 }
 
@@ -224,6 +275,10 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
 
                 #sampling_functions
 
+                #guarding_functions
+
+                #wrapping_functions
+
                 #block_functions
             }
 
@@ -239,9 +294,9 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 }
 
                 #[inline]
-                unsafe fn dealloc(&self, p: *mut u8, _: ::core::alloc::Layout) {
+                unsafe fn dealloc(&self, p: *mut u8, layout: ::core::alloc::Layout) {
                     // SAFETY: `GlobalAlloc::dealloc` asks that `p` is an object of this allocator that nobody uses any more.
-                    unsafe { #core::abi::global::dealloc::<#name>(p) }
+                    unsafe { #core::abi::global::dealloc::<#name>(p, layout) }
                 }
 
                 #[inline]

@@ -1,9 +1,12 @@
 //! The ELF note that tells which config made a library.
 //!
 //! Owner `hz3`, type 1. The descriptor is text: `name=…`, `version=…` (of the generator), `sources=…` (hash of the sources
-//! that the library is built from), `hash=…`, `code_hash=…`, one a line, an empty line, and the resolved config to the end.
+//! that the library is built from; a variant in a program of Rust's has none), `hash=…`, `code_hash=…`, one a line, an empty
+//! line, and the resolved config to the end. A program has as many notes as it has variants.
 
 use crate::plan::{ConfigHash, Plan};
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
 
 /// The note's owner.
 pub const OWNER: &str = "hz3";
@@ -13,7 +16,8 @@ pub const TYPE: u32 = 1;
 pub const SECTION: &str = ".note.hz3";
 
 /// The descriptor's text.
-pub fn text(plan: &Plan, version: &str, sources: ConfigHash) -> String {
+pub fn text(plan: &Plan, version: &str, sources: Option<ConfigHash>) -> String {
+    let sources = sources.map_or_else(String::new, |hash| hash.to_string());
     format!(
         "name={}\nversion={version}\nsources={sources}\nhash={}\ncode_hash={}\n\n{}",
         plan.name, plan.hash, plan.code_hash, plan.resolved
@@ -22,7 +26,7 @@ pub fn text(plan: &Plan, version: &str, sources: ConfigHash) -> String {
 
 /// The whole note, in the byte order of the machine that runs this: three 32-bit words (length of the owner with its
 /// zero, length of the descriptor, type), then both texts, each padded to a multiple of four bytes.
-pub fn bytes(plan: &Plan, version: &str, sources: ConfigHash) -> Vec<u8> {
+pub fn bytes(plan: &Plan, version: &str, sources: Option<ConfigHash>) -> Vec<u8> {
     let text = text(plan, version, sources);
     let mut out = Vec::new();
     for word in [OWNER.len() as u32 + 1, text.len() as u32, TYPE] {
@@ -33,4 +37,22 @@ pub fn bytes(plan: &Plan, version: &str, sources: ConfigHash) -> Vec<u8> {
         out.resize(out.len().next_multiple_of(4), 0);
     }
     out
+}
+
+/// The note as Rust: it stands in every file that this is linked into.
+pub fn item(plan: &Plan, version: &str, sources: Option<ConfigHash>) -> TokenStream {
+    let note = bytes(plan, version, sources);
+    let length = note.len();
+    let note = Literal::byte_string(&note);
+    quote! {
+        const _: () = {
+            // Aligned as the format wants it.
+            #[repr(C, align(4))]
+            struct Note([u8; #length]);
+
+            #[used]
+            #[unsafe(link_section = #SECTION)]
+            static NOTE: Note = Note(*#note);
+        };
+    }
 }

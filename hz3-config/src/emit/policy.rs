@@ -37,13 +37,15 @@ pub(super) fn policy(plan: &Plan, core: &TokenStream) -> TokenStream {
     quote!(#core::Policy { #(#fields),* })
 }
 
-/// Bytes by which a thread's magazines may grow beyond their first length, all together.
-pub(super) fn growth(plan: &Plan) -> usize {
+/// Bytes that the magazines of a thread that is alone may hold, all together; and what they hold of that at their first lengths.
+pub(super) fn budget(plan: &Plan) -> (u32, u32) {
     let first: u64 = plan
         .classes
         .iter()
-        .map(|c| u64::from(c.batch_first) * u64::from(c.size))
+        .map(|c| u64::from(c.batch_first.max(1)) * u64::from(c.size))
         .sum();
-    let magazines = u64::from(plan.policy.cache.magazines);
-    plan.cache.thread_bytes.saturating_sub(first * magazines) as usize
+    let first = first * u64::from(plan.policy.cache.magazines) * plan.policy.tokens() as u64;
+    // Lists that are a batch long from the beginning may be more than a word counts.
+    let word = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+    (word(plan.cache.thread_bytes.max(first)), word(first))
 }

@@ -1,8 +1,9 @@
 //! What an expansion has for sampling: the tables, a second symbol of each thread, and how `malloc` counts.
 
 use super::c_string;
-use crate::plan::{Plan, Record, Tls};
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use super::local::{Local, accessor};
+use crate::plan::{Plan, Record};
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 /// What an expansion holds for sampling.
@@ -16,22 +17,15 @@ pub(super) struct Sampling {
 impl Sampling {
     pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64) -> Sampling {
         let samples = plan.policy.samples();
-        let symbol = Literal::string(&format!("__hz3_sampler_{unique:016x}"));
-        let ident = |name| Ident::new(name, Span::call_site());
-        let (address, take) = match plan.build.tls {
-            Tls::InitialExec => (ident("__tls_address"), ident("__tls_take")),
-            Tls::Dynamic => (ident("__tls_address_dynamic"), ident("__tls_take_dynamic")),
-        };
+        let Local { symbol, item, pointer } = Local::new(plan, core, unique, "sampler", "Sampler");
         let (items, tables, sampler) = if samples {
             (
                 quote! {
                     static SAMPLES: #core::heap::sample::Samples = #core::heap::sample::Samples::new();
-                    mod thread_sampler {
-                        #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#core::statics::Sampler>());
-                    }
+                    #item
                 },
                 quote!(::core::option::Option::Some(&SAMPLES)),
-                quote!(#core::#address!(#symbol, 0) as *mut #core::statics::Sampler),
+                pointer,
             )
         } else {
             (
@@ -40,6 +34,7 @@ impl Sampling {
                 quote!(::core::ptr::null_mut()),
             )
         };
+        let take = accessor(plan, "take");
         let due = if plan.policy.stats.record == Record::SampleAll {
             quote! {
                 #[inline(always)]

@@ -14,38 +14,43 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
         .iter()
         .flat_map(|c| c.table.iter().map(offset))
         .collect();
-    let (fine_len, coarse_len, rows) = (fine.len(), coarse.len(), plan.classes.len());
-    let fine_max = plan.lookup.fine_max as usize;
-    let classes = plan.classes.iter().map(|c| {
-        let (size, align) = (c.size, c.align);
-        let depot = plan.depot.batches.get(usize::from(c.id.0)).copied().unwrap_or(0) as u16;
-        let [pages, objects, batch, first, burst, carve, borrow, colors] = [
-            c.run_pages,
-            c.objects,
-            c.batch,
-            c.batch_first,
-            c.burst,
-            c.batch_carve,
-            c.borrow,
-            c.colors,
-        ]
-        .map(|n| n as u16);
-        quote! {
-            #core::Class {
-                size: #size,
-                align: #align,
-                run_pages: #pages,
-                objects: #objects,
-                batch: #batch,
-                batch_first: #first,
-                burst: #burst,
-                batch_carve: #carve,
-                borrow: #borrow,
-                colors: #colors,
-                depot: #depot,
+    let (fine_len, coarse_len, rows) = (fine.len(), coarse.len(), plan.all_classes());
+    let (fine_max, granule) = (plan.lookup.fine_max as usize, plan.lookup.granule as usize);
+    // (Where tokens have classes of their own, sizes lead to the first row.)
+    let classes = std::iter::repeat_n(&plan.classes, plan.policy.tokens())
+        .flatten()
+        .map(|c| {
+            let (size, align) = (c.size, c.align);
+            let inverse = u64::MAX / u64::from(size.max(1)) + 1;
+            let depot = plan.depot.batches.get(usize::from(c.id.0)).copied().unwrap_or(0) as u16;
+            let [pages, objects, batch, first, burst, carve, borrow, colors] = [
+                c.run_pages,
+                c.objects,
+                c.batch,
+                c.batch_first,
+                c.burst,
+                c.batch_carve,
+                c.borrow,
+                c.colors,
+            ]
+            .map(|n| n as u16);
+            quote! {
+                #core::Class {
+                    inverse: #inverse,
+                    size: #size,
+                    align: #align,
+                    run_pages: #pages,
+                    objects: #objects,
+                    batch: #batch,
+                    batch_first: #first,
+                    burst: #burst,
+                    batch_carve: #carve,
+                    borrow: #borrow,
+                    colors: #colors,
+                    depot: #depot,
+                }
             }
-        }
-    });
+        });
     let slot_bytes = SLOT_BYTES as usize;
     let widest = if plan.tag.width == 16 {
         usize::from(u16::MAX)
@@ -59,7 +64,7 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
 
         const _: () = {
             assert!(#rows * #slot_bytes <= #widest, "the last slot's offset does not fit a page tag");
-            assert!(#fine_len == #fine_max / 16 + 1, "the fine table has a hole at its end");
+            assert!(#fine_len == #fine_max / #granule + 1, "the fine table has a hole at its end");
         };
     }
 }

@@ -1,19 +1,13 @@
 //! The thread block: its type, its symbol, and how its slots are found.
 
-use crate::plan::{Plan, SLOT_BYTES, Tls};
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use super::local::{accessor, symbol};
+use crate::plan::{Plan, SLOT_BYTES};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::quote;
 
 /// The macros of the core that read a block: for an address in it, and for an address in one of its slot arrays.
 fn accessors(plan: &Plan) -> (Ident, Ident) {
-    let (address, row) = match plan.build.tls {
-        Tls::InitialExec => ("__tls_address", "__tls_row"),
-        Tls::Dynamic => ("__tls_address_dynamic", "__tls_row_dynamic"),
-    };
-    (
-        Ident::new(address, Span::call_site()),
-        Ident::new(row, Span::call_site()),
-    )
+    (accessor(plan, "address"), accessor(plan, "row"))
 }
 
 /// The type of the block, with the recorder's word where calls are told to one.
@@ -22,6 +16,21 @@ fn thread(plan: &Plan, core: &TokenStream, block: TokenStream) -> TokenStream {
         quote!(#core::statics::Recorded<#block>)
     } else {
         block
+    }
+}
+
+/// The functions that find the trap and the block, where slots lie outside of it.
+fn trap_and_thread(core: &TokenStream, address: &Ident, symbol: &Literal) -> TokenStream {
+    quote! {
+        #[inline(always)]
+        fn trap() -> *mut #core::list::Slot {
+            (&raw const thread_block::TRAP).cast_mut().cast()
+        }
+
+        #[inline(always)]
+        fn thread() -> *mut Thread {
+            #core::#address!(#symbol, 0) as *mut Thread
+        }
     }
 }
 
@@ -35,8 +44,10 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64) -> Block {
-        let symbol = Literal::string(&format!("__hz3_tls_{unique:016x}"));
-        if plan.ownership.mode.has_bank() {
+        let symbol = symbol(plan, unique, "tls");
+        if plan.policy.per_cpu() {
+            Self::of_cpus(plan, core, &symbol)
+        } else if plan.ownership.mode.has_bank() {
             Self::with_rows(plan, core, &symbol)
         } else {
             Self::with_slots(plan, core, &symbol)
@@ -46,7 +57,7 @@ impl Block {
     /// Slots inside of the block.
     fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
         let (address, _) = accessors(plan);
-        let slots = plan.classes.len() + 1;
+        let slots = plan.all_classes() + 1;
         let thread = thread(plan, core, quote!(#core::statics::Block<#slots>));
         Block {
             items: quote! {
@@ -87,6 +98,7 @@ impl Block {
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
         let row = quote!(#core::statics::RowsBlock);
+        let trap_and_thread = trap_and_thread(core, &address, symbol);
         let thread = thread(plan, core, row.clone());
         Block {
             items: quote! {
@@ -97,7 +109,9 @@ impl Block {
                     #[allow(dead_code)] // Only its address is used.
                     pub struct Trap(pub [u64; #words]);
                     pub static TRAP: Trap = Trap([0; #words]);
-                    #core::__tls_symbol_with_rows!(#symbol, ::core::mem::size_of::<#thread>(), TRAP);
+                    #core::__tls_symbol_with!(
+                        #symbol, ::core::mem::size_of::<#thread>(), ["{trap}", "{trap}"], trap = sym TRAP,
+                    );
                 }
 
                 const _: () = assert!(::core::mem::size_of::<thread_block::Trap>() >= #slot_bytes);
@@ -113,14 +127,70 @@ impl Block {
                     #core::#row_at!(#symbol, #row::ROWS, offset.bytes()) as *mut #core::list::Slot
                 }
 
+                #trap_and_thread
+            },
+        }
+    }
+
+    /// Slots of processors, outside of the block; the block says where.
+    fn of_cpus(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+        let (address, _) = accessors(plan);
+        let classes = plan.all_classes();
+        let words = usize::try_from(crate::cost::row_bytes(plan) / 8).unwrap_or(0);
+        let shift = quote!({ #core::statics::rows::row_shift(#classes) });
+        let trap_and_thread = trap_and_thread(core, &address, symbol);
+        Block {
+            items: quote! {
+                type Thread = #core::statics::CpuBlock;
+                mod thread_block {
+                    /// Aligned like a row.
+                    #[repr(align(64))]
+                    #[allow(dead_code)] // Only its address is used.
+                    pub struct Trap(pub [u64; #words]);
+                    pub static TRAP: Trap = Trap([0; #words]);
+                    pub static IDLE: #core::statics::Idle = #core::statics::Idle::new();
+                    #core::__tls_symbol_with!(
+                        #symbol,
+                        ::core::mem::size_of::<#core::statics::CpuBlock>(),
+                        ["{idle}", "0", "{idle} + 8", "{trap}"],
+                        idle = sym IDLE,
+                        trap = sym TRAP,
+                    );
+                }
+
+                const _: () = assert!(::core::mem::size_of::<thread_block::Trap>() == 1 << #shift);
+                const _: () = assert!(
+                    cfg!(target_arch = "x86_64"),
+                    "`cache.per = \"cpu\"` is there for x86-64 only: let each thread have its own lists by `cache.per = \"thread\"`"
+                );
+            },
+            functions: quote! {
                 #[inline(always)]
-                fn trap() -> *mut #core::list::Slot {
-                    (&raw const thread_block::TRAP).cast_mut().cast()
+                fn slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
+                    // No address: the offset of a slot in the row of whatever processor this runs on.
+                    ::core::ptr::without_provenance_mut(offset.bytes())
                 }
 
                 #[inline(always)]
-                fn thread() -> *mut Thread {
-                    #core::#address!(#symbol, 0) as *mut Thread
+                fn bank_slot(offset: #core::list::SlotOffset) -> *mut #core::list::Slot {
+                    Self::slot(offset)
+                }
+
+                #trap_and_thread
+
+                #[inline(always)]
+                unsafe fn cpu_pop(slot: usize) -> *mut u8 {
+                    #core::__cpu_pop!(#symbol, #shift, slot)
+                }
+
+                #[inline(always)]
+                unsafe fn cpu_push(slot: usize, p: *mut u8) -> bool {
+                    #core::__cpu_push!(#symbol, #shift, slot, p)
+                }
+
+                #[inline(always)]
+                unsafe fn cpu_take(slot: usize) -> (*mut u8, u64) {
+                    #core::__cpu_take!(#symbol, #shift, slot, #core::statics::Row::STOP)
                 }
             },
         }

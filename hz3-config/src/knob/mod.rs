@@ -17,8 +17,8 @@ pub use table::policy;
 pub(crate) use table::{GROUPS, Settings};
 pub(crate) use words::Sub4k;
 pub use words::{
-    Commit, Foreign, Goal, Idle, OnFull, Optimize, PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort,
-    Stacks, StatsLevel, TagSpace, Thp, Tls,
+    Check, Commit, DoubleFree, Fill, Foreign, Goal, Guards, Idle, Interior, OnError, OnFull, Optimize, Partition, Per,
+    PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort, Stacks, StatsLevel, TagSpace, Tagging, Thp, Tls,
 };
 
 use std::collections::BTreeMap;

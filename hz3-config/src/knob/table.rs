@@ -7,9 +7,11 @@ use super::Kind;
 use super::declare::knobs;
 use super::ownership::{OWNERSHIP, Ownership};
 use super::words::{
-    COMMIT, Commit, FOREIGN, Foreign, GOAL, Goal, IDLE, Idle, ON_FULL, OPTIMIZE, OnFull, Optimize, PLACEMENT_ORDER,
-    PREFETCH, PlacementOrder, Prefetch, RECORD, RELIEF, REMOTE_FLUSH, REMOTE_SORT, Record, Relief, RemoteFlush,
-    RemoteSort, STACKS, STATS_LEVEL, SUB4K, Stacks, StatsLevel, Sub4k, TAG_SPACE, THP, TLS, TagSpace, Thp, Tls,
+    CHECK, COMMIT, Check, Commit, DOUBLE_FREE, DoubleFree, FILL, FOREIGN, Fill, Foreign, GOAL, GUARDS, Goal, Guards,
+    IDLE, INTERIOR, Idle, Interior, ON_ERROR, ON_FULL, OPTIMIZE, OnError, OnFull, Optimize, PARTITION, PER,
+    PLACEMENT_ORDER, PREFETCH, Partition, Per, PlacementOrder, Prefetch, RECORD, RELIEF, REMOTE_FLUSH, REMOTE_SORT,
+    Record, Relief, RemoteFlush, RemoteSort, STACKS, STATS_LEVEL, SUB4K, Stacks, StatsLevel, Sub4k, TAG_SPACE, TAGGING,
+    THP, TLS, TagSpace, Tagging, Thp, Tls,
 };
 use super::{RangeRow, Step};
 use crate::agreed::{BATCH_MAX, DEPTH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
@@ -43,9 +45,13 @@ knobs! {
     /// Size classes. The first is always 16 bytes.
     /// Each takes a slot in a thread's block, which is taken out of every thread's stack: 8 KiB is the most, so 336 classes.
     [classes: Classes] {
+        /// What sizes of classes are multiples of, and so the addresses of their objects: 16 or 8 bytes. C's `malloc` aligns to 16,
+        /// so no library can be made of a config with 8. It is for Rust programs, whose layouts name their alignment: what asks
+        /// for 16 gets a class that is a multiple of 16.
+        granule: u64 = Kind::Among(&[8, 16]), "16";
         /// Ranges of classes, each continuing above the one before.
         /// `{ to, step }`: every multiple of `step` up to `to`.
-        /// `{ to, per_doubling }`: that many evenly spaced classes between powers of two, up to `to`; rounded up to 16 bytes and to 1/64 of the power of two below.
+        /// `{ to, per_doubling }`: that many evenly spaced classes between powers of two, up to `to`; rounded up to the granule and to 1/64 of the power of two below.
         /// `{ sizes = [...] }`: exactly these.
         /// The last class of the last range is the largest: from 2048 bytes to 1 MiB.
         steps: Vec<Step> = Kind::Steps, "[{ to = 128, step = 16 }, { to = 32768, per_doubling = 8 }]";
@@ -65,7 +71,7 @@ knobs! {
     /// The tables of a variant, two bytes an entry, may have 16 KiB together. The coarse one has an entry for every granule up
     /// to the largest class; its granule is the greatest power of two that divides `fine_max` and all classes above it.
     [lookup: Lookup] {
-        /// Largest size that the fine table (one entry for 16 bytes) answers; above it a coarse table answers.
+        /// Largest size that the fine table (one entry for each granule of `classes`) answers; above it a coarse table answers.
         /// `"auto"` is the largest class, but at most 32 KiB.
         fine_max: Option<u64> = Kind::Or("auto", &Kind::Bytes(2 * KIB, MIB, 16)), "\"auto\"";
     }
@@ -105,6 +111,9 @@ knobs! {
         mode: Ownership = Kind::Choice(OWNERSHIP), "\"adopt\"";
         /// How many owners there are, in the owner modes.
         shards: u64 = Kind::Int(1, OWNERS_MAX), "8";
+        /// Into how many parts the owners are cut, one for each memory node (NUMA) of the machine. A thread becomes one of the owners of
+        /// the node that it starts on, and runs of owners of one node share no segments with those of others. 1 asks for no node.
+        nodes: u64 = Kind::Int(1, OWNERS_MAX), "1" => u32;
         /// Entries of a thread's ring, in `owner-ring`.
         ring: u64 = Kind::Int(16, 4096), "256" => u32;
     }
@@ -122,6 +131,8 @@ knobs! {
 
     /// What a thread keeps: magazines, each a batch of objects.
     [cache: Cache] {
+        /// Whose they are.
+        per: Per = Kind::Choice(PER), "\"thread\"" => Per;
         /// Magazines of a class: 1 (current) or 2 (current and spare).
         magazines: u64 = Kind::Int(1, 2), "1" => u32;
         /// Wanted bytes of a batch: a batch has `batch_bytes / size` objects, within the two bounds.
@@ -139,6 +150,10 @@ knobs! {
         /// Where several threads have caches they share `thread_bytes` evenly, but each may hold at least this much.
         /// `"auto"` is all of `thread_bytes`: then they do not share.
         thread_floor: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, GIB, 1)), "\"2MiB\"" => usize;
+        /// Where there are more threads than this has floors, they are a crowd, most of which sleeps: they share this instead, but
+        /// each may hold at least 64 KiB. A class that a thread's share is too small for has no list then. With `"auto"` the
+        /// floor holds however many threads there are.
+        crowd_bytes: Option<u64> = Kind::Or("auto", &Kind::Bytes(64 * KIB, TIB, 1)), "\"64MiB\"" => usize;
         /// One trip to the runs takes at most this many bytes into a batch, but at least one object. Of what was never handed out
         /// it takes one page at most.
         carve_bytes: u64 = Kind::Bytes(16, MIB, 1), "\"32KiB\"";
@@ -176,14 +191,21 @@ knobs! {
         size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"" => usize;
         /// Bytes of a segment: a power of two.
         segment: u64 = Kind::Bytes(256 * KIB, 32 * MIB, 256 * KIB), "\"2MiB\"";
-        /// Bytes of a page: a power of two.
-        page: u64 = Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB), "\"4KiB\"";
+        /// The largest page that a kernel may have: a power of two, or whatever comes, up to 64 KiB. Under a kernel with larger ones the process ends at its start. What the kernel is given is rounded to the pages that it has.
+        page: Option<u64> = Kind::Or("kernel", &Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB)), "\"4KiB\"" => usize;
         /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
         base: Option<u64> = Kind::Or("kernel", &Kind::Bytes(SEGMENT, USER_SPACE, SEGMENT)), "\"kernel\"" => usize;
         /// How reserved memory becomes usable.
         commit: Commit = Kind::Choice(COMMIT), "\"segment\"" => Commit;
         /// What follows when the arena is used up.
         on_full: OnFull = Kind::Choice(ON_FULL), "\"system\"" => OnFull;
+        /// Bytes of the heap above which requests first have caches and free pages given back; 0 is no limit. Every page counts that may
+        /// hold something: see docs/memory.md.
+        soft_limit: u64 = Kind::Bytes(0, TIB, 1), "0" => usize;
+        /// Bytes of the heap above which requests fail; 0 is no limit. What counts is the same.
+        hard_limit: u64 = Kind::Bytes(0, TIB, 1), "0" => usize;
+        /// Keep within the limits of the process's control group, too. They are read at events, once a second at most.
+        cgroup: bool = Kind::Bool, "false" => bool;
         /// Huge pages.
         thp: Thp = Kind::Choice(THP), "\"system\"" => Thp;
     }
@@ -224,6 +246,8 @@ knobs! {
         /// Whether to keep more than was shown to be wanted, for fewer page faults: what objects of many pages left, for a delay, and
         /// as much as was wanted back although other pages were there, as free ranges do not fit every request.
         spare: bool = Kind::Bool, "true" => bool;
+        /// Whether pages inside of runs are given back, too, when no object in use lies in them.
+        holes: bool = Kind::Bool, "true" => bool;
         /// Whether a thread that exits purges.
         at_thread_exit: bool = Kind::Bool, "false" => bool;
         /// Who purges when no thread has events.
@@ -242,20 +266,67 @@ knobs! {
         relief: Relief = Kind::Choice(RELIEF), "\"all\"" => Relief;
     }
 
-    /// Checks that cost something.
+    /// Defences. Each costs what `cargo hz3 count` and `compare` say of it, and one that is off leaves no instruction.
     [hardening: Hardening] {
         /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that the variant did not give.
         foreign: Foreign = Kind::Choice(FOREIGN), "\"libc\"" => Foreign;
-        /// Detect an object that is freed twice, one free right after the other.
-        double_free: bool = Kind::Bool, "false";
-        /// Encode the links in free objects.
+        /// What is checked where objects move between a thread and the heap.
+        check: Check = Kind::Choice(CHECK), "\"events\"" => Check;
+        /// What follows when a check fails.
+        on_error: OnError = Kind::Choice(ON_ERROR), "\"abort\"" => OnError;
+        /// How a second `free` of an object is found.
+        double_free: DoubleFree = Kind::Choice(DOUBLE_FREE), "\"off\"" => DoubleFree;
+        /// Encode the links in free objects with a key of the process, and check each before it is followed.
         encode_links: bool = Kind::Bool, "false";
-        /// Abort on a pointer into the middle of an object.
-        interior: bool = Kind::Bool, "false";
-        /// Check lists when batches move.
-        check_lists: bool = Kind::Bool, "false";
-        /// Fill freed objects.
-        poison: bool = Kind::Bool, "false";
+        /// How a pointer into the middle of an object is found.
+        interior: Interior = Kind::Choice(INTERIOR), "\"off\"";
+        /// Compare the size and the alignment that `free_sized`, `free_aligned_sized` and C++'s `delete` name with the object.
+        sized: bool = Kind::Bool, "false" => bool;
+        /// Put a value that only the process knows behind what was asked for, and look at it when the object is freed or resized. It
+        /// takes eight bytes of each object at least.
+        canary: bool = Kind::Bool, "false" => bool;
+        /// What freed objects are filled with; when they are served again, the pattern is looked at.
+        fill_freed: Fill = Kind::Choice(FILL), "\"off\"" => Fill;
+        /// What new objects are filled with.
+        fill_new: Fill = Kind::Choice(FILL), "\"off\"" => Fill;
+        /// How many bytes of an object are filled and looked at, from its beginning. 0 is all of them.
+        fill_bytes: u64 = Kind::Bytes(0, GIB, 16), "0" => usize;
+        /// Bytes of freed objects that a thread keeps from being served again; those that leave are drawn at random. 0 keeps none.
+        quarantine: u64 = Kind::Bytes(0, GIB, 1), "0" => usize;
+        /// Bytes of freed objects above the largest class that the process keeps from being served again. Their pages cannot be
+        /// touched meanwhile, and take no memory. Those that leave are drawn at random; none may be larger than a quarter of it, and
+        /// there are at most 128. 0 keeps none.
+        quarantine_large: u64 = Kind::Bytes(0, TIB, 1), "0" => usize;
+        /// Carve runs and refill lists in random order, and shift the first object of a run at random where runs have colours. What
+        /// a thread freed last it still gets first.
+        random: bool = Kind::Bool, "false" => bool;
+        /// Where pages lie that nobody may touch. Each takes address space, and no memory.
+        guards: Guards = Kind::Choice(GUARDS), "\"off\"" => Guards;
+        /// Of how many runs of small objects one has such a page behind it, drawn at random. With 1 each has.
+        guard_runs: u64 = Kind::Int(1, 65536), "8" => u32;
+        /// Bytes of address space in which the heap draws the places of all that it maps for itself: of an arena that is reserved, a
+        /// flat tag table, what lies outside of the arena, banks. With 0 the kernel places these, near its libraries. An arena whose
+        /// range is claimed, as a rule, draws its place in any case: with 0 in 64 TiB.
+        spread: u64 = Kind::Bytes(0, 64 * TIB, MIB), "0" => usize;
+        /// Which objects get runs of their own.
+        partition: Partition = Kind::Choice(PARTITION), "\"off\"" => Partition;
+        /// Groups of `partition`. With `"size"` each is of about as many size classes; with `"token"` each token is one, and has all
+        /// classes once more in every thread's block. Objects above the largest class are one group more.
+        groups: u64 = Kind::Int(2, 64), "4" => u32;
+        /// Mean bytes that come to threads between two guarded objects. A guarded object lies at the end or at the beginning of a page
+        /// of its own, and the pages around it cannot be touched. Objects of up to a page can be guarded. 0 guards none.
+        guarded_bytes: u64 = Kind::Bytes(0, TIB, 1), "0" => u64;
+        /// Places for guarded objects, a page each. Half of them may be in use at a time; of the others the one that was left first
+        /// is used next.
+        guarded: u64 = Kind::Int(2, 4096), "32" => u32;
+        /// Microseconds between two guarded objects of the process, at least: where they come more often, they are not guarded. 0 is
+        /// no bound.
+        guarded_pause_us: u64 = Kind::Int(0, 1_000_000), "10000" => u64;
+        /// Say in a line what a fault has to do with the heap that ends the program: a guard, a freed large object, a wild pointer that
+        /// was freed. A handler of faults is installed when the process starts; with guarded objects, at the first of them in any case.
+        faults: bool = Kind::Bool, "false" => bool;
+        /// Tags of memory that the processor checks.
+        tagging: Tagging = Kind::Choice(TAGGING), "\"off\"";
     }
 
     /// What is counted. Nothing is ever counted on the hot path unless asked for here.

@@ -81,6 +81,7 @@ words! {
         "never" => Never: "advised against, for the whole arena",
         "large" => Large: "asked for, for objects of a segment or more",
         "always" => Always: "asked for, for the whole arena",
+        "dense" => Dense: "asked for, for new segments of a heap of 32 MiB or more that is full; where few pages of such a segment are free, they stay",
     }
     /// Which of several segments with room gives its pages.
     PlacementOrder, PLACEMENT_ORDER: {
@@ -113,6 +114,54 @@ words! {
         "libc" => Libc: "hand it to the C library's own `free`, `realloc` or `malloc_usable_size`; abort with a message where it lies in the heap or is not aligned as theirs are",
         "abort" => Abort: "abort with a message",
         "ignore" => Ignore: "leave it alone: `free` leaks it, `realloc` returns null, its size is 0",
+    }
+    /// What is checked where objects move between a thread and the heap, off the hot path.
+    Check, CHECK: {
+        "off" => Off: "nothing",
+        "events" => Events: "the length of a list when it is refilled, and of each object that goes home its page, its place in the run, the run's counts, and that it is not there already",
+        "links" => Links: "as `events`, and where each object of a list leads, before a thread takes from the list",
+    }
+    /// What follows when a check fails.
+    OnError, ON_ERROR: {
+        "abort" => Abort: "a message, and the end of the process",
+        "continue" => Continue: "a message; what the check spoke of is leaked, and a pointer that is nobody's is left alone",
+    }
+    /// How a second `free` of an object is found.
+    DoubleFree, DOUBLE_FREE: {
+        "off" => Off: "it is not looked for",
+        "head" => Head: "`free` compares with the object that was freed last in the class",
+        "list" => List: "as `head`, and when a list leaves a thread the whole of it is walked",
+        "exact" => Exact: "a bit for each object says whether it is in use",
+    }
+    /// How a pointer into the middle of an object is found.
+    Interior, INTERIOR: {
+        "off" => Off: "it is not looked for",
+        "align" => Align: "`free` refuses what is no multiple of `classes.granule`",
+        "grid" => Grid: "`free` refuses what is not the beginning of an object of its run",
+    }
+    /// What bytes are filled with.
+    Fill, FILL: {
+        "off" => Off: "they stay as they are",
+        "zero" => Zero: "zero",
+        "poison" => Poison: "a pattern that is no address",
+    }
+    /// Which objects get runs of their own.
+    Partition, PARTITION: {
+        "off" => Off: "none: pages serve any class",
+        "size" => Size: "those of a group of sizes: pages that served one group never serve another",
+        "token" => Token: "those of an allocation token: a compiler names the kind of what is allocated, by a number below `groups`",
+    }
+    /// Where pages lie that nobody may touch.
+    Guards, GUARDS: {
+        "off" => Off: "nowhere",
+        "tables" => Tables: "between page tags, records of segments and objects, and around each object above half a segment",
+        "large" => Large: "also behind and before each object above the largest class",
+        "runs" => Runs: "also behind runs of small objects, at random",
+    }
+    /// Tags of memory that the processor checks.
+    Tagging, TAGGING: {
+        "off" => Off: "none",
+        "mte" => Mte: "those of aarch64's memory tagging extension",
     }
     /// How much is counted.
     StatsLevel, STATS_LEVEL: {
@@ -149,6 +198,12 @@ words! {
     Tls, TLS: {
         "initial-exec" => InitialExec: "at a fixed distance from the thread pointer; the library has to be there when the program starts",
         "dynamic" => Dynamic: "by a TLS descriptor; the library can be loaded at any time, and unloaded",
+        "local-exec" => LocalExec: "at a distance that is a number in the code: in a Rust program or a static archive alone, no library",
+    }
+    /// Whose the lists are that `malloc` and `free` use.
+    Per, PER: {
+        "thread" => Thread: "each thread has its own",
+        "cpu" => Cpu: "each processor has its own, for whatever thread runs there; where the C library or the kernel has no restartable sequences, each thread",
     }
     /// What `malloc` prefetches.
     Prefetch, PREFETCH: {

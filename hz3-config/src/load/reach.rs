@@ -13,8 +13,12 @@ const AROUND: &[&str] = &[
     "[depot]\nbatches_min = 2\n",
     "[sub4k]\nlayout = \"list\"\nsizes = [2304, 3072]\n",
     "[placement]\nquarantine = true\n",
+    "[hardening]\npartition = \"size\"\n",
+    "[hardening]\nfill_freed = \"zero\"\n",
     "[stats]\nrecord = \"sample\"\n",
     "[stats]\nrecord = \"trace\"\n",
+    "[hardening]\nguarded_bytes = \"1MiB\"\n",
+    "[hardening]\nguards = \"runs\"\n",
 ];
 
 fn hash(text: &str) -> Option<u64> {

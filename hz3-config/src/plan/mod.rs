@@ -6,8 +6,9 @@
 pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
-    Commit, Foreign, Goal, Idle, OnFull, Optimize, Ownership, PlacementOrder, Prefetch, Record, Relief, RemoteFlush,
-    RemoteSort, Room, Scale, Stacks, StatsLevel, TagSpace, Thp, Tls,
+    Check, Commit, DoubleFree, Fill, Foreign, Goal, Guards, Idle, Interior, OnError, OnFull, Optimize, Ownership,
+    Partition, Per, PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort, Room, Scale, Stacks, StatsLevel,
+    TagSpace, Tagging, Thp, Tls,
 };
 
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub struct Plan {
     /// All that was read, the config first, then its parents from near to far: absolute paths of files, and `hz3:NAME` for
     /// presets, which are no files. [`crate::load()`] takes each.
     pub sources: Vec<PathBuf>,
-    /// Size classes by rising size; the index is the class id.
+    /// Size classes by rising size; the index is the class id. Each allocation token has a row of them.
     pub classes: Vec<ClassPlan>,
     /// From a request's size to its class.
     pub lookup: LookupPlan,
@@ -58,6 +59,13 @@ pub struct Plan {
     pub hot: HotPlan,
     /// How the library is compiled.
     pub build: BuildPlan,
+    /// Why no library can stand in for C's `malloc` that is made of it, with the place in the config; `None` if one can.
+    #[serde(skip)]
+    pub no_library: Option<String>,
+    /// Why it can be in a static archive or in a Rust program alone, in no shared library, with the place in the config; `None` if it
+    /// can be in all.
+    #[serde(skip)]
+    pub no_shared: Option<String>,
 }
 
 impl Plan {
@@ -67,6 +75,11 @@ impl Plan {
     pub fn class_for(&self, size: u64) -> Option<&ClassPlan> {
         let index = self.classes.partition_point(|class| u64::from(class.size) < size);
         self.classes.get(index)
+    }
+
+    /// How many classes the allocator has: those of each token, one row behind the other.
+    pub fn all_classes(&self) -> usize {
+        self.classes.len() * self.policy.tokens()
     }
 
     /// The files among its sources: whose change may give another plan.
@@ -84,9 +97,37 @@ impl Plan {
 }
 
 impl Policy {
+    /// How many allocation tokens have classes of their own; 1 where tokens are not told apart.
+    pub fn tokens(&self) -> usize {
+        match self.hardening.partition {
+            Partition::Token => self.hardening.groups as usize,
+            Partition::Off | Partition::Size => 1,
+        }
+    }
+
+    /// Whether objects have anything on beside their bytes.
+    pub fn wraps(&self) -> bool {
+        let hardening = &self.hardening;
+        hardening.canary
+            || hardening.quarantine > 0
+            || hardening.fill_freed != Fill::Off
+            || hardening.fill_new != Fill::Off
+            || hardening.double_free == DoubleFree::Exact
+    }
+
+    /// Whether slots are processors'.
+    pub fn per_cpu(&self) -> bool {
+        self.cache.per == Per::Cpu
+    }
+
     /// Whether some objects are sampled.
     pub fn samples(&self) -> bool {
         matches!(self.stats.record, Record::Sample | Record::SampleAll)
+    }
+
+    /// Whether some objects are guarded.
+    pub fn guards(&self) -> bool {
+        self.hardening.guarded_bytes > 0
     }
 }
 
@@ -99,7 +140,7 @@ pub struct ClassId(pub u16);
 pub struct ClassPlan {
     /// Its index.
     pub id: ClassId,
-    /// Bytes of an object; a multiple of [`GRANULE`].
+    /// Bytes of an object; a multiple of the [granule](LookupPlan::granule).
     pub size: u32,
     /// Every object's address is a multiple of this (bytes, a power of two, at most [`PAGE`]).
     pub align: u32,
@@ -126,12 +167,14 @@ pub struct ClassPlan {
     pub slot_offset: u32,
 }
 
-/// How a size finds its class. `fine[(n + 15) >> 4]` for `n <= fine_max`, then `coarse`.
+/// How a size finds its class. `fine[(n + granule - 1) / granule]` for `n <= fine_max`, then `coarse`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LookupPlan {
+    /// What all sizes of classes are multiples of, in bytes: 8 or [`GRANULE`].
+    pub granule: u32,
     /// Largest size, in bytes, that the fine table answers.
     pub fine_max: u32,
-    /// Class of every multiple of [`GRANULE`]; `fine_max / 16 + 1` entries.
+    /// Class of every multiple of the granule; `fine_max / granule + 1` entries.
     pub fine: Vec<ClassId>,
     /// The second table, when `fine_max` is less than the largest class.
     pub coarse: Option<CoarseLookup>,
@@ -180,6 +223,8 @@ pub struct CachePlan {
     /// Bytes that they may hold however many threads there are. Between the two a thread's share is `thread_bytes` divided
     /// by the number of threads.
     pub thread_floor: u64,
+    /// Bytes that the floors of all threads may be together; more threads share this. 0 is no bound.
+    pub crowd_bytes: u64,
     /// Bytes of full magazines of all classes.
     pub full_bytes: u64,
     /// Most bytes of other owners' objects that a thread holds before it hands them over.
@@ -187,18 +232,40 @@ pub struct CachePlan {
 }
 
 impl CachePlan {
+    /// Bytes that the magazines of each of so many threads may hold together.
+    pub fn share(&self, threads: u64) -> u64 {
+        let threads = threads.max(1);
+        let least = match self.crowd_bytes {
+            0 => self.thread_floor,
+            all => self.thread_floor.min((all / threads).max(CROWD_LEAST)),
+        };
+        (self.thread_bytes / threads).max(least).min(self.thread_bytes)
+    }
+
+    /// Threads from which on the share of each is the least.
+    fn most_sharing(&self) -> u64 {
+        let evenly = |bytes: u64, least: u64| bytes.div_ceil(least.max(1));
+        let floors = evenly(self.thread_bytes, self.thread_floor);
+        match self.crowd_bytes {
+            0 => floors,
+            all => {
+                let least = self.thread_floor.min(CROWD_LEAST);
+                evenly(all, least).max(evenly(self.thread_bytes, least))
+            }
+        }
+    }
+
     /// Upper bound of the bytes that so many threads may hold together.
     ///
     /// The first of them may have grown while it was alone, the second while there were two, and so on: of the threads
     /// that live now, the one that started as the k-th never had fewer than k - 1 others beside it. None is made to give
     /// anything back before its next event.
     pub fn bytes_bound(&self, threads: u64) -> u64 {
-        let share = |k: u64| self.full_bytes.min(self.thread_floor.max(self.thread_bytes / k));
-        // From here on all have the floor.
-        let sharing = threads.min(self.thread_bytes.div_ceil(self.thread_floor.max(1)));
+        let share = |k: u64| self.full_bytes.min(self.share(k));
+        let sharing = threads.min(self.most_sharing());
         let grown: u64 = (1..=sharing).map(share).sum();
         grown
-            .saturating_add((threads - sharing).saturating_mul(self.full_bytes.min(self.thread_floor)))
+            .saturating_add((threads - sharing).saturating_mul(share(u64::MAX)))
             .saturating_add(threads.saturating_mul(self.remote_bytes))
     }
 }
@@ -244,6 +311,10 @@ pub struct HotPlan {
     pub prefetch: Prefetch,
     /// Whether the links in free objects are encoded.
     pub encode_links: bool,
+    /// Whether `free` compares with the object that was freed last.
+    pub double_free_head: bool,
+    /// How `free` finds pointers into objects.
+    pub interior: Interior,
 }
 
 /// How the library is compiled.

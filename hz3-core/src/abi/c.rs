@@ -1,10 +1,10 @@
 //! The C interface, as glibc defines it. Each function is the body of the exported symbol of the same name.
 
-use super::{calls, object};
-use crate::event::{helper, pressure, relief, start, thread};
+use super::calls;
+use crate::event::{helper, limit, pressure, process, relief, start, thread};
 use crate::os;
-use crate::statics::{Shared, State};
-use crate::variant::{Made, Variant};
+use crate::statics::State;
+use crate::variant::Variant;
 use core::ffi::c_int;
 use core::ptr;
 
@@ -42,7 +42,7 @@ pub unsafe fn realloc<V: Variant>(p: *mut u8, n: usize) -> *mut u8 {
             calls::free::<V>(p);
             return ptr::null_mut();
         }
-        calls::resized::<V>(p, n, Made::Plain, || object::resize::<V>(p, n, 0))
+        calls::resize::<V>(p, n, 0)
     }
 }
 
@@ -119,7 +119,19 @@ pub unsafe fn posix_memalign<V: Variant>(out: *mut *mut u8, align: usize, n: usi
 #[inline]
 pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
     // SAFETY: a power of two.
-    unsafe { calls::aligned::<V>(os::PAGE, n) }
+    unsafe { calls::aligned::<V>(kernel_page::<V>(), n) }
+}
+
+/// Bytes of the kernel's page, which a library for pages of the heap's size knows.
+#[inline]
+fn kernel_page<V: Variant>() -> usize {
+    match V::POLICY.arena.page {
+        os::PAGE => os::PAGE,
+        _ => {
+            process::start::<V>();
+            os::page()
+        }
+    }
 }
 
 /// `pvalloc`: page-aligned, whole pages.
@@ -128,9 +140,10 @@ pub unsafe fn valloc<V: Variant>(n: usize) -> *mut u8 {
 /// The calling thread has its block: it is any thread of the C library's, not the helper.
 #[inline]
 pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
-    match n.max(1).checked_next_multiple_of(os::PAGE) {
+    let page = kernel_page::<V>();
+    match n.max(1).checked_next_multiple_of(page) {
         // SAFETY: a power of two.
-        Some(n) => unsafe { calls::aligned::<V>(os::PAGE, n) },
+        Some(n) => unsafe { calls::aligned::<V>(page, n) },
         None => no_memory(),
     }
 }
@@ -142,7 +155,20 @@ pub unsafe fn pvalloc<V: Variant>(n: usize) -> *mut u8 {
 #[inline]
 pub unsafe fn malloc_usable_size<V: Variant>(p: *mut u8) -> usize {
     // SAFETY: it asks for no more than this function.
-    unsafe { object::usable::<V>(p) }
+    unsafe { calls::usable::<V>(p) }
+}
+
+/// `hz3_set_limit`: 0, or `EINVAL`.
+///
+/// # Safety
+/// The calling thread has its block: it is any thread of the C library's, not the helper; no event of it is under way.
+pub unsafe fn set_limit<V: Variant>(soft: usize, hard: usize) -> c_int {
+    // SAFETY: it asks for no more than this function.
+    if unsafe { limit::set::<V>(soft, hard) } {
+        0
+    } else {
+        os::EINVAL
+    }
 }
 
 /// `malloc_trim` and `hz3_trim`: this thread's caches, the depots and empty runs go back to the page heap (other threads'
@@ -161,8 +187,7 @@ pub unsafe fn trim<V: Variant>(pad: usize) -> usize {
         pressure::ask::<V>();
         relief::relieve::<V>();
     }
-    let heap = V::shared().heap();
-    let purged = heap.purge_to(&V::POLICY, pad) + heap.purge_huge(None);
+    let purged = relief::to_kernel::<V>(pad);
     // Nothing is left for it; and a program that may have one thread only, for what it does next, has one.
     helper::dismiss::<V>();
     purged

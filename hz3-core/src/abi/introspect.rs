@@ -1,10 +1,11 @@
 //! What the allocator knows of itself.
 
-use crate::event::{process, stats::quantile};
+use crate::event::{self, process, stats::quantile, wrap::quarantine};
+use crate::heap::limit::Limit;
+use crate::heap::sample::table_bytes;
 use crate::heap::segment::{SEGMENT, Segment, USABLE};
-use crate::list::BatchWord;
 use crate::os::PAGE;
-use crate::policy::{ClassId, Pool};
+use crate::policy::Pool;
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::text::Text;
@@ -18,14 +19,22 @@ pub struct Totals {
     pub taken: u64,
     /// Bytes of small objects that are out of their runs: in use or in a cache.
     pub small_out: u64,
-    /// Bytes of objects in threads' magazines, as far as they can be seen from here: other threads go on meanwhile.
+    /// Bytes of objects in magazines, threads' or processors', as far as they can be seen from here: other threads go on meanwhile.
     pub magazines: u64,
     /// Objects in threads' rings, on their way to their owners.
     pub ring_objects: u64,
+    /// Bytes of freed objects that threads keep from being served again.
+    pub quarantine: u64,
+    /// Bytes of freed objects above the largest class that wait before they are served again: they take no memory.
+    pub quarantine_large: u64,
+    /// Bytes of address space of the bits that say which objects are in use; a 128th of what covers objects is backed.
+    pub in_use: u64,
     /// Bytes of batches in depots.
     pub depots: u64,
     /// Bytes of free objects in runs.
     pub run_free: u64,
+    /// Bytes of pages of runs that were given back.
+    pub holes: u64,
     /// Bytes of all runs and large objects (pages in use).
     pub pages_used: u64,
     /// Those of them that belong to large objects.
@@ -46,6 +55,12 @@ pub struct Totals {
     pub high: u64,
     /// Bytes of the arena's range of address space, of which only a part may be mapped.
     pub reserved: u64,
+    /// Bytes that count against limits.
+    pub committed: u64,
+    /// The soft limit that holds; 0 is none.
+    pub soft_limit: u64,
+    /// The hard one.
+    pub hard_limit: u64,
     /// Threads with caches.
     pub threads: u64,
     /// Bytes of what is recorded of the program's calls.
@@ -58,8 +73,8 @@ impl Totals {
     /// Bytes of objects that the program has: small ones by the size of their class, larger ones in whole pages. Objects
     /// in rings and in slot arrays of other owners count as the program's.
     pub fn live(&self) -> u64 {
-        let cached = self.magazines + self.depots;
-        self.small_out.saturating_sub(cached) + self.large + self.huge
+        let cached = self.magazines + self.depots + self.quarantine;
+        (self.small_out.saturating_sub(cached) + self.large + self.huge).saturating_sub(self.quarantine_large)
     }
 }
 
@@ -70,6 +85,8 @@ pub fn totals<V: Variant>() -> Totals {
     let mut t = Totals {
         threads: shared.threads().count() as u64,
         recorder: V::Record::bytes::<V>() as u64,
+        in_use: V::in_use().map_or(0, |bits| bits.bytes() as u64),
+        quarantine_large: V::ward().map_or(0, |ward| ward.bytes() as u64),
         ..Totals::default()
     };
     let mut runs = 0;
@@ -77,31 +94,25 @@ pub fn totals<V: Variant>() -> Totals {
         let (class, census) = (pool.row(), central.census());
         let size = u64::from(class.size);
         t.run_free += census.free * size;
+        t.holes += u64::from(census.holes) * PAGE as u64;
         runs += u64::from(census.runs) * u64::from(class.run_pages) * PAGE as u64;
         let all = u64::from(census.runs) * u64::from(class.objects);
         t.small_out += all.saturating_sub(census.free) * size;
-        // SAFETY: the number is a pool's.
-        for word in unsafe { shared.depot(pool.number()) } {
-            t.depots += u64::from(BatchWord(word.load(Ordering::Relaxed)).unpack().count) * size;
-        }
+        t.depots += event::cached::in_depot(pool) * size;
     }
-    shared.threads().for_each(|meta| {
-        // SAFETY: the thread is in the list, so its block is there. It may change it meanwhile; what is read here are
-        // numbers that nobody relies upon.
-        unsafe {
-            t.ring_objects += u64::from((&raw const (*meta).ring_used).read_volatile());
-            let (bank, spares) = ((*meta).bank, (*meta).spares);
-            if bank.is_null() {
-                return;
-            }
-            for id in ClassId::<V>::all() {
-                let slot = bank.add(id.place()).read_volatile();
-                let spare = BatchWord(spares.add(id.place()).cast::<u64>().read_volatile()).unpack();
-                let count = u32::from(slot.cap).saturating_sub(slot.room) + spare.count;
-                t.magazines += u64::from(count) * u64::from(id.row().size);
-            }
+    // SAFETY: the list of threads calls this with those that are in it.
+    shared.threads().for_each(|meta| unsafe {
+        t.ring_objects += u64::from((&raw const (*meta).ring_used).read_volatile());
+        if !(*meta).bank.is_null() {
+            t.quarantine += quarantine::held::<V>(meta) as u64;
         }
+        event::cached::in_magazines::<V>(meta, |id, objects| {
+            t.magazines += u64::from(objects) * u64::from(id.row().size);
+        });
     });
+    if V::POLICY.per_cpu() {
+        event::cpu::in_rows::<V>(|id, objects| t.magazines += u64::from(objects) * u64::from(id.row().size));
+    }
     let mut occupancy = [0; 10];
     let mut count = |segment: *mut Segment| {
         // SAFETY: the lock of whoever has the segment is held, so that it is there.
@@ -126,6 +137,10 @@ pub fn totals<V: Variant>() -> Totals {
         t.outside = h.outside.len() as u64;
         t.high = (h.arena.high() * SEGMENT) as u64;
         t.reserved = (h.arena.segments() * SEGMENT) as u64;
+        t.committed = h.committed() as u64;
+        let or_none = |limit: Limit| limit.map_or(0, |n| n.get() as u64);
+        t.soft_limit = or_none(h.limits.now.soft);
+        t.hard_limit = or_none(h.limits.now.hard);
     });
     t.occupancy = occupancy;
     t.taken = t.segments * SEGMENT as u64 + t.huge;
@@ -136,7 +151,7 @@ pub fn totals<V: Variant>() -> Totals {
 }
 
 /// The counts of relief and purging, with their names.
-pub fn reliefs<V: Variant>() -> [(&'static str, u64); 13] {
+pub fn reliefs<V: Variant>() -> [(&'static str, u64); 15] {
     let r = V::shared().heap().pressure.counts();
     [
         ("epochs", r.epochs),
@@ -152,6 +167,8 @@ pub fn reliefs<V: Variant>() -> [(&'static str, u64); 13] {
         ("failed", r.failed),
         ("purges", r.purges),
         ("purged_bytes", r.purged_bytes),
+        ("soft_limits", r.soft_limits),
+        ("hard_limits", r.hard_limits),
     ]
 }
 
@@ -182,8 +199,11 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("small_out_bytes", t.small_out),
         ("magazine_bytes", t.magazines),
         ("ring_objects", t.ring_objects),
+        ("quarantine_bytes", t.quarantine),
+        ("quarantine_large_bytes", t.quarantine_large),
         ("depot_bytes", t.depots),
         ("run_free_bytes", t.run_free),
+        ("run_holes_bytes", t.holes),
         ("pages_used_bytes", t.pages_used),
         ("pages_free_bytes", t.pages_free),
         ("pages_dirty_bytes", t.pages_dirty),
@@ -194,8 +214,12 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("outside", t.outside),
         ("high_bytes", t.high),
         ("reserved_bytes", t.reserved),
+        ("committed_bytes", t.committed),
+        ("soft_limit_bytes", t.soft_limit),
+        ("hard_limit_bytes", t.hard_limit),
         ("threads", t.threads),
         ("recorder_bytes", t.recorder),
+        ("in_use_bytes", t.in_use),
         ("thread_block_bytes", size_of::<V::Thread>() as u64),
     ] {
         text.field(false, key, n);
@@ -214,6 +238,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     }
     text.push(b"}");
     events::<V>(&mut text);
+    sampler::<V>(&mut text);
     text.push(b",\"classes\":[");
     let mut first = true;
     for (central, class) in V::shared().centrals().iter().zip(V::classes().iter().cycle()) {
@@ -261,6 +286,28 @@ fn events<V: Variant>(text: &mut Text) {
     text.push(b"}");
 }
 
+/// Adds what is known of the samples, where the variant makes some.
+fn sampler<V: Variant>(text: &mut Text) {
+    let Some(samples) = V::samples() else { return };
+    let settings = &V::POLICY.stats;
+    text.push(b",\"sampler\":{");
+    let mut first = true;
+    for (key, n) in [
+        ("live", samples.count() as u64),
+        ("room", u64::from(settings.samples)),
+        ("dropped", samples.dropped()),
+        ("spaced", samples.spaced()),
+        ("threads", u64::from(samples.threads())),
+        ("sample_bytes", settings.sample_bytes),
+        ("pause_us", settings.sample_pause_us),
+        ("table_bytes", table_bytes(&V::POLICY) as u64),
+    ] {
+        text.field(first, key, n);
+        first = false;
+    }
+    text.push(b"}");
+}
+
 /// Writes `malloc_info`'s XML, like [`stats_json`].
 ///
 /// # Safety
@@ -276,8 +323,11 @@ pub unsafe fn info_xml<V: Variant>(out: *mut u8, room: usize) -> usize {
         ("taken", t.taken),
         ("live", t.live()),
         ("magazines", t.magazines),
+        ("quarantine", t.quarantine),
+        ("quarantine-large", t.quarantine_large),
         ("depots", t.depots),
         ("free-in-runs", t.run_free),
+        ("holes-in-runs", t.holes),
         ("pages-free", t.pages_free),
         ("pages-dirty", t.pages_dirty),
         ("large", t.large),

@@ -8,3 +8,4 @@ pub mod global;
 pub mod introspect;
 pub mod object;
 pub mod profile;
+mod wrapped;

@@ -1,12 +1,14 @@
 //! Allocation with more wishes than `malloc` has: alignment, zeroes, resizing.
 
 use crate::heap::large::Large;
-use crate::heap::segment::LARGE;
+use crate::heap::run::LARGE;
+use crate::heap::segment::SEGMENT;
+use crate::list::SlotOffset;
 use crate::os::{Moved, PAGE};
 use crate::policy::agreed::GRANULE;
 use crate::policy::{Naming, Pool, tag_of};
 use crate::statics::Shared;
-use crate::variant::Variant;
+use crate::variant::{Sentry, Variant};
 use crate::{event, hot};
 use core::ptr;
 
@@ -47,7 +49,12 @@ pub unsafe fn aligned_at_hand<V: Variant>(align: usize, n: usize) -> *mut u8 {
         return ptr::null_mut();
     }
     // SAFETY: the rounded size is in the fine table, which names a slot of this thread's for it.
-    unsafe { hot::pop_aligned::<V>(V::slot(V::fine((rounded + 15) >> 4)), align) }
+    unsafe {
+        hot::pop_aligned::<V>(
+            V::slot_of_granule((rounded + V::GRANULE - 1) >> const { V::GRANULE.ilog2() }),
+            align,
+        )
+    }
 }
 
 /// The same, where there is none at hand.
@@ -58,7 +65,7 @@ pub unsafe fn aligned_at_hand<V: Variant>(align: usize, n: usize) -> *mut u8 {
 pub unsafe fn aligned_elsewhere<V: Variant>(align: usize, n: usize) -> *mut u8 {
     // SAFETY: an allocation has no further conditions.
     unsafe {
-        if align <= 16 {
+        if align <= V::GRANULE {
             return hot::malloc::<V>(n);
         }
         if align <= PAGE && n <= V::LARGEST {
@@ -108,6 +115,25 @@ pub unsafe fn zeroed<V: Variant>(n: usize) -> *mut u8 {
     }
 }
 
+/// Whether an object can be at `p`, of a page with this tag, as far as `free` looks; if not, that is reported. (It may have been freed
+/// just now.)
+///
+/// # Safety
+/// `p` is an object that nobody frees meanwhile, or, if the program is wrong, anything; the tag is that of its page. The calling
+/// thread has its block.
+#[inline(always)]
+unsafe fn is_one<V: Variant>(p: *mut u8, tag: usize) -> bool {
+    // SAFETY: a tag other than 0 names a pool. Where the pool is not of this thread's owner, its slot of the class is as good as any.
+    unsafe {
+        let class = V::Route::pool::<V>(tag).1;
+        if V::Sentry::refuses::<V>(p, tag, V::slot(SlotOffset::of(class)), || class) {
+            event::check::refused::<V>(p, tag);
+            return false;
+        }
+    }
+    true
+}
+
 /// Bytes that the object at `p` can hold; 0 if it is null. What is not ours: see [`event::foreign::usable`].
 ///
 /// # Safety
@@ -124,7 +150,12 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
         };
     }
     // SAFETY: a tag other than 0 names a pool.
-    unsafe { V::Route::pool::<V>(tag) }.1.row().size as usize
+    unsafe {
+        if !is_one::<V>(p, tag) {
+            return 0;
+        }
+        V::Route::pool::<V>(tag).1.row().size as usize
+    }
 }
 
 /// Makes the object at `p` hold `n` bytes, in place, by moving pages or by copying. Null when there is no memory; then
@@ -141,6 +172,10 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
         return unsafe { resize_untagged::<V>(p, n, known) };
     }
     // SAFETY: as in `usable`.
+    if !unsafe { is_one::<V>(p, tag) } {
+        return ptr::null_mut();
+    }
+    // SAFETY: as in `usable`.
     let have = unsafe { V::Route::pool::<V>(tag) }.1.row().size as usize;
     // In place while at least half of the object stays in use: shrinking step by step must not copy each time.
     if n <= have && n > have / 2 {
@@ -155,10 +190,18 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
 #[cold]
 #[inline(never)]
 unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 {
+    if let Some(have) = event::guard::asked::<V>(p) {
+        // One of these is watched to the byte.
+        if n == have {
+            return p;
+        }
+        // SAFETY: the object is the caller's, and holds so many bytes.
+        return unsafe { replace::<V>(p, have, n) };
+    }
     let heap = V::shared().heap();
     // SAFETY: the object is the caller's.
     unsafe {
-        let Some(what) = heap.find_large(p) else {
+        let Some(what) = event::ward::find::<V>(p) else {
             return event::foreign::resize::<V>(p, n, known);
         };
         if let Large::Pages(run) = what
@@ -172,15 +215,16 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
             };
         }
         if let Some(have) = event::sample::class_bytes::<V>(p) {
-            return if n <= have && n > have / 2 {
-                p
-            } else {
-                replace::<V>(p, have, n)
-            };
+            if n <= have && n > have / 2 {
+                event::sample::stays::<V>(p, n);
+                return p;
+            }
+            return replace::<V>(p, have, n);
         }
         let have = crate::heap::Heap::large_bytes(what);
         if n > V::LARGEST {
             if have.div_ceil(PAGE) == n.div_ceil(PAGE) {
+                event::sample::stays::<V>(p, n);
                 return p;
             }
             if heap.resize_large(&V::POLICY, p, what, n) {
@@ -203,6 +247,7 @@ unsafe fn resize_untagged<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mu
                     }
                 }
                 ptr::copy_nonoverlapping(p, fresh.p, have);
+                event::wrap::left::<V>(p, have);
                 hot::free::<V>(p);
                 return fresh.p;
             }
@@ -223,8 +268,89 @@ unsafe fn replace<V: Variant>(p: *mut u8, have: usize, n: usize) -> *mut u8 {
         let q = hot::malloc::<V>(n);
         if !q.is_null() {
             ptr::copy_nonoverlapping(p, q, have.min(n));
+            event::wrap::left::<V>(p, have);
             hot::free::<V>(p);
         }
         q
     }
+}
+
+/// Whether the object at `p` can be one that was asked for as so many bytes at a multiple of `align`; if not, that is reported.
+///
+/// The class must be the one that such a request gets. An object that was resized in place may be up to twice as large as it is said
+/// to be (`exactly` is false then), and where memory was short once, objects of larger classes may have served.
+///
+/// # Safety
+/// `p` is an object of the caller's, or, if the program is wrong, anything but null.
+#[inline(never)]
+pub unsafe fn was_asked_for<V: Variant>(p: *mut u8, n: usize, align: usize, exactly: bool) -> bool {
+    let tag = tag_of::<V>(p);
+    // SAFETY: a tag other than 0 names a pool; what has none is looked up.
+    let fits = unsafe {
+        let class = if tag != 0 {
+            Some(V::Route::pool::<V>(tag).1)
+        } else {
+            match event::ward::find::<V>(p) {
+                Some(Large::Pages(run)) if (*run).pool != LARGE => Some(Pool::<V>::new((*run).pool as usize).class()),
+                Some(what) => match event::sample::class_bytes::<V>(p) {
+                    Some(have) => return fits_or_told::<V>(n <= have, p, n, align, have),
+                    None => {
+                        let have = crate::heap::Heap::large_bytes(what);
+                        let more = have.wrapping_sub(n.max(1));
+                        let spare = if matches!(what, Large::Outside(_)) {
+                            SEGMENT
+                        } else {
+                            PAGE
+                        };
+                        let resized = !exactly && n <= have && n.max(align) > have / 2;
+                        return fits_or_told::<V>(more < spare || resized, p, n, align, have);
+                    }
+                },
+                // Not ours: it goes where such pointers go.
+                None => return true,
+            }
+        };
+        let Some(class) = class else { return true };
+        let have = class.row().size as usize;
+        let short = V::shared().heap().pressure.counts();
+        let lent = short.borrowed + short.larger > 0;
+        let resized = !exactly && n.max(align) > have / 2;
+        let own = if align > V::GRANULE {
+            serves::<V>(class.in_row(), n, align)
+        } else {
+            n <= V::LARGEST && event::class_for::<V>(n).in_row() == class.in_row()
+        };
+        let aligned = align == 0 || (p as usize).is_multiple_of(align);
+        (n <= have && (own || lent || resized) && aligned, have)
+    };
+    fits_or_told::<V>(fits.0, p, n, align, fits.1)
+}
+
+/// Whether `p` lies at a multiple of `align`; if not, that is reported.
+#[inline]
+pub fn is_aligned_to<V: Variant>(p: *mut u8, align: usize) -> bool {
+    // (A multiple of nothing is one of everything.)
+    let fits = align == 0 || (p as usize).is_multiple_of(align);
+    fits_or_told::<V>(fits, p, 0, align, 0)
+}
+
+/// Whether an aligned request may get the class of this number: see [`aligned`].
+fn serves<V: Variant>(class: usize, n: usize, align: usize) -> bool {
+    // From the class on that `aligned_at_hand` looks at: where nothing was asked for it is the smallest one.
+    let rounded = n.saturating_add(align - 1) & !(align - 1);
+    if rounded > V::LARGEST {
+        return false;
+    }
+    // SAFETY: the size is at most that of the largest class.
+    let first = unsafe { event::class_for::<V>(rounded) };
+    let last = first.and_larger().find(|id| id.row().align as usize >= align);
+    (first.in_row()..=last.unwrap_or(first).in_row()).contains(&class)
+}
+
+/// Reports a size that does not fit.
+fn fits_or_told<V: Variant>(fits: bool, p: *mut u8, n: usize, align: usize, have: usize) -> bool {
+    if !fits {
+        event::check::wrong_size::<V>(p, n, align, have);
+    }
+    fits
 }

@@ -10,7 +10,8 @@
 //! on the way of a request that any cache, run or free page can serve.
 
 use super::pressure::NO_COUNT;
-use super::{central, depot_of, magazine, my_pool, slot_of, spare_of, surrender, thread};
+use super::{check, depot_of, magazine, my_pool, slot_of, spare_of, surrender, thread};
+use crate::heap::group::Group;
 use crate::heap::{Reach, Reliefs};
 use crate::list::{self, Batch, BatchWord};
 use crate::policy::{Class, ClassId};
@@ -21,12 +22,12 @@ use core::ptr;
 /// A batch of class `id` from its runs, or from a new one in the segments that there are; empty if these have no room.
 ///
 /// # Safety
-/// The thread has started; `row` is the class's entry.
-pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
+/// The thread has started.
+pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, want: u32) -> Batch {
     // SAFETY: the central is the pool's, and the entry its class's.
     unsafe {
         let mine = my_pool::<V>(id);
-        let batch = central::<V>(mine).take::<V>(V::shared().heap(), Reach::Segments, mine, row, want);
+        let batch = check::from_runs::<V>(mine, Reach::Segments, want);
         if batch.count > 0 {
             V::Stats::count::<V>(Kind::FromRuns);
         }
@@ -42,7 +43,9 @@ pub unsafe fn without_growth<V: Variant>(id: ClassId<V>, row: &Class, want: u32)
 #[cold]
 #[inline(never)]
 pub unsafe fn borrow<V: Variant>(id: ClassId<V>, row: &Class) -> *mut u8 {
-    for other in id.and_larger().skip(1).take(usize::from(row.borrow)) {
+    let group = Group::of(id);
+    let larger = id.and_larger().skip(1).take(usize::from(row.borrow));
+    for other in larger.take_while(|&other| Group::of(other) == group) {
         // SAFETY: the thread is running.
         let p = unsafe { lend::<V>(other) };
         if !p.is_null() {
@@ -68,11 +71,14 @@ unsafe fn lend<V: Variant>(id: ClassId<V>) -> *mut u8 {
         if !p.is_null() {
             return p;
         }
-        let (pool, row) = (my_pool::<V>(id), id.row());
+        let pool = my_pool::<V>(id);
         if let Some(mut batch) = depot_of::<V>(pool).take(thread::home::<V>()) {
-            let p = batch.pop::<V>();
-            let fits = batch.count <= u32::from((*slot_of::<V>(id)).cap);
-            if V::POLICY.cache.magazines > 1 && fits {
+            batch = check::coming::<V>(pool, batch);
+            if batch.count == 0 {
+                return ptr::null_mut();
+            }
+            let p = check::pop::<V>(pool, &mut batch);
+            if V::POLICY.cache.magazines > 1 && batch.count <= u32::from((*slot_of::<V>(id)).cap) {
                 // The spare is empty, or the magazines would have had one. It keeps no more than this thread's budget allows.
                 *spare_of::<V>(id) = BatchWord::pack(batch);
                 list::keep_order();
@@ -81,8 +87,6 @@ unsafe fn lend<V: Variant>(id: ClassId<V>) -> *mut u8 {
             }
             return p;
         }
-        central::<V>(pool)
-            .take::<V>(V::shared().heap(), Reach::Held, pool, row, 1)
-            .head
+        check::from_runs::<V>(pool, Reach::Held, 1).head
     }
 }

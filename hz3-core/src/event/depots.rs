@@ -1,6 +1,6 @@
 //! Depots are emptied: what waits there goes back to its runs.
 
-use super::{central, demand_of, depot_of, owners};
+use super::{central, check, demand_of, depot_of, holes, owners};
 use crate::heap::depot::{self, Home};
 use crate::os;
 use crate::policy::Pool;
@@ -9,9 +9,9 @@ use crate::variant::Variant;
 
 /// What one step of a round looks at or gives back at the most, words and objects: each may be another cache line.
 const STEP: u32 = 256;
-/// The same again for each millisecond that passed since the step before: where events are rare, as much of the time as
-/// elsewhere may go into them.
-const A_MILLISECOND: u32 = STEP;
+/// And so many more for each millisecond that passed since the step before: where events are rare, a twentieth of the time may go into
+/// a round, so that it ends before the next one is due.
+const A_MILLISECOND: u32 = 4 * STEP;
 /// But so much in any case: a millisecond.
 const MOST: u32 = 16_384;
 
@@ -34,7 +34,7 @@ pub fn empty_depot<V: Variant>(pool: Pool<V>) -> usize {
         let row = pool.row();
         while let Some(batch) = depot_of::<V>(pool).take(Home::ANY) {
             bytes += batch.count as usize * row.size as usize;
-            central::<V>(pool).give::<V>(V::shared().heap(), row, batch.head);
+            check::report::<V>(pool, central::<V>(pool).give::<V>(V::shared().heap(), pool, batch));
         }
     }
     bytes
@@ -60,6 +60,7 @@ fn step<V: Variant>() {
     let passed = rounds.since_last(os::now_ms());
     let most = STEP.saturating_add(passed.saturating_mul(A_MILLISECOND)).min(MOST);
     let (mut done, mut next) = (0, None);
+    let through_runs = holes::by_age::<V>() && rounds.goes_through_runs();
     let (first, mut skip) = Places::parts(place);
     'round: for pool in Pool::<V>::from(first) {
         done += 1;
@@ -76,7 +77,16 @@ fn step<V: Variant>() {
                 {
                     done += batch.count;
                     // SAFETY: the depot hands each batch to one taker, who gives it away.
-                    unsafe { owners::to_runs::<V>(pool, batch.head) };
+                    unsafe { owners::to_runs::<V>(pool, batch) };
+                }
+            }
+        }
+        if through_runs {
+            match holes::go_on::<V>(pool, Places::part(skip), most.saturating_sub(done)) {
+                (seen, None) => done += seen,
+                (_, Some(part)) => {
+                    next = Some(Places::of(pool.number(), Places::RUNS + part));
+                    break 'round;
                 }
             }
         }
@@ -85,12 +95,19 @@ fn step<V: Variant>() {
     rounds.leave(next);
 }
 
-/// Places of a round: a pool and a word of its depot in one number.
+/// Places of a round: a pool, and a word of its depot or a part of its runs, in one number.
 pub(super) struct Places;
 
 impl Places {
     /// Bits for the word.
     const BITS: u32 = 9;
+    /// Here the parts of the runs begin, behind all words.
+    const RUNS: usize = 1 << (Self::BITS - 1) | 1;
+
+    /// The part of the runs that a round goes on with.
+    const fn part(word: usize) -> usize {
+        word.saturating_sub(Self::RUNS)
+    }
 
     pub(super) const fn of(pool: usize, word: usize) -> u32 {
         (pool << Self::BITS | word) as u32

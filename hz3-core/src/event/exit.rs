@@ -1,10 +1,11 @@
 //! A thread's end, and what it gives back before.
 
 use super::thread::shard;
-use super::{helper, magazine, owners};
+use super::{helper, magazine, owners, wrap};
 use crate::os;
 use crate::policy::ClassId;
 use crate::statics::{Meta, Shared, State, ThreadBlock};
+use crate::sync::{AtomicPtr, Ordering};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::ffi::c_void;
 use core::ptr;
@@ -56,9 +57,11 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     unsafe {
         flush::<V>();
         (*meta).state = State::Uncached;
-        for id in ClassId::all() {
-            // The rooms of a thread without caches are 0, so that every operation is an event.
-            magazine::empty::<V>(id, 0);
+        if !V::POLICY.per_cpu() {
+            for id in ClassId::all() {
+                // The rooms of a thread without caches are 0, so that every operation is an event.
+                magazine::empty::<V>(id, 0);
+            }
         }
         let deserted = V::shared().threads().unlink(meta);
         V::Room::leave::<V>(V::thread());
@@ -75,7 +78,42 @@ pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     }
 }
 
-/// Unmaps the room of a thread.
+/// Bytes of what is mapped for a thread beside its block: its room, and its quarantine behind.
+pub(super) fn room<V: Variant>() -> usize {
+    V::Room::bytes::<V>() + wrap::quarantine::room::<V>()
+}
+
+/// Bytes of a room that is kept for the next thread, at most: it is cleared before, which is to take less time than mapping it.
+const KEPT: usize = 64 << 10;
+
+/// Where a room is kept for the next thread, if one is.
+fn vacant<V: Variant>() -> Option<&'static AtomicPtr<u8>> {
+    V::vacant().filter(|_| room::<V>() <= KEPT)
+}
+
+/// The room of a thread that has ended, all zero; null if none is kept.
+pub(super) fn moved_out<V: Variant>() -> *mut u8 {
+    let body = vacant::<V>().map_or(ptr::null_mut(), |kept| kept.swap(ptr::null_mut(), Ordering::Acquire));
+    if !body.is_null() {
+        // SAFETY: it was mapped at this size, and the exchange gives it to one thread.
+        unsafe { body.write_bytes(0, room::<V>()) };
+    }
+    body
+}
+
+/// Unmaps the room that is kept: the variant is unloaded.
+///
+/// # Safety
+/// Nobody else is in the variant's code, or comes there.
+pub(super) unsafe fn clear_out<V: Variant>() {
+    let body = moved_out::<V>();
+    if !body.is_null() {
+        // SAFETY: it was mapped at this size, and is nobody's.
+        unsafe { os::unmap(body, room::<V>()) };
+    }
+}
+
+/// Unmaps the room of a thread, or keeps it for the next one.
 ///
 /// # Safety
 /// It is not this thread's, or this thread has left it; the thread's caches are empty and it will not use them again.
@@ -87,7 +125,10 @@ pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
             return;
         }
         (*meta).body = ptr::null_mut();
-        os::unmap(body, V::Room::bytes::<V>());
+        let goes = vacant::<V>().map_or(body, |kept| kept.swap(body, Ordering::AcqRel));
+        if !goes.is_null() {
+            os::unmap(goes, room::<V>());
+        }
     }
 }
 
@@ -98,11 +139,14 @@ pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
 pub unsafe fn flush<V: Variant>() {
     // SAFETY: the block is this thread's.
     unsafe {
+        wrap::quarantine::flush::<V>();
         let meta = V::Thread::meta(V::thread());
-        for id in ClassId::all() {
-            magazine::empty::<V>(id, 0);
+        if !V::POLICY.per_cpu() {
+            for id in ClassId::all() {
+                magazine::empty::<V>(id, 0);
+            }
+            magazine::close_all::<V>(meta);
         }
-        (*meta).growth = V::GROWTH;
         V::Room::flush::<V>();
     }
 }

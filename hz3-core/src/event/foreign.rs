@@ -1,13 +1,15 @@
 //! Pointers whose page has no tag: null, large objects, objects outside of the arena, and what is not ours at all.
 
-use super::sample;
+use super::report::{self, Whereabouts};
+use super::{guard, owners, sample, ward};
 use crate::heap::Place;
 use crate::heap::large::Large;
-use crate::heap::segment::LARGE;
+use crate::heap::run::LARGE;
 use crate::os::{self, Malloc};
 use crate::policy::knobs::Foreign;
-use crate::policy::{Naming, Pool};
+use crate::policy::{Naming, Pool, tag_of};
 use crate::statics::Shared;
+use crate::statics::errors::Fault;
 use crate::text::Text;
 use crate::variant::{Kind, Route, Stats, Variant};
 use core::ptr;
@@ -24,14 +26,20 @@ pub unsafe fn free<V: Variant>(p: *mut u8) {
         return;
     }
     let _timer = V::Stats::time::<V>(Kind::Untagged);
+    // SAFETY: the object, if it is one, is the caller's.
+    if unsafe { guard::free::<V>(p) } {
+        return;
+    }
     let heap = V::shared().heap();
     // SAFETY: the object, if it is one, is the caller's.
     unsafe {
-        match heap.find_large(p) {
+        match ward::find::<V>(p) {
             Some(Large::Pages(run)) if (*run).pool != LARGE => by_pool::<V>(p, Pool::new((*run).pool as usize)),
             Some(what) => {
                 sample::ends::<V>(p);
-                heap.give_large(&V::POLICY, p, what, super::large::seat::<V>());
+                if !ward::keep::<V>(p, what) {
+                    heap.give_large(&V::POLICY, p, what, super::large::seat::<V>());
+                }
                 if V::POLICY.has_helper() {
                     super::helper::look::<V>();
                 }
@@ -51,24 +59,65 @@ unsafe fn by_pool<V: Variant>(p: *mut u8, pool: Pool<V>) {
     unsafe { V::Route::free::<V>(p, V::Route::tag(pool.owner(), pool.class())) }
 }
 
+/// Gives an object of a class back to its run, wherever it lies.
+///
+/// # Safety
+/// `p` is an object of a class of this variant that nobody uses any more.
+pub unsafe fn home<V: Variant>(p: *mut u8) {
+    let tag = tag_of::<V>(p);
+    // SAFETY: a tag other than 0 names a pool; the object is the caller's, and goes to its run.
+    unsafe {
+        if tag != 0 {
+            let (owner, id) = V::Route::pool::<V>(tag);
+            owners::one_to_runs::<V>(Pool::of(owner, id), p);
+        } else if let Some(Large::Pages(run)) = V::shared().heap().find_large(p)
+            && (*run).pool != LARGE
+        {
+            owners::one_to_runs::<V>(Pool::new((*run).pool as usize), p);
+        }
+    }
+}
+
+/// Bytes that the object at `p`, whose page has no tag, can hold, and whether it is one of a class, in a run; None if it is not ours.
+///
+/// # Safety
+/// `p` is an object that nobody frees meanwhile, or a pointer that is not ours.
+pub unsafe fn bytes<V: Variant>(p: *mut u8) -> Option<(usize, bool)> {
+    // SAFETY: the object is the caller's, so that its run stays.
+    unsafe {
+        match ward::find::<V>(p)? {
+            Large::Pages(run) if (*run).pool != LARGE => {
+                Some((Pool::<V>::new((*run).pool as usize).row().size as usize, true))
+            }
+            what => {
+                let bytes = sample::class_bytes::<V>(p).unwrap_or_else(|| crate::heap::Heap::large_bytes(what));
+                Some((bytes, false))
+            }
+        }
+    }
+}
+
 /// What was called with a pointer that is not ours, for the message.
-#[derive(Clone, Copy)]
-enum Called {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// `free`.
     Free,
+    /// `realloc`.
     Realloc,
+    /// `malloc_usable_size`.
     Usable,
 }
 
 /// What is to be done with a pointer that is not ours.
-enum Fate {
+pub(super) enum Fate {
     /// It goes to whose malloc it can be of.
     Theirs(Malloc),
     /// Nothing.
     Nothing,
 }
 
-/// What the policy says of `p`, which is not ours. Ends the process with a message where it says so, and where `p` is
-/// nobody's: it lies in the heap, or no malloc gives such addresses.
+/// What the policy says of `p`, which is not ours. Reports it where it says so, and where `p` is nobody's: it lies in the heap,
+/// or no malloc gives such addresses.
 fn fate<V: Variant>(called: Called, p: *mut u8) -> Fate {
     // Ours is aligned to 16 like the C library's; whoever serves the process that we are linked into may do with less.
     let align = if V::INTERPOSES { 16 } else { 8 };
@@ -85,10 +134,10 @@ fn fate<V: Variant>(called: Called, p: *mut u8) -> Fate {
             };
             match malloc {
                 Some(malloc) => Fate::Theirs(malloc),
-                None => refuse(called, p, place),
+                None => refuse::<V>(called, p, place),
             }
         }
-        _ => refuse(called, p, place),
+        _ => refuse::<V>(called, p, place),
     }
 }
 
@@ -109,11 +158,13 @@ unsafe fn not_ours<V: Variant>(p: *mut u8) {
 #[cold]
 #[inline(never)]
 pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
+    if let Some(asked) = guard::asked::<V>(p) {
+        return asked;
+    }
     // SAFETY: the object is the caller's.
     unsafe {
-        match V::shared().heap().find_large(p) {
-            Some(Large::Pages(run)) if (*run).pool != LARGE => Pool::<V>::new((*run).pool as usize).row().size as usize,
-            Some(what) => sample::class_bytes::<V>(p).unwrap_or_else(|| crate::heap::Heap::large_bytes(what)),
+        match bytes::<V>(p) {
+            Some((bytes, _)) => bytes,
             None => match fate::<V>(Called::Usable, p) {
                 Fate::Theirs(malloc) => malloc.usable(p),
                 Fate::Nothing => 0,
@@ -151,10 +202,10 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize) -> *mut u8 
     }
 }
 
-/// Ends the process: says what was called, with which pointer, and what that looks like.
+/// Reports what was called, with which pointer, and what that looks like. If the program goes on, nothing is done with it.
 #[cold]
 #[inline(never)]
-fn refuse(called: Called, p: *mut u8, place: Place) -> ! {
+pub(super) fn refuse<V: Variant>(called: Called, p: *mut u8, place: Place) -> Fate {
     let mut buffer = [0u8; 400];
     // SAFETY: the buffer is as long as it says.
     let mut text = unsafe { Text::new(buffer.as_mut_ptr(), buffer.len()) };
@@ -164,23 +215,52 @@ fn refuse(called: Called, p: *mut u8, place: Place) -> ! {
         Called::Usable => b"malloc_usable_size(",
     });
     text.address(p).push(b"): not an address that malloc gave: ");
-    match place {
-        Place::Elsewhere => elsewhere(&mut text, p as usize),
-        Place::Records => drop(text.push(b"among the heap's own records")),
-        Place::Free | Place::Unopened => drop(text.push(b"in free memory of the heap; was it freed before?")),
-        Place::Small => drop(text.push(b"in a run of small objects")),
+    let mut around = Whereabouts::UNKNOWN;
+    let fault = match place {
+        Place::Elsewhere => {
+            elsewhere(&mut text, p as usize);
+            Fault::Foreign
+        }
+        Place::Records => {
+            text.push(b"among the heap's own records");
+            Fault::Foreign
+        }
+        Place::Free | Place::Unopened => {
+            text.push(b"in free memory of the heap; was it freed before?");
+            Fault::DoubleFree
+        }
+        Place::Guard => {
+            text.push(b"in a guard of the heap, which nobody may touch");
+            Fault::Foreign
+        }
+        Place::Small => {
+            text.push(b"in a run of small objects");
+            Fault::Interior
+        }
+        Place::Large(start, bytes) if start == p as usize => {
+            text.push(b"an object of ").number(bytes as u64);
+            text.push(b" bytes that was freed before");
+            around = Whereabouts { object: p, size: bytes };
+            Fault::DoubleFree
+        }
         Place::Large(start, bytes) => {
             text.number((p as usize).wrapping_sub(start) as u64);
             text.push(b" bytes behind the beginning of an object of ")
                 .number(bytes as u64);
             text.push(b" bytes");
+            around = Whereabouts {
+                object: start as *mut u8,
+                size: bytes,
+            };
+            Fault::Interior
         }
-    }
-    if !(p as usize).is_multiple_of(16) {
-        text.push(b", and no multiple of 16");
+    };
+    if !(p as usize).is_multiple_of(V::GRANULE) {
+        text.push(b", and no multiple of ").number(V::GRANULE as u64);
     }
     let length = text.finish();
-    os::die(buffer.get(..length).unwrap_or(&buffer))
+    report::end::<V>(fault, p, around, &mut buffer, length);
+    Fate::Nothing
 }
 
 /// Says what the process has at an address outside of the heap.

@@ -1,6 +1,9 @@
-//! `fork`. Before it, all locks are taken in their order (streams, the forking thread's own, start, threads, centrals, lots,
-//! page heap), so that the child finds every structure whole; depots need no lock. In the child the locks are made anew,
-//! and what vanished threads had in their caches goes back.
+//! `fork`. Before it, all locks are taken in their order (streams, the forking thread's own, start, threads, rows, centrals, lots,
+//! page heap, samples, ward, pen, recorder), so that the child finds every structure whole; depots need no lock. In the child the
+//! locks are made anew, and what vanished threads had in their caches goes back.
+//!
+//! The recorder's come last: a signal handler that writes a profile takes them, and may have interrupted a thread that has
+//! any of the others.
 //!
 //! In a process with one thread nothing is taken, and nothing made anew: nobody else can be in the middle of anything, and
 //! what this thread itself is in the middle of, where a signal handler forks, it finishes in the parent and in the child.
@@ -8,19 +11,21 @@
 //!
 //! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
-use super::vanished;
+use super::{cpu, vanished};
 use crate::os::{self, glibc};
 use crate::statics::{Shared, ThreadBlock};
 use crate::sync::{Lock, Ordering, forker, turn};
 use crate::variant::{Record, Variant};
 
-/// Calls `f` with the variant's locks in their order. The first tells whether a fork keeps them.
+/// Calls `f` with the variant's locks in their order.
 #[inline(never)] // From three places, and long.
 fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
     let shared = V::shared();
-    V::Record::locks::<V>(f);
     f(&shared.start().lock);
     f(&shared.threads().lock);
+    if V::POLICY.per_cpu() {
+        f(&shared.rows().lock);
+    }
     for central in shared.centrals() {
         f(&central.lock);
     }
@@ -31,6 +36,13 @@ fn each<V: Variant>(f: &mut dyn FnMut(&Lock)) {
     if let Some(samples) = V::samples() {
         f(&samples.lock);
     }
+    if let Some(ward) = V::ward() {
+        f(&ward.lock);
+    }
+    if let Some(pen) = V::pen() {
+        f(&pen.lock);
+    }
+    V::Record::locks::<V>(f);
 }
 
 fn keeps<V: Variant>() -> bool {
@@ -52,10 +64,7 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
         // Whoever flushes all streams holds this lock, and may allocate.
         glibc::lock_streams();
     }
-    turn::enter();
-    each::<V>(&mut Lock::acquire);
-    // Only now, as a lock can be borrowed from here on, and this thread might sleep for another one.
-    each::<V>(&mut Lock::keep);
+    turn::hold(&each::<V>);
 }
 
 /// Releases them.
@@ -69,8 +78,7 @@ pub unsafe extern "C" fn parent<V: Variant>() {
     if !keeps::<V>() {
         return;
     }
-    each::<V>(&mut Lock::end_keep);
-    turn::leave();
+    turn::let_go(&each::<V>);
     if V::INTERPOSES {
         glibc::unlock_streams();
     }
@@ -91,6 +99,9 @@ pub unsafe extern "C" fn child<V: Variant>() {
         }
         helper.gate.open_in_child(keeps::<V>());
     }
+    if V::POLICY.draws() {
+        V::shared().heap().order.seed();
+    }
     // SAFETY: this is the child's one thread.
     unsafe { V::Record::in_child::<V>() };
     if !keeps::<V>() {
@@ -103,7 +114,10 @@ pub unsafe extern "C" fn child<V: Variant>() {
         os::die(b"fork: another thread was inside the allocator, as the forking thread had slept for long");
     }
     if let Some(samples) = V::samples() {
-        samples.dumping.store(0, Ordering::Relaxed);
+        samples.profiles.reset();
+    }
+    if let Some(ward) = V::ward() {
+        ward.reset();
     }
     shared.heap().pressure.reset();
     shared.presence().reset();
@@ -111,6 +125,9 @@ pub unsafe extern "C" fn child<V: Variant>() {
     shared.heap().locked(crate::heap::PageHeap::recover);
     // SAFETY: the child has this one thread, and the copies of the others' blocks are nobody's.
     unsafe {
+        if V::POLICY.per_cpu() {
+            cpu::child::<V>();
+        }
         let meta = V::Thread::meta(V::thread());
         vanished::take_back::<V>(&shared.threads().keep_only(meta));
     }

@@ -12,15 +12,17 @@
 //! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
 use super::depots::Places;
-use super::{central, demand_of, depot_of};
+use super::{central, check as checks, demand_of, depot_of, holes};
 use crate::heap::depot;
 use crate::heap::lot::{Lot, Stock};
 use crate::heap::{Heap, PageHeap, Waiting, Way};
 use crate::os::{self, PAGE};
 use crate::policy::Pool;
 use crate::statics::Shared;
-use crate::statics::helper::{FORBIDDEN, Helper, LEAVING, NONE, REFUSED, STACK, THERE};
+use crate::statics::helper::{Helper, STACK};
+use crate::statics::stage::{FORBIDDEN, LEAVING, NONE, REFUSED, THERE};
 use crate::variant::Variant;
+use core::cell::Cell;
 use core::ptr;
 // The kernel has a part in these: they cannot be a model's.
 use core::sync::atomic::Ordering;
@@ -33,13 +35,15 @@ const WORTH: usize = 256 << 10;
 const MUCH: usize = 16 << 20;
 /// Looks at a process at rest that change nothing before it ends: what waits in a depot is given back at the second.
 const PATIENCE: u32 = 3;
+/// Runs and objects that are looked at while a lock is held, about.
+const AT_ONCE: u32 = 64;
 /// Milliseconds until a step that found a lock taken is tried again.
 const AGAIN: u32 = 1;
 
 /// To be called now and then: starts the helper if there is something for it to do, and it is not there.
 pub fn look<V: Variant>() {
     let helper = V::shared().helper();
-    let stage = helper.stage.load(Ordering::Relaxed);
+    let stage = helper.stage.get();
     let absent = match stage {
         NONE | LEAVING => true,
         // It was told to end, and does nothing more. It may have to go through the gate before; a fork that has closed it may
@@ -58,9 +62,9 @@ pub fn look<V: Variant>() {
 /// runs open.
 pub fn check<V: Variant>() {
     let helper = V::shared().helper();
-    match helper.stage.load(Ordering::Relaxed) {
+    match helper.stage.get() {
         THERE if helper.is_strange() => helper.dismiss(),
-        REFUSED => drop(helper.change(REFUSED, NONE)),
+        REFUSED => drop(helper.stage.change(REFUSED, NONE)),
         stage @ (NONE | LEAVING) if V::shared().heap().locked(|h| h.taken()) > MUCH && waiting::<V>() => {
             wake::<V>(helper, stage);
         }
@@ -83,22 +87,9 @@ fn wake<V: Variant>(helper: &'static Helper, stage: u32) {
         // A process that shares this one's memory, or is a copy made without fork handlers: nothing is started there.
         return;
     }
-    if stage == THERE {
-        helper.wait_until_gone();
-    }
-    // If it leaves, it may still be told to stay.
-    let from = if stage == THERE { NONE } else { stage };
-    if !helper.change(from, THERE) || from == LEAVING {
-        return;
-    }
-    // If it has left, its stack is not free yet, for as long as it takes it to get a processor once more. This may be the last
-    // event before the process comes to rest, so nobody would start another one later.
-    helper.wait_until_gone();
-    let now = helper.start(run::<V>);
-    // (Where it is there it may have left again already.)
-    if now != THERE {
-        helper.stage.store(now, Ordering::Relaxed);
-    }
+    helper
+        .stage
+        .wake(stage, || helper.wait_until_gone(), || helper.start(run::<V>));
 }
 
 /// Ends the helper if it is there, and waits until it has ended.
@@ -133,7 +124,7 @@ pub unsafe fn remove<V: Variant>() {
     }
     dismiss::<V>();
     let helper = V::shared().helper();
-    helper.stage.store(FORBIDDEN, Ordering::Relaxed);
+    helper.stage.set(FORBIDDEN);
     let stack = helper.stack.swap(ptr::null_mut(), Ordering::Relaxed);
     if !stack.is_null() {
         // SAFETY: the stack was mapped at this size, and nobody is on it.
@@ -143,7 +134,9 @@ pub unsafe fn remove<V: Variant>() {
 
 /// Bytes of free memory that is backed.
 fn backed<V: Variant>(way: &impl Way) -> usize {
-    way.locked(V::shared().heap(), |h| h.dirty_pages * PAGE + h.huge_dirty)
+    way.locked(V::shared().heap(), |h| {
+        (h.dirty_pages - h.dense.spared) * PAGE + h.huge_dirty
+    })
 }
 
 /// How the helper comes to the page heap: it tries again and again.
@@ -183,44 +176,38 @@ extern "C" fn run<V: Variant>() -> ! {
     let (delay, age) = (pause(V::POLICY.purge.delay_ms), pause(V::POLICY.large.max_age_ms));
     let shorter = delay.min(age);
     let returns = || way.locked(heap, |h| h.returns);
-    let (mut idle, mut seen) = (0, returns());
-    while !helper.nap(shorter as u32) {
-        let (now, before) = (os::now_ms(), seen);
-        seen = returns();
+    let (mut idle, seen) = (0, Cell::new(returns()));
+    let rest = || {
+        let (now, before) = (os::now_ms(), seen.replace(returns()));
         // Where a thread has events it sees to all of this itself.
         if !heap.pressure.due(now, shorter / 4 + 1) {
-            continue;
+            return false;
         }
         let settled = settle_depots::<V>(helper);
         let given = heap.purge_old_by(&way, &V::POLICY, now.saturating_sub(delay))
             + heap.purge_huge_by(&way, Some(now.saturating_sub(age) as u32));
         // What came back since the last look may be too young to be given.
-        idle = if settled || given > 0 || seen != before {
+        idle = if settled || given > 0 || seen.get() != before {
             0
         } else {
             idle + 1
         };
-        if idle < PATIENCE {
-            continue;
+        let rests = idle >= PATIENCE;
+        if rests {
+            idle = 0;
         }
-        helper.stage.store(LEAVING, Ordering::Relaxed);
-        // What comes back from now on has events that find it leaving. Where an event found it still there, it has to stay.
-        if returns() == seen && helper.change(LEAVING, NONE) {
-            break;
-        }
-        helper.stage.store(THERE, Ordering::Relaxed);
-        idle = 0;
-    }
-    if helper.is_dismissed() {
-        helper.stage.store(NONE, Ordering::Relaxed);
-    }
+        rests
+    };
+    helper
+        .stage
+        .live(|| helper.nap(shorter as u32), rest, || returns() == seen.get());
     // SAFETY: this is the helper, whatever it was in the middle of is done, and its stack is nobody else's before the kernel says
     // that it is free.
     unsafe { os::end_bare_thread() }
 }
 
-/// Walks a whole round through the depots, if nobody else is in one: what was there at the last one, and was not touched since, goes
-/// back to its runs. Returns whether there were any objects.
+/// Walks a whole round through the depots and runs, if nobody else is in one: what was there at the last one, and was not touched
+/// since, goes back, batches to their runs and pages of runs to the kernel. Returns whether there was anything, or may be next time.
 fn settle_depots<V: Variant>(helper: &Helper) -> bool {
     let rounds = &V::shared().heap().pressure.rounds;
     rounds.begin();
@@ -238,11 +225,12 @@ fn settle_depots<V: Variant>(helper: &Helper) -> bool {
                     let mut settled = None;
                     if helper.gate.enter() {
                         // SAFETY: the word is one of this pool's depot, and central and entry are its own.
-                        settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool.row(), word) };
+                        settled = unsafe { central::<V>(pool).try_settle::<V>(V::shared().heap(), pool, word) };
                         helper.gate.leave();
                     }
                     match settled {
-                        Some(settled) => {
+                        Some((settled, bad)) => {
+                            checks::report::<V>(pool, bad);
                             any |= settled;
                             break;
                         }
@@ -252,8 +240,38 @@ fn settle_depots<V: Variant>(helper: &Helper) -> bool {
                 }
             }
         }
+        if holes::by_age::<V>() {
+            match search_runs::<V>(helper, pool) {
+                Some(found) => any |= found,
+                None => break 'round,
+            }
+        }
         skip = 0;
     }
     rounds.leave(None);
     any
+}
+
+/// Looks at all runs of a pool, a few at a time. Returns whether pages were given back, or may be next time; None if the helper is to
+/// end.
+fn search_runs<V: Variant>(helper: &Helper, pool: Pool<V>) -> Option<bool> {
+    let (mut part, mut any) = (0, false);
+    while let Some(search) = holes::part(part, AT_ONCE, false) {
+        let mut searched = None;
+        if helper.gate.enter() {
+            // SAFETY: the central is the pool's, and no empty runs are asked for.
+            searched = unsafe { central::<V>(pool).try_search::<V>(V::shared().heap(), pool, search) };
+            helper.gate.leave();
+        }
+        match searched {
+            Some(searched) => {
+                holes::count::<V>(&searched);
+                any |= searched.bytes > 0 || searched.hope;
+                part = holes::after(part, searched.over);
+            }
+            None if helper.nap(AGAIN) => return None,
+            None => {}
+        }
+    }
+    Some(any)
 }

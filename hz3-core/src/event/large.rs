@@ -1,6 +1,6 @@
 //! Objects above the largest class.
 
-use super::{pressure, process, sample};
+use super::{limit, pressure, process, sample};
 use crate::heap::Reach;
 use crate::heap::large::Fresh;
 use crate::heap::lot::Seat;
@@ -74,6 +74,11 @@ unsafe fn take<V: Variant>(n: usize, align: usize) -> Fresh {
     }
     // SAFETY: an event of this thread.
     unsafe { pressure::pulse::<V>() };
+    limit::before::<V>(n);
+    if heap.is_limited() && heap.is_beyond_limit(n) {
+        pressure::no_memory::<V>();
+        return Fresh::NONE;
+    }
     // SAFETY: the block is this thread's.
     let seat = unsafe { seat::<V>() };
     let attempt = |reach| {

@@ -5,28 +5,62 @@
 //! from those that had no event since it last came by (the clock algorithm), and half from those that may hold more than
 //! twice as many objects as the one that asks. So idle classes give way, and busy ones come to equal lengths and rest.
 //!
-//! The budget is the thread's share of what one thread alone may hold, but not less than a floor: caches of many threads
-//! are mostly copies of each other, and batches move between them through the depots. A thread whose share has become
-//! smaller than what its magazines may hold gives way likewise, half a class an event.
+//! The budget is the thread's share (`event/share.rs`) of what one thread alone may hold: caches of many threads are mostly
+//! copies of each other, and batches move between them through the depots. A thread whose share has become smaller than
+//! what its magazines may hold gives way likewise, half a class an event.
+//!
+//! `growth` of a thread's block is what of a lone thread's budget its lists do not have. `closed` of that is kept for the first
+//! lengths of the classes that are not open, unless threads are a crowd: so a class can be opened at once.
 
-use super::{class_of, demand_of, depot_of, my_pool, sample, slot_of, spare_of, surrender, thread};
+use super::share::Share;
+use super::{check, class_of, demand_of, depot_of, guard, my_pool, sample, slot_of, spare_of, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot};
-use crate::policy::{Class, ClassId};
-use crate::statics::{Shared, ThreadBlock};
+use crate::policy::{Class, ClassId, Link};
+use crate::statics::{Meta, ThreadBlock};
 use crate::variant::{Kind, Stats, Variant};
 use core::ptr;
 
 /// Lets the slot's list hold its first objects. Until then the length is 0 and every operation an event: the first one
-/// tells whether this thread allocates from the class or was handed an object of another thread's.
+/// tells whether this thread allocates from the class or was handed an object of another thread's. The class stays closed if
+/// threads are a crowd and the share of this one is too small, or spent.
 ///
 /// # Safety
 /// The slot is the calling thread's own, not the trap, and empty; the thread is running, and `row` is its class's entry.
-pub unsafe fn open(slot: *mut Slot, row: &Class) {
-    let first = row.batch_first.max(1);
-    // SAFETY: the slot is this thread's.
+pub unsafe fn open<V: Variant>(slot: *mut Slot, row: &Class) {
+    let share = Share::now::<V>();
+    let cost = first_cost::<V>(row);
+    // SAFETY: the slot and the block are this thread's.
     unsafe {
+        let meta = V::Thread::meta(V::thread());
+        let lent = if share.is_crowd() { share.lent } else { 0 };
+        let first = row.batch_first.max(1);
+        if !share.opens(cost) {
+            return;
+        }
+        let growth = (*meta).growth as usize;
+        if growth < cost + lent {
+            let mine = if growth < lent { 0 } else { first };
+            shrink_another::<V>(slot, mine, share);
+            if ((*meta).growth as usize) < cost + lent {
+                return;
+            }
+        }
+        (*meta).growth -= cost as u32;
+        (*meta).closed -= cost as u32;
         (*slot).cap = first;
         (*slot).room = u32::from(first);
+    }
+}
+
+/// Lets all of a thread's classes be closed, as they are at its start. The caller has emptied their lists.
+///
+/// # Safety
+/// `meta` is the calling thread's.
+pub unsafe fn close_all<V: Variant>(meta: *mut Meta) {
+    // SAFETY: the block is this thread's.
+    unsafe {
+        (*meta).growth = V::BUDGET;
+        (*meta).closed = V::FIRST;
     }
 }
 
@@ -42,14 +76,22 @@ pub unsafe fn grow<V: Variant>(slot: *mut Slot, row: &Class, want: u16) -> u16 {
         (*slot).recent = true; // The hand must not come by here.
         let have = (*slot).cap;
         let cost = usize::from(want.saturating_sub(have)) * price::<V>(row);
-        let lent = lent::<V>();
-        if (*meta).growth < cost + lent {
+        let share = Share::now::<V>();
+        let kept = |meta: *mut Meta| {
+            if share.is_crowd() {
+                share.lent
+            } else {
+                share.lent + (*meta).closed as usize
+            }
+        };
+        let growth = (*meta).growth as usize;
+        if growth < cost + kept(meta) {
             // With more than its share, it gives way whatever the others' lengths are.
-            let mine = if (*meta).growth < lent { 0 } else { have };
-            shrink_another::<V>(slot, mine);
+            let mine = if growth < kept(meta) { 0 } else { have };
+            shrink_another::<V>(slot, mine, share);
         }
-        if (*meta).growth >= cost + lent && want > have {
-            (*meta).growth -= cost;
+        if (*meta).growth as usize >= cost + kept(meta) && want > have {
+            (*meta).growth -= cost as u32;
             (*slot).cap = want;
             (*slot).room += u32::from(want - have);
         }
@@ -131,21 +173,16 @@ pub unsafe fn shorten<V: Variant>(slot: *mut Slot, row: &Class) {
             cap
         };
         if to < cap {
-            (*V::Thread::meta(V::thread())).growth += usize::from(cap - to) * price::<V>(row);
+            (*V::Thread::meta(V::thread())).growth += (usize::from(cap - to) * price::<V>(row)) as u32;
             (*slot).cap = to;
             V::Stats::count::<V>(Kind::Shortened);
         }
     }
 }
 
-/// Bytes of a lone thread's budget that are other threads' shares now.
-fn lent<V: Variant>() -> usize {
-    let (alone, floor) = (V::POLICY.cache.thread_bytes, V::POLICY.cache.thread_floor);
-    if floor == 0 || floor == alone {
-        return 0;
-    }
-    let share = alone / V::shared().threads().running().max(1);
-    alone - share.max(floor)
+/// Bytes that a class's magazines may hold when it is opened.
+fn first_cost<V: Variant>(row: &Class) -> usize {
+    usize::from(row.batch_first.max(1)) * price::<V>(row)
 }
 
 /// Bytes that one object more in a class's magazines may hold.
@@ -155,11 +192,11 @@ fn price<V: Variant>(row: &Class) -> usize {
 
 /// Moves the hand on by one class, and shrinks that class's magazines if they lie idle or are much longer than `mine`.
 /// One class an event: a full turn takes as many events as there are classes, so that whatever is in use at all is seen
-/// to be. The slot that `asks` is the caller's, and stays as it is.
+/// to be. The slot that `asks` is the caller's, and stays as it is. In a crowd a class that lies idle is closed.
 ///
 /// # Safety
 /// The calling thread is running: it has caches.
-unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
+unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16, share: Share) {
     // SAFETY: the block is this thread's; the hand stays below the number of classes.
     unsafe {
         let meta = V::Thread::meta(V::thread());
@@ -171,15 +208,45 @@ unsafe fn shrink_another<V: Variant>(asks: *mut Slot, mine: u16) {
             return;
         }
         let cap = (*slot).cap;
-        let to = match ((*slot).recent, cap / 2 > mine) {
-            (false, _) => row.batch_first,
-            (true, true) => (cap / 2).max(row.batch_first),
+        let least = if share.is_crowd() { 0 } else { row.batch_first };
+        let to = match ((*slot).recent, cap / 2 > mine || cap == 1 && mine == 0) {
+            (false, _) => least,
+            (true, true) => (cap / 2).max(least),
             (true, false) => cap,
         };
         (*slot).recent = false;
         if to < cap {
-            (*meta).growth += usize::from(cap - to) * price::<V>(row);
+            (*meta).growth += (usize::from(cap - to) * price::<V>(row)) as u32;
+            if to == 0 {
+                (*meta).closed += first_cost::<V>(row) as u32;
+            }
             empty::<V>(id, to);
+        }
+    }
+}
+
+/// Lets the magazines of all classes that had no event since this was last called fall back to their first length.
+///
+/// # Safety
+/// The calling thread is running: it has caches.
+#[cold]
+#[inline(never)]
+pub unsafe fn rest<V: Variant>() {
+    if V::POLICY.per_cpu() {
+        // SAFETY: the thread is running.
+        return unsafe { super::cpu::rest::<V>() };
+    }
+    // SAFETY: slots and block are this thread's.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        for id in ClassId::<V>::all() {
+            let (slot, first) = (slot_of::<V>(id), id.row().batch_first);
+            let cap = (*slot).cap;
+            if !(*slot).recent && cap > first {
+                (*meta).growth += (usize::from(cap - first) * price::<V>(id.row())) as u32;
+                empty::<V>(id, first);
+            }
+            (*slot).recent = false;
         }
     }
 }
@@ -193,7 +260,7 @@ pub unsafe fn held<V: Variant>(id: ClassId<V>) -> usize {
     unsafe {
         let slot = slot_of::<V>(id);
         let spare = spare_of::<V>(id);
-        u32::from((*slot).cap).saturating_sub((*slot).room) as usize + (*spare).unpack().count as usize
+        (*slot).length() as usize + (*spare).unpack().count as usize
     }
 }
 
@@ -202,12 +269,21 @@ pub unsafe fn held<V: Variant>(id: ClassId<V>) -> usize {
 /// # Safety
 /// The calling thread is running: it has caches.
 pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
+    if V::POLICY.per_cpu() {
+        // SAFETY: the thread is running.
+        return unsafe { super::cpu::one::<V>(id) };
+    }
     // SAFETY: slot and spare are this thread's; objects are taken out before they are used (see the module `event`).
     unsafe {
         let slot = slot_of::<V>(id);
         let p = (*slot).head;
         if !p.is_null() {
-            (*slot).head = list::next::<V>(p);
+            let next = list::next::<V>(p);
+            if !V::Link::sound::<V>(next) {
+                check::broken::<V>(slot);
+                return ptr::null_mut();
+            }
+            (*slot).head = next;
             (*slot).room += 1;
             list::keep_order();
             return p;
@@ -217,7 +293,7 @@ pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
         if batch.count == 0 {
             return ptr::null_mut();
         }
-        let p = batch.pop::<V>();
+        let p = check::pop::<V>(my_pool::<V>(id), &mut batch);
         *spare = BatchWord::pack(batch);
         list::keep_order();
         p
@@ -229,16 +305,15 @@ pub unsafe fn one<V: Variant>(id: ClassId<V>) -> *mut u8 {
 ///
 /// # Safety
 /// The calling thread has started, so that it has spares.
+#[inline(never)] // From loops over all classes.
 pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
     // SAFETY: slot and spare are this thread's; lists are taken out before they are handed on (see the module `event`).
     unsafe {
         let slot = slot_of::<V>(id);
         let spare = spare_of::<V>(id);
-        let current = Batch {
-            head: (*slot).head,
-            count: u32::from((*slot).cap) - (*slot).room,
-        };
+        let current = check::contents::<V>(my_pool::<V>(id), slot);
         let second = (*spare).unpack();
+        guard::forget::<V>(id);
         sample::forget::<V>(id);
         (*slot).head = ptr::null_mut();
         *spare = BatchWord::NONE;
@@ -264,16 +339,20 @@ pub unsafe fn install<V: Variant>(slot: *mut Slot, batch: Batch) {
         let id = class_of::<V>(slot);
         let row = id.row();
         let mut cap = (*slot).cap;
-        if batch.count > u32::from(cap) {
+        if batch.count > u32::from(cap) && cap > 0 {
             cap = grow::<V>(slot, row, batch.count.min(u32::from(row.batch)) as u16);
         }
         let mut kept = batch;
         if batch.count > u32::from(cap) {
             kept = cut::<V>(id, batch, u32::from(cap));
         }
-        let portion = sample::portion::<V>(id, row, kept.count);
-        if portion < kept.count {
-            kept = cut::<V>(id, kept, portion);
+        for portion in [
+            sample::portion::<V>(id, row, kept.count),
+            guard::portion::<V>(id, row, kept.count),
+        ] {
+            if portion < kept.count {
+                kept = cut::<V>(id, kept, portion);
+            }
         }
         (*slot).room = u32::from(cap) - kept.count;
         list::keep_order();
@@ -292,19 +371,8 @@ unsafe fn cut<V: Variant>(id: ClassId<V>, batch: Batch, keep: u32) -> Batch {
             surrender::surrender::<V>(my_pool::<V>(id), batch);
             return Batch::EMPTY;
         }
-        let mut last = batch.head;
-        for _ in 1..keep {
-            last = list::next::<V>(last);
-        }
-        let rest = Batch {
-            head: list::next::<V>(last),
-            count: batch.count - keep,
-        };
-        list::set_next::<V>(last, ptr::null_mut());
+        let (mine, rest) = batch.split::<V>(keep);
         surrender::surrender::<V>(my_pool::<V>(id), rest);
-        Batch {
-            head: batch.head,
-            count: keep,
-        }
+        mine
     }
 }

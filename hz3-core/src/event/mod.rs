@@ -5,12 +5,19 @@
 //! is in between at that instant is lost to the child, but nothing is ever found twice.
 
 pub mod borrow;
+pub mod cached;
+mod calls;
+pub mod check;
+pub mod cpu;
 pub mod depots;
 pub mod exit;
 pub mod foreign;
 pub mod fork;
+pub mod guard;
 pub mod helper;
+pub mod holes;
 pub mod large;
+pub mod limit;
 pub mod magazine;
 pub mod overflow;
 pub mod owners;
@@ -22,15 +29,20 @@ pub mod record;
 pub mod refill;
 pub mod relief;
 pub mod remote;
+pub mod report;
 pub mod sample;
+mod share;
 pub mod start;
 pub mod stats;
 pub mod surrender;
 pub mod thread;
 mod vanished;
+pub mod ward;
+pub mod wrap;
 
 use crate::heap::central::Central;
-use crate::heap::depot::{Demand, Depot};
+use crate::heap::demand::Demand;
+use crate::heap::depot::Depot;
 use crate::list::{BatchWord, Slot, SlotOffset};
 use crate::policy::{ClassId, Owner, Pool};
 use crate::statics::{Shared, ThreadBlock};
@@ -54,7 +66,7 @@ pub unsafe fn class_for<V: Variant>(n: usize) -> ClassId<V> {
     // SAFETY: the lookups answer every size up to the largest class.
     unsafe {
         let offset = if n <= V::FINE_MAX {
-            V::fine((n + 15) >> 4)
+            V::fine((n + V::GRANULE - 1) >> const { V::GRANULE.ilog2() })
         } else {
             V::coarse((n - 1) >> V::COARSE_SHIFT)
         };

@@ -1,6 +1,8 @@
 //! `free` found no room: a full magazine, a large object, or a thread that has no caches.
 
-use super::{class_of, foreign, magazine, my_pool, owners, pressure, sample, spare_of, start, surrender, thread};
+use super::{
+    class_of, cpu, foreign, guard, magazine, my_pool, owners, pressure, sample, spare_of, start, surrender, thread,
+};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::statics::State;
 use crate::variant::{Kind, Stats, Variant};
@@ -14,6 +16,10 @@ use core::ptr;
 #[cold]
 #[inline(never)]
 pub unsafe fn overflow<V: Variant>(p: *mut u8, slot: *mut Slot) {
+    if V::POLICY.per_cpu() {
+        // SAFETY: as the caller says.
+        return unsafe { cpu::overflow::<V>(p, slot) };
+    }
     // SAFETY: the slot is this thread's.
     unsafe {
         (*slot).room = 0;
@@ -51,7 +57,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
         if cap == 0 {
             // This thread never allocated from the class: the object was handed to it. Were it kept, the next `malloc`
             // would take it, and its cache line might be another thread's for as long as both go on like that.
-            magazine::open(slot, row);
+            magazine::open::<V>(slot, row);
             return owners::one_to_runs::<V>(my_pool::<V>(id), p);
         }
         // Magazines grow with their use, or give way.
@@ -69,6 +75,7 @@ pub unsafe fn put<V: Variant>(p: *mut u8, slot: *mut Slot) {
             head: (*slot).head,
             count: u32::from(cap),
         };
+        guard::forget::<V>(id);
         sample::forget::<V>(id);
         (*slot).head = ptr::null_mut();
         list::keep_order();

@@ -6,13 +6,31 @@
 //! left of it are runs with objects of the program's, which a later thread of the owner finds again: owners with the
 //! fewest threads are joined first, and of these the one with the lowest number.
 
-use super::{central, depot_of, thread};
+use super::{central, check, depot_of, thread};
 use crate::heap::depot::Home;
-use crate::list;
+use crate::list::{self, Batch};
+use crate::os;
 use crate::policy::{ClassId, Owner, Pool};
 use crate::statics::{Shared, State, ThreadBlock};
 use crate::variant::{Room, Variant};
+use core::ops::Range;
 use core::ptr;
+
+/// The owners of the memory node that this thread runs on. All where the variant knows no nodes; of a machine with more nodes than
+/// the variant several share theirs.
+pub fn of_this_node<V: Variant>() -> Range<usize> {
+    match V::POLICY.nodes() {
+        1 => 0..Owner::<V>::COUNT,
+        nodes => of_node(os::node(), nodes, Owner::<V>::COUNT),
+    }
+}
+
+/// Owners of a node, of so many `nodes` that have as many owners each.
+fn of_node(node: usize, nodes: usize, owners: usize) -> Range<usize> {
+    let each = owners / nodes;
+    let first = node % nodes * each;
+    first..first + each
+}
 
 /// Whether an owner has threads; where there is one owner, it is all threads'.
 #[inline]
@@ -20,11 +38,11 @@ pub fn lives<V: Variant>(owner: Owner<V>) -> bool {
     V::SHARDS == 1 || V::shared().threads().owners.has_threads(owner.number())
 }
 
-/// Gives a list of objects back to its runs.
+/// Gives the objects of a batch back to their runs.
 ///
 /// # Safety
-/// The objects of the list from `head` on are the caller's and of this pool.
-pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
+/// The objects of the batch are the caller's and of this pool.
+pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, batch: Batch) {
     // Asked under the lock of the pool, which the owner's last thread takes later to release what is empty: so either it
     // finds a run that was kept, or none is.
     let keep = || {
@@ -34,8 +52,9 @@ pub unsafe fn to_runs<V: Variant>(pool: Pool<V>, head: *mut u8) {
             0
         }
     };
-    // SAFETY: the objects are of this pool, whose central and class entry are passed.
-    unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), pool.row(), head, keep) }
+    // SAFETY: the objects are of this pool, whose central is asked.
+    let bad = unsafe { central::<V>(pool).give_keeping::<V>(V::shared().heap(), pool, batch, &keep) };
+    check::report::<V>(pool, bad);
 }
 
 /// Gives one object back to its run.
@@ -46,7 +65,7 @@ pub unsafe fn one_to_runs<V: Variant>(pool: Pool<V>, p: *mut u8) {
     // SAFETY: the object is the caller's; it becomes a list of one.
     unsafe {
         list::set_next::<V>(p, ptr::null_mut());
-        to_runs::<V>(pool, p);
+        to_runs::<V>(pool, Batch { head: p, count: 1 });
     }
 }
 
@@ -58,7 +77,7 @@ pub fn clear<V: Variant>(owner: Owner<V>) {
         let pool = Pool::of(owner, id);
         while let Some(batch) = depot_of::<V>(pool).take(Home::ANY) {
             // SAFETY: a depot hands each batch to one taker.
-            unsafe { to_runs::<V>(pool, batch.head) };
+            unsafe { to_runs::<V>(pool, batch) };
         }
         central::<V>(pool).release_empty::<V>(V::shared().heap(), id.row());
     }
@@ -95,5 +114,16 @@ unsafe fn forsake<V: Variant>() {
         if thread::state::<V>() == State::Running {
             V::Room::forsake::<V>();
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::of_node;
+
+    #[test]
+    fn each_node_has_as_many_owners_and_no_two_the_same() {
+        assert_eq!([0, 1, 2, 3].map(|node| of_node(node, 2, 8)), [0..4, 4..8, 0..4, 4..8]);
+        assert_eq!(of_node(5, 6, 6), 5..6);
     }
 }

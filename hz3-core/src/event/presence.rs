@@ -6,7 +6,7 @@
 //! registers for the process's end, and what is registered then is called before any object's finalizer. Where it cannot be
 //! known (`os::program`) the object counts as one that is never unloaded, and its memory stays.
 
-use super::{exit, helper, profile, relief, thread, vanished};
+use super::{cpu, exit, guard, helper, profile, relief, thread, vanished};
 use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
 use crate::policy::{Space, no_table};
@@ -52,13 +52,16 @@ pub fn unload<V: Variant>() {
     presence.settle();
     let signal = V::POLICY.stats.dump_signal;
     if signal != 0 {
-        os::signal::forget(signal as i32, profile::on_signal::<V>);
+        os::signal::forget(signal as i32, profile::on_signal::<V>, &presence.handler);
     }
     // SAFETY: the object is being unloaded: no thread runs its code, or comes back to it, but for the helper.
     unsafe {
         helper::remove::<V>();
         release::<V>();
         V::Record::unload::<V>();
+        if let Some(in_use) = V::in_use() {
+            in_use.unmap();
+        }
     }
 }
 
@@ -76,6 +79,11 @@ unsafe fn release<V: Variant>() {
         }
         vanished::take_back::<V>(&shared.threads().keep_only(ptr::null_mut()));
         relief::relieve::<V>();
+        exit::clear_out::<V>();
+    }
+    if V::POLICY.per_cpu() {
+        // SAFETY: as above.
+        unsafe { cpu::end::<V>() };
     }
     shared.heap().locked(|h| {
         // SAFETY: as above; what is in no use is nobody's.
@@ -85,6 +93,8 @@ unsafe fn release<V: Variant>() {
         // SAFETY: as above.
         unsafe { samples.end_all() };
     }
+    // SAFETY: as above.
+    unsafe { guard::end::<V>() };
     V::arena_base().store(NO_BASE, Ordering::Relaxed);
     let table_bytes = V::Space::table_bytes::<V>();
     let table = V::flat_table().swap(no_table().cast_mut(), Ordering::Relaxed);

@@ -9,7 +9,8 @@
 //! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
 //! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
-use super::{central, depots, my_pool, relief, thread};
+use super::{check, depots, limit, magazine, my_pool, relief, thread};
+use crate::heap::group::Group;
 use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
 use crate::os;
@@ -26,6 +27,8 @@ const FIRST_WAIT: u32 = 100;
 const LOOK: u32 = 16;
 /// Events between two looks at whether the helper is wanted.
 const LOOK_FOR_HELPER: u32 = 64;
+/// Bytes below a limit that are worth having made room for.
+const ENOUGH: usize = 1 << 20;
 
 pub(super) const NO_COUNT: Reliefs = Reliefs {
     epochs: 0,
@@ -41,11 +44,13 @@ pub(super) const NO_COUNT: Reliefs = Reliefs {
     failed: 0,
     purges: 0,
     purged_bytes: 0,
+    soft_limits: 0,
+    hard_limits: 0,
 };
 
 /// How far a first attempt may go.
-pub const fn first<V: Variant>() -> Reach {
-    if V::POLICY.pressure.budget > 0 {
+pub fn first<V: Variant>() -> Reach {
+    if V::POLICY.pressure.budget > 0 || V::shared().heap().is_limited() {
         Reach::Budget
     } else if V::POLICY.pressure.enabled || !V::POLICY.grows_outside() {
         Reach::Arena
@@ -70,14 +75,17 @@ pub unsafe fn pulse<V: Variant>() -> bool {
     // SAFETY: the block is this thread's.
     unsafe {
         let meta = V::Thread::meta(V::thread());
+        let mut rested = false;
         if time {
             (*meta).events = (*meta).events.wrapping_add(1);
             if (*meta).events % LOOK == 0 {
                 age::<V>((*meta).events);
+                rested = rest::<V>();
             }
             depots::go_on::<V>();
         }
-        V::POLICY.pressure.enabled && (*meta).epoch != V::shared().heap().pressure.epoch() && answer::<V>()
+        let asked = V::POLICY.pressure.enabled && (*meta).epoch != V::shared().heap().pressure.epoch();
+        asked && answer::<V>() || rested
     }
 }
 
@@ -117,6 +125,7 @@ fn age<V: Variant>(event: u32) {
     };
     if heap.pressure.due(now, shorter / 4 + 1) {
         heap.pressure.rounds.begin();
+        limit::look::<V>(now);
         if delay > 0 {
             heap.purge_old(&V::POLICY, now.saturating_sub(delay));
             // What is worth keeping falls with time, too, and nothing may have been freed meanwhile.
@@ -131,6 +140,28 @@ fn age<V: Variant>(event: u32) {
     }
     if V::POLICY.has_helper() && event.is_multiple_of(LOOK_FOR_HELPER) {
         super::helper::look::<V>();
+    }
+}
+
+/// Gives back what this thread keeps of classes that had no event since the last round, if there is a new one: free objects that
+/// nobody wants keep their runs' pages. Returns whether it did.
+///
+/// # Safety
+/// The calling thread has its block.
+unsafe fn rest<V: Variant>() -> bool {
+    if V::POLICY.purge.delay_ms == 0 {
+        return false;
+    }
+    let round = V::shared().heap().pressure.rounds.number() as u8;
+    // SAFETY: the block is this thread's.
+    unsafe {
+        let meta = V::Thread::meta(V::thread());
+        let now = (*meta).round != round && thread::state::<V>() == State::Running;
+        if now {
+            (*meta).round = round;
+            magazine::rest::<V>();
+        }
+        now
     }
 }
 
@@ -200,6 +231,10 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             unsafe { (*V::Thread::meta(V::thread())).epoch = pressure.epoch() };
         }
         if found {
+            // Where that left next to nothing, the next request had better go on to what lies beyond.
+            if heap.is_limited() && heap.missing(first::<V>(), ENOUGH) > 0 {
+                pressure.futile(now, 0);
+            }
             pressure.eased();
             return true;
         }
@@ -209,7 +244,10 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
             return true;
         }
     }
-    if policy.pressure.budget > 0 && attempt(Reach::Arena) || policy.grows_outside() && attempt(Reach::System) {
+    let limited = heap.is_limited();
+    if (policy.pressure.budget > 0 || limited) && attempt(Reach::Arena)
+        || policy.grows_outside() && attempt(Reach::System)
+    {
         pressure.futile(now, bytes);
         return true;
     }
@@ -219,7 +257,9 @@ unsafe fn has_helped<V: Variant>(bytes: usize, attempt: Attempt<'_>) -> bool {
         unsafe { relief::counted::<V>(Ask::Everything, Reliefs { runs: 1, ..NO_COUNT }) };
         return attempt(Reach::System);
     }
-    if policy.pressure.enabled && !policy.grows_outside() && !futile && wait::<V>(attempt) {
+    // (Beyond a limit there is nothing, wherever it lies.)
+    let last = !policy.grows_outside() || limited;
+    if policy.pressure.enabled && last && !futile && wait::<V>(attempt) {
         pressure.eased();
         return true;
     }
@@ -283,20 +323,19 @@ pub unsafe fn carve<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch
     unsafe {
         V::Stats::count::<V>(Kind::FromRuns);
         let mine = my_pool::<V>(id);
-        let batch = central::<V>(mine).take::<V>(V::shared().heap(), first::<V>(), mine, row, want);
+        let batch = check::from_runs::<V>(mine, first::<V>(), want);
         if batch.count > 0 {
             return batch;
         }
-        if let Some(batch) = overcome::<V, _>(row.size as usize, |reach| {
-            some(central::<V>(mine).take::<V>(V::shared().heap(), reach, mine, row, 1))
-        }) {
+        if let Some(batch) = overcome::<V, _>(row.size as usize, |reach| some(check::from_runs::<V>(mine, reach, 1))) {
             return batch;
         }
         // One object of another owner's is as good as one of ours; a list of them would not be.
         let pressure = &V::shared().heap().pressure;
-        for other in id.and_larger() {
+        let group = Group::of(id);
+        for other in id.and_larger().take_while(|&other| Group::of(other) == group) {
             for pool in Owner::all().map(|owner| Pool::of(owner, other)) {
-                let batch = central::<V>(pool).take::<V>(V::shared().heap(), Reach::Held, pool, other.row(), 1);
+                let batch = check::from_runs::<V>(pool, Reach::Held, 1);
                 if batch.count > 0 {
                     let larger = u64::from(other != id);
                     pressure.count(Reliefs { larger, ..NO_COUNT });

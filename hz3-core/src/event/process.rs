@@ -2,13 +2,12 @@
 //! reports thread exits, as early as can be, as handlers run in the order of their registration. At the first allocation:
 //! the arena.
 
-use super::{exit, fork, presence, profile, sample};
+use super::{cpu, exit, fork, guard, limit, presence, profile, sample, wrap};
 use crate::heap::tag_table::TagTable;
-use crate::heap::{Heap, PageHeap};
+use crate::heap::{Heap, PageHeap, draw};
 use crate::os;
-use crate::policy::{Space, Tag, no_table};
+use crate::policy::{Link, Space, Tag, no_table};
 use crate::statics::Shared;
-use crate::statics::start::{STARTED, Start};
 use crate::sync::Ordering;
 use crate::variant::Variant;
 use core::ptr;
@@ -18,18 +17,19 @@ pub fn load<V: Variant>() {
     register::<V>();
     // Where every address has a tag there must be a table as soon as anything is freed, if only an object of the C library's.
     // Without room for it this is no failure yet.
-    alone::<V>(|_| _ = map_table::<V>());
+    let start = V::shared().start();
+    start.alone(os::process_number(), anew::<V>, || _ = map_table::<V>());
     let signal = V::POLICY.stats.dump_signal;
     if signal != 0 {
-        os::signal::handle(signal as i32, profile::on_signal::<V>);
+        let before = &V::shared().presence().handler;
+        os::signal::handle(signal as i32, profile::on_signal::<V>, before);
     }
 }
 
 /// Registers the fork handlers, once.
 fn register<V: Variant>() {
-    let start = V::shared().start();
     // Outside of the lock: it may allocate, and waits for a thread that runs fork handlers.
-    if start.registered.swap(1, Ordering::Relaxed) == 0 {
+    if V::shared().start().registers() {
         os::at_fork(fork::prepare::<V>, fork::parent::<V>, fork::child::<V>);
         presence::load::<V>();
     }
@@ -38,7 +38,7 @@ fn register<V: Variant>() {
 /// Makes sure that the process has started. Takes no lock and allocates nothing after the first time.
 #[inline]
 pub fn start<V: Variant>() {
-    if V::shared().start().stage.load(Ordering::Acquire) != STARTED {
+    if !V::shared().start().is_done() {
         start_slow::<V>();
     }
 }
@@ -47,40 +47,22 @@ pub fn start<V: Variant>() {
 #[inline(never)]
 fn start_slow<V: Variant>() {
     register::<V>();
-    alone::<V>(|start| {
-        if start.stage.load(Ordering::Acquire) != STARTED {
-            begin::<V>();
-            start.stage.store(STARTED, Ordering::Release);
-        }
-    });
+    V::shared().start().once(os::process_number(), anew::<V>, begin::<V>);
 }
 
-/// Runs `f`, which is a part of the process's start, under the lock of that.
-fn alone<V: Variant>(f: impl FnOnce(&Start)) {
-    let start = V::shared().start();
-    let process = os::process_number();
-    let starter = start.starter.load(Ordering::Relaxed);
-    let change = |from, to| {
-        start
-            .starter
-            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-    };
-    if starter != 0 && starter != process && change(starter, process) {
-        // A copy of a process that was forked without our handlers: whoever was starting it is not here, and may have
-        // left anything.
-        V::shared().heap().lock.reset();
-        V::shared().heap().locked(|h| *h = PageHeap::EMPTY);
-        start.lock.reset();
+/// Makes what `begin` works with what it is before: a copy of a process that was forked without our handlers may have any part of
+/// it.
+fn anew<V: Variant>() {
+    V::shared().heap().lock.reset();
+    V::shared().heap().locked(|h| *h = PageHeap::EMPTY);
+    if let Some(samples) = V::samples() {
+        samples.lock.reset();
     }
-    let _guard = start.lock.lock();
-    start.starter.store(process, Ordering::Relaxed);
-    f(start);
-    start.starter.store(0, Ordering::Relaxed);
 }
 
 /// The arena, and the key.
 fn begin<V: Variant>() {
+    os::machine::check(V::POLICY.arena.page);
     if !map_table::<V>() {
         os::die(b"a flat tag table takes 64 GiB of address space or more, which the system does not give");
     }
@@ -88,6 +70,7 @@ fn begin<V: Variant>() {
         0 => 0,
         _ => V::flat_table().load(Ordering::Relaxed) as usize,
     };
+    wrap::begin_process::<V>();
     let heap: &Heap = V::shared().heap();
     // Nothing reads it here, but the linker leaves out what nothing refers to.
     core::hint::black_box(V::layout());
@@ -95,7 +78,19 @@ fn begin<V: Variant>() {
         let tags = TagTable::new(V::Space::bytes_below::<V>(), <V::Tag as Tag>::BYTES, flat);
         h.arena.reserve(&V::POLICY, tags, V::arena_base());
     });
+    if V::POLICY.per_cpu() {
+        cpu::begin::<V>();
+    }
+    limit::begin::<V>();
+    if V::POLICY.draws() {
+        heap.order.seed();
+    }
+    if V::Link::KEYED {
+        // Drawn before there is any link, and once: a copy of this process goes on with it.
+        V::link_key().store(os::secret_bits() as usize, Ordering::Relaxed);
+    }
     sample::begin::<V>();
+    guard::begin_process::<V>();
     V::shared().threads().set_key(os::make_key(exit::exit::<V>));
 }
 
@@ -108,7 +103,7 @@ fn map_table<V: Variant>() -> bool {
         return true;
     }
     // Its cells become writable with the segments that they are of.
-    let table = os::map(0, bytes, os::Access::Read);
+    let table = draw::map(&V::POLICY, bytes, os::PAGE, os::Access::Read);
     if table.is_null() {
         return false;
     }

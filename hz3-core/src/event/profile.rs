@@ -2,9 +2,11 @@
 
 use super::sample::dump as sampled;
 use crate::os;
+use crate::statics::Shared;
 use crate::text::Text;
 use crate::variant::{Record, Variant};
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_void};
+use libc::siginfo_t;
 
 /// Writes a profile to the path, or to the one of the config.
 ///
@@ -31,8 +33,21 @@ pub(super) fn unasked<V: Variant>() {
     }
 }
 
-/// Somebody has asked by a signal.
-pub extern "C" fn on_signal<V: Variant>(_: c_int) {
+/// Somebody has asked by a signal. The handler may be called on a stack that is too small for what is to be done. Whoever handled
+/// the signal before is told of it, too.
+///
+/// # Safety
+/// Called by the kernel, or with what that would say.
+pub unsafe extern "C" fn on_signal<V: Variant>(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    if !os::aside(answer::<V>) {
+        complain(os::ENOMEM);
+    }
+    // SAFETY: this is what the kernel says.
+    unsafe { V::shared().presence().handler.pass_on(signal, info, context) };
+}
+
+/// Writes the profile that a signal asks for, or has somebody write it.
+extern "C" fn answer<V: Variant>() {
     if V::Record::CALLS {
         V::Record::asked::<V>();
     } else {

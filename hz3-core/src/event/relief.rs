@@ -3,7 +3,10 @@
 //! Or only what lies in one segment ([`drain`]), so that the rest stays at hand: each page of that segment whose last
 //! object was cached comes free, and no other cache starts anew.
 
-use super::{central, depot_of, depots, exit, magazine, my_pool, owners, slot_of, spare_of, surrender, thread};
+use super::{
+    central, check, cpu, depot_of, depots, exit, holes, magazine, my_pool, owners, slot_of, spare_of, surrender,
+    thread, ward, wrap,
+};
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
 use crate::list::{self, Batch, BatchWord};
@@ -12,6 +15,13 @@ use crate::policy::{ClassId, Pool};
 use crate::statics::{Shared, State};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::ptr;
+
+/// All that is free goes to the kernel, but for `pad` bytes of free pages. Pages inside of runs go, too. (They count against limits
+/// all the same, but the kernel has them.) Returns the bytes that it got.
+pub fn to_kernel<V: Variant>(pad: usize) -> usize {
+    let heap = V::shared().heap();
+    holes::all::<V>() + heap.purge_to(&V::POLICY, pad) + heap.purge_huge(None)
+}
 
 /// Gives back what can be given back from here. Returns the bytes of the objects that went back to their runs, as far as
 /// they were in depots or in this thread's magazines.
@@ -24,13 +34,20 @@ pub unsafe fn relieve<V: Variant>() -> usize {
     let _timer = V::Stats::time::<V>(Kind::Relief);
     // SAFETY: the block is this thread's.
     unsafe {
+        ward::flush::<V>();
         let mut bytes = depots::drain_depots::<V>();
         if thread::state::<V>() == State::Running {
-            for id in ClassId::all() {
-                bytes += magazine::held::<V>(id) * id.row().size as usize;
+            bytes += wrap::quarantine::flush::<V>();
+            if !V::POLICY.per_cpu() {
+                for id in ClassId::all() {
+                    bytes += magazine::held::<V>(id) * id.row().size as usize;
+                }
             }
             exit::flush::<V>();
             depots::drain_depots::<V>();
+        }
+        if V::POLICY.per_cpu() {
+            bytes += cpu::empty_all::<V>();
         }
         release_empty::<V>();
         V::shared().heap().recall_all();
@@ -55,6 +72,8 @@ fn release_empty<V: Variant>() {
 pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
     let _timer = V::Stats::time::<V>(Kind::Relief);
     let mut bytes = 0;
+    // SAFETY: the block is this thread's.
+    unsafe { ward::flush::<V>() };
     if segment.is_null() {
         release_empty::<V>();
         return 0;
@@ -62,10 +81,17 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
     // SAFETY: the block is this thread's.
     unsafe {
         if thread::state::<V>() == State::Running {
+            // It is drawn from at random, so that nobody can choose among what is in it.
+            bytes += wrap::quarantine::flush::<V>();
             V::Room::flush::<V>();
-            for id in ClassId::all() {
-                bytes += drain_magazines::<V>(id, segment);
+            if !V::POLICY.per_cpu() {
+                for id in ClassId::all() {
+                    bytes += drain_magazines::<V>(id, segment);
+                }
             }
+        }
+        if V::POLICY.per_cpu() {
+            bytes += cpu::empty_all::<V>();
         }
         for pool in Pool::all() {
             bytes += drain_depot::<V>(pool, segment);
@@ -85,11 +111,8 @@ unsafe fn drain_magazines<V: Variant>(id: ClassId<V>, segment: *const Segment) -
     unsafe {
         let slot = slot_of::<V>(id);
         let spare = spare_of::<V>(id);
-        let cap = u32::from((*slot).cap);
-        let mut current = Batch {
-            head: (*slot).head,
-            count: cap - (*slot).room,
-        };
+        let (cap, pool) = (u32::from((*slot).cap), my_pool::<V>(id));
+        let mut current = check::contents::<V>(pool, slot);
         (*slot).head = ptr::null_mut();
         (*slot).room = cap;
         let mut second = (*spare).unpack();
@@ -159,7 +182,7 @@ unsafe fn give<V: Variant>(pool: Pool<V>, batch: Batch) -> usize {
     // SAFETY: the objects of the batch are ours to give, and of this pool.
     unsafe {
         if batch.count > 0 {
-            owners::to_runs::<V>(pool, batch.head);
+            owners::to_runs::<V>(pool, batch);
         }
         batch.count as usize * pool.row().size as usize
     }

@@ -1,10 +1,10 @@
 //! A thread's start.
 
 use super::thread::shard;
-use super::{exit, process, sample};
+use super::{exit, magazine, owners, process, sample};
+use crate::heap::draw;
 use crate::list::{self, SlotOffset};
-use crate::os::{self, Access};
-use crate::policy::Owner;
+use crate::os::{self, Access, PAGE};
 use crate::statics::{Shared, State, ThreadBlock};
 use crate::variant::{Kind, Room, Stats, Variant};
 
@@ -32,13 +32,18 @@ pub unsafe fn start<V: Variant>() {
                 return;
             }
         };
-        threads.link(meta, Owner::<V>::COUNT, V::POLICY.depot.shelves as usize);
+        threads.link(meta, owners::of_this_node::<V>(), V::POLICY.depot.shelves as usize);
         V::Room::settle::<V>(block, shard::<V>());
-        let bank = V::slot(SlotOffset::TRAP);
-        (*meta).growth = V::GROWTH;
+        let (bank, spares) = if V::POLICY.per_cpu() {
+            // Whoever looks for lists of the thread's own finds none.
+            (V::trap(), V::trap().cast())
+        } else {
+            (V::slot(SlotOffset::TRAP), V::Thread::spares(block))
+        };
+        magazine::close_all::<V>(meta);
         (*meta).desertions = threads.owners.desertions();
         (*meta).epoch = V::shared().heap().pressure.epoch();
-        (*meta).spares = V::Thread::spares(block);
+        (*meta).spares = spares;
         list::keep_order();
         // From here on the child of a fork takes back what this thread has.
         (*meta).bank = bank;
@@ -57,11 +62,14 @@ pub unsafe fn start<V: Variant>() {
 /// # Safety
 /// The thread has none.
 unsafe fn map_room<V: Variant>() -> bool {
-    let bytes = V::Room::bytes::<V>();
+    let bytes = exit::room::<V>();
     if bytes == 0 {
         return true;
     }
-    let body = os::map(0, bytes, Access::ReadWrite);
+    let mut body = exit::moved_out::<V>();
+    if body.is_null() {
+        body = draw::map(&V::POLICY, bytes, PAGE, Access::ReadWrite);
+    }
     if body.is_null() {
         return false;
     }

@@ -1,6 +1,6 @@
 //! A batch leaves its thread.
 
-use super::{demand_of, depot_of, depots, owners, thread};
+use super::{check, demand_of, depot_of, depots, owners, thread};
 use crate::list::{Batch, chart};
 use crate::policy::Pool;
 use crate::statics::Shared;
@@ -14,7 +14,9 @@ use crate::variant::{Kind, Stats, Variant};
 pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: as the caller says.
     unsafe {
-        chart::erase(batch);
+        if !V::POLICY.marks() {
+            chart::erase(batch);
+        }
         leave::<V>(pool, batch);
     }
 }
@@ -26,16 +28,23 @@ pub unsafe fn surrender<V: Variant>(pool: Pool<V>, batch: Batch) {
 pub unsafe fn hand_over<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: as the caller says.
     unsafe {
-        chart::draw::<V>(batch, pool.row().size);
+        if !V::POLICY.marks() {
+            chart::draw::<V>(batch, pool.row().size);
+        }
         leave::<V>(pool, batch);
     }
 }
 
 /// # Safety
 /// As for [`surrender`]; what is known of the batch stands in its first object.
+#[inline(never)]
 unsafe fn leave<V: Variant>(pool: Pool<V>, batch: Batch) {
     // SAFETY: the batch goes to exactly one place, the depot of its pool or its runs.
     unsafe {
+        let batch = check::leaving::<V>(pool, batch);
+        if batch.count == 0 {
+            return;
+        }
         let (depot, demand) = (depot_of::<V>(pool), demand_of::<V>(pool));
         let stored = if demand.is_closed() {
             false
@@ -43,15 +52,15 @@ unsafe fn leave<V: Variant>(pool: Pool<V>, batch: Batch) {
             depot.put(thread::home::<V>(), batch)
         } else {
             let owners = &V::shared().threads().owners;
-            owners.put(pool.owner().number(), depot, batch, |b| {
-                owners::to_runs::<V>(pool, b.head)
-            })
+            owners.put(pool.owner().number(), depot, batch, |b| owners::to_runs::<V>(pool, b))
         };
         if stored {
             demand.stored();
             V::Stats::count::<V>(Kind::ToDepot);
             // Nobody comes for all that: what waits had better be in its runs.
-            if demand.stored_long(batch.count / pool.row().batch.max(1) as u32) {
+            let row = pool.row();
+            let bytes = batch.count as usize * row.size as usize;
+            if demand.stored_long(batch.count / u32::from(row.batch.max(1)), bytes) {
                 depots::empty_depot::<V>(pool);
             }
         } else {
@@ -59,7 +68,7 @@ unsafe fn leave<V: Variant>(pool: Pool<V>, batch: Batch) {
             if !demand.is_closed() && demand.full() {
                 depots::empty_depot::<V>(pool);
             }
-            owners::to_runs::<V>(pool, batch.head);
+            owners::to_runs::<V>(pool, batch);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What threads had that exist in the parent of a fork only.
 
-use super::owners;
+use super::{owners, wrap};
+use crate::heap::check::Sieve;
 use crate::list::{self, Batch};
-use crate::policy::agreed::{BATCH_MAX, GRANULE};
-use crate::policy::{ClassId, Naming, Owner, Pool, tag_of};
-use crate::statics::Vanished;
+use crate::policy::agreed::BATCH_MAX;
+use crate::policy::{ClassId, Owner, Pool};
+use crate::statics::{Shared, Vanished};
 use crate::variant::{Room, Variant};
 
 /// Takes all that these threads had in their caches and gives it back, after looking at every object: on machines that reorder
@@ -29,6 +30,7 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
                 give::<V>(mine, id, (*(*at).spares.add(id.place())).unpack().head);
             }
             V::Room::take_back::<V>(at, |owner, id, head| give::<V>(owner, id, head));
+            wrap::quarantine::take_back::<V>(at);
             let next = (*at).next;
             super::exit::unmap_room::<V>(at);
             at = next;
@@ -46,19 +48,21 @@ pub(super) unsafe fn take_back<V: Variant>(vanished: &Vanished) {
 /// # Safety
 /// `head` is null, or where a list of this pool began that nobody else knows: it may be torn.
 unsafe fn give<V: Variant>(owner: Owner<V>, id: ClassId<V>, head: *mut u8) {
-    let tag = V::Route::tag(owner, id);
+    let (pool, heap) = (Pool::of(owner, id), V::shared().heap());
+    let outside = |p: *const u8| heap.has_outside(p);
+    let mut sieve = Sieve::new(heap, &outside);
     let mut sound = Batch::EMPTY;
     let mut p = head;
-    // SAFETY: a page with the pool's tag belongs to an open run of the pool, so it is mapped; links of a list that is not
-    // torn lead to such pages or to null.
+    // SAFETY: what the sieve lets pass is an object of an open run of the pool, and is mapped. A torn list may lead anywhere, where
+    // links are encoded even more so; nothing is followed before it has passed.
     unsafe {
-        while sound.count < BATCH_MAX && (p as usize).is_multiple_of(GRANULE) && tag_of::<V>(p) == tag {
+        while sound.count < BATCH_MAX && sieve.run_of::<V>(pool, id.row(), p).is_ok() {
             let following = list::next::<V>(p);
             sound.push::<V>(p);
             p = following;
         }
         if sound.count > 0 {
-            owners::to_runs::<V>(Pool::of(owner, id), sound.head);
+            owners::to_runs::<V>(pool, sound);
         }
     }
 }

@@ -9,13 +9,15 @@
 //! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
 //! belongs to the holder of the heap's lock, with one exception that is named below.
 
+use super::group::Group;
 use super::hold::{Hold, Refusal};
 use super::page::PAGES;
 use super::segment::SEGMENT;
 use super::tag_table::TagTable;
 use crate::os::PAGE;
 use crate::policy::Policy;
-use crate::sync::{AtomicU64, Ordering};
+// They lie in memory that the kernel gives as zeroes, so they cannot be a model's. Nothing hangs on their order.
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;
@@ -62,7 +64,7 @@ impl Entry {
     };
 
     /// As a word of the table, without the pages that are open.
-    fn pack(self) -> u64 {
+    pub(super) fn pack(self) -> u64 {
         self.kind as u64 | u64::from(self.dirty) << 8 | u64::from(self.moved) << 9 | u64::from(self.pages) << 32
     }
 
@@ -101,6 +103,9 @@ pub enum Left {
 /// Where a word of the table says how many pages of its segment are open.
 const OPENED_SHIFT: u32 = 10;
 const OPENED: u64 = 0x3ff << OPENED_SHIFT;
+/// Where it says whose group's it is: the first that took it.
+const GROUP_SHIFT: u32 = 20;
+const GROUP: u64 = 0xff << GROUP_SHIFT;
 
 /// The range and its segments.
 pub struct Arena {
@@ -201,7 +206,7 @@ impl Arena {
 
     /// Changes a segment's state.
     pub fn set(&mut self, index: usize, entry: Entry) {
-        self.write(index, OPENED, entry.pack());
+        self.write(index, OPENED | GROUP, entry.pack());
     }
 
     /// Replaces all of a word but the bits that are to be kept. (Who does not hold the lock may read the word meanwhile.)
@@ -231,18 +236,28 @@ impl Arena {
         self.write(index, !OPENED, (pages as u64) << OPENED_SHIFT);
     }
 
+    /// Whether a segment is free, for a group.
+    fn is_free(&self, index: usize, group: Group) -> bool {
+        if index >= self.segments {
+            return false;
+        }
+        // SAFETY: as in `entry`.
+        let word = unsafe { (*self.entries.add(index)).load(Ordering::Relaxed) };
+        Entry::unpack(word).kind == Kind::Free && group.takes(Group((word >> GROUP_SHIFT) as u8))
+    }
+
     /// Bytes from the first of `n` segments on that are memory, where all of them but the last are open as a whole.
     pub fn opened_bytes(&self, first: usize, n: usize) -> usize {
         (n - 1) * SEGMENT + self.opened(first + n - 1) * PAGE
     }
 
-    /// Takes the consecutive free segments that `pages` pages need, the lowest that start at a multiple of `align` bytes, and
+    /// Takes the consecutive free segments that `pages` pages need for a group, the lowest that start at a multiple of `align` bytes, and
     /// opens these pages. Returns the first segment and how many of them may hold something else than zeroes. The caller
     /// sets their entries.
-    pub fn take(&mut self, policy: &Policy, pages: usize, align: usize) -> Option<(usize, usize)> {
+    pub fn take(&mut self, policy: &Policy, group: Group, pages: usize, align: usize) -> Option<(usize, usize)> {
         loop {
-            let first = self.find(pages.div_ceil(PAGES), align)?;
-            match self.take_at(policy, first, pages) {
+            let first = self.find(group, policy.segments(pages), align)?;
+            match self.take_at(policy, group, first, pages) {
                 Ok(dirty) => return Some((first, dirty)),
                 // One segment less to look at.
                 Err(Refusal::Lost) => {}
@@ -250,17 +265,19 @@ impl Arena {
                 Err(Refusal::NoMemory) => break,
             }
         }
-        let first = self.find_open(pages, align)?;
-        self.take_at(policy, first, pages).ok().map(|dirty| (first, dirty))
+        let first = self.find_open(policy, group, pages, align)?;
+        self.take_at(policy, group, first, pages)
+            .ok()
+            .map(|dirty| (first, dirty))
     }
 
     /// The first free place where so many pages are open.
-    fn find_open(&self, pages: usize, align: usize) -> Option<usize> {
-        let n = pages.div_ceil(PAGES);
+    fn find_open(&self, policy: &Policy, group: Group, pages: usize, align: usize) -> Option<usize> {
+        let n = policy.segments(pages);
         let fits = |first: usize| {
             (first..first + n).all(|i| {
                 let wanted = (pages - (i - first) * PAGES).min(PAGES);
-                self.entry(i).kind == Kind::Free && self.opened(i) >= wanted
+                self.is_free(i, group) && self.opened(i) >= wanted
             })
         };
         (self.lowest..self.high)
@@ -268,17 +285,24 @@ impl Arena {
             .find(|&i| fits(i))
     }
 
-    /// Takes the segments that `pages` pages need from segment `first` on, if they exist and are free, and opens these
+    /// Takes the segments that `pages` pages need from segment `first` on for a group, if they exist and are free for it, and opens these
     /// pages. Returns how many segments may hold something.
-    pub fn take_at(&mut self, policy: &Policy, first: usize, pages: usize) -> Result<usize, Refusal> {
-        let n = pages.div_ceil(PAGES);
-        if first + n > self.segments || (first..first + n).any(|i| i < self.high && self.entry(i).kind != Kind::Free) {
+    pub fn take_at(&mut self, policy: &Policy, group: Group, first: usize, pages: usize) -> Result<usize, Refusal> {
+        let n = policy.segments(pages);
+        if first + n > self.segments || (first..first + n).any(|i| i < self.high && !self.is_free(i, group)) {
             return Err(Refusal::NoMemory);
+        }
+        if policy.has_walls() {
+            // Those of a segment of which nothing is opened, too.
+            self.open_tables(first + n)?;
         }
         self.open(policy, first, pages)?;
         let dirty = (first..first + n).filter(|&i| self.entry(i).dirty).count();
         self.high = self.high.max(first + n);
         self.used += n;
+        if group != Group::ANY {
+            (first..first + n).for_each(|i| self.write(i, !GROUP, u64::from(group.0) << GROUP_SHIFT));
+        }
         if first == self.lowest {
             self.lowest = first + n;
         }
@@ -296,7 +320,7 @@ impl Arena {
     }
 
     /// The first place for `n` segments; of those that a short look finds, the one with most segments that are backed.
-    fn find(&self, n: usize, align: usize) -> Option<usize> {
+    fn find(&self, group: Group, n: usize, align: usize) -> Option<usize> {
         if self.used + n > self.segments {
             return None;
         }
@@ -309,7 +333,7 @@ impl Arena {
         while at + n <= self.segments {
             let end = (at + n).min(self.high.max(at));
             looked += end - at;
-            match (at..end).rev().find(|&i| self.entry(i).kind != Kind::Free) {
+            match (at..end).rev().find(|&i| !self.is_free(i, group)) {
                 Some(taken) => at = start(taken + 1),
                 None => {
                     let dirty = (at..end).filter(|&i| self.entry(i).dirty).count();
@@ -334,14 +358,15 @@ impl Arena {
     /// Gives segments back of which so much is left. Returns the bytes that may still hold something.
     pub fn give_back(&mut self, first: usize, n: usize, left: Left, moved: bool, stamp: u32) -> usize {
         match left {
-            Left::Zero => self.give(first, n, false, moved, stamp),
+            Left::Zero => {
+                self.give(first, n, false, moved, stamp);
+            }
             Left::Closed => {
                 (first..first + n).for_each(|i| self.set_opened(i, 0));
                 self.give(first, n, false, false, stamp);
             }
             Left::Something => {
-                self.give(first, n, true, moved, stamp);
-                return n * SEGMENT;
+                return self.give(first, n, true, moved, stamp) * SEGMENT;
             }
             Left::Nothing => {
                 self.used -= n;
@@ -352,9 +377,12 @@ impl Arena {
     }
 
     /// Gives segments back. `dirty` says whether a page of them may hold something, and `stamp` since when nobody used
-    /// them; `moved` whether their mappings are split from their neighbours'.
-    pub fn give(&mut self, first: usize, n: usize, dirty: bool, moved: bool, stamp: u32) {
+    /// them; `moved` whether their mappings are split from their neighbours'. Returns how many are dirty: of what is not open nothing is.
+    pub fn give(&mut self, first: usize, n: usize, dirty: bool, moved: bool, stamp: u32) -> usize {
+        let mut count = 0;
         for i in first..first + n {
+            let dirty = dirty && self.opened(i) > 0;
+            count += usize::from(dirty);
             let pages = if dirty { stamp } else { 0 };
             self.set(
                 i,
@@ -368,6 +396,7 @@ impl Arena {
         }
         self.used -= n;
         self.lowest = self.lowest.min(first);
+        count
     }
 
     /// Takes free segments that are backed and were left alone since `before` (any, if that is `None`), next to each other

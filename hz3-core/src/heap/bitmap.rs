@@ -1,5 +1,6 @@
 //! One bit a page of a segment.
 
+use super::frame::Frame;
 use super::page::{PAGES, Page, Span};
 
 const WORDS: usize = PAGES / 64;
@@ -114,6 +115,19 @@ impl PageSet {
         PAGES
     }
 
+    /// Those groups of `len` pages, which begin at multiples of `len`, that are in it as a whole.
+    #[cold]
+    pub fn wholes(&self, len: usize) -> PageSet {
+        let mut wholes = PageSet::EMPTY;
+        for first in (0..PAGES).step_by(len.max(1)) {
+            let group = Span::between(first, (first + len).min(PAGES));
+            if self.count_in(group) == group.len {
+                wholes.insert(group);
+            }
+        }
+        wholes
+    }
+
     /// The maximal ranges of the set, in order of address.
     pub fn spans(&self) -> Spans<'_> {
         Spans { set: self, at: 0 }
@@ -142,14 +156,13 @@ impl PageSet {
         Span::between(first, end)
     }
 
-    /// A place for `len` pages starting at a multiple of `align` pages (a power of two): in the smallest range that has one,
-    /// the lowest of several.
+    /// A place for `len` pages that begins where the frame says: in the smallest range that has one, the lowest of several.
     #[inline(never)] // From many places.
-    pub fn best_fit(&self, len: usize, align: usize) -> Option<Fit> {
+    pub fn best_fit(&self, len: usize, frame: Frame) -> Option<Fit> {
         let mut best: Option<(usize, Span)> = None;
         let mut others = 0;
         for s in self.spans() {
-            let first = (s.first.number() + align - 1) & !(align - 1);
+            let first = frame.begin(s.first.number());
             let fits = first + len <= s.end().number();
             match best {
                 Some((_, than)) if fits && s.len < than.len => {
@@ -225,7 +238,7 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_an_array_of_bools(ops in prop::collection::vec((any::<bool>(), 0usize..512, 1usize..512), 1..40),
-                                         len in 1usize..64, align_log in 0u32..8) {
+                                         len in 1usize..64, align_log in 0u32..8, front in 0usize..3) {
             let mut set = PageSet::EMPTY;
             let mut bits = std::vec![false; PAGES];
             for (add, first, len) in ops {
@@ -248,11 +261,11 @@ mod tests {
                 }
             }
             let align = 1usize << align_log;
-            let aligned = |s: &Span| range(s).start.next_multiple_of(align);
+            let aligned = |s: &Span| (range(s).start + front).next_multiple_of(align) - front;
             let fits = |s: &Span| aligned(s) + len <= range(s).end;
             let want = spans.iter().filter(|s| fits(s)).min_by_key(|s| s.len)
                 .map(|s| Span::between(aligned(s), aligned(s) + len));
-            let found = set.best_fit(len, align);
+            let found = set.best_fit(len, Frame { front, ..Frame::aligned(align) });
             prop_assert_eq!(found.map(|fit| fit.span), want);
             if let Some(fit) = found {
                 set.remove(fit.span);

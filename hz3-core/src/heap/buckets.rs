@@ -4,6 +4,8 @@
 
 use super::PageHeap;
 use super::bitmap::Fit;
+use super::frame::Frame;
+use super::group::Group;
 use super::page_heap::Taken;
 use super::segment::{Segment, USABLE};
 use crate::policy::Policy;
@@ -48,23 +50,31 @@ impl Buckets {
         })
     }
 
-    /// A place for `len` pages, at a multiple of `align` pages, in the fullest of a few segments with the tightest range;
+    /// A place for `len` pages of a group, which lie as the frame says, in the fullest of a few segments with the tightest range;
     /// among those that can be lent, if it `lends`.
     #[inline(never)] // From many places.
-    pub(super) fn find(&self, len: usize, align: usize, lends: bool) -> Option<(*mut Segment, Fit)> {
+    pub(super) fn find(&self, group: Group, len: usize, frame: Frame, lends: bool) -> Option<(*mut Segment, Fit)> {
         let mut bucket = self.first_from(len)?;
         loop {
-            if let Some(found) = self.fullest(bucket, len, align, lends) {
+            if let Some(found) = self.fullest(group, bucket, len, frame, lends) {
                 return Some(found);
             }
-            // Only alignment, or a segment that cannot be lent, can make a bucket of long enough ranges fail.
+            // Only alignment, or segments of other groups or that cannot be lent, can make a bucket of long enough ranges fail.
             bucket = self.first_from(bucket + 1)?;
         }
     }
 
-    fn fullest(&self, bucket: usize, len: usize, align: usize, lends: bool) -> Option<(*mut Segment, Fit)> {
+    fn fullest(
+        &self,
+        group: Group,
+        bucket: usize,
+        len: usize,
+        frame: Frame,
+        lends: bool,
+    ) -> Option<(*mut Segment, Fit)> {
         // SAFETY: segments in a bucket are live, and the lock is held.
-        let may = |segment| !lends || unsafe { Segment::can_be_lent(segment) };
+        let may =
+            |segment: *mut Segment| unsafe { (*segment).group == group && (!lends || Segment::can_be_lent(segment)) };
         let mut best: Option<(*mut Segment, Fit)> = None;
         let mut fullest: *mut Segment = ptr::null_mut();
         let mut at = self.head(bucket);
@@ -74,25 +84,27 @@ impl Buckets {
             // All of them have room, but for alignment: only the one that is chosen needs a closer look, as a rule.
             while !at.is_null() && looked < COMPARED {
                 looked += 1;
+                Segment::see_any_seals(at);
                 if (fullest.is_null() || (*at).free_pages < (*fullest).free_pages) && may(at) {
                     fullest = at;
                 }
                 at = (*at).next;
             }
-            if fullest.is_null() && align == 1 {
+            if fullest.is_null() && frame.is_anywhere() {
                 return None;
             }
             if !fullest.is_null()
-                && let Some(fit) = (*fullest).free.best_fit(len, align)
+                && let Some(fit) = (*fullest).free.best_fit(len, frame)
             {
                 return Some((fullest, fit));
             }
             (at, looked) = (self.head(bucket), 0);
             while !at.is_null() && (looked < COMPARED || best.is_none()) {
                 looked += 1;
+                Segment::see_any_seals(at);
                 if best.is_none_or(|(b, _)| (*at).free_pages < (*b).free_pages)
                     && may(at)
-                    && let Some(fit) = (*at).free.best_fit(len, align)
+                    && let Some(fit) = (*at).free.best_fit(len, frame)
                 {
                     best = Some((at, fit));
                 }
@@ -182,8 +194,8 @@ impl Buckets {
 }
 
 impl PageHeap {
-    pub(super) fn take_free(&mut self, policy: &Policy, len: usize, align: usize) -> Option<Taken> {
-        let (segment, fit) = self.buckets.find(len, align, false)?;
-        self.take_span(policy, segment, fit)
+    pub(super) fn take_free(&mut self, policy: &Policy, group: Group, len: usize, frame: Frame) -> Option<Taken> {
+        let (segment, fit) = self.buckets.find(group, len, frame, false)?;
+        self.take_span(policy, segment, fit, frame)
     }
 }

@@ -1,6 +1,7 @@
 //! Every order in which threads can meet in a depot, within loom's model of memory.
 
-use crate::heap::depot::{Demand, Depot, Home, take_old, was_there};
+use crate::heap::demand::Demand;
+use crate::heap::depot::{Depot, Home, take_old, was_there};
 use crate::heap::rounds::Rounds;
 use crate::list::Batch;
 use crate::sync::AtomicU64;

@@ -6,8 +6,10 @@
 use super::PageHeap;
 use super::arena::{Arena, Kind, Left};
 use super::bitmap::PageSet;
+use super::dense::state;
 use super::hold::Hold;
-use super::segment::{SEGMENT, Segment, USABLE};
+use super::page::{PAGES, Span};
+use super::segment::{HEADER_PAGES, SEGMENT, Segment};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
 use core::ptr;
@@ -88,7 +90,9 @@ impl PageHeap {
         unsafe {
             (*segment).dirty_free -= pages as u32;
             self.dirty_pages -= pages;
-            if (*segment).dirty_free == 0 {
+            if Segment::state(segment) == state::SPARED {
+                self.spares_less(segment, pages);
+            } else if (*segment).dirty_free == 0 {
                 self.dirty_unlink(segment);
             }
         }
@@ -99,11 +103,11 @@ impl PageHeap {
     /// dirty.
     #[inline(never)] // From many places.
     pub(super) unsafe fn more_dirty(&mut self, segment: *mut Segment, pages: usize, now: u64) {
-        if pages == 0 {
-            return;
-        }
         // SAFETY: as in `less_dirty`.
         unsafe {
+            if Segment::state(segment) != state::SMALL && self.spares(segment, pages) || pages == 0 {
+                return;
+            }
             let listed = (*segment).dirty_free > 0;
             (*segment).dirty_free += pages as u32;
             self.dirty_pages += pages;
@@ -130,10 +134,17 @@ impl PageHeap {
     /// Pages that are free and backed beyond what is worth keeping at the time `now`, if they are enough for a system call.
     #[inline(never)] // From many places.
     pub fn excess(&mut self, policy: &Policy, now: u64) -> usize {
+        if self.is_near_limit() {
+            self.spare_nothing(policy);
+        }
+        if let Some(all) = self.excess_near_limit() {
+            return all;
+        }
         let most = policy.purge.dirty / PAGE;
         let keep = self.worth.reckon(most, now, policy.window());
-        if self.dirty_pages > (keep + (keep / 8).max(BATCH)).min(most) {
-            self.dirty_pages - keep
+        let dirty = self.dirty_pages - self.dense.spared;
+        if dirty > (keep + (keep / 8).max(BATCH)).min(most) {
+            dirty - keep
         } else {
             0
         }
@@ -142,7 +153,7 @@ impl PageHeap {
     /// Takes backed free pages of the segment that was longest left alone out, if that was before `before`, and at most
     /// `most` of them. They come back with [`purge_end`](Self::purge_end).
     pub fn purge_begin(&mut self, before: u64, most: usize) -> Option<Purge> {
-        let segment = self.dirty_first;
+        let mut segment = self.dirty_first;
         // SAFETY: segments in the dirty list are live, the lock is held, and free pages belong to the heap.
         unsafe {
             if segment.is_null() || (*segment).since > before {
@@ -155,19 +166,63 @@ impl PageHeap {
                 pages = pages.upper(most);
                 count = most;
             }
+            let mut dirty = count;
+            if os::pages() > 1 {
+                (segment, pages, dirty) = Self::whole(segment, before, most)?;
+                count = pages.count();
+            }
+            if Segment::state(segment) != state::SMALL {
+                self.break_up(segment);
+            }
             (*segment).free.subtract(&pages);
             (*segment).out.unite(&pages);
             (*segment).free_pages -= count as u32;
             self.free_pages -= count;
             self.purging += count;
             self.buckets.rebucket(segment, (*segment).free.longest());
-            self.less_dirty(segment, count);
+            self.less_dirty(segment, dirty);
             Some(Purge {
                 segment,
                 pages,
                 refused: PageSet::EMPTY,
             })
         }
+    }
+
+    /// Where the kernel's pages are larger than the heap's: what can be given of the first segment from this one on of which
+    /// anything can, the pages of the kernel's that are free as a whole and hold some that are backed, down to where those are
+    /// `most`; and how many those are.
+    ///
+    /// # Safety
+    /// The caller holds the heap's lock; `segment` is in the list of those with dirty free pages.
+    #[cold]
+    #[inline(never)]
+    unsafe fn whole(mut segment: *mut Segment, before: u64, most: usize) -> Option<(*mut Segment, PageSet, usize)> {
+        let len = os::pages();
+        // SAFETY: segments in the list are live, and the lock is held.
+        unsafe {
+            while !segment.is_null() && (*segment).since <= before {
+                let (mut pages, mut dirty) = (PageSet::EMPTY, 0);
+                // What lies in one page with the header is cleared by hand, and goes with the segment.
+                let least = if Segment::is_free(segment) { HEADER_PAGES } else { 0 };
+                for first in (0..PAGES).step_by(len).rev() {
+                    let span = Span::between(first.max(least), (first + len).max(least));
+                    let backed = (*segment).dirty.count_in(span);
+                    if backed > 0 && (*segment).free.count_in(span) == span.len {
+                        pages.insert(span);
+                        dirty += backed;
+                        if dirty >= most {
+                            break;
+                        }
+                    }
+                }
+                if dirty > 0 {
+                    return Some((segment, pages, dirty));
+                }
+                segment = (*segment).dirty_next;
+            }
+        }
+        None
     }
 
     /// Makes purged pages free again. Those that the kernel refused (they are locked) wait for the next time.
@@ -185,7 +240,7 @@ impl PageHeap {
             self.purging -= count;
             self.buckets.rebucket(segment, (*segment).free.longest());
             self.more_dirty(segment, purge.refused.count(), now);
-            if (*segment).free_pages as usize == USABLE && (*segment).dirty_free == 0 {
+            if Segment::is_free(segment) && (*segment).dirty_free == 0 {
                 self.retire(segment);
             }
         }

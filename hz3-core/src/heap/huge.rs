@@ -3,9 +3,10 @@
 //! As all of the page heap: for the holder of the heap's lock.
 
 use super::arena::{Entry, Kind, Left};
+use super::group::Group;
 use super::page::PAGES;
 use super::segment::SEGMENT;
-use super::{Heap, PageHeap};
+use super::{Heap, PageHeap, Reach};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
 
@@ -15,7 +16,7 @@ impl PageHeap {
     pub(super) fn keeps(&mut self, policy: &Policy, bytes: usize) -> bool {
         let now = os::now_ms();
         let keep = self.huge_worth.reckon(policy.large.cache, now, policy.huge_window());
-        let fits = self.huge_dirty + bytes <= keep;
+        let fits = self.huge_dirty + bytes <= keep && !self.is_near_limit();
         if !fits {
             self.huge_worth.gave(bytes, now, policy.huge_window());
         }
@@ -25,8 +26,9 @@ impl PageHeap {
     pub(super) fn own_huge(&mut self, policy: &Policy, first: usize, segments: usize, pages: usize, dirty: usize) {
         self.huge_dirty -= dirty * SEGMENT;
         self.huge_worth.taken(dirty * SEGMENT);
-        if self.huge_worth.regrets() && dirty < segments {
-            let missing = (segments - dirty) * SEGMENT;
+        let body = pages.div_ceil(PAGES);
+        if self.huge_worth.regrets() && dirty < body {
+            let missing = (body - dirty) * SEGMENT;
             self.huge_worth.missed(
                 missing,
                 policy.spare(self.huge_dirty),
@@ -46,6 +48,9 @@ impl PageHeap {
             },
         );
         self.set_tails(first + 1, first + segments);
+        if policy.has_walls() {
+            self.arena.enclose(first, segments, pages);
+        }
     }
 
     pub(super) fn set_tails(&mut self, from: usize, to: usize) {
@@ -71,7 +76,7 @@ impl PageHeap {
         moved: bool,
         stamp: u32,
     ) {
-        self.huge_worth.freed(segments * SEGMENT);
+        self.huge_worth.freed(pages.div_ceil(PAGES) * SEGMENT);
         self.returns = self.returns.wrapping_add(1);
         self.huge_bytes -= pages * PAGE;
         self.huge_dirty += self.arena.give_back(first, segments, left, moved, stamp);
@@ -88,14 +93,20 @@ impl PageHeap {
         policy: &Policy,
     ) -> bool {
         let mut moved = self.arena.entry(index).moved;
+        self.request(Reach::System);
+        if pages > old && !self.allows((pages - old) * PAGE) {
+            return false;
+        }
         if want > have {
             // The last segment so far becomes one of many: it has to be open as a whole.
             let first = index + have;
-            let Ok(dirty) = self
-                .arena
-                .open(policy, index, have * PAGES)
-                .and_then(|()| self.arena.take_at(policy, first, pages - have * PAGES))
-            else {
+            let Ok(dirty) = self.arena.open(policy, index, have * PAGES).and_then(|()| {
+                self.arena
+                    .take_at(policy, Group::of_large(policy), first, pages - have * PAGES)
+            }) else {
+                if policy.has_walls() {
+                    self.arena.enclose(index, have, old);
+                }
                 return false;
             };
             self.huge_dirty -= dirty * SEGMENT;
@@ -106,10 +117,14 @@ impl PageHeap {
             self.returns = self.returns.wrapping_add(1);
             self.huge_dirty += self.arena.give_back(index + want, have - want, left, moved, stamp);
         } else if self.arena.open(policy, index, pages).is_err() {
+            if policy.has_walls() {
+                self.arena.enclose(index, have, old);
+            }
             return false;
         }
         if left == Left::Closed {
-            self.arena.set_opened(index + want - 1, pages - (want - 1) * PAGES);
+            let opened = pages.next_multiple_of(os::pages()) - (want - 1) * PAGES;
+            self.arena.set_opened(index + want - 1, opened);
         }
         self.huge_bytes = self.huge_bytes - old * PAGE + pages * PAGE;
         self.arena.set(
@@ -121,6 +136,9 @@ impl PageHeap {
                 pages: pages as u32,
             },
         );
+        if policy.has_walls() {
+            self.arena.enclose(index, want, pages);
+        }
         true
     }
 }

@@ -5,11 +5,15 @@
 //! 0: `free` falls into the trap slot and finds them from there.
 
 use super::arena::{Arena, Kind, Left};
+use super::draw;
+use super::frame::Frame;
+use super::group::Group;
 use super::lot::Seat;
 use super::outside::Outside;
-use super::page::Page;
-use super::page_heap::{PageHeap, Taken};
-use super::segment::{GONE, LARGE, Run, SEGMENT, Segment};
+use super::page::{PAGES, Page, Span};
+use super::page_heap::{PageHeap, Request, Taken};
+use super::run::{GONE, LARGE, Run};
+use super::segment::{SEGMENT, Segment};
 use super::{Heap, Reach, Waiting, Way};
 use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
@@ -57,7 +61,7 @@ impl Heap {
         if pages > (isize::MAX as usize).saturating_sub(align) / PAGE {
             return Fresh::NONE;
         }
-        if pages <= HUGE_PAGES && align <= SEGMENT / 2 {
+        if pages <= HUGE_PAGES && align <= SEGMENT / 2 && policy.has_place(pages, align.div_ceil(PAGE)) {
             self.page_range(policy, reach, pages, align.div_ceil(PAGE), seat)
         } else {
             self.huge(policy, reach, pages, align)
@@ -65,47 +69,84 @@ impl Heap {
     }
 
     fn page_range(&self, policy: &Policy, reach: Reach, pages: usize, align: usize, seat: &Seat) -> Fresh {
+        let frame = policy.frame(align);
+        let all = pages + frame.guards();
         let taken = self
-            .take_lent(policy, reach, seat, pages, align)
-            .or_else(|| self.take_shared(policy, reach, pages, align, seat));
+            .take_lent(policy, reach, seat, all, frame)
+            .or_else(|| self.take_shared(policy, reach, all, frame, seat));
         let Some(t) = taken else { return Fresh::NONE };
+        let span = Span {
+            first: t.span.first.plus(frame.front),
+            len: pages,
+        };
         // SAFETY: the span was just taken, so it is ours.
-        unsafe { Segment::open_run(t.segment, t.span, LARGE) };
+        unsafe { Segment::open_run(t.segment, span, LARGE) };
         Fresh {
-            p: Segment::page_address(t.segment, t.span.first),
+            p: Segment::page_address(t.segment, span.first),
             clean: t.clean,
         }
     }
 
+    /// The descriptor of all pages that were taken for a large object, its guards among them.
+    ///
+    /// # Safety
+    /// `run` is the descriptor of a large object that nobody uses any more; it says that the object is gone.
+    unsafe fn with_guards(policy: &Policy, run: *mut Run) -> *mut Run {
+        if !policy.encloses() {
+            return run;
+        }
+        // SAFETY: the caller owns the object, and so its guards, whose descriptors are nobody else's.
+        unsafe {
+            let (segment, span) = (Segment::of(run.cast()), Run::span(run));
+            let all = Segment::descriptor(segment, Page::new(span.first.number() - 1));
+            (*all).pool = GONE;
+            (*all).pages = span.len as u16 + 2;
+            all
+        }
+    }
+
     /// Takes a range from the page heap itself, and remembers whether others were in the way.
-    fn take_shared(&self, policy: &Policy, reach: Reach, pages: usize, align: usize, seat: &Seat) -> Option<Taken> {
+    fn take_shared(&self, policy: &Policy, reach: Reach, pages: usize, frame: Frame, seat: &Seat) -> Option<Taken> {
         let guard = self.take_seen(policy, &self.lock, seat);
+        let request = Request {
+            reach,
+            group: Group::of_large(policy),
+            least: pages,
+            most: pages,
+            frame,
+        };
         // SAFETY: the lock is held.
-        let taken = unsafe { (*self.inner.get()).take(policy, reach, pages, pages, align) };
+        let taken = unsafe { (*self.inner.get()).take(policy, request) };
         drop(guard);
-        if taken.is_none() && self.lots.any() {
-            return self.take(policy, reach, pages, pages, align);
+        if taken.is_none() && (self.lots.any() || self.is_limited()) {
+            return self.take(policy, request);
         }
         taken
     }
 
     #[inline(never)]
     fn huge(&self, policy: &Policy, reach: Reach, pages: usize, align: usize) -> Fresh {
-        let segments = (pages * PAGE).div_ceil(SEGMENT);
+        let segments = policy.segments(pages);
         let take = |h: &mut PageHeap| {
-            if reach == Reach::Budget && h.taken() + segments * SEGMENT > policy.pressure.budget {
+            let body = pages.div_ceil(PAGES) * SEGMENT;
+            let budget = policy.pressure.budget;
+            if reach == Reach::Budget && budget > 0 && h.taken() + body > budget {
                 return None;
             }
-            let mut found = h.arena.take(policy, pages, align);
-            if found.is_none() && h.arena.segments() >= segments && h.retire_free() {
-                found = h.arena.take(policy, pages, align);
+            h.request(reach);
+            if !h.allows(pages * PAGE) {
+                return None;
+            }
+            let mut found = h.arena.take(policy, Group::of_large(policy), pages, align);
+            if found.is_none() && h.arena.segments() >= segments && h.retire_free(policy) {
+                found = h.arena.take(policy, Group::of_large(policy), pages, align);
             }
             let (first, dirty) = found?;
             h.own_huge(policy, first, segments, pages, dirty);
             Some((h.arena.address(first), dirty == 0))
         };
         let mut taken = self.locked(take);
-        if taken.is_none() && self.recall_all() {
+        if taken.is_none() && (self.makes_room(policy, reach, pages * PAGE) || self.recall_all()) {
             taken = self.locked(take);
         }
         if let Some((p, clean)) = taken {
@@ -118,17 +159,64 @@ impl Heap {
         if !policy.grows_outside() || reach != Reach::System {
             return Fresh::NONE;
         }
-        let bytes = segments * SEGMENT;
-        let p = os::map_aligned(bytes, align.max(SEGMENT), Access::ReadWrite);
+        let bytes = pages.div_ceil(PAGES) * SEGMENT;
+        let within = |h: &mut PageHeap| {
+            h.request(reach);
+            h.allows(bytes)
+        };
+        if !self.locked(within) {
+            return Fresh::NONE;
+        }
+        let p = Self::map_outside(policy, bytes, align.max(SEGMENT));
         if p.is_null() {
             return Fresh::NONE;
         }
-        if !self.locked(|h| h.outside.insert(p, Outside::Huge(bytes))) {
+        let known = self.locked(|h| {
+            let known = h.outside.insert(policy, p, Outside::Huge(bytes));
+            h.outside_huge += if known { bytes } else { 0 };
+            known
+        });
+        if !known {
             // SAFETY: the mapping was just made and nobody knows it.
-            unsafe { os::unmap(p, bytes) };
+            unsafe { Self::unmap_outside(policy, p, bytes) };
             return Fresh::NONE;
         }
         Fresh { p, clean: true }
+    }
+
+    /// Maps a huge object outside of the arena, at a multiple of `align`, at least a segment. With guards a page without access lies on
+    /// either side.
+    fn map_outside(policy: &Policy, bytes: usize, align: usize) -> *mut u8 {
+        if !policy.has_walls() {
+            return draw::map(policy, bytes, align, Access::ReadWrite);
+        }
+        let Some(all) = bytes.checked_add(align + PAGE) else {
+            return ptr::null_mut();
+        };
+        let start = draw::map(policy, all, align, Access::None);
+        if start.is_null() {
+            return start;
+        }
+        // SAFETY: all lies in the mapping just made, which nobody knows.
+        unsafe {
+            let p = start.add(align);
+            if !os::protect(p, bytes, Access::ReadWrite) {
+                os::unmap(start, all);
+                return ptr::null_mut();
+            }
+            os::unmap(start, align - PAGE);
+            p
+        }
+    }
+
+    /// Unmaps it, with its guards.
+    ///
+    /// # Safety
+    /// It is the caller's, and nothing refers to it any more.
+    unsafe fn unmap_outside(policy: &Policy, p: *mut u8, bytes: usize) {
+        let guard = if policy.has_walls() { PAGE } else { 0 };
+        // SAFETY: the mapping is the caller's, and so are the pages around it.
+        unsafe { os::unmap(p.sub(guard), bytes + 2 * guard) };
     }
 
     /// What the object at `p` is; None if it is not one of ours. `p` need not be valid, but an object that is being
@@ -197,31 +285,50 @@ impl Heap {
     /// # Safety
     /// `what` is what `find_large` said of `p`, an object that nobody uses any more.
     pub unsafe fn give_large(&self, policy: &Policy, p: *mut u8, what: Large, seat: &Seat) {
+        // SAFETY: as the caller says.
+        unsafe { self.give_holding(policy, p, what, true, seat) }
+    }
+
+    /// The same of an object whose pages hold `something`, or nothing at all.
+    ///
+    /// # Safety
+    /// As for [`give_large`](Self::give_large).
+    pub(crate) unsafe fn give_holding(&self, policy: &Policy, p: *mut u8, what: Large, something: bool, seat: &Seat) {
         match what {
             // SAFETY: the caller owns the object, so the run is open and its descriptor ours. Whoever frees the object once
             // more finds that it is gone.
             Large::Pages(run) => unsafe {
                 (*run).pool = GONE;
-                self.give_run(policy, run, seat);
+                self.give_run(policy, Self::with_guards(policy, run), something, seat);
             },
-            Large::Huge(index, pages) => self.give_huge(policy, p, index, pages),
+            Large::Huge(index, pages) => self.give_huge(policy, p, (index, pages), something),
             Large::Outside(bytes) => {
-                self.locked(|h| h.outside.remove(p));
+                self.locked(|h| {
+                    h.outside.remove(p);
+                    h.outside_huge -= bytes;
+                });
                 // SAFETY: the mapping is the object's alone and no longer registered.
-                unsafe { os::unmap(p, bytes) };
+                unsafe { Self::unmap_outside(policy, p, bytes) };
             }
         }
     }
 
     #[inline(never)]
-    fn give_huge(&self, policy: &Policy, p: *mut u8, index: usize, pages: usize) {
-        let segments = pages.div_ceil(SEGMENT / PAGE);
-        let bytes = segments * SEGMENT;
+    fn give_huge(&self, policy: &Policy, p: *mut u8, (index, pages): (usize, usize), something: bool) {
+        let segments = policy.segments(pages);
+        let bytes = pages.div_ceil(PAGES) * SEGMENT;
         let stamp = Self::stamp(policy);
         let goes = self.locked(|h| {
             let moved = h.arena.entry(index).moved;
             if h.keeps(policy, bytes) {
-                h.disown_huge(index, segments, pages, Left::Something, moved, stamp);
+                // Behind the object may still lie what a longer one left in its last segment.
+                let whole = h.arena.opened_bytes(index, segments) <= pages * PAGE;
+                let left = if something || !whole {
+                    Left::Something
+                } else {
+                    Left::Zero
+                };
+                h.disown_huge(index, segments, pages, left, moved, stamp);
                 return None;
             }
             Some((h.arena.hold(), moved, h.arena.opened_bytes(index, segments)))

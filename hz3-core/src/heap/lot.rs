@@ -14,18 +14,24 @@
 
 use super::bitmap::Fit;
 use super::buckets::Buckets;
+use super::frame::Frame;
 use super::page::{PAGES, Span};
 use super::page_heap::Taken;
 use super::returned::Returned;
-use super::segment::{Run, Segment, USABLE};
+use super::run::Run;
+use super::segment::{Segment, USABLE};
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
 use crate::policy::agreed::LOT_SHARE;
-use crate::sync::{AtomicU32, Guard, Lock, Ordering};
+use crate::sync::{AtomicU32, Guard, Lock, Ordering, const_but_in_models};
 use core::cell::{Cell, UnsafeCell};
 
 /// Lots of a process. Where more threads need one, some share.
+#[cfg(not(loom))]
 pub const LOTS: usize = 16;
+/// As few as a model needs.
+#[cfg(loom)]
+pub const LOTS: usize = 1;
 
 /// What it counts for a thread that it found the page heap's lock taken; each time that it did not counts one in return.
 const MET: u16 = 16;
@@ -122,7 +128,6 @@ pub struct Stock {
 }
 
 impl Stock {
-    #[cfg(not(loom))]
     const EMPTY: Stock = Stock {
         buckets: Buckets::EMPTY,
         free_pages: 0,
@@ -181,11 +186,11 @@ impl Stock {
     }
 
     /// Takes a range that others gave back and that nobody has put among the free pages yet, if one of the first few is just as
-    /// long as wanted and lies at a multiple of `align` pages. `number` is the lot's.
+    /// long as wanted and lies as the frame says. `number` is the lot's.
     ///
     /// It is what was used last: its pages and its records are at hand, and nothing else has to be touched.
     #[inline]
-    pub(super) fn reuse(&mut self, number: u32, len: usize, align: usize) -> Option<Taken> {
+    pub(super) fn reuse(&mut self, policy: &Policy, number: u32, len: usize, frame: Frame) -> Option<Taken> {
         let mut link: *mut *mut Run = &raw mut self.chain;
         for _ in 0..TRIES {
             // SAFETY: `link` is the chain's beginning, or in the descriptor of a range of it; these are the lot's holder's alone.
@@ -198,9 +203,13 @@ impl Stock {
             unsafe {
                 let span = Run::span(run);
                 if span.len == len
-                    && span.first.number().is_multiple_of(align)
+                    && frame.begin(span.first.number()) == span.first.number()
                     && (*segment).lot.load(Ordering::Relaxed) == number
+                    && (!policy.has_walls() || Segment::make_room(segment, span, frame))
                 {
+                    if policy.has_walls() {
+                        Segment::enclose(segment, span, frame);
+                    }
                     *link = (*run).next;
                     os::fetch((*run).next.cast());
                     self.chained = self.chained.saturating_sub(len);
@@ -222,21 +231,33 @@ impl Stock {
         self.free_pages + self.chained > policy.lot_pages() + self.segments * USABLE / SHARE
     }
 
-    /// Takes a place that was found, whose pages are open.
-    pub(super) fn cut(&mut self, segment: *mut Segment, Fit { span, longest }: Fit) -> Taken {
+    /// Takes a place that was found, whose pages are open. None if the kernel refuses what it takes to use it.
+    pub(super) fn cut(
+        &mut self,
+        policy: &Policy,
+        segment: *mut Segment,
+        Fit { span, longest }: Fit,
+        frame: Frame,
+    ) -> Option<Taken> {
         // SAFETY: segments in a bucket are live, and the lot's lock is held.
         unsafe {
+            if policy.has_walls() && !Segment::make_room(segment, span, frame) {
+                return None;
+            }
             let dirty = (*segment).dirty.count_in(span);
             Segment::cut(segment, span);
             self.free_pages -= span.len;
             self.buckets.rebucket(segment, longest);
-            self.missed += span.len - dirty;
+            self.missed += (span.len - frame.guards()).saturating_sub(dirty);
             self.used = true;
-            Taken {
+            if policy.has_walls() {
+                Segment::enclose(segment, span, frame);
+            }
+            Some(Taken {
                 segment,
                 span,
                 clean: dirty == 0,
-            }
+            })
         }
     }
 
@@ -269,12 +290,13 @@ pub struct Lot {
 unsafe impl Sync for Lot {}
 
 impl Lot {
-    #[cfg(not(loom))]
-    const fn new() -> Self {
-        Lot {
-            lock: Lock::new(),
-            returned: Returned::new(),
-            stock: UnsafeCell::new(Stock::EMPTY),
+    const_but_in_models! {
+        fn new() -> Self {
+            Lot {
+                lock: Lock::new(),
+                returned: Returned::new(),
+                stock: UnsafeCell::new(Stock::EMPTY),
+            }
         }
     }
 
@@ -316,7 +338,19 @@ impl Lots {
         }
     }
 
+    /// As above, for loom.
+    #[cfg(loom)]
+    #[allow(dead_code)] // Only models need it.
+    pub(super) fn new() -> Self {
+        Lots {
+            all: core::array::from_fn(|_| Lot::new()),
+            given: AtomicU32::new(0),
+            lent: AtomicU32::new(0),
+        }
+    }
+
     /// A lot for one more thread.
+    #[cfg_attr(loom, allow(clippy::modulo_one))]
     fn assign(&self) -> u16 {
         (self.given.fetch_add(1, Ordering::Relaxed) as usize % LOTS) as u16 + 1
     }

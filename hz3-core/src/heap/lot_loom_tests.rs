@@ -2,7 +2,7 @@
 
 use super::lot::with_owner;
 use super::returned::Returned;
-use super::segment::{GONE, Run};
+use super::run::{GONE, Run};
 use crate::sync::loom_tests::explore;
 use crate::sync::{AtomicU32, Lock, Ordering};
 use loom::cell::UnsafeCell;
@@ -37,6 +37,7 @@ impl Way {
             pool: GONE,
             pages: 1 << n,
             shift: 0,
+            within: 0,
         };
         Arc::new(Way {
             returned: Returned::new(),

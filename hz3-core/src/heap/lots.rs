@@ -1,10 +1,13 @@
 //! Ranges of pages go to lots and come back: see [`super::lot`].
 
 use super::bitmap::Fit;
+use super::frame::Frame;
+use super::group::Group;
 use super::lot::{LOTS, Lot, Seat, Stock, with_owner};
 use super::page::Span;
 use super::page_heap::Taken;
-use super::segment::{Run, Segment};
+use super::run::Run;
+use super::segment::Segment;
 use super::{Heap, PageHeap, Reach, Way};
 use crate::os;
 use crate::policy::Policy;
@@ -66,7 +69,7 @@ impl Heap {
         reach: Reach,
         seat: &Seat,
         len: usize,
-        align: usize,
+        frame: Frame,
     ) -> Option<Taken> {
         let number = seat.number();
         let lot = self.lots.get(number)?;
@@ -74,15 +77,15 @@ impl Heap {
             let mut excess = false;
             if stock.looks(lot, len) {
                 if !stock.is_over(policy)
-                    && let Some(taken) = stock.reuse(number, len, align)
+                    && let Some(taken) = stock.reuse(policy, number, len, frame)
                 {
                     return (Some(taken), false);
                 }
                 excess = self.collect(policy, number, lot, stock);
             }
             loop {
-                if let Some((segment, fit)) = stock.buckets.find(len, align, false) {
-                    return (self.take_out(policy, stock, segment, fit), excess);
+                if let Some((segment, fit)) = stock.buckets.find(Group::of_large(policy), len, frame, false) {
+                    return (self.take_out(policy, stock, segment, fit, frame), excess);
                 }
                 if lot.returned.pages() > 0 {
                     excess |= self.collect(policy, number, lot, stock);
@@ -90,7 +93,7 @@ impl Heap {
                 }
                 let missed = core::mem::take(&mut stock.missed);
                 let lent = self.locked(|h| {
-                    let lent = h.lend(policy, reach, (len, align), (number, missed))?;
+                    let lent = h.lend(policy, reach, (len, frame), (number, missed))?;
                     self.lots.lent.fetch_add(1, Ordering::Relaxed);
                     Some(lent)
                 });
@@ -105,17 +108,18 @@ impl Heap {
         taken
     }
 
-    /// Gives the range of a large object back.
+    /// Gives the range of a large object back, which may hold `something`.
     ///
     /// # Safety
     /// `run` is the descriptor of a large object that nobody uses any more; it says that the object is gone.
-    pub(super) unsafe fn give_run(&self, policy: &Policy, run: *mut Run, seat: &Seat) {
+    pub(super) unsafe fn give_run(&self, policy: &Policy, run: *mut Run, something: bool, seat: &Seat) {
         let segment = Segment::of(run.cast());
         // SAFETY: the caller owns the object, so the segment is live and the descriptor ours.
         let (span, owner) = unsafe { (Run::span(run), (*segment).lot.load(Ordering::Acquire)) };
+        let touched = if something { span.len } else { 0 };
         if owner != 0 && owner != seat.number() {
             // SAFETY: the range is the caller's to give.
-            return unsafe { self.hand_back(policy, owner, run, span.len) };
+            return unsafe { self.hand_back(policy, owner, run, touched) };
         }
         let now = if owner == 0 { os::now_ms() } else { 0 };
         // SAFETY: as above.
@@ -126,12 +130,12 @@ impl Heap {
                 |holder| match holder {
                     Holder::Heap(h) => {
                         let now = if now > 0 { now } else { os::now_ms() };
-                        h.give(segment, span, span.len, now);
-                        h.hope(policy, span.len, now);
+                        h.give(segment, span, touched, now);
+                        h.hope(policy, touched, now);
                         h.excess(policy, now) > 0
                     }
                     Holder::Lot(number, stock) => {
-                        stock.give(segment, span, span.len);
+                        stock.give(segment, span, touched);
                         self.shed(policy, number, stock)
                     }
                 },
@@ -362,7 +366,7 @@ impl Heap {
         free
     }
 
-    /// Makes a range longer by the pages right behind it, if these are free.
+    /// Makes a range longer by the pages right behind it, if these are free: see [`PageHeap::extend`].
     ///
     /// # Safety
     /// The caller owns the range, so its segment is live.
@@ -373,18 +377,30 @@ impl Heap {
         unsafe {
             self.held(segment, |holder| match holder {
                 Holder::Heap(h) => h.extend(policy, segment, span, more),
-                Holder::Lot(_, stock) => Segment::behind(segment, span, more)
-                    .is_some_and(|fit| self.take_out(policy, stock, segment, fit).is_some()),
+                Holder::Lot(_, stock) => Segment::extend(policy, segment, span, more, |fit, frame| {
+                    self.take_out(policy, stock, segment, fit, frame).is_some()
+                }),
             })
         }
     }
 
     /// Takes a place out of a lot's segment. None if the kernel has no memory for it.
-    fn take_out(&self, policy: &Policy, stock: &mut Stock, segment: *mut Segment, fit: Fit) -> Option<Taken> {
+    fn take_out(
+        &self,
+        policy: &Policy,
+        stock: &mut Stock,
+        segment: *mut Segment,
+        fit: Fit,
+        frame: Frame,
+    ) -> Option<Taken> {
         let end = fit.span.end().number();
         // SAFETY: segments of a lot are live, and the lot's lock is held.
         let open = end <= unsafe { (*segment).opened } as usize || self.locked(|h| h.open_pages(policy, segment, end));
-        open.then(|| stock.cut(segment, fit))
+        if open {
+            stock.cut(policy, segment, fit, frame)
+        } else {
+            None
+        }
     }
 }
 

@@ -3,15 +3,29 @@
 pub mod arena;
 pub mod bitmap;
 mod buckets;
+mod carve;
 pub mod central;
+pub mod chance;
+pub mod check;
+pub mod demand;
+pub mod dense;
 pub mod depot;
 #[cfg(all(test, loom))]
 mod depot_loom_tests;
 pub mod dirty;
 pub mod drain;
+pub mod draw;
+#[cfg(all(test, not(loom)))]
+mod every_case_tests;
+pub mod fence;
+pub mod frame;
+pub mod group;
 pub mod hold;
+pub(crate) mod holes;
 mod huge;
+pub mod in_use;
 pub mod large;
+pub mod limit;
 pub mod lot;
 #[cfg(all(test, loom))]
 mod lot_loom_tests;
@@ -19,12 +33,18 @@ mod lot_loom_tests;
 mod lot_tests;
 mod lots;
 mod opening;
+pub mod order;
 pub mod outside;
 pub mod page;
 pub mod page_heap;
+#[cfg(all(test, loom))]
+mod page_heap_loom_tests;
+pub mod pen;
 mod place;
 pub mod placement;
 pub mod pressure;
+#[cfg(all(test, loom))]
+mod pressure_loom_tests;
 mod prospect;
 #[cfg(all(test, not(loom)))]
 mod refusal_tests;
@@ -32,22 +52,28 @@ pub mod reservation;
 mod resize;
 mod returned;
 pub mod rounds;
+pub mod run;
 mod runs;
 pub mod sample;
+mod seal;
 pub mod segment;
+pub mod sparse;
 mod supply;
 pub mod tag_table;
 mod unmap;
+pub mod wall;
+pub mod ward;
 pub mod worth;
 
 use crate::os::PAGE;
 use crate::policy::Policy;
-use crate::sync::{Lock, Ordering};
+use crate::sync::{Lock, Ordering, const_but_in_models};
 use core::cell::UnsafeCell;
 use lot::{Lot, Lots, Stock};
 use lots::Holder;
-use page_heap::Taken;
+use order::Order;
 pub use page_heap::{PageHeap, Reach};
+use page_heap::{Request, Taken};
 pub use place::Place;
 pub use pressure::{Ask, Pressure, Reliefs};
 
@@ -60,6 +86,8 @@ pub struct Heap {
     pub lots: Lots,
     /// Shortage of memory.
     pub pressure: Pressure,
+    /// Chance, where the policy wants objects in random order.
+    pub order: Order,
 }
 
 // SAFETY: `inner` is only reached through `locked`.
@@ -89,15 +117,16 @@ impl Way for Waiting {
 }
 
 impl Heap {
-    /// No memory at all.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Heap {
-            lock: Lock::new(),
-            inner: UnsafeCell::new(PageHeap::EMPTY),
-            lots: Lots::new(),
-            pressure: Pressure::new(),
+    const_but_in_models! {
+        /// No memory at all.
+        pub fn new() -> Self {
+            Heap {
+                lock: Lock::new(),
+                inner: UnsafeCell::new(PageHeap::EMPTY),
+                lots: Lots::new(),
+                pressure: Pressure::new(),
+                order: Order::new(),
+            }
         }
     }
 
@@ -129,14 +158,38 @@ impl Heap {
 
     /// Takes pages: see [`PageHeap::take`]. What lots have is given back before there is no memory.
     #[inline(never)] // For runs and for large objects.
-    pub fn take(&self, policy: &Policy, reach: Reach, min: usize, want: usize, align: usize) -> Option<Taken> {
-        let take = |h: &mut PageHeap| h.take(policy, reach, min, want, align);
-        let taken = self.locked(take);
+    pub fn take(&self, policy: &Policy, request: Request) -> Option<Taken> {
+        let take = |h: &mut PageHeap| h.take(policy, request);
+        let mut taken = self.locked(take);
+        if taken.is_none() && self.makes_room(policy, request.reach, request.most * PAGE) {
+            taken = self.locked(take);
+        }
         // (Where more segments were not asked for, others are asked before.)
-        if taken.is_some() || matches!(reach, Reach::Held | Reach::Segments) || !self.recall_all() {
+        if taken.is_some() || matches!(request.reach, Reach::Held | Reach::Segments) || !self.recall_all() {
             return taken;
         }
         self.locked(take)
+    }
+
+    /// Takes pages for a run with a guard behind it, which is among them. None if this run shall have none, or if there is no place for
+    /// one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_ended(&self, policy: &Policy, request: Request) -> Option<Taken> {
+        let one_of = policy.hardening.guard_runs;
+        if one_of > 1 && self.order.draw().below(one_of) != 0 {
+            return None;
+        }
+        let request = Request {
+            least: request.least + 1,
+            most: request.most + 1,
+            frame: frame::Frame {
+                back: 1,
+                ..request.frame
+            },
+            ..request
+        };
+        self.take(policy, request)
     }
 
     /// The page heap, for those of its fields that never change once there are objects.
@@ -173,6 +226,7 @@ impl Heap {
     /// Gives free pages back until at most `bytes` of them are backed. Returns the bytes given back.
     pub fn purge_to(&self, policy: &Policy, bytes: usize) -> usize {
         self.recall_all();
+        self.locked(|h| h.spare_nothing(policy));
         self.purge_while(&Waiting, policy, u64::MAX, false, &mut |h| {
             if h.dirty_pages * PAGE > bytes { usize::MAX } else { 0 }
         })

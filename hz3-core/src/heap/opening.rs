@@ -5,7 +5,7 @@
 //! little more: what is opened ahead is a sixteenth of what is open. Entries and tags are opened with the segments that they
 //! are of.
 
-use super::arena::Arena;
+use super::arena::{Arena, Kind};
 use super::hold::{Hold, Refusal};
 use super::page::PAGES;
 use super::segment::SEGMENT;
@@ -21,6 +21,7 @@ impl Arena {
     /// Makes the first `pages` pages from segment `first` on memory, as far as they are not. What was opened stays so if the
     /// kernel refuses the rest.
     pub(super) fn open(&mut self, policy: &Policy, first: usize, pages: usize) -> Result<(), Refusal> {
+        let pages = pages.next_multiple_of(os::pages());
         let end = first + pages.div_ceil(PAGES);
         self.open_tables(end)?;
         let wanted = |i: usize| (pages - (i - first) * PAGES).min(PAGES);
@@ -79,7 +80,7 @@ impl Arena {
                 Placed::Done => {}
                 Placed::Refused => return Refusal::NoMemory,
                 // A segment that is in use keeps what it has.
-                Placed::Taken if self.entry(i).kind != super::arena::Kind::Free => return Refusal::NoMemory,
+                Placed::Taken if self.entry(i).kind != Kind::Free => return Refusal::NoMemory,
                 Placed::Taken => {
                     self.lose(i);
                     return Refusal::Lost;
@@ -89,10 +90,56 @@ impl Arena {
         Refusal::NoMemory
     }
 
+    /// Sees to it that nobody can touch the pages before and behind a huge object of so many segments and pages. What a longer object
+    /// has left behind it goes to the kernel.
+    pub(super) fn enclose(&mut self, first: usize, n: usize, pages: usize) {
+        let last = first + n - 1;
+        self.close(last, pages - (n - 1) * PAGES);
+        // The last page of a segment of pages is a guard, and behind another huge object nothing is open.
+        if first > 0 && matches!(self.entry(first - 1).kind, Kind::Free | Kind::Purging) {
+            self.close(first - 1, PAGES - 1);
+        }
+    }
+
+    /// Closes the pages of a segment from page `from` on, as far as they are open. Whether they are closed: where the kernel refuses,
+    /// they stay as they are.
+    pub(super) fn close(&mut self, index: usize, from: usize) -> bool {
+        let opened = self.opened(index);
+        if opened <= from {
+            return true;
+        }
+        let p = self.address(index).wrapping_add(from * PAGE);
+        // SAFETY: the pages are open, and whoever has the segment wants nothing that is in them. If nobody has it, somebody may be
+        // giving it to the kernel, which does no harm.
+        let closed = unsafe { Self::shut(self.hold, p, (opened - from) * PAGE) };
+        if closed {
+            self.set_opened(index, from);
+        }
+        closed
+    }
+
+    /// Makes pages of the range what they are where it is not open. False where the kernel refuses.
+    ///
+    /// # Safety
+    /// The pages are open and the caller's, who wants nothing that is in them.
+    pub(super) unsafe fn shut(hold: Hold, p: *mut u8, bytes: usize) -> bool {
+        // SAFETY: as the caller says.
+        unsafe {
+            match hold {
+                Hold::Claimed => os::guard::close(p, bytes),
+                Hold::Reserved if os::protect(p, bytes, Access::None) => {
+                    os::purge(p, bytes);
+                    true
+                }
+                _ => false,
+            }
+        }
+    }
+
     /// Makes the entries and the tags of the segments below `end` writable.
     pub(super) fn open_tables(&mut self, end: usize) -> Result<(), Refusal> {
         if end > self.tags.entries {
-            let per_page = PAGE / 8;
+            let per_page = os::page() / 8;
             let to = end.next_multiple_of(per_page);
             let from = self.entries as usize + self.tags.entries * 8;
             self.open_table(from, (to - self.tags.entries) * 8)?;
@@ -101,7 +148,7 @@ impl Arena {
         let generous = end.next_multiple_of(TABLE_STEP).min(self.segments);
         let wanted = |segments: usize| self.tags.cell(self.base, self.base + segments * SEGMENT);
         if wanted(end) > self.tags.written {
-            let to = wanted(generous).next_multiple_of(PAGE);
+            let to = os::up(wanted(generous));
             self.open_tags(to)?;
         }
         Ok(())
@@ -119,8 +166,8 @@ impl Arena {
             let at = self.tags.written;
             let done = at - table;
             let end = if done > 0 && done.is_multiple_of(FENCED) {
-                self.open_table(at, PAGE)?;
-                at + PAGE
+                self.open_table(at, os::page())?;
+                at + os::page()
             } else {
                 let end = to.min(table + (done + 1).next_multiple_of(FENCED));
                 match os::map_at(at, end - at, Access::Uncounted) {
@@ -152,7 +199,7 @@ impl Arena {
         let advice = match policy.arena.thp {
             Thp::Never => os::HugePages::Never,
             Thp::Always => os::HugePages::Wanted,
-            Thp::System | Thp::Large => return,
+            Thp::System | Thp::Large | Thp::Dense => return,
         };
         // SAFETY: the range is this arena's.
         unsafe { os::advise(from as *mut u8, bytes, advice) };

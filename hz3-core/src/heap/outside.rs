@@ -3,8 +3,10 @@
 //! `free` finds them on its slow path, through this table: open addressing, keyed by segment number, in its own mapping.
 //! It belongs to the holder of the heap's lock.
 
+use super::draw;
 use super::segment::{SEGMENT, Segment};
-use crate::os::{self, Access};
+use crate::os::{self, Access, PAGE};
+use crate::policy::Policy;
 use core::ptr;
 
 #[derive(Clone, Copy)]
@@ -100,8 +102,8 @@ impl OutsideTable {
     }
 
     /// Registers what begins at `p`, a multiple of a segment. False when there is no memory for the table.
-    pub fn insert(&mut self, p: *const u8, what: Outside) -> bool {
-        if (self.filled + 1) * 2 > self.capacity && !self.grow() {
+    pub fn insert(&mut self, policy: &Policy, p: *const u8, what: Outside) -> bool {
+        if (self.filled + 1) * 2 > self.capacity && !self.grow(policy) {
             return false;
         }
         self.put(
@@ -169,9 +171,10 @@ impl OutsideTable {
         }
     }
 
-    fn grow(&mut self) -> bool {
+    fn grow(&mut self, policy: &Policy) -> bool {
         let capacity = (self.live * 4).next_power_of_two().max(256);
-        let cells: *mut Cell = os::map(0, capacity * size_of::<Cell>(), Access::ReadWrite).cast();
+        let bytes = capacity * size_of::<Cell>();
+        let cells: *mut Cell = draw::map(policy, bytes, PAGE, Access::ReadWrite).cast();
         if cells.is_null() {
             return false;
         }
@@ -211,7 +214,7 @@ mod tests {
                 match op {
                     0 | 1 if !model.contains_key(&key) => {
                         let what = if op == 0 { Outside::Pages } else { Outside::Huge(bytes * SEGMENT) };
-                        prop_assert!(table.insert(p, what));
+                        prop_assert!(table.insert(&Policy::default(), p, what));
                         model.insert(key, what);
                     }
                     _ => {

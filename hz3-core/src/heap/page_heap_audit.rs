@@ -20,15 +20,18 @@ impl World {
         }
         // Pages in use, by segment, as the model knows them.
         let mut used: BTreeMap<usize, PageSet> = BTreeMap::new();
-        let (mut huge_segments, mut huge_bytes, mut outside_huge) = (0, 0, 0);
+        let (mut huge_segments, mut huge_bytes, mut outside_huge, mut outside_bytes) = (0, 0, 0, 0);
         for held in &self.held {
             let large = held.run.is_none().then(|| self.large(held.p));
             match large {
                 Some(Large::Huge(_, pages)) => {
-                    huge_segments += (pages * PAGE).div_ceil(SEGMENT);
+                    huge_segments += self.policy.segments(pages);
                     huge_bytes += pages * PAGE;
                 }
-                Some(Large::Outside(_)) => outside_huge += 1,
+                Some(Large::Outside(bytes)) => {
+                    outside_huge += 1;
+                    outside_bytes += bytes;
+                }
                 _ => used
                     .entry(Segment::of(held.p) as usize)
                     .or_insert(PageSet::EMPTY)
@@ -41,6 +44,7 @@ impl World {
         let mut lent = Vec::new();
         let lent_free = self.heap.lent(&self.policy, &mut |segment| lent.push(segment));
         self.heap.locked(|h| {
+            assert_eq!(h.outside_huge, outside_bytes, "bytes of huge objects outside");
             let (mut free, mut dirty, mut segments, mut outside, mut unopened) = (0, 0, 0, 0, 0);
             let mut all_segments = lent.clone();
             h.for_each(|segment| all_segments.push(segment));
@@ -61,7 +65,12 @@ impl World {
                 });
                 let out = used.remove(&(segment as usize)).unwrap_or(PageSet::EMPTY);
                 assert_eq!(s.free.and(&out).count(), 0, "free and in use");
-                assert_eq!(s.free.count() + out.count(), USABLE, "neither free nor in use");
+                let guards = self.guards_of(segment, &out);
+                assert_eq!(
+                    s.free.count() + out.count() + guards,
+                    usize::from(s.usable),
+                    "neither free nor in use"
+                );
                 assert_eq!(out.and(&open), out, "pages are in use that are not open");
                 assert_eq!(s.dirty.and(&open), s.dirty, "pages hold something that are not open");
                 let known = h.arena.index(segment.cast()).map_or(PAGES, |i| h.arena.opened(i));
@@ -99,7 +108,7 @@ impl World {
                 listed += s.dirty_free as usize;
                 (last, at) = (at, s.dirty_next);
             }
-            assert_eq!((listed, last), (dirty, h.dirty_last));
+            assert_eq!((listed + h.dense.spared, last), (dirty, h.dirty_last));
             // The arena.
             let entries: Vec<Entry> = (0..h.arena.segments()).map(|i| h.arena.entry(i)).collect();
             let kept = entries.iter().filter(|e| e.kind == Kind::Free && e.dirty).count();

@@ -9,6 +9,7 @@ use crate::heap::page::Page;
 use crate::heap::reservation::tags;
 use crate::heap::{Heap, Waiting};
 use crate::os::PAGE;
+use crate::os::machine::pretend;
 use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
 use crate::sync::{AtomicUsize, Ordering};
 use proptest::prelude::*;
@@ -21,7 +22,20 @@ mod held;
 use held::Held;
 #[path = "placement_tests.rs"]
 mod placement;
+#[path = "wall_tests.rs"]
+mod walls;
 use placement::{WISHES, Wish};
+
+/// A request of no group in particular.
+fn request(reach: Reach, least: usize, most: usize, align: usize) -> Request {
+    Request {
+        reach,
+        group: Group::ANY,
+        least,
+        most,
+        frame: Frame::aligned(align),
+    }
+}
 
 /// Segments of the arena: few, so that it is used up often.
 const ARENA: usize = 16;
@@ -95,7 +109,11 @@ impl World {
         World::placing((false, 0, 0), grow_outside, large_cache)
     }
 
-    fn placing((lowest, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> World {
+    fn placing(wish: Wish, grow_outside: bool, large_cache: usize) -> World {
+        World::of(World::policy(wish, grow_outside, large_cache), true)
+    }
+
+    fn policy((lowest, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> Policy {
         let mut policy = Policy::default();
         policy.arena.size = ARENA * SEGMENT;
         if !grow_outside {
@@ -112,9 +130,14 @@ impl World {
             quarantine_events,
             pack_tries,
         };
+        policy
+    }
+
+    /// One of a policy, whose arena claims its range, or reserves it.
+    fn of(policy: Policy, claims: bool) -> World {
         let heap = Heap::new();
         let base = AtomicUsize::new(0);
-        heap.locked(|h| h.arena.reserve(&policy, tags(&policy), &base));
+        heap.locked(|h| h.arena.hold_by(&policy, tags(&policy), &base, claims));
         World {
             heap,
             policy,
@@ -181,22 +204,21 @@ impl World {
                 align,
                 touched,
             } => {
-                let (want, align) = (min + more, 1usize << align);
+                // Where runs have guards, every second one.
+                let back = usize::from(self.policy.ends_runs() && touched % 2 == 0);
+                let (min, want, align) = (min + back, min + more + back, 1usize << align);
                 let before = self.foresee(min, want, align);
-                let taken = self.heap.take(&self.policy, Reach::System, min, want, align);
+                let mut request = request(Reach::System, min, want, align);
+                request.frame.back = back;
+                let taken = self.heap.take(&self.policy, request);
                 self.quarantine = self.quarantine.saturating_sub(1);
                 match taken {
                     Some(t) => {
                         self.judge(&before, &t);
                         assert!((min..=want).contains(&t.span.len) && t.span.first.number().is_multiple_of(align));
                         let p = Segment::page_address(t.segment, t.span.first);
-                        self.hold(
-                            p,
-                            t.span.len,
-                            touched.min(t.span.len),
-                            t.clean,
-                            Some((t.segment, t.span)),
-                        );
+                        let pages = t.span.len - back;
+                        self.hold(p, pages, touched.min(pages), t.clean, Some((t.segment, t.span)));
                     }
                     None => assert!(!before.served, "there was memory for {min} to {want} pages"),
                 }
@@ -255,14 +277,16 @@ impl World {
             }
             Op::Purge(pages) => {
                 self.heap.purge_to(&self.policy, pages * PAGE);
-                self.heap.locked(|h| assert!(h.dirty_pages <= pages));
+                // Of a page of the kernel's that holds something in use, nothing can go.
+                let shared = |h: &mut PageHeap| os::pages() > 1 && h.purge_begin(u64::MAX, usize::MAX).is_none();
+                self.heap.locked(|h| assert!(h.dirty_pages <= pages || shared(h)));
             }
             Op::PurgeHuge => {
                 self.heap.purge_huge(None);
                 self.heap.locked(|h| assert_eq!(h.huge_dirty, 0));
             }
             Op::Retire => {
-                self.heap.locked(|h| h.retire_free());
+                self.heap.locked(|h| h.retire_free(&self.policy));
             }
             Op::Recall(resting) => self.heap.recall(&Waiting, resting),
             Op::Drain if self.heap.locked(|h| h.choose_drained(&self.policy)) => {
@@ -303,8 +327,13 @@ proptest! {
         cache in 0usize..6,
         wish in prop::sample::select(&WISHES[..]),
         lots in 0usize..4,
+        page in prop::sample::select(&[0usize, 16 << 10, 64 << 10][..]),
+        claims in any::<bool>(),
     ) {
-        let mut world = World::placing(wish, grow, cache * SEGMENT).with_lots(lots);
+        // What the model knows of contents holds whatever the kernel's pages are.
+        let _page = pretend::Pages::of(page);
+        let policy = World::policy(wish, grow, cache * SEGMENT);
+        let mut world = World::of(policy, claims).with_lots(lots);
         for op in &ops {
             world.run(op);
             world.audit();

@@ -1,11 +1,13 @@
 //! Where an address lies that is no object of ours: what keeps it from the C library, and what a message says of it.
 
 use super::Heap;
-use super::arena::Kind;
+use super::arena::{Arena, Kind};
 use super::hold::Hold;
+use super::outside::Outside;
 use super::page::Page;
 use super::page_heap::PageHeap;
-use super::segment::{HEADER_PAGES, LARGE, Run, Segment};
+use super::run::{LARGE, Run};
+use super::segment::{HEADER_PAGES, Segment};
 use crate::os::{self, PAGE};
 
 /// Where an address lies that is no object of ours.
@@ -19,6 +21,8 @@ pub enum Place {
     Free,
     /// In a part of the arena's range that is not memory: [`Heap::place`] finds out what else it is.
     Unopened,
+    /// In a page that nobody may touch.
+    Guard,
     /// In the middle of an object above the largest class: where that begins, and its bytes.
     Large(usize, usize),
     /// In a run of small objects.
@@ -26,6 +30,39 @@ pub enum Place {
 }
 
 impl Heap {
+    /// The run, or the large object, that `p` lies in, wherever in it; None if it is in none, or if nobody can tell without
+    /// waiting. What is read of it without its lock may be old.
+    pub(crate) fn run_around(&self, p: *const u8) -> Option<*mut Run> {
+        // SAFETY: the page heap exists as long as the process; `peek` reads nothing of it that changes.
+        let inside = unsafe { Arena::peek(&raw const (*self.unlocked()).arena, p) };
+        let pages = match inside {
+            Some((_, entry)) => entry.kind == Kind::Pages,
+            None => self
+                .try_locked(|h| h.outside.get(p) == Some(Outside::Pages))
+                .unwrap_or(false),
+        };
+        if !pages || Segment::is_header(Page::of(p)) {
+            return None;
+        }
+        // SAFETY: segments of the arena stay mapped, and one outside was there a moment ago: it goes only when no object is in it.
+        unsafe { Segment::run_at(Segment::of(p), Page::of(p)) }
+    }
+
+    /// The page whose tag would lie at `p`, if that is in the arena's table of tags.
+    pub(crate) fn page_of_tag(&self, p: *const u8) -> Option<usize> {
+        // SAFETY: the page heap exists as long as the process; of the arena these are written once, when it is reserved.
+        let (base, below, tag, flat) = unsafe {
+            let arena = &raw const (*self.unlocked()).arena;
+            let tags = &raw const (*arena).tags;
+            ((*arena).base, (*tags).bytes_below, (*tags).tag_bytes, (*tags).flat)
+        };
+        let table = base.wrapping_sub(below);
+        if base == 0 || flat != 0 || !(table..base).contains(&p.addr()) {
+            return None;
+        }
+        Some(base + (p.addr() - table).checked_div(tag)? * PAGE)
+    }
+
     /// Where `p` lies, which [`find_large`](Self::find_large) does not know.
     pub fn place(&self, p: *const u8) -> Place {
         match self.locked(|h| h.place(p)) {
@@ -49,7 +86,7 @@ impl PageHeap {
             return match self.arena.entry(index).kind {
                 Kind::Free | Kind::Purging => Place::Free,
                 Kind::Pages => Self::place_in(Segment::of(p), p),
-                Kind::Huge | Kind::Tail => self.place_in_huge(index),
+                Kind::Huge | Kind::Tail => self.place_in_huge(index, p),
                 Kind::Lost => Place::Elsewhere,
             };
         }
@@ -64,13 +101,18 @@ impl PageHeap {
         }
     }
 
-    fn place_in_huge(&self, index: usize) -> Place {
+    fn place_in_huge(&self, index: usize, p: *const u8) -> Place {
         let begins = |i: &usize| self.arena.entry(*i).kind == Kind::Huge;
         let Some(first) = (0..=index).rev().find(begins) else {
             return Place::Free;
         };
         let bytes = self.arena.entry(first).pages as usize * PAGE;
-        Place::Large(self.arena.address(first) as usize, bytes)
+        let start = self.arena.address(first) as usize;
+        if p as usize - start < bytes {
+            Place::Large(start, bytes)
+        } else {
+            Place::Guard
+        }
     }
 
     /// In a live segment of pages.
@@ -84,6 +126,9 @@ impl PageHeap {
             }
             if (*segment).free.has(page) || (*segment).out.has(page) {
                 return Place::Free;
+            }
+            if Segment::has_walls(segment) && (*segment).walls.guards.has(page) {
+                return Place::Guard;
             }
             // Of a large object only the first page knows it; before that one there is none that reaches so far.
             for first in (HEADER_PAGES..=page.number()).rev().map(Page::new) {

@@ -26,8 +26,10 @@ use super::PageHeap;
 use super::bitmap::Fit;
 use super::buckets::COMPARED;
 use super::drain::Drain;
-use super::page_heap::{Reach, Taken};
-use super::segment::{Segment, USABLE};
+use super::frame::Frame;
+use super::group::Group;
+use super::page_heap::{Reach, Request, Taken};
+use super::segment::Segment;
 use crate::policy::Policy;
 use crate::policy::knobs::PlacementOrder;
 use core::ptr;
@@ -38,45 +40,57 @@ const LOWEST: usize = 64;
 impl PageHeap {
     /// [`take`](Self::take), where the policy has a wish. Sparing a segment never costs a request its memory: before it
     /// goes further than the segments that there are, it is served from that one, too.
-    pub(super) fn take_placed(
-        &mut self,
-        policy: &Policy,
-        reach: Reach,
-        min: usize,
-        want: usize,
-        align: usize,
-    ) -> Option<Taken> {
+    pub(super) fn take_placed(&mut self, policy: &Policy, request: Request) -> Option<Taken> {
+        let Request {
+            group,
+            most: want,
+            frame,
+            ..
+        } = request;
         let spared = self.spared();
-        if let Some(taken) = self.take_best(policy, want, align, spared) {
+        if let Some(taken) = self.take_best(policy, group, want, frame, spared) {
             return Some(taken);
         }
         if !spared.is_null()
-            && let Some(taken) = self.take_best(policy, want, align, ptr::null_mut())
+            && let Some(taken) = self.take_best(policy, group, want, frame, ptr::null_mut())
         {
             return Some(taken);
         }
-        if self.add_segment(policy, reach)
-            && let Some(taken) = self.take_best(policy, want, align, ptr::null_mut())
+        if self.add_segment(policy, request.reach, group)
+            && let Some(taken) = self.take_best(policy, group, want, frame, ptr::null_mut())
         {
             return Some(taken);
         }
         let mut found = None;
-        if reach != Reach::Segments
-            && let Some(longest) = (min..want).rev().find(|&n| self.buckets.first_from(n).is_some())
+        if request.reach != Reach::Segments
+            && let Some(longest) = self.longest_range(request)
         {
-            found = self.take_best(policy, longest, align, ptr::null_mut());
+            found = self.take_best(policy, group, longest, frame, ptr::null_mut());
         }
-        let least = if reach == Reach::Segments { want } else { min };
-        found.or_else(|| self.take_open(policy, least, want, align))
+        found.or_else(|| self.take_open(policy, request))
     }
 
-    fn take_best(&mut self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<Taken> {
-        let (segment, fit) = self.best(policy, len, align, spared)?;
-        self.take_span(policy, segment, fit)
+    fn take_best(
+        &mut self,
+        policy: &Policy,
+        group: Group,
+        len: usize,
+        frame: Frame,
+        spared: *mut Segment,
+    ) -> Option<Taken> {
+        let (segment, fit) = self.best(policy, group, len, frame, spared)?;
+        self.take_span(policy, segment, fit, frame)
     }
 
     /// The best place for `len` pages, as the table above says.
-    fn best(&self, policy: &Policy, len: usize, align: usize, spared: *mut Segment) -> Option<(*mut Segment, Fit)> {
+    fn best(
+        &self,
+        policy: &Policy,
+        group: Group,
+        len: usize,
+        frame: Frame,
+        spared: *mut Segment,
+    ) -> Option<(*mut Segment, Fit)> {
         let (tries, lowest) = (
             policy.placement.pack_tries as usize,
             policy.placement.order == PlacementOrder::Lowest,
@@ -95,12 +109,12 @@ impl PageHeap {
             while !at.is_null() && (looked < looks || best.is_none()) {
                 // SAFETY: segments in a bucket are live, and the lock is held.
                 unsafe {
-                    if at != spared {
+                    if at != spared && (*at).group == group {
                         looked += 1;
                         let order = if lowest { at as usize } else { (*at).free_pages as usize };
                         // Without packing, a hole has only to be there, and is looked for in better segments only.
                         if (packs || best.is_none_or(|(_, least, ..)| order < least))
-                            && let Some(fit) = (*at).free.best_fit(len, align)
+                            && let Some(fit) = (*at).free.best_fit(len, frame)
                         {
                             let hole = if packs {
                                 (*at).free.around(fit.span.first).len
@@ -135,7 +149,7 @@ impl PageHeap {
         }
         drain.left -= 1;
         // SAFETY: the drained segment is live, see `Drain::segment`; the lock is held.
-        if unsafe { (*drain.segment).free_pages } as usize == USABLE {
+        if unsafe { Segment::is_free(drain.segment) } {
             drain.left = 0;
             return ptr::null_mut();
         }
@@ -156,7 +170,7 @@ impl PageHeap {
             // SAFETY: `for_each` passes live segments, and the lock is held.
             let used = unsafe {
                 let out = if purging { (*segment).out.count() } else { 0 };
-                USABLE.saturating_sub((*segment).free_pages as usize + out)
+                usize::from((*segment).usable).saturating_sub((*segment).free_pages as usize + out)
             };
             let stuck = segment == last && used >= had;
             if used > 0 && !stuck && best.is_none_or(|best| (used, segment) < best) {

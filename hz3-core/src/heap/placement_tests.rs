@@ -48,10 +48,10 @@ impl World {
             let (mut open, mut shorter, mut quarantined) = (Vec::new(), false, false);
             h.for_each(|segment| {
                 // SAFETY: segments in a bucket are live, and the lock is held.
-                let free = unsafe { &(*segment).free };
+                let (free, usable) = unsafe { (&(*segment).free, usize::from((*segment).usable)) };
                 let hole = tightest(free, want, align);
                 shorter |= tightest(free, min, 1).is_some();
-                if h.drain.left > 0 && h.drain.segment == segment && free.count() < USABLE {
+                if h.drain.left > 0 && h.drain.segment == segment && free.count() < usable {
                     quarantined = hole.is_some();
                 } else if let Some(hole) = hole {
                     open.push((segment, hole));
@@ -93,7 +93,10 @@ impl World {
 /// Runs of four pages in all segments of a world without memory outside, every second one free.
 fn sieve(wish: Wish) -> World {
     let mut world = World::placing(wish, false, 0);
-    while let Some(t) = world.heap.locked(|h| h.take(&world.policy, Reach::Arena, 4, 4, 1)) {
+    while let Some(t) = world
+        .heap
+        .locked(|h| h.take(&world.policy, request(Reach::Arena, 4, 4, 1)))
+    {
         let p = Segment::page_address(t.segment, t.span.first);
         world.hold(p, 4, 4, t.clean, Some((t.segment, t.span)));
     }
@@ -150,7 +153,7 @@ fn a_quarantine_ends_and_costs_nobody_memory() {
     let never = || {
         world
             .heap
-            .locked(|h| h.take(&world.policy, Reach::Arena, 9, 9, 1).is_none())
+            .locked(|h| h.take(&world.policy, request(Reach::Arena, 9, 9, 1)).is_none())
     };
     for left in (0..EVENTS).rev() {
         assert!(never(), "all holes have four pages");
@@ -213,7 +216,7 @@ fn a_request_that_may_not_grow_takes_holes_of_full_length_only() {
         let take = |world: &World, min, want| {
             let taken = world
                 .heap
-                .locked(|h| h.take(&world.policy, Reach::Segments, min, want, 1));
+                .locked(|h| h.take(&world.policy, request(Reach::Segments, min, want, 1)));
             taken.map(|t| (t, Segment::page_address(t.segment, t.span.first)))
         };
         let empty = World::placing(wish, true, 0);

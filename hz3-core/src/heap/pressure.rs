@@ -5,7 +5,7 @@
 //! core's cache.
 
 use super::rounds::Rounds;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, Sleepers, const_but_in_models, fence};
 
 /// Milliseconds for which others are not asked again after they had nothing.
 const FUTILE: u64 = 50;
@@ -72,17 +72,21 @@ pub struct Reliefs {
     pub purges: u64,
     /// Bytes that they gave back.
     pub purged_bytes: u64,
+    /// Requests that found no room below the soft limit, before free pages went to the kernel.
+    pub soft_limits: u64,
+    /// The same of the hard limit.
+    pub hard_limits: u64,
 }
 
 macro_rules! counters {
     ($($name:ident),+) => {
         /// The state. All zero at the start.
-        #[derive(Default)]
         pub struct Pressure {
             /// Raised when memory is short. Threads compare it with what they saw last.
             epoch: AtomicU32,
             /// Changes when a thread has answered; waiters sleep on it.
             answered: AtomicU32,
+            sleepers: Sleepers,
             /// Requests that wait for answers.
             waiting: AtomicU32,
             /// Until when (milliseconds) nobody waits or raises the epoch again, as it brought nothing last time.
@@ -101,16 +105,21 @@ macro_rules! counters {
             pub rounds: Rounds,
             /// Whether pages are on their way to the kernel with nobody who sees to that.
             pub orphans: AtomicU32,
+            /// Whether the heap has a limit.
+            pub limited: AtomicU32,
+            /// When (milliseconds) the control group was last asked for its limits.
+            pub asked: AtomicU64,
             $( $name: AtomicU64, )+
         }
 
         impl Pressure {
+            const_but_in_models! {
             /// No shortage yet.
-            #[cfg(not(loom))]
-            pub const fn new() -> Self {
+            pub fn new() -> Self {
                 Pressure {
                     epoch: AtomicU32::new(0),
                     answered: AtomicU32::new(0),
+                    sleepers: Sleepers::new(),
                     waiting: AtomicU32::new(0),
                     futile_until: AtomicU64::new(0),
                     futile_bytes: AtomicU64::new(0),
@@ -120,8 +129,11 @@ macro_rules! counters {
                     look_at: AtomicU64::new(0),
                     rounds: Rounds::new(),
                     orphans: AtomicU32::new(0),
+                    limited: AtomicU32::new(0),
+                    asked: AtomicU64::new(0),
                     $( $name: AtomicU64::new(0), )+
                 }
+            }
             }
 
             /// The counts.
@@ -149,7 +161,9 @@ counters!(
     quarantines,
     failed,
     purges,
-    purged_bytes
+    purged_bytes,
+    soft_limits,
+    hard_limits
 );
 
 impl Pressure {
@@ -228,9 +242,10 @@ impl Pressure {
     /// Tells those who wait that a thread has given back what it had.
     pub fn answer(&self) {
         self.answered.fetch_add(1, Ordering::Release);
-        #[cfg(not(loom))]
+        // With the one in `wait`: either that thread sees this answer, or this thread sees that one.
+        fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) > 0 {
-            crate::os::futex_wake_all(&self.answered);
+            self.sleepers.wake_all(&self.answered);
         }
     }
 
@@ -242,11 +257,8 @@ impl Pressure {
     /// Sleeps until there are more answers than `seen`, or for `micros`.
     pub fn wait(&self, seen: u32, micros: u32) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        // A sleep that ends by itself needs no model.
-        #[cfg(loom)]
-        let _ = (seen, micros);
-        #[cfg(not(loom))]
-        crate::os::futex_wait_for(&self.answered, seen, micros);
+        fence(Ordering::SeqCst);
+        self.sleepers.sleep(&self.answered, seen, micros);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 

@@ -5,9 +5,10 @@
 //! where the kernel puts mappings by itself, and maps parts of it as they are needed, only where nothing lies. What a
 //! program has put there all the same is left to it ([`Kind::Lost`](super::arena::Kind)). Where the kernel grants no such
 //! place (valgrind, small address spaces) the range is *reserved*: mapped without access, half as large each time that
-//! this is refused.
+//! this is refused. Where a claim lies is always drawn; where a reserved range lies, if the policy says so.
 
-use super::arena::{Arena, Left, NO_BASE};
+use super::arena::{Arena, Left};
+use super::draw::{PLACES, place};
 use super::hold::Hold;
 use super::page::PAGES;
 use super::segment::SEGMENT;
@@ -19,32 +20,43 @@ use crate::sync::{AtomicUsize, Ordering};
 
 /// The smallest arena worth having, in segments.
 const LEAST: usize = 4;
-/// Places that are tried for a claim.
-const PLACES: u64 = 8;
-/// Where a claim may lie: above all that is chosen by hand as a rule (programs, their heaps, other runtimes' arenas), and far
-/// below where the kernel maps libraries, files and stacks.
-const CLAIM_FROM: usize = 0x1000_0000_0000;
-const CLAIM_TO: usize = 0x5000_0000_0000;
 
 impl Arena {
     /// Gets address space, with the entries and `tags.bytes_below` bytes of tags below it, and publishes the base in `word`.
     /// Leaves everything as it is if not even a small arena can be had: what it lacks comes from outside.
     pub fn reserve(&mut self, policy: &Policy, tags: TagTable, word: &AtomicUsize) {
+        self.hold_by(policy, tags, word, policy.arena.commit == Commit::Segment);
+    }
+
+    /// The same: the range is claimed if that `claims`, and can be had.
+    pub(super) fn hold_by(&mut self, policy: &Policy, tags: TagTable, word: &AtomicUsize, claims: bool) {
         self.tags = tags;
-        if policy.arena.commit == Commit::Segment && self.claim(policy) || self.reserve_less(policy) {
+        if policy.has_walls() && tags.flat != 0 {
+            // The page between the entries and the first segment. (A table of tags there ends a page before it.)
+            self.tags.bytes_below = PAGE;
+        }
+        let random = match claims || policy.hardening.spread > 0 {
+            true => os::random_bits(),
+            false => 0,
+        };
+        if claims && self.claim(policy, random) || self.reserve_less(policy, random) {
             word.store(self.base, Ordering::Release);
         }
     }
 
     /// Claims a range of the full size.
-    fn claim(&mut self, policy: &Policy) -> bool {
-        let (random, bytes) = (os::random_bits(), policy.arena.size);
-        let entries = (bytes / SEGMENT * 8).next_multiple_of(PAGE);
+    fn claim(&mut self, policy: &Policy, random: u64) -> bool {
+        let bytes = policy.arena.size;
+        if !self.tags.bytes_below.is_multiple_of(os::page()) {
+            // Entries and tags are mappings of their own, which have no page of the kernel's in common.
+            return false;
+        }
+        let entries = os::up(bytes / SEGMENT * 8);
         let front = entries + self.tags.bytes_below;
         for n in 0..PLACES {
             let (slot, base) = match policy.arena.base {
-                wanted if wanted > front + PAGE && n == 0 => (wanted - front - PAGE, wanted),
-                _ => place(random, n, front, bytes),
+                wanted if wanted > front + os::page() && n == 0 => (wanted - front - os::page(), wanted),
+                _ => place(policy, random, n, front, bytes),
             };
             match os::map_at(slot, PAGE, Access::None) {
                 Placed::Done => {}
@@ -91,12 +103,12 @@ impl Arena {
         self.base = base;
         self.segments = bytes / SEGMENT;
         self.entries = entries.cast_const().cast();
-        self.tags.written = self.tags.cell(base, base) & !(PAGE - 1);
+        self.tags.written = os::down(self.tags.cell(base, base));
     }
 
     /// Reserves a range, halved until the kernel agrees. Where address space is limited it takes a quarter at most, tables
     /// included: libraries, stacks and mappings of the program need the rest.
-    fn reserve_less(&mut self, policy: &Policy) -> bool {
+    fn reserve_less(&mut self, policy: &Policy, random: u64) -> bool {
         let mut bytes = policy.arena.size;
         if let Some(limit) = os::address_space_limit() {
             bytes = bytes.min((limit / 4).saturating_sub(self.tags.bytes_below)) & !(SEGMENT - 1);
@@ -106,7 +118,10 @@ impl Arena {
             Commit::Segment => [Access::None, Access::Uncounted],
         };
         while bytes >= LEAST * SEGMENT {
-            if ways.into_iter().any(|access| self.try_reserve(policy, bytes, access)) {
+            if ways
+                .into_iter()
+                .any(|access| self.try_reserve(policy, random, bytes, access))
+            {
                 return true;
             }
             bytes = (bytes / 2) & !(SEGMENT - 1);
@@ -114,25 +129,22 @@ impl Arena {
         false
     }
 
-    fn try_reserve(&mut self, policy: &Policy, bytes: usize, access: Access) -> bool {
-        let front = (bytes / SEGMENT * 8).next_multiple_of(PAGE) + self.tags.bytes_below;
-        let total = front + bytes + SEGMENT;
-        let start = os::map(policy.arena.base.saturating_sub(front), total, access);
-        if start.is_null() {
+    fn try_reserve(&mut self, policy: &Policy, random: u64, bytes: usize, access: Access) -> bool {
+        let front = os::up((bytes / SEGMENT * 8).next_multiple_of(PAGE) + self.tags.bytes_below);
+        let drawn = || Self::reserve_drawn(policy, random, front, bytes, access);
+        let Some(base) = drawn().or_else(|| Self::reserve_anywhere(policy, front, bytes, access)) else {
             return false;
-        }
-        let base = (start as usize + front).next_multiple_of(SEGMENT);
+        };
         let entries = (base - front) as *mut u8;
-        // SAFETY: all ranges lie in the mapping just made: the slack of one segment is what alignment may take.
+        // SAFETY: all lies in the mapping just made.
         unsafe {
-            let before = entries as usize - start as usize;
-            if before > 0 {
-                os::unmap(start, before);
-            }
-            os::unmap((base + bytes) as *mut u8, SEGMENT - before);
             if access == Access::None && !os::protect(entries, front, Access::Read) {
                 os::unmap(entries, front + bytes);
                 return false;
+            }
+            if policy.has_walls() {
+                // (A claimed range has nothing there.)
+                os::protect((base - PAGE) as *mut u8, PAGE, Access::None);
             }
             os::leave_out_of_dumps(entries, front);
             os::name(entries, front, c"hz3 page tags");
@@ -149,6 +161,42 @@ impl Arena {
             self.tags.written = if self.tags.flat == 0 { base } else { self.tags.written };
         }
         true
+    }
+
+    /// Maps a range of so many bytes, with so many right below them, at a place that is drawn, if the policy says so. Returns its
+    /// base.
+    fn reserve_drawn(policy: &Policy, random: u64, front: usize, bytes: usize, access: Access) -> Option<usize> {
+        if policy.hardening.spread == 0 {
+            return None;
+        }
+        for n in 0..PLACES {
+            let (_, base) = place(policy, random, n, front, bytes);
+            match os::map_at(base - front, front + bytes, access) {
+                Placed::Done => return Some(base),
+                Placed::Taken => {}
+                Placed::Refused => break,
+            }
+        }
+        None
+    }
+
+    /// The same where the kernel likes it.
+    fn reserve_anywhere(policy: &Policy, front: usize, bytes: usize, access: Access) -> Option<usize> {
+        let total = front + bytes + SEGMENT;
+        let start = os::map(policy.arena.base.saturating_sub(front), total, access);
+        if start.is_null() {
+            return None;
+        }
+        let base = (start as usize + front).next_multiple_of(SEGMENT);
+        let before = base - front - start as usize;
+        // SAFETY: both ranges lie in the mapping just made: the slack of one segment is what alignment may take.
+        unsafe {
+            if before > 0 {
+                os::unmap(start, before);
+            }
+            os::unmap((base + bytes) as *mut u8, SEGMENT - before);
+        }
+        Some(base)
     }
 
     /// Gives pages to the kernel whose segments are free as a whole: in a claimed range with their addresses, so that limits
@@ -180,18 +228,7 @@ impl Arena {
     }
 }
 
-/// The `n`th place for a claim of so many bytes, with so many right below them: where its slot of the address space begins,
-/// and its base. A slot is at least twice as long as what lies in it.
-fn place(random: u64, n: u64, front: usize, bytes: usize) -> (usize, usize) {
-    let first = (PAGE + front).next_multiple_of(SEGMENT);
-    let length = ((first + bytes) * 2).next_power_of_two().max(SEGMENT);
-    let slots = ((CLAIM_TO - CLAIM_FROM) / length).max(1) as u64;
-    let shifts = ((length - first - bytes) / SEGMENT).max(1) as u64;
-    let slot = CLAIM_FROM + ((random % slots + n) % slots) as usize * length;
-    (slot, slot + first + (random / slots % shifts) as usize * SEGMENT)
-}
-
-const _: () = assert!(NO_BASE > CLAIM_TO && PAGES < 1 << 10);
+const _: () = assert!(PAGES < 1 << 10, "a word of the table holds how many are open");
 
 #[cfg(all(test, not(loom)))]
 #[path = "reservation_tests.rs"]

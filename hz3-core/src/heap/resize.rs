@@ -1,11 +1,12 @@
 //! Large objects become longer or shorter where they are, or move without being copied.
 
 use super::Heap;
-use super::arena::{Entry, Kind, Left};
+use super::arena::{Arena, Entry, Kind, Left};
 use super::hold::Hold;
 use super::large::{HUGE_PAGES, Large};
 use super::page::Span;
-use super::segment::{Run, SEGMENT, Segment};
+use super::run::Run;
+use super::segment::Segment;
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
 
@@ -20,15 +21,15 @@ impl Heap {
             // SAFETY: the caller owns the object.
             Large::Pages(run) => unsafe { self.resize_pages(policy, run, pages) },
             Large::Huge(index, old) => {
-                let (have, want) = (old.div_ceil(512), pages.div_ceil(512));
+                let (have, want) = (policy.segments(old), policy.segments(pages));
                 if pages <= HUGE_PAGES {
                     return false;
                 }
                 let (open, hold) = self.locked(|h| (h.arena.opened_bytes(index, have), h.arena.hold()));
-                let used = pages * PAGE;
+                let used = os::up(pages * PAGE);
                 let left = match pages < old && open > used {
                     // SAFETY: the tail is ours, to the end of what is open of the last segment (see `give_huge`).
-                    true => unsafe { Self::cut(hold, p.add(used), open - used) },
+                    true => unsafe { Self::cut(policy, hold, p.add(used), open - used) },
                     false => Left::Something,
                 };
                 self.locked(|h| h.resize_huge(index, (old, have), (pages, want), left, policy))
@@ -37,11 +38,12 @@ impl Heap {
         }
     }
 
-    /// Gives the end of a huge object to the kernel: with its addresses where these are claimed.
+    /// Gives the end of a huge object to the kernel: with its addresses where these are claimed, and without access where there
+    /// are guards.
     ///
     /// # Safety
     /// The range is open and the caller's, who wants nothing that is in it, and reaches to the end of what is open there.
-    unsafe fn cut(hold: Hold, p: *mut u8, bytes: usize) -> Left {
+    unsafe fn cut(policy: &Policy, hold: Hold, p: *mut u8, bytes: usize) -> Left {
         // SAFETY: the range is open up to its end, and nobody wants what is in it.
         unsafe {
             match hold {
@@ -49,6 +51,7 @@ impl Heap {
                     os::unmap(p, bytes);
                     Left::Closed
                 }
+                _ if policy.has_walls() && Arena::shut(hold, p, bytes) => Left::Closed,
                 _ if os::purge(p, bytes) => Left::Zero,
                 _ => Left::Something,
             }
@@ -62,20 +65,29 @@ impl Heap {
         // SAFETY: the caller owns the object, hence the run and its descriptor.
         unsafe {
             let span = Run::span(run);
+            let guards = usize::from(policy.encloses());
             if pages > HUGE_PAGES {
                 return false;
             }
             if pages > span.len {
                 let more = pages - span.len;
-                if !self.extend(policy, segment, span, more) {
+                let all = Span {
+                    len: span.len + guards,
+                    ..span
+                };
+                if !self.extend(policy, segment, all, more) {
                     return false;
                 }
                 // Only the first page of a large object is ever looked up, so the new pages need no entry.
             } else if pages < span.len {
+                // The guard moves to the new end, and what was one is free with the pages before it.
                 let rest = Span {
-                    first: span.first.plus(pages),
+                    first: span.first.plus(pages + guards),
                     len: span.len - pages,
                 };
+                if policy.encloses() {
+                    self.held(segment, |_| Segment::fence_off(segment, span.first.plus(pages)));
+                }
                 self.give(segment, rest, rest.len);
             }
             (*run).pages = pages as u16;
@@ -101,9 +113,9 @@ impl Heap {
         // In a claimed range the source may go with its addresses.
         let stays = hold != Hold::Claimed;
         // SAFETY: whole pages of two objects of the caller's.
-        let moved = unsafe { os::move_pages(from, to, bytes.next_multiple_of(PAGE), stays) };
+        let moved = unsafe { os::move_pages(from, to, os::up(bytes), stays) };
         if moved == os::Moved::Torn {
-            let segments = pages.div_ceil(SEGMENT / PAGE);
+            let segments = policy.segments(pages);
             // What is left there is found out when it is to be opened, where that can be found out.
             let left = if stays { Left::Nothing } else { Left::Closed };
             self.locked(|h| h.disown_huge(index, segments, pages, left, false, 0));
@@ -111,15 +123,12 @@ impl Heap {
         if moved != os::Moved::Done {
             return moved;
         }
-        let segments = had.div_ceil(SEGMENT / PAGE);
+        let segments = policy.segments(had);
         // Behind the object may still lie what a longer one left in its last segment.
-        let (end, open) = (
-            bytes.next_multiple_of(PAGE),
-            self.locked(|h| h.arena.opened_bytes(source, segments)),
-        );
+        let (end, open) = (os::up(bytes), self.locked(|h| h.arena.opened_bytes(source, segments)));
         let left = match end < open {
             // SAFETY: the rest of the source's segments, as far as they are open.
-            true => unsafe { Self::cut(hold, from.add(end), open - end) },
+            true => unsafe { Self::cut(policy, hold, from.add(end), open - end) },
             false if stays => Left::Zero,
             false => Left::Closed,
         };

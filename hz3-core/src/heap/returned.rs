@@ -2,11 +2,11 @@
 //!
 //! A stack without a lock: whoever frees puts one range on it, and the holder of the lot's lock takes all of them. As nothing
 //! is ever taken but everything, a word that is the same again stands for a stack that is whole (no ABA). A link is kept in the
-//! range's descriptor, which nobody else looks at: it says [`GONE`](super::segment::GONE). So no page is touched.
+//! range's descriptor, which nobody else looks at: it says [`GONE`](super::run::GONE). So no page is touched.
 
-use super::segment::Run;
+use super::run::Run;
 use crate::policy::agreed::ADDRESS_BITS;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, const_but_in_models};
 
 /// The most that the word can count.
 const PAGES_MAX: u64 = u64::MAX >> ADDRESS_BITS;
@@ -18,16 +18,11 @@ const PAGES_MAX: u64 = u64::MAX >> ADDRESS_BITS;
 pub(super) struct Returned(AtomicU64);
 
 impl Returned {
-    /// Nothing.
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Returned(AtomicU64::new(0))
-    }
-
-    /// Nothing.
-    #[cfg(all(test, loom))]
-    pub(super) fn new() -> Self {
-        Returned(AtomicU64::new(0))
+    const_but_in_models! {
+        /// Nothing.
+        pub(super) fn new() -> Self {
+            Returned(AtomicU64::new(0))
+        }
     }
 
     /// Adds a range. Returns how many pages wait.

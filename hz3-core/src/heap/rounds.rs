@@ -3,7 +3,7 @@
 //! A round is long where there are many depots, so events walk it in steps, and each goes on where the last one ended, whoever
 //! that was.
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, const_but_in_models};
 
 /// No round is under way.
 const NONE: u32 = 0;
@@ -16,25 +16,58 @@ const PLACES: u32 = 2;
 #[derive(Default)]
 pub struct Rounds {
     place: AtomicU32,
+    /// Rounds that were begun. It wraps.
+    number: AtomicU32,
+    /// Whether this one goes through the runs, too.
+    runs: AtomicU32,
+    /// Whether something is to be expected of another look at the runs.
+    hope: AtomicU32,
     /// When (milliseconds, the lower half of the number) somebody last asked [`since_last`](Self::since_last).
     stepped: AtomicU32,
 }
 
 impl Rounds {
-    /// No round.
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Rounds {
-            place: AtomicU32::new(NONE),
-            stepped: AtomicU32::new(0),
+    const_but_in_models! {
+        /// No round.
+        pub fn new() -> Self {
+            Rounds {
+                place: AtomicU32::new(NONE),
+                number: AtomicU32::new(0),
+                runs: AtomicU32::new(0),
+                hope: AtomicU32::new(0),
+                stepped: AtomicU32::new(0),
+            }
         }
     }
 
-    /// Begins a round at the first place, if none is under way.
+    /// Begins a round at the first place, if none is under way. Every other one goes through the runs, too, and each that follows one
+    /// that left hope.
     pub fn begin(&self) {
-        let _ = self
+        let mine = self
             .place
-            .compare_exchange(NONE, PLACES, Ordering::Relaxed, Ordering::Relaxed);
+            .compare_exchange(NONE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok();
+        if mine {
+            let before = self.number.fetch_add(1, Ordering::Relaxed);
+            let runs = (before % 2) | self.hope.swap(0, Ordering::Relaxed);
+            self.runs.store(runs, Ordering::Relaxed);
+            self.leave(Some(0));
+        }
+    }
+
+    /// How many rounds were begun. It wraps.
+    pub fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Whether the round goes through the runs. For whoever is in it.
+    pub fn goes_through_runs(&self) -> bool {
+        self.runs.load(Ordering::Relaxed) != 0
+    }
+
+    /// The next round had better go through the runs. For whoever is in this one.
+    pub fn hope(&self) {
+        self.hope.store(1, Ordering::Relaxed);
     }
 
     /// Whether a round waits for somebody to go on.
@@ -100,6 +133,24 @@ mod tests {
         rounds.reset();
         rounds.begin();
         assert_eq!(rounds.enter(), Some(0));
+    }
+
+    #[test]
+    fn goes_through_the_runs_every_other_time_and_where_there_is_hope() {
+        let rounds = Rounds::new();
+        let through = |hope: bool| {
+            rounds.begin();
+            assert_eq!(rounds.enter(), Some(0));
+            if hope {
+                rounds.hope();
+            }
+            let through = rounds.goes_through_runs();
+            rounds.leave(None);
+            through
+        };
+        let seen = [false, false, false, true, true, false, false].map(through);
+        assert_eq!(seen, [false, true, false, true, true, true, false]);
+        assert_eq!(rounds.number(), 7);
     }
 
     #[test]

@@ -1,18 +1,31 @@
 //! The runs of one pool: which of them have something left to hand out, and how objects leave them and come back.
 
+use super::central::Neighbour;
+use super::check::{self, Bad, Sieve, Wrong, checks, says};
+use super::frame::Frame;
+use super::group::Group;
+use super::holes;
 use super::page::Span;
-use super::segment::{GONE, Run, Segment};
+use super::page_heap::Request;
+use super::run::{GONE, Run, UNIT};
+use super::segment::Segment;
 use super::{Heap, Reach};
 use crate::list::{self, Batch};
 use crate::os::PAGE;
-use crate::policy::agreed::{COLOR_STEP, GRANULE};
+use crate::policy::agreed::COLOR_STEP;
 use crate::policy::{Class, Naming, Pool, Shape, Space, Tag};
 use core::ptr;
 
 pub(super) struct Runs {
     pub(super) first: *mut Run,
     pub(super) last: *mut Run,
-    /// Runs in the list that have no object out.
+    /// Runs of another list, from which objects are taken when the first has none: few of their objects are out.
+    pub(super) sparse: *mut Run,
+    /// The run of either list where a search goes on.
+    pub(super) cursor: *mut Run,
+    /// Pages of runs that were given back.
+    pub(super) holes: u32,
+    /// Runs in the lists that have no object out.
     pub(super) empty: u32,
     /// Runs of the class.
     pub(super) runs: u32,
@@ -20,89 +33,97 @@ pub(super) struct Runs {
     pub(super) color: u32,
 }
 
-/// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it.
+/// What came of taking objects back.
+pub(super) struct Returned {
+    /// A run was closed.
+    pub(super) closed: bool,
+    /// What was found wrong.
+    pub(super) bad: Option<Bad>,
+}
+
+/// Moves objects from the run's free list to the batch: the list as a whole where it fits, without walking it. Returns what it found
+/// wrong: then the run's list ends there.
 ///
 /// # Safety
-/// `run` is open, and the caller holds the lock of its central; the batch is of the run's pool.
-pub(super) unsafe fn take_free<S: Shape>(run: *mut Run, want: u32, batch: &mut Batch) {
+/// `run` is open, and the caller holds the lock of its central; the batch is of the run's pool, whose class this is.
+pub(super) unsafe fn take_free<S: Shape>(run: *mut Run, class: &Class, want: u32, batch: &mut Batch) -> Option<Bad> {
     // SAFETY: the run is open and its class's lock held, so its free list is ours.
     unsafe {
-        if batch.count == 0 && (*run).free > 0 && u32::from((*run).free) <= want {
+        let away = holes::away::<S>(run);
+        if batch.count == 0 && (*run).free > away && u32::from((*run).free - away) <= want {
             *batch = Batch {
-                head: Run::first_free(run),
-                count: u32::from((*run).free),
+                head: Run::first_free(run, S::GRANULE),
+                count: u32::from((*run).free - away),
             };
-            (*run).free = 0;
-            return;
+            Run::empty_free(run, away);
+            return None;
         }
-        while batch.count < want && (*run).free > 0 {
-            let p = Run::first_free(run);
-            Run::set_first_free(run, list::next::<S>(p), (*run).free - 1);
-            batch.push::<S>(p);
-        }
-    }
-}
-
-/// Objects from this size on may be handed out one at a time. Smaller ones lie on a cache line with their neighbours, which
-/// had better go to the same thread.
-const ALONE: usize = 256;
-
-/// Carves objects that were never handed out: the next one, and those behind it that begin in the same page.
-///
-/// To touch a page for the first time is a fault, the dearest thing that can happen to a request. Who asked for the object
-/// will touch it, so the first object of a page is handed out alone, and nothing is written into it. When the next one is
-/// wanted, the page is there, as a rule. Of small objects all that begin in a page go at once. Thus no request pays for
-/// more than one page, and hardly any for that.
-///
-/// # Safety
-/// `run` is open, of objects of `size` bytes, not all of which were carved; the caller holds the lock of its central.
-pub(super) unsafe fn carve<S: Shape>(run: *mut Run, size: usize, want: u32) -> Batch {
-    // SAFETY: the run is open and its class's lock held; places from `carved` on belong to nobody.
-    unsafe {
-        let carved = (*run).carved;
-        let start = Run::object(run, carved as usize, size);
-        let offset = start as usize % PAGE;
-        let n = if size >= ALONE && (carved == 0 || offset < size) {
-            1
-        } else {
-            let here = (PAGE - offset).div_ceil(size.max(1)); // A division by zero would be a panic in the library.
-            here.min(want as usize).min(((*run).capacity - carved) as usize)
-        };
-        (*run).carved += n as u16;
-        if n > 1 {
-            let mut p = start;
-            for _ in 1..n {
-                let following = p.add(size);
-                list::set_next::<S>(p, following);
-                p = following;
+        while batch.count < want && (*run).free > away {
+            let p = Run::first_free(run, S::GRANULE);
+            let mut following = list::next::<S>(p);
+            let mut bad = None;
+            if (*run).free == away + 1 {
+                following = ptr::null_mut();
+            } else if checks::<S>() && !check::is_object(run, class, following) {
+                bad = Some(Bad {
+                    wrong: Wrong::Elsewhere,
+                    at: following,
+                });
             }
-            list::set_next::<S>(p, ptr::null_mut());
+            if says::<S>() {
+                list::set_out(p);
+            }
+            // What a list leads to that is none is lost.
+            match bad {
+                None => Run::set_first_free(run, following, (*run).free - 1, S::GRANULE),
+                Some(_) => Run::set_first_free(run, ptr::null(), away, S::GRANULE),
+            }
+            batch.push::<S>(p);
+            if bad.is_some() {
+                return bad;
+            }
         }
-        Batch {
-            head: start,
-            count: n as u32,
+    }
+    None
+}
+
+/// See [`Central::try_look`](super::central::Central::try_look).
+///
+/// # Safety
+/// `run` is a descriptor in the header of a segment that is there; the caller holds the lock of its central. `class` is that of its
+/// objects.
+pub(super) unsafe fn look<S: Shape>(run: *mut Run, class: &Class, at: *mut u8) -> Option<Neighbour> {
+    // SAFETY: the lock is held.
+    unsafe {
+        let index = check::index_of(run, class, at).filter(|index| *index < u32::from((*run).capacity))?;
+        if index >= u32::from((*run).carved) {
+            return Some(Neighbour::Fresh);
         }
+        is_home::<S>(run, class, at).map(|home| if home { Neighbour::Home } else { Neighbour::Out })
     }
 }
 
-/// Carves small objects and puts them before those that a thread takes out of a run's free list. They are what it gets first: what
-/// came back may lie on a cache line with another thread's objects. Larger objects have their lines for themselves.
+/// Whether an object is free in its run, the list of which is walked. None if the list leads out of the run.
 ///
 /// # Safety
-/// As for [`carve`], but all may be carved already; `batch` is a list that is the caller's.
-pub(super) unsafe fn carve_before<S: Shape>(run: *mut Run, size: usize, want: u32, batch: &mut Batch) {
-    // SAFETY: the run is open and its class's lock held; what is carved is a list of `count` places side by side.
+/// As for [`look`].
+unsafe fn is_home<S: Shape>(run: *mut Run, class: &Class, at: *mut u8) -> Option<bool> {
+    // SAFETY: the lock is held; a link is followed only to where an object of the run begins.
     unsafe {
-        if size >= ALONE || batch.count >= want || (*run).carved == (*run).capacity {
-            return;
+        if holes::is_away::<S>(run, class, at) {
+            return Some(true);
         }
-        let front = carve::<S>(run, size, want - batch.count);
-        let last = front.head.add((front.count as usize - 1) * size);
-        list::set_next::<S>(last, batch.head);
-        *batch = Batch {
-            head: front.head,
-            count: front.count + batch.count,
-        };
+        let mut p = Run::first_free(run, S::GRANULE);
+        for _ in 0..holes::listed::<S>(run) {
+            if p == at {
+                return Some(true);
+            }
+            if !check::is_object(run, class, p) {
+                return None;
+            }
+            p = list::next::<S>(p);
+        }
+        Some(false)
     }
 }
 
@@ -118,26 +139,42 @@ impl Runs {
         pool: Pool<S>,
         class: &Class,
     ) -> *mut Run {
-        let least = (class.size as usize).div_ceil(PAGE);
-        let taken = heap.take(&S::POLICY, reach, least, class.run_pages as usize, 1);
-        let Some(t) = taken else {
+        let request = Request {
+            reach,
+            group: Group::of_pool(pool),
+            least: (class.size as usize).div_ceil(PAGE),
+            most: class.run_pages as usize,
+            frame: Frame::PLAIN,
+        };
+        let ended = if S::POLICY.ends_runs() {
+            heap.take_ended(&S::POLICY, request)
+        } else {
+            None
+        };
+        let guards = usize::from(ended.is_some());
+        let Some(t) = ended.or_else(|| heap.take(&S::POLICY, request)) else {
             return ptr::null_mut();
         };
+        let pages = t.span.len - guards;
         // SAFETY: the span was just taken, so its pages, tags and descriptor are ours.
         unsafe {
             let run = Segment::open_run(t.segment, t.span, pool.number() as u16);
-            let bytes = t.span.len * PAGE;
-            let (shift, capacity) = if t.span.len == class.run_pages as usize {
-                let color = self.color % u32::from(class.colors.max(1));
+            let bytes = pages * PAGE;
+            let (shift, capacity) = if pages == class.run_pages as usize {
+                let colors = u32::from(class.colors.max(1));
+                let color = match S::POLICY.hardening.random {
+                    true => heap.order.draw().below(colors),
+                    false => self.color % colors,
+                };
                 self.color = color + 1;
                 (color as usize * COLOR_STEP, class.objects as usize)
             } else {
                 (0, bytes.checked_div(class.size as usize).unwrap_or(0))
             };
-            (*run).shift = (shift / GRANULE) as u16;
+            (*run).shift = (shift / UNIT) as u8;
             (*run).capacity = capacity as u16;
             let tag = S::Route::tag::<S>(pool.owner(), pool.class());
-            set_tags::<S>(Run::base(run), t.span.len, tag);
+            set_tags::<S>(Run::base(run), pages, tag);
             self.runs += 1;
             self.empty += 1;
             self.push_front(run);
@@ -146,68 +183,136 @@ impl Runs {
     }
 
     /// Takes objects back into their runs. Those that become empty are closed, but for `keep`, and their pages passed to
-    /// `give`. Returns whether there were any.
+    /// `give`. Where the sieve finds something wrong, what comes after it in the list is lost.
     ///
     /// # Safety
-    /// The caller holds the lock. The objects of the list from `head` on are the caller's, and of this central's pool;
-    /// `class` is the entry of its class.
+    /// The caller holds the lock. The objects of the batch are the caller's, and of this central's pool, `pool`; where the variant
+    /// does not check, they are without fail.
     pub(super) unsafe fn take_back<S: Shape>(
         &mut self,
-        class: &Class,
-        head: *mut u8,
+        sieve: &mut Sieve<'_>,
+        pool: Pool<S>,
+        batch: Batch,
         keep: u32,
         mut give: impl FnMut(*mut Segment, Span, usize),
-    ) -> bool {
-        let mut closed = false;
-        let mut p = head;
-        while !p.is_null() {
+    ) -> Returned {
+        let class = pool.row();
+        let mut returned = Returned {
+            closed: false,
+            bad: None,
+        };
+        let (mut p, mut left) = (batch.head, batch.count);
+        while left > 0 && !p.is_null() {
+            left -= 1;
             // SAFETY: the caller owns the list; its objects lie in open runs of this class, whose descriptors the
-            // lock guards.
+            // lock guards. What is checked is followed no further if it does not.
             unsafe {
+                let run = if checks::<S>() {
+                    match self.admit::<S>(sieve, pool, class, p) {
+                        Ok(run) => run,
+                        Err(wrong) => {
+                            returned.bad = Some(Bad { wrong, at: p });
+                            return returned;
+                        }
+                    }
+                } else {
+                    Segment::run_of(p)
+                };
                 let following = list::next::<S>(p);
-                let run = Segment::run_of(p);
                 let exhausted = (*run).free == 0 && (*run).carved == (*run).capacity;
-                list::set_next::<S>(p, Run::first_free(run));
-                Run::set_first_free(run, p, (*run).free + 1);
+                list::set_next::<S>(p, Run::first_free(run, S::GRANULE));
+                Run::set_first_free(run, p, (*run).free + 1, S::GRANULE);
+                if says::<S>() {
+                    list::set_home(p, Run::generation(run));
+                }
+                if checks::<S>() && left > 0 && following.is_null() {
+                    returned.bad = Some(Bad {
+                        wrong: Wrong::Short,
+                        at: p,
+                    });
+                }
                 if exhausted {
                     self.append(run);
                 }
                 if Run::live(run) == 0 {
-                    if self.empty < keep {
+                    if self.empty < keep && !holes::has::<S>(run) {
                         self.empty += 1;
                     } else {
-                        let (segment, span, touched) = self.close::<S>(class, run);
-                        give(segment, span, touched);
-                        closed = true;
+                        self.close::<S>(class, run, &mut give);
+                        returned.closed = true;
                     }
                 }
                 p = following;
             }
         }
-        closed
+        if checks::<S>() && left == 0 && !p.is_null() {
+            returned.bad = Some(Bad {
+                wrong: Wrong::Long,
+                at: p,
+            });
+        }
+        returned
     }
 
-    /// Closes an empty run that is in the list and no longer counted as empty. Returns its pages, which are the caller's to
-    /// give, and how many of them were touched.
+    /// The run that an object comes home to, if it is out.
     ///
     /// # Safety
-    /// `run` is in the list, and no object of it is out; the caller holds the lock.
-    pub(super) unsafe fn close<S: Shape>(&mut self, class: &Class, run: *mut Run) -> (*mut Segment, Span, usize) {
-        // SAFETY: no object of the run is out, so its pages are central's, and now the caller's.
+    /// The caller holds the lock. `p` may be anything.
+    #[inline]
+    unsafe fn admit<S: Shape>(
+        &self,
+        sieve: &mut Sieve<'_>,
+        pool: Pool<S>,
+        class: &Class,
+        p: *mut u8,
+    ) -> Result<*mut Run, Wrong> {
+        // SAFETY: the lock is held; what the sieve lets pass is an object of an open run of the pool.
+        unsafe {
+            let run = sieve.run_of::<S>(pool, class, p)?;
+            if (*run).free >= (*run).carved {
+                return Err(Wrong::Counts);
+            }
+            let says = says::<S>() && list::says_home(p, Run::generation(run));
+            if (says || holes::is_away::<S>(run, class, p)) && is_home::<S>(run, class, p) == Some(true) {
+                return Err(Wrong::Twice);
+            }
+            Ok(run)
+        }
+    }
+
+    /// Closes an empty run that is in a list and no longer counted as empty. Its pages are passed to `give`, with how many of them may
+    /// hold something.
+    ///
+    /// # Safety
+    /// `run` is in a list, and no object of it is out; the caller holds the lock.
+    #[inline(never)]
+    pub(super) unsafe fn close<S: Shape>(
+        &mut self,
+        class: &Class,
+        run: *mut Run,
+        give: &mut dyn FnMut(*mut Segment, Span, usize),
+    ) {
+        // SAFETY: no object of the run is out, so its pages are central's, and now those of whoever gets them.
         unsafe {
             self.unlink(run);
             self.runs -= 1;
             let span = Run::span(run);
             let used = Run::bytes_to(run, (*run).carved as usize, class.size as usize);
+            let touched = used.div_ceil(PAGE);
             set_tags::<S>(Run::base(run), span.len, 0);
+            if holes::has::<S>(run) {
+                self.holes -= holes::pages::<S>(run);
+                holes::parts(run, touched, give);
+                return;
+            }
             (*run).pool = GONE;
-            (Segment::of(run.cast()), span, used.div_ceil(PAGE))
+            give(Segment::of(run.cast()), span, touched);
         }
     }
 
     /// # Safety
     /// `run` is open and in no list; the caller holds the lock.
-    unsafe fn push_front(&mut self, run: *mut Run) {
+    pub(super) unsafe fn push_front(&mut self, run: *mut Run) {
         // SAFETY: the run is open and in no list; the lock is held.
         unsafe {
             (*run).prev = ptr::null_mut();
@@ -238,20 +343,25 @@ impl Runs {
     }
 
     /// # Safety
-    /// `run` is in the list; the caller holds the lock.
+    /// `run` is in one of the lists; the caller holds the lock.
     pub(super) unsafe fn unlink(&mut self, run: *mut Run) {
-        // SAFETY: the run is in the list; the lock is held.
+        // SAFETY: the run is in a list; the lock is held.
         unsafe {
             let (prev, next) = ((*run).prev, (*run).next);
-            if prev.is_null() {
+            if self.cursor == run {
+                self.cursor = next;
+            }
+            if !prev.is_null() {
+                (*prev).next = next;
+            } else if self.first == run {
                 self.first = next;
             } else {
-                (*prev).next = next;
+                self.sparse = next;
             }
-            if next.is_null() {
-                self.last = prev;
-            } else {
+            if !next.is_null() {
                 (*next).prev = prev;
+            } else if self.last == run {
+                self.last = prev;
             }
         }
     }

@@ -10,9 +10,13 @@
 //! owner of the object while it is large. The `first` array changes only while its pages belong to nobody else.
 
 use super::bitmap::{Fit, PageSet};
-use super::page::{self, PAGES, Page, Span};
+use super::group::Group;
+use super::holes::Holes;
+use super::page::{PAGES, Page, Span};
+use super::run::{GONE, LARGE, Run, UNIT};
+use super::wall::Walls;
 use crate::os::PAGE;
-use crate::policy::agreed::GRANULE;
+use crate::policy::Class;
 use crate::sync::AtomicU32;
 
 pub use super::page::SEGMENT;
@@ -21,37 +25,6 @@ pub use super::page::SEGMENT;
 pub const HEADER_PAGES: usize = 5;
 /// Pages that can hold objects.
 pub const USABLE: usize = PAGES - HEADER_PAGES;
-
-/// Pool of a run that holds one large object.
-pub const LARGE: u16 = 0xffff;
-/// Pool of a descriptor whose run was closed or whose large object was freed, until a new one begins there.
-pub const GONE: u16 = 0xfffe;
-
-/// Bytes of which a descriptor counts places in a segment.
-const UNIT: usize = GRANULE;
-
-/// Consecutive pages that hold objects of one class, or one large object.
-#[repr(C)]
-pub struct Run {
-    /// Next run of the class with free objects (central's list).
-    pub next: *mut Run,
-    /// The one before.
-    pub prev: *mut Run,
-    /// First free object, in units of 16 bytes from the segment's base; meaningless when `free` is 0.
-    pub head: u32,
-    /// Objects on the free list.
-    pub free: u16,
-    /// Objects ever carved: those from here on were never handed out.
-    pub carved: u16,
-    /// Objects that fit.
-    pub capacity: u16,
-    /// The pool that the run belongs to (see [`crate::event`]), or [`LARGE`].
-    pub pool: u16,
-    /// Pages.
-    pub pages: u16,
-    /// Shift of the first object, in units of 16 bytes.
-    pub shift: u16,
-}
 
 /// A segment's header, at its base.
 #[repr(C)]
@@ -74,6 +47,12 @@ pub struct Segment {
     pub longest: u32,
     /// Whether it lies outside of the arena.
     pub outside: bool,
+    /// Whose pages it has.
+    pub group: Group,
+    /// How many of its pages can be free: fewer than [`USABLE`] where the first and the last are guards.
+    pub usable: u16,
+    /// Where it has guards: see [`super::seal`].
+    pub(super) front: u32,
     /// When it last got pages that are backed, in milliseconds of the coarse clock; 0 where purging has no delay.
     pub since: u64,
     /// Free pages.
@@ -82,12 +61,22 @@ pub struct Segment {
     pub dirty: PageSet,
     /// Free pages that are being purged: in neither set until the kernel has them.
     pub out: PageSet,
+    /// Its pages that nobody may touch, if it [has](Self::has_walls) any.
+    pub(crate) walls: Walls,
     /// Whose it is: the number of a lot, or 0, the page heap's. Changes under both their locks. See [`super::lot`].
     pub lot: AtomicU32,
+    /// As `front`.
+    pub(super) middle: u32,
+    /// Whether it is one huge page: see [`super::dense`].
+    pub(super) huge: AtomicU32,
     /// For every page of a run, and for a large object's first page: the first page. What it says of other pages is old.
     pub(crate) first: [u16; PAGES],
     /// One descriptor a usable page; a run's is its first page's.
     pub(crate) runs: [Run; USABLE],
+    /// Which pages of runs were given back.
+    pub(crate) holes: Holes,
+    /// As `front`.
+    pub(super) end: u32,
 }
 
 const _: () = assert!(core::mem::size_of::<Run>() == 32, "descriptors are two to a cache line");
@@ -107,28 +96,44 @@ impl Segment {
     }
 
     /// Makes the memory at `at` an empty segment, of which the first `opened` pages are open. `dirty` says which of its pages
-    /// may hold something.
+    /// may hold something, `usable` which can be free. What of its pages is not usable, but for the header, are guards.
     ///
     /// # Safety
     /// `at` is a multiple of [`SEGMENT`], its first `opened` pages are memory of the caller's, and the header is among
     /// them.
-    pub unsafe fn init(at: *mut Segment, outside: bool, opened: usize, dirty: PageSet) {
+    pub unsafe fn init(at: *mut Segment, (outside, group): (bool, Group), opened: usize, dirty: PageSet, usable: Span) {
         // SAFETY: the caller owns the memory; only the fields read later are written, the rest of the header is set
         // when a run is made, so that an empty segment touches one page.
         unsafe {
             (*at).next = core::ptr::null_mut();
             (*at).prev = core::ptr::null_mut();
             (*at).dirty_free = 0;
-            (*at).free_pages = USABLE as u32;
+            (*at).free_pages = usable.len as u32;
+            (*at).usable = usable.len as u16;
             (*at).opened = opened as u32;
-            (*at).longest = USABLE as u32;
+            (*at).longest = usable.len as u32;
             (*at).outside = outside;
+            (*at).group = group;
             (*at).free = PageSet::EMPTY;
-            (*at).free.insert(WHOLE);
+            (*at).free.insert(usable);
             (*at).dirty = dirty;
             (*at).out = PageSet::EMPTY;
             (&raw mut (*at).lot).write(AtomicU32::new(0));
+            (&raw mut (*at).huge).write(AtomicU32::new(0));
+            if Segment::has_walls(at) {
+                Segment::build(at);
+            }
         }
+    }
+
+    /// Whether all of its pages are free that can be.
+    ///
+    /// # Safety
+    /// As for [`open_and_free`](Self::open_and_free), or the caller holds the lock of the lot that has it.
+    #[inline]
+    pub(super) unsafe fn is_free(this: *const Segment) -> bool {
+        // SAFETY: the lock is held that guards the sets.
+        unsafe { (*this).free_pages == u32::from((*this).usable) }
     }
 
     /// The free pages that are memory.
@@ -179,6 +184,7 @@ impl Segment {
     ///
     /// # Safety
     /// `this` is a live segment; the caller owns the span, which was just taken out of the free set.
+    #[inline(never)] // From many places.
     pub unsafe fn open_run(this: *mut Segment, span: Span, pool: u16) -> *mut Run {
         // SAFETY: the span lies in `HEADER_PAGES..PAGES` (page sets never hold header pages) and is the caller's.
         unsafe {
@@ -193,16 +199,19 @@ impl Segment {
                 }
             }
             let run = Segment::descriptor(this, span.first);
+            // What objects of an older run here say of themselves is not to be believed.
+            let head = Run::next_generation(run);
             run.write(Run {
                 next: core::ptr::null_mut(),
                 prev: core::ptr::null_mut(),
-                head: 0,
+                head,
                 free: 0,
                 carved: 0,
                 capacity: 0,
                 pool,
                 pages: span.len as u16,
                 shift: 0,
+                within: 0,
             });
             run
         }
@@ -235,6 +244,9 @@ impl Segment {
                 first: span.first,
                 len: touched.min(span.len),
             });
+            if Segment::has_walls(this) {
+                Segment::stop_guarding(this, span);
+            }
             (*this).free.insert(span);
             (*this).free_pages += span.len as u32;
             (*this).free.around(span.first).len.max((*this).longest as usize)
@@ -298,6 +310,26 @@ impl Segment {
         }
     }
 
+    /// Whether an object of this class that was ever handed out begins at `p`, by what the header says of the page.
+    ///
+    /// # Safety
+    /// `p` points into an open run of the class, as the page's tag says.
+    #[inline(always)]
+    pub unsafe fn begins(class: &Class, p: *const u8) -> bool {
+        // SAFETY: the header of a live segment can be read, and says of a page of an open run where that begins.
+        unsafe {
+            let this = Segment::of(p);
+            let first = Segment::first_of(this, Page::of(p));
+            let run = Segment::descriptor(this, first);
+            let begin = first.address(this.cast()) as usize + usize::from((*run).shift) * UNIT;
+            // Whoever frees an object knows of it, so that it was carved before, and the count is at least as high as that.
+            let carved = u32::from((&raw const (*run).carved).read_volatile());
+            class
+                .index_at((p as usize).wrapping_sub(begin) as u32)
+                .is_some_and(|index| index < carved)
+        }
+    }
+
     /// The run that holds the object at `p`.
     ///
     /// # Safety
@@ -307,90 +339,5 @@ impl Segment {
         let this = Segment::of(p);
         // SAFETY: `first` of a page of an open run is the run's first page, a usable one.
         unsafe { Segment::descriptor(this, Segment::first_of(this, Page::of(p))) }
-    }
-}
-
-impl Run {
-    /// The pages of a run.
-    ///
-    /// # Safety
-    /// `this` is an open run, and stays one meanwhile: the caller holds its lock or owns an object of it.
-    pub unsafe fn span(this: *mut Run) -> Span {
-        let segment = Segment::of(this.cast());
-        // SAFETY: descriptors lie in their segment's header, so the segment is found by masking the address.
-        unsafe {
-            let base = (&raw const (*segment).runs) as usize;
-            let first = (this as usize - base) / core::mem::size_of::<Run>() + HEADER_PAGES;
-            Span::between(first, first + (*this).pages as usize)
-        }
-    }
-
-    /// Address of the run's first page.
-    ///
-    /// # Safety
-    /// As for [`span`](Self::span).
-    pub unsafe fn base(this: *mut Run) -> *mut u8 {
-        // SAFETY: the run is open, and stays so.
-        let span = unsafe { Run::span(this) };
-        Segment::page_address(Segment::of(this.cast()), span.first)
-    }
-
-    /// Where the object number `n` is that was ever carved, or is the next one to be; `size` is the class's.
-    ///
-    /// # Safety
-    /// `this` is an open run of a class, whose lock the caller holds.
-    #[inline]
-    pub unsafe fn object(this: *mut Run, n: usize, size: usize) -> *mut u8 {
-        // SAFETY: the run is open and its descriptor the caller's; the objects lie in its pages.
-        unsafe { Run::base(this).add(Run::bytes_to(this, n, size)) }
-    }
-
-    /// Bytes from the run's beginning to the object number `n`.
-    ///
-    /// # Safety
-    /// As for [`object`](Self::object).
-    #[inline]
-    pub unsafe fn bytes_to(this: *const Run, n: usize, size: usize) -> usize {
-        // SAFETY: the descriptor is the caller's.
-        unsafe { (*this).shift as usize * UNIT + n * size }
-    }
-
-    /// The first object of the free list; null if that is empty.
-    ///
-    /// # Safety
-    /// As for [`object`](Self::object).
-    #[inline]
-    pub unsafe fn first_free(this: *mut Run) -> *mut u8 {
-        // SAFETY: the descriptor is the caller's; the head of a list that is not empty is an object's offset in the segment.
-        unsafe {
-            if (*this).free == 0 {
-                core::ptr::null_mut()
-            } else {
-                Segment::of(this.cast()).cast::<u8>().add((*this).head as usize * UNIT)
-            }
-        }
-    }
-
-    /// Makes an object the first of the free list, which has `free` objects then.
-    ///
-    /// # Safety
-    /// As for [`object`](Self::object); `p` is an object of the run, or, where `free` is 0, anything.
-    #[inline]
-    pub unsafe fn set_first_free(this: *mut Run, p: *const u8, free: u16) {
-        // SAFETY: the descriptor is the caller's.
-        unsafe {
-            (*this).head = (page::offset(p) / UNIT) as u32;
-            (*this).free = free;
-        }
-    }
-
-    /// Objects of the run that are out: in use, in a thread's magazines or in a depot.
-    ///
-    /// # Safety
-    /// `this` is an open run of a class, and the caller holds its central's lock.
-    #[inline]
-    pub unsafe fn live(this: *const Run) -> u32 {
-        // SAFETY: the lock is held that guards the counts.
-        unsafe { u32::from((*this).carved) - u32::from((*this).free) }
     }
 }

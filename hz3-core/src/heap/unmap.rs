@@ -21,9 +21,11 @@ impl Sweep {
     /// # Safety
     /// All between the last such range and this one is mapped or nobody's, and nobody uses it.
     unsafe fn keep(&mut self, from: usize, to: usize) {
-        if from > self.at {
+        // A page of the kernel's stays of which a part does.
+        let (at, end) = (os::up(self.at), os::down(from));
+        if end > at {
             // SAFETY: nobody uses what lies between.
-            unsafe { os::unmap(self.at as *mut u8, from - self.at) };
+            unsafe { os::unmap(at as *mut u8, end - at) };
         }
         self.at = self.at.max(to);
     }
@@ -33,8 +35,8 @@ impl Sweep {
     /// # Safety
     /// The segment is live, and nobody uses what of it is not in use.
     unsafe fn keep_used(&mut self, segment: *mut Segment) {
-        // SAFETY: the header of a live segment can be read; it is unmapped only after this copy was made.
-        let free = unsafe { (*segment).free };
+        // SAFETY: the segment is live, and its header is unmapped only after this copy was made.
+        let free = unsafe { Segment::unused(segment) };
         let mut from = WHOLE.first;
         let end = Span::between(PAGES, PAGES);
         for span in free.spans().chain([end]) {

@@ -17,8 +17,9 @@
 //! are worth it (`purge.spare`).
 //!
 //! What objects of many pages leave is *hoped for*: buffers come back, as a rule, and to learn that by mistakes would cost a fault
-//! for each of their pages. It is kept until it was left alone for a window, whatever was learned, up to two thirds of the
-//! bound. Pages of small objects are not: where these go, a phase has ended.
+//! for each of their pages. It is kept until it was left alone for a window, up to two thirds of the bound. Where that was in vain for
+//! more than half of it, of what is hoped for next a quarter is kept, and so on; where it was not, all of it again. So a program that
+//! rests between bursts keeps little while it rests. Pages of small objects are not hoped for: where these go, a phase has ended.
 //!
 //! So a program whose pages come and go in rounds keeps those of a round. One whose use only wavers keeps as much as it wavers
 //! by, however many pages pass. One that ends a phase keeps little.
@@ -28,6 +29,9 @@
 
 /// Windows after which nothing is left to halve.
 const LONG: u64 = 63;
+
+/// How often hope is made less at the most, to a quarter each time: to less than is kept in any case.
+const DOUBTS: u32 = 3;
 
 /// What is worth keeping, and what it is learned from.
 #[derive(Debug)]
@@ -44,6 +48,10 @@ pub struct Worth {
     gone: [usize; 2],
     /// Left by objects of many pages in this half of a window and in the one before, as far as it was not taken since.
     hoped: [usize; 2],
+    /// All that they left then.
+    left: [usize; 2],
+    /// How often in a row that was in vain.
+    doubts: u32,
     /// When this half began, in milliseconds.
     half: u64,
 }
@@ -57,6 +65,8 @@ impl Worth {
         began: 0,
         gone: [0; 2],
         hoped: [0; 2],
+        left: [0; 2],
+        doubts: 0,
         half: 0,
     };
 
@@ -83,6 +93,7 @@ impl Worth {
     pub fn hope(&mut self, n: usize, now: u64, window: u64) {
         self.forget(now, window);
         self.hoped[0] += n;
+        self.left[0] += n;
     }
 
     /// Whether it may be a mistake that something is gone: then [`missed`](Self::missed) wants to know what is taken.
@@ -123,7 +134,7 @@ impl Worth {
             self.began = now;
         }
         self.forget(now, window);
-        let hoped = (self.hoped[0] + self.hoped[1]).min(most / 3 * 2);
+        let hoped = (self.hoped[0] + self.hoped[1]).min(most / 3 * 2) >> (2 * self.doubts);
         (self.deepest[0].max(self.deepest[1]) + self.unfit)
             .max(hoped)
             .clamp(most / 32, most)
@@ -133,7 +144,17 @@ impl Worth {
     fn forget(&mut self, now: u64, window: u64) {
         let halves = now.saturating_sub(self.half) / (window / 2).max(1);
         if halves > 0 {
-            for counted in [&mut self.gone, &mut self.hoped] {
+            // What is forgotten now was hoped for in vain, as far as it is still there.
+            let both = usize::from(halves > 1);
+            let (hoped, left) = (self.hoped[1] + both * self.hoped[0], self.left[1] + both * self.left[0]);
+            if left > 0 {
+                self.doubts = if hoped * 2 > left {
+                    (self.doubts + 1).min(DOUBTS)
+                } else {
+                    0
+                };
+            }
+            for counted in [&mut self.gone, &mut self.hoped, &mut self.left] {
                 *counted = [0, if halves == 1 { counted[0] } else { 0 }];
             }
             self.half = now;
@@ -254,8 +275,38 @@ mod tests {
         assert_eq!(keep(&mut pool, 0), 600);
         assert_eq!(keep(&mut pool, WINDOW / 2), 600);
         assert_eq!(keep(&mut pool, WINDOW), 400);
+        let mut pool = Pool::new();
         leave(&mut pool, 2 * MOST);
         assert_eq!(keep(&mut pool, 0), MOST / 3 * 2);
+    }
+
+    #[test]
+    fn bursts_with_rests_between_leave_less_and_less() {
+        let mut pool = Pool::new();
+        let mut kept = std::vec::Vec::new();
+        let mut burst = |rest: u64| {
+            for _ in 0..20 {
+                pool.take(100);
+            }
+            for _ in 0..20 {
+                pool.worth.hope(100, pool.now, WINDOW);
+                pool.free(100);
+            }
+            kept.push(pool.backed);
+            if rest > WINDOW {
+                pool.backed = 0;
+            }
+            pool.now += rest;
+        };
+        for _ in 0..4 {
+            burst(2 * WINDOW);
+        }
+        // Those that follow soon find their pages, after a few.
+        for _ in 0..6 {
+            burst(WINDOW / 10);
+        }
+        assert_eq!(kept[..4], [2000, 500, 125, LEAST]);
+        assert!(kept[6..].iter().all(|n| *n == 2000), "{kept:?}");
     }
 
     #[test]

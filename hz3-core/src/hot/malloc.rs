@@ -2,11 +2,11 @@
 
 use crate::event;
 use crate::list::{self, Slot};
-use crate::policy::agreed::GRANULE;
-use crate::variant::{Above, Miss, Prefetch, Variant};
+use crate::policy::Link;
+use crate::variant::{Above, Cache, Miss, Prefetch, Variant};
 use core::ptr;
 
-/// Allocates `n` bytes, 16-aligned; null with `errno = ENOMEM` when the kernel refuses memory.
+/// Allocates `n` bytes, aligned to the variant's granule, which is 16 unless all callers name their alignment; null with `errno = ENOMEM` when the kernel refuses memory.
 ///
 /// # Safety
 /// Callable from any thread at any time, the first instruction of the process included.
@@ -41,7 +41,12 @@ pub(super) unsafe fn uncounted<V: Variant, M: Miss>(n: usize) -> *mut u8 {
         return unsafe { V::Above::malloc::<V, M>(n) };
     }
     // SAFETY: `n <= FINE_MAX`, so the sum cannot wrap and the granule is in the table.
-    unsafe { pop::<V, M>(V::slot(V::fine((n + GRANULE - 1) >> GRANULE.ilog2())), n) }
+    unsafe {
+        pop::<V, M>(
+            V::slot_of_granule((n + V::GRANULE - 1) >> const { V::GRANULE.ilog2() }),
+            n,
+        )
+    }
 }
 
 /// As C wants it.
@@ -52,6 +57,12 @@ impl Miss for Null {
     unsafe fn refill<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
         // SAFETY: the slot's list is empty, as `pop` has seen.
         unsafe { event::refill::refill::<V>(n, slot) }
+    }
+
+    #[inline(always)]
+    unsafe fn torn<V: Variant>(n: usize, slot: *mut Slot) -> *mut u8 {
+        // SAFETY: the slot's list is not empty, as `pop` has seen.
+        unsafe { event::check::torn_list::<V>(n, slot) }
     }
 
     #[inline(always)]
@@ -73,6 +84,16 @@ impl Miss for Null {
 /// `slot` is the calling thread's slot that the lookup names for `n`.
 #[inline(always)]
 unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
+    // SAFETY: as the caller says.
+    unsafe { V::Cache::pop::<V, M>(slot, n) }
+}
+
+/// See [`ThreadSlots`].
+///
+/// # Safety
+/// As for [`pop`].
+#[inline(always)]
+unsafe fn pop_of_thread<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
     // SAFETY: `slot` is a slot of this thread's bank (the contract of `Variant::slot`); its list is this thread's.
     unsafe {
         let p = (*slot).head;
@@ -80,6 +101,9 @@ unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
             return M::refill::<V>(n, slot);
         }
         let next = list::next::<V>(p);
+        if !V::Link::sound::<V>(next) {
+            return M::torn::<V>(n, slot);
+        }
         V::Prefetch::next(next);
         (*slot).head = next;
         (*slot).room = (*slot).room.wrapping_add(1);
@@ -94,13 +118,80 @@ unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
 /// `slot` is a slot of the calling thread's own slot array, not the trap.
 #[inline(always)]
 pub unsafe fn pop_aligned<V: Variant>(slot: *mut Slot, align: usize) -> *mut u8 {
-    // SAFETY: the slot is this thread's. An object of a class is as long as any other of it, wherever it lies.
-    unsafe {
-        let at = (*slot).head as usize;
-        if at == 0 || at & (align - 1) != 0 {
-            return ptr::null_mut();
+    // SAFETY: as the caller says.
+    unsafe { V::Cache::pop_aligned::<V>(slot, align) }
+}
+
+/// Slots are the thread's own.
+pub struct ThreadSlots;
+
+impl Cache for ThreadSlots {
+    #[inline(always)]
+    unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
+        // SAFETY: as the caller says.
+        unsafe { pop_of_thread::<V, M>(slot, n) }
+    }
+
+    #[inline(always)]
+    unsafe fn pop_aligned<V: Variant>(slot: *mut Slot, align: usize) -> *mut u8 {
+        // SAFETY: the slot is this thread's. An object of a class is as long as any other of it, wherever it lies.
+        unsafe {
+            let at = (*slot).head as usize;
+            if at == 0 || at & (align - 1) != 0 {
+                return ptr::null_mut();
+            }
+            pop::<V, AtHand>(slot, 0)
         }
-        pop::<V, Null>(slot, 0)
+    }
+}
+
+/// Slots are processors': a slot's address is its offset in a row.
+pub struct CpuSlots;
+
+impl Cache for CpuSlots {
+    #[inline(always)]
+    unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
+        // SAFETY: the offset is that of a slot of a row.
+        unsafe {
+            let p = V::cpu_pop(slot.addr());
+            if p.is_null() {
+                return M::refill::<V>(n, slot);
+            }
+            p
+        }
+    }
+
+    /// None: what is the first object now may be another's before it is taken.
+    #[inline(always)]
+    unsafe fn pop_aligned<V: Variant>(_: *mut Slot, _: usize) -> *mut u8 {
+        ptr::null_mut()
+    }
+}
+
+/// Null where there is no object at hand.
+struct AtHand;
+
+impl Miss for AtHand {
+    #[inline(always)]
+    unsafe fn refill<V: Variant>(_: usize, _: *mut Slot) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    #[inline(always)]
+    unsafe fn torn<V: Variant>(_: usize, slot: *mut Slot) -> *mut u8 {
+        // SAFETY: the slot's list is not empty, as `pop` has seen.
+        unsafe { event::check::broken::<V>(slot) };
+        ptr::null_mut()
+    }
+
+    #[inline(always)]
+    unsafe fn large<V: Variant>(_: usize) -> *mut u8 {
+        ptr::null_mut()
+    }
+
+    #[inline(always)]
+    unsafe fn due<V: Variant>(_: usize) -> *mut u8 {
+        ptr::null_mut()
     }
 }
 
@@ -125,7 +216,7 @@ unsafe fn coarse<V: Variant, M: Miss>(n: usize) -> *mut u8 {
         return unsafe { M::large::<V>(n) };
     }
     // SAFETY: `0 < n <= LARGEST`, so the index is in the table.
-    unsafe { pop::<V, M>(V::slot(V::coarse((n - 1) >> V::COARSE_SHIFT)), n) }
+    unsafe { pop::<V, M>(V::slot_of_index((n - 1) >> V::COARSE_SHIFT), n) }
 }
 
 /// The fine table reaches to the largest class.

@@ -11,10 +11,11 @@ mod free;
 mod malloc;
 mod prefetch;
 pub mod route;
+pub mod sentry;
 mod space;
 
 pub use free::free;
-pub use malloc::{Coarse, FineOnly, Null, malloc, malloc_or, pop_aligned};
+pub use malloc::{Coarse, CpuSlots, FineOnly, Null, ThreadSlots, malloc, malloc_or, pop_aligned};
 pub use prefetch::{NoPrefetch, PrefetchNext};
 pub use space::{ArenaSpace, FLAT_PAGES, FlatSpace};
 

@@ -1,4 +1,4 @@
-//! Whose a freed object is: three answers, one type each.
+//! Whose a freed object is: four answers, one type each.
 //!
 //! A *pool* is the runs of one class and one owner; its number is `owner * CLASSES + class`. A tag names a pool, in the
 //! form that this file's answer finds fastest. Tag 0 names none: it leads to the trap.
@@ -6,7 +6,7 @@
 use crate::event;
 use crate::list::{self, Slot, SlotOffset};
 use crate::policy::{ClassId, Naming, Owner, Shape};
-use crate::variant::{Route, Variant};
+use crate::variant::{Route, Sentry, Variant};
 
 /// The same slot, of which the optimizer does not know that it has just looked at it. Emits nothing.
 #[inline(always)]
@@ -59,12 +59,47 @@ impl Route for Adopt {
         let slot = V::slot(SlotOffset::new(tag));
         // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
         unsafe {
+            if V::Sentry::refuses::<V>(p, tag, slot, || SlotOffset::new(tag).class()) {
+                return event::check::refused_by::<V>(p, slot);
+            }
             let (room, full) = (*slot).room.overflowing_sub(1);
             (*slot).room = room;
             if full {
                 return event::overflow::overflow::<V>(p, slot);
             }
             push::<V>(slot, p);
+        }
+    }
+}
+
+/// The processor's on which it is freed: a tag is the offset of a slot in a row.
+pub struct PerCpu;
+
+impl Naming for PerCpu {
+    #[inline(always)]
+    fn tag<S: Shape>(owner: Owner<S>, class: ClassId<S>) -> usize {
+        Adopt::tag(owner, class)
+    }
+
+    #[inline(always)]
+    unsafe fn pool<S: Shape>(tag: usize) -> (Owner<S>, ClassId<S>) {
+        // SAFETY: it asks for no more than this function.
+        unsafe { Adopt::pool(tag) }
+    }
+}
+
+impl Route for PerCpu {
+    #[inline(always)]
+    unsafe fn free<V: Variant>(p: *mut u8, tag: usize) {
+        let slot = V::slot(SlotOffset::new(tag));
+        // SAFETY: a tag is the offset of a slot of a row (tag 0: the trap, whose room is always 0).
+        unsafe {
+            if V::Sentry::refuses::<V>(p, tag, slot, || SlotOffset::new(tag).class()) {
+                return event::check::refused_by::<V>(p, slot);
+            }
+            if !V::cpu_push(tag, p) {
+                event::overflow::overflow::<V>(p, slot);
+            }
         }
     }
 }
@@ -92,6 +127,9 @@ impl Route for OwnerBank {
         let slot = V::bank_slot(SlotOffset::new(tag));
         // SAFETY: a tag is the offset of a slot of the bank (tag 0: the trap, whose room is always 0).
         unsafe {
+            if V::Sentry::refuses::<V>(p, tag, slot, || in_row::<V>(tag).class()) {
+                return event::check::refused_by::<V>(p, slot);
+            }
             if (*slot).room == 0 {
                 return event::remote::full_row::<V>(p, slot);
             }
@@ -131,6 +169,9 @@ impl Route for OwnerRing {
                 return event::remote::into_ring::<V>(p, tag);
             }
             let slot: *mut Slot = bank.byte_add(offset);
+            if V::Sentry::refuses::<V>(p, tag, slot, || SlotOffset::new(offset).class()) {
+                return event::check::refused::<V>(p, tag);
+            }
             let (room, full) = (*slot).room.overflowing_sub(1);
             (*slot).room = room;
             if full {

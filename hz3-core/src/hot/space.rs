@@ -64,6 +64,12 @@ impl Space for FlatSpace {
     }
 
     fn table_bytes<S: Shape>() -> usize {
+        const {
+            assert!(
+                cfg!(target_arch = "x86_64"),
+                "`tag.space = \"flat\"` covers addresses of 47 bits, and this machine's programs have longer ones: choose `\"arena\"`"
+            );
+        }
         FLAT_PAGES * S::Tag::BYTES
     }
 }

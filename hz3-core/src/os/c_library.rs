@@ -6,7 +6,7 @@
 //! object that `errno` lives in.
 
 use super::KeepErrno;
-use super::symbols::function_in;
+use super::symbols::{function_in, in_one_object};
 use core::ffi::{CStr, c_void};
 use core::mem::transmute;
 use core::ptr;
@@ -30,16 +30,21 @@ impl Malloc {
         }
     }
 
-    /// The C library's own, whoever else exports these names. None if its symbols cannot be read. Allocates nothing and takes
-    /// no lock that is held while foreign code runs.
+    /// The C library's own, whoever else exports these names. None if its symbols cannot be read, as in a static program, where
+    /// there is no other malloc. Allocates nothing and takes no lock that is held while foreign code runs.
     pub fn of_c_library() -> Option<Malloc> {
         static FOUND: [AtomicPtr<c_void>; 3] = [const { AtomicPtr::new(ptr::null_mut()) }; 3];
         const NAMES: [&CStr; 3] = [c"free", c"realloc", c"malloc_usable_size"];
         // The last one is written last.
         let [free, realloc, usable] = &FOUND;
         if usable.load(Ordering::Acquire).is_null() {
+            let c_library = libc::__errno_location as *const () as usize;
+            if in_one_object(c_library, Self::of_c_library as *const () as usize) {
+                // What goes by these names there is what calls this.
+                return None;
+            }
             for (found, name) in FOUND.iter().zip(NAMES) {
-                let function = function_in(name, libc::__errno_location as *const () as usize)?;
+                let function = function_in(name, c_library)?;
                 found.store(function as *mut c_void, Ordering::Release);
             }
         }

@@ -20,10 +20,35 @@ pub fn process_number() -> u32 {
     unsafe { raw::call(libc::SYS_getpid, [0; 6]) as u32 }
 }
 
+/// The memory node (NUMA) of the processor that this thread runs on; 0 where the kernel does not tell.
+pub fn node() -> usize {
+    let (mut node, no_processor, no_cache) = (0u32, 0, 0);
+    // SAFETY: the kernel writes one number, which outlives the call.
+    let said = unsafe {
+        raw::call(
+            libc::SYS_getcpu,
+            [no_processor, &raw mut node as usize, no_cache, 0, 0, 0],
+        )
+    };
+    if said == 0 { node as usize } else { 0 }
+}
+
 /// The number of the process that started this one.
 pub fn parent_number() -> u32 {
     // SAFETY: the call touches no memory.
     unsafe { raw::call(libc::SYS_getppid, [0; 6]) as u32 }
+}
+
+/// How many threads this process has; None where the kernel does not tell.
+pub fn process_threads() -> Option<u64> {
+    // SAFETY: plain numbers.
+    let mut folder: libc::stat = unsafe { core::mem::zeroed() };
+    let path = c"/proc/self/task".as_ptr() as usize;
+    let arguments = [libc::AT_FDCWD as usize, path, &raw mut folder as usize, 0, 0, 0];
+    // SAFETY: the path is a C string, and the structure the kernel's, which outlives the call.
+    let said = unsafe { raw::call(libc::SYS_newfstatat, arguments) };
+    // A folder has a link in the one above, one in itself, and one in each folder that it holds: one for each thread.
+    (said == 0).then(|| (folder.st_nlink as u64).saturating_sub(2))
 }
 
 /// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
@@ -64,4 +89,28 @@ pub fn thread_sleeps(number: u32) -> bool {
     let text = text.get(..got.max(0) as usize).unwrap_or_default();
     let end = text.iter().rposition(|b| *b == b')').unwrap_or(text.len());
     text.get(end..).unwrap_or_default().starts_with(b") S")
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    #[test]
+    fn threads_are_counted() {
+        let (there, done) = (Barrier::new(4), Barrier::new(4));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    there.wait();
+                    done.wait();
+                });
+            }
+            there.wait();
+            // Other tests run at the same time.
+            let many = process_threads();
+            done.wait();
+            assert!(many.is_none_or(|many| many >= 4), "{many:?}");
+        });
+    }
 }

@@ -60,7 +60,7 @@ pub mod refuse {
         CALLS.get()
     }
 
-    pub(super) fn this_one() -> bool {
+    pub(in crate::os) fn this_one() -> bool {
         let n = CALLS.get();
         CALLS.set(n + 1);
         let (from, to) = FROM_TO.get();
@@ -69,12 +69,51 @@ pub mod refuse {
 }
 
 #[cfg(not(all(test, not(loom))))]
-mod refuse {
+pub(super) mod refuse {
     #[inline(always)]
-    pub(super) fn this_one() -> bool {
+    pub(in crate::os) fn this_one() -> bool {
         false
     }
 }
+
+/// In models: who is told which pages are given to the kernel.
+#[cfg(all(test, loom))]
+pub mod watch {
+    use core::cell::RefCell;
+    use std::boxed::Box;
+
+    type Told = Box<dyn Fn(usize, usize)>;
+
+    std::thread_local! {
+        static TOLD: RefCell<Option<Told>> = const { RefCell::new(None) };
+    }
+
+    /// `told` is called with the address and the bytes of what is [purged](super::purge), until this is called again.
+    pub fn purges(told: Option<Told>) {
+        TOLD.set(told);
+    }
+
+    pub(super) fn purged(p: *const u8, bytes: usize) {
+        TOLD.with_borrow(|told| {
+            if let Some(told) = told {
+                told(p as usize, bytes);
+            }
+        });
+    }
+}
+
+/// In tests: what a kernel with larger pages would refuse is a fault.
+#[cfg(all(test, not(loom)))]
+fn is_whole(at: usize) {
+    assert!(
+        at.is_multiple_of(super::page()),
+        "{at:x} is within a page of the kernel's"
+    );
+}
+
+#[cfg(not(all(test, not(loom))))]
+#[inline(always)]
+fn is_whole(_: usize) {}
 
 /// `mmap` of fresh zero pages. The address, or the negated `errno`.
 ///
@@ -82,6 +121,8 @@ mod refuse {
 /// With `MAP_FIXED` among the flags the whole range is the caller's, who wants nothing that is in it.
 unsafe fn mmap(at: usize, bytes: usize, access: Access, also: i32) -> isize {
     let flags = access.flags() | also;
+    #[cfg(all(test, not(loom)))]
+    let bytes = super::up(bytes); // As the kernel does that a test pretends.
     // SAFETY: without `MAP_FIXED` an anonymous mapping touches no memory in use; with it, nobody wants what is there.
     unsafe {
         raw::call(
@@ -96,13 +137,52 @@ pub fn map(hint: usize, bytes: usize, access: Access) -> *mut u8 {
     if refuse::this_one() {
         return ptr::null_mut();
     }
+    #[cfg(all(test, not(loom)))]
+    if super::machine::pretend::page().is_some() {
+        return map_pretended(bytes, access);
+    }
     // SAFETY: nothing is replaced.
     let p = unsafe { mmap(hint, bytes, access, 0) };
-    if raw::failed(p) { ptr::null_mut() } else { p as *mut u8 }
+    if raw::failed(p) {
+        return ptr::null_mut();
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    if p as usize > SPAN - bytes.min(SPAN) {
+        // SAFETY: the mapping was just made, and nobody knows it.
+        unsafe { unmap(p as *mut u8, bytes) };
+        static BELOW: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+        return super::low::map(&BELOW, SPAN, bytes, access);
+    }
+    p as *mut u8
 }
+
+/// As [`map`], where a test pretends that pages are larger.
+#[cfg(all(test, not(loom)))]
+fn map_pretended(bytes: usize, access: Access) -> *mut u8 {
+    let (page, bytes) = (super::page(), super::up(bytes));
+    // SAFETY: nothing is replaced, and what is cut off was just mapped.
+    unsafe {
+        let p = mmap(0, bytes + page, access, 0);
+        if raw::failed(p) {
+            return ptr::null_mut();
+        }
+        let at = super::up(p as usize);
+        raw::call(libc::SYS_munmap, [p as usize, at - p as usize, 0, 0, 0, 0]);
+        raw::call(libc::SYS_munmap, [at + bytes, p as usize + page - at, 0, 0, 0, 0]);
+        at as *mut u8
+    }
+}
+
+/// One past the highest address that can be ours: words that hold an address and a number have so many bits for the address.
+/// x86-64's kernel gives no higher ones unless it is asked for them, whatever the processor can do; others do.
+#[cfg(not(target_arch = "x86_64"))]
+const SPAN: usize = 1 << super::ADDRESS_BITS;
 
 /// Maps `bytes` of zero pages whose address is a multiple of `align` (a power of two, at least a page). Null on refusal.
 pub fn map_aligned(bytes: usize, align: usize, access: Access) -> *mut u8 {
+    let (Some(bytes), align) = (bytes.checked_next_multiple_of(super::page()), align.max(super::page())) else {
+        return ptr::null_mut();
+    };
     let Some(room) = bytes.checked_add(align) else {
         return ptr::null_mut();
     };
@@ -149,6 +229,7 @@ pub fn map_at(at: usize, bytes: usize, access: Access) -> Placed {
     if refuse::this_one() {
         return Placed::Refused;
     }
+    is_whole(at);
     // SAFETY: nothing is replaced.
     let p = unsafe { mmap(at, bytes, access, libc::MAP_FIXED_NOREPLACE) };
     if p == at as isize {
@@ -179,21 +260,26 @@ pub unsafe fn map_over(p: *mut u8, bytes: usize) -> bool {
         unsafe { unmap(p, bytes) };
         return false;
     }
+    is_whole(p as usize);
     // SAFETY: nobody wants what is in the range.
     !raw::failed(unsafe { mmap(p as usize, bytes, Access::ReadWrite, libc::MAP_FIXED) })
 }
 
-/// Gives a mapping back.
+/// Gives a mapping back. The kernel takes the last page whole of which the range has a part.
 ///
 /// # Safety
-/// The caller owns the whole range, and nothing refers to it any more.
+/// The caller owns the whole range, and nothing refers to it any more; nor to the rest of that page.
 pub unsafe fn unmap(p: *mut u8, bytes: usize) {
+    is_whole(p as usize);
+    #[cfg(all(test, not(loom)))]
+    let bytes = super::up(bytes); // As in `mmap`.
     // SAFETY: nothing refers to the range any more.
     unsafe { raw::call(libc::SYS_munmap, [p as usize, bytes, 0, 0, 0, 0]) };
 }
 
 /// Changes what a mapped range may be used for. False when the kernel refuses (memory accounting, limits, map count): then
-/// nothing has changed.
+/// nothing has changed. Where the kernel's pages are larger than the heap's, access is given to all pages of which the range has a
+/// part, and taken from those that lie in it.
 ///
 /// # Safety
 /// The caller owns the range, and nobody uses it in a way that is forbidden from now on.
@@ -201,12 +287,25 @@ pub unsafe fn protect(p: *mut u8, bytes: usize, access: Access) -> bool {
     if refuse::this_one() {
         return false;
     }
+    let (from, to) = match access {
+        Access::None => inner(p, bytes),
+        _ => (super::down(p as usize), super::up(p as usize + bytes)),
+    };
+    if to <= from {
+        return true;
+    }
     // SAFETY: nobody uses the range in a way that is forbidden from now on.
-    unsafe { raw::call(libc::SYS_mprotect, [p as usize, bytes, access.prot() as usize, 0, 0, 0]) == 0 }
+    unsafe { raw::call(libc::SYS_mprotect, [from, to - from, access.prot() as usize, 0, 0, 0]) == 0 }
+}
+
+/// The pages of the kernel's that lie in a range as a whole: where they begin and end. None do if the end is not above.
+fn inner(p: *mut u8, bytes: usize) -> (usize, usize) {
+    (super::up(p as usize), super::down(p as usize + bytes))
 }
 
 /// Gives the pages of a range back to the kernel; they read as zero afterwards. False when the kernel refuses (locked
-/// pages, before Linux 5.18): then the contents stay.
+/// pages, before Linux 5.18): then the contents stay. What lies beside the pages that the kernel can take, where its pages are
+/// larger than the heap's, is cleared by hand.
 ///
 /// # Safety
 /// The caller owns the range, and wants nothing that is in it.
@@ -214,59 +313,34 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
     if refuse::this_one() {
         return false;
     }
-    // SAFETY: nobody wants what is in the range.
-    unsafe { madvise(p, bytes, libc::MADV_DONTNEED) || madvise(p, bytes, libc::MADV_DONTNEED_LOCKED) }
+    #[cfg(all(test, loom))]
+    watch::purged(p, bytes);
+    let (from, to) = inner(p, bytes);
+    if from >= to {
+        // SAFETY: the range is the caller's, who wants nothing that is in it.
+        unsafe { p.write_bytes(0, bytes) };
+        return true;
+    }
+    let (whole, before) = (p.with_addr(from), from - p as usize);
+    let after = bytes - before - (to - from);
+    // SAFETY: nobody wants what is in the range, of which these are parts.
+    unsafe {
+        if !madvise(whole, to - from, libc::MADV_DONTNEED) && !madvise(whole, to - from, libc::MADV_DONTNEED_LOCKED) {
+            return false;
+        }
+        p.write_bytes(0, before);
+        whole.add(to - from).write_bytes(0, after);
+    }
+    true
 }
 
 /// `madvise`. True where the kernel accepts.
 ///
 /// # Safety
 /// The caller owns the range and can do without what the advice takes away.
-unsafe fn madvise(p: *mut u8, bytes: usize, advice: i32) -> bool {
+pub(super) unsafe fn madvise(p: *mut u8, bytes: usize, advice: i32) -> bool {
     // SAFETY: nobody needs what the advice takes away.
     unsafe { raw::call(libc::SYS_madvise, [p as usize, bytes, advice as usize, 0, 0, 0]) == 0 }
-}
-
-/// What became of pages that were to move.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Moved {
-    /// They moved.
-    Done,
-    /// The kernel cannot (before Linux 5.7): nothing has changed.
-    Unable,
-    /// The kernel refused half-way. The source is as it was, but of what was mapped at the target nothing may be left, and
-    /// somebody else may have got it.
-    Torn,
-}
-
-/// Moves the pages of `from` to `to` without copying. If the source `stays` it is mapped afterwards as before, and reads as
-/// zero; else nothing is mapped there.
-///
-/// # Safety
-/// Both ranges are `bytes` long, do not overlap and belong to the caller, who wants nothing that is in `to`.
-pub unsafe fn move_pages(from: *mut u8, to: *mut u8, bytes: usize, stays: bool) -> Moved {
-    const MREMAP_DONTUNMAP: i32 = 4;
-    if refuse::this_one() {
-        // The kernel at its worst.
-        // SAFETY: both ranges are the caller's, and nobody wants what is in `to`.
-        unsafe { unmap(to, bytes) };
-        return Moved::Torn;
-    }
-    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | if stays { MREMAP_DONTUNMAP } else { 0 };
-    // SAFETY: both ranges are the caller's, and nobody wants what is in `to`.
-    let p = unsafe {
-        raw::call(
-            libc::SYS_mremap,
-            [from as usize, bytes, bytes, flags as usize, to as usize, 0],
-        )
-    };
-    // Unknown flags, and calls that a filter forbids, are refused before anything is done.
-    const EARLY: [i32; 3] = [libc::EINVAL, libc::ENOSYS, libc::EPERM];
-    match p {
-        p if !raw::failed(p) => Moved::Done,
-        p if EARLY.contains(&(-p as i32)) => Moved::Unable,
-        _ => Moved::Torn,
-    }
 }
 
 /// Bytes of address space that this process may have (`RLIMIT_AS`); None if that is not limited.
@@ -320,6 +394,22 @@ pub unsafe fn advise(p: *mut u8, bytes: usize, huge: HugePages) {
     unsafe { madvise(p, bytes, advice) };
 }
 
+/// Whether a page is backed by memory.
+///
+/// # Safety
+/// `p` is the address of a page that is mapped.
+pub unsafe fn is_backed(p: *const u8) -> bool {
+    let mut state = 0u8;
+    // SAFETY: the kernel writes one byte for one page.
+    let r = unsafe {
+        raw::call(
+            libc::SYS_mincore,
+            [p as usize, super::PAGE, &raw mut state as usize, 0, 0, 0],
+        )
+    };
+    r == 0 && state & 1 != 0
+}
+
 /// Leaves a range out of core dumps.
 ///
 /// # Safety
@@ -351,27 +441,6 @@ pub unsafe fn name(p: *mut u8, bytes: usize, name: &'static CStr) {
             ],
         )
     };
-}
-
-/// Random bits from the kernel, for where memory lies; 0 where addresses are not to be random (debuggers ask for that).
-pub fn random_bits() -> u64 {
-    const ASK: usize = 0xffff_ffff;
-    let mut bits = 0u64;
-    // SAFETY: neither call touches other memory than `bits`, which outlives it.
-    unsafe {
-        let personality = raw::call(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]);
-        if !raw::failed(personality) && personality as i32 & libc::ADDR_NO_RANDOMIZE != 0 {
-            return 0;
-        }
-        let bytes = size_of::<u64>();
-        let flags = libc::GRND_NONBLOCK as usize;
-        let got = raw::call(libc::SYS_getrandom, [&raw mut bits as usize, bytes, flags, 0, 0, 0]);
-        if got != bytes as isize {
-            // Early in the system's start, or forbidden: what the kernel chose for the stack is random, too.
-            bits = (&raw const bits as u64 >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-    bits
 }
 
 const _: () = assert!(PAGE == 4096, "page numbers and sizes of the kernel's calls");

@@ -4,41 +4,57 @@
 //! calls may allocate, and are made where no lock is held. Every wrapper leaves `errno` as it was: `free` must not change
 //! it, and only the ABI layer sets it.
 
+mod aside;
 mod bare;
 mod c_library;
+pub mod cgroup;
 mod clock;
 pub mod environment;
+pub mod fault;
 pub mod file;
 mod futex;
 pub mod glibc;
+pub mod guard;
 mod identity;
 mod line;
+#[cfg(any(not(target_arch = "x86_64"), all(test, not(loom))))]
+mod low;
+pub mod machine;
 mod maps;
 mod memory;
+mod moving;
 pub mod output;
 pub mod program;
+mod random;
 mod raw;
 mod report;
+pub mod rseq;
 pub mod signal;
 pub mod stack;
 pub mod symbols;
 mod thread;
 
+pub use aside::aside;
 pub use bare::*;
 pub use c_library::Malloc;
 pub use clock::{now_ms, now_ns, wall_ns};
 pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};
-pub use identity::{parent_number, process_number, thread_identity, thread_number, thread_sleeps};
+pub use identity::{node, parent_number, process_number, thread_identity, thread_number, thread_sleeps};
 pub use line::fetch;
+pub use machine::{down, page, pages, up};
 pub use maps::{Mapped, Mapping, each_mapping, mapped_at};
 pub use memory::*;
-pub use report::{complain, die};
+pub use moving::{Moved, move_pages};
+pub use random::{random_bits, secret_bits, stir};
+pub use report::{abort, complain, die};
 pub use thread::*;
 
 use core::ffi::c_int;
 
-/// Bytes of a page.
+/// Bytes of a page of the heap's. Those of the kernel's are as large or larger: [`machine::page`].
 pub const PAGE: usize = 4096;
+/// Bits of an address that the heap can use. What is mapped lies below.
+pub const ADDRESS_BITS: u32 = 47;
 /// No memory.
 pub const ENOMEM: c_int = libc::ENOMEM;
 /// A bad argument.

@@ -1,5 +1,6 @@
 //! The program that this code is a part of: whether it runs yet, and when it ends.
 
+use super::glibc::weak;
 use core::ffi::{c_int, c_void};
 use core::ptr;
 
@@ -10,9 +11,6 @@ const FIRST_FRAME: usize = 512;
 const START_CODE: usize = 128;
 
 unsafe extern "C" {
-    /// Where the stack ended when the program was given to its start code; the dynamic linker's.
-    static __libc_stack_end: *const usize;
-
     fn __cxa_atexit(run: unsafe extern "C" fn(*mut c_void), argument: *mut c_void, owner: *const c_void) -> c_int;
     fn __cxa_finalize(owner: *const c_void);
 }
@@ -21,10 +19,16 @@ unsafe extern "C" {
 /// it, and what is registered for its end from now on is called before the finalizers of libraries.
 ///
 /// The C library does not say so. But then the first frame of the first thread's stack returns to the start code, right
-/// behind the program's entry, and before that no frame does. False where the program has start code of another sort.
+/// behind the program's entry, and before that no frame does. False where the program has start code of another sort, and
+/// where the C library does not say where the stack ended (musl, which never unloads a library either).
 pub fn is_running() -> bool {
+    // Where the stack ended when the program was given to its start code; the dynamic linker's.
+    let stack_end = weak!("__libc_stack_end").cast::<*const usize>();
+    if stack_end.is_null() {
+        return false;
+    }
     // SAFETY: always safe to call; the dynamic linker has set the word before it calls anybody.
-    let (entry, end) = unsafe { (libc::getauxval(libc::AT_ENTRY) as usize, __libc_stack_end) };
+    let (entry, end) = unsafe { (libc::getauxval(libc::AT_ENTRY) as usize, *stack_end) };
     if entry == 0 || end.is_null() {
         return false;
     }

@@ -53,9 +53,6 @@ pub(super) unsafe fn call(number: Number, arguments: [usize; 6]) -> isize {
     result
 }
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-compile_error!("hz3 makes system calls by itself, and knows how on x86-64 and aarch64 only");
-
 /// Whether a result is an error.
 #[inline]
 pub(super) fn failed(result: isize) -> bool {

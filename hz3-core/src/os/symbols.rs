@@ -171,6 +171,27 @@ struct Search<'a> {
     found: usize,
 }
 
+/// Whether one object holds both addresses.
+pub fn in_one_object(a: usize, b: usize) -> bool {
+    let _errno = super::KeepErrno::new();
+    let mut asked = (a, b, false);
+    // SAFETY: the callback is called before this returns, with what it is given here.
+    unsafe { libc::dl_iterate_phdr(Some(find_both), (&raw mut asked).cast()) };
+    asked.2
+}
+
+/// # Safety
+/// Called by `dl_iterate_phdr`, with a pointer to the addresses that it was given, and the answer.
+unsafe extern "C" fn find_both(info: *mut libc::dl_phdr_info, _: libc::size_t, data: *mut c_void) -> c_int {
+    // SAFETY: the C library passes an object that is loaded, and what was given to it.
+    unsafe {
+        let (a, b, both) = &mut *data.cast::<(usize, usize, bool)>();
+        let (one, other) = (holds(&*info, *a), holds(&*info, *b));
+        *both = one && other;
+        c_int::from(one || other)
+    }
+}
+
 /// The function `name` of the object that holds the address `inside`. None if it defines none.
 pub fn function_in(name: &CStr, inside: usize) -> Option<usize> {
     let search = search(name, inside);
@@ -271,6 +292,14 @@ mod tests {
         }
         assert_eq!(function_near(c"no_such_function", c_library()), None);
         assert_eq!(function_near(c"environ", c_library()), None, "it is no function");
+    }
+
+    #[test]
+    fn tells_objects_apart() {
+        let here = tells_objects_apart as *const () as usize;
+        assert!(in_one_object(here, c_library as *const () as usize));
+        assert!(!in_one_object(here, libc::dlsym as *const () as usize));
+        assert!(!in_one_object(8, here) && !in_one_object(8, 8));
     }
 
     #[test]

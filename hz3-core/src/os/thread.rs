@@ -1,7 +1,9 @@
 //! Threads, pthread keys and fork handlers: libc's. All of these may allocate, or run code of the program's.
 
+use super::glibc::weak;
 use super::{KeepErrno, raw};
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
+use core::mem::transmute;
 
 /// Sleeps.
 pub fn sleep_ms(ms: u64) {
@@ -41,9 +43,38 @@ pub unsafe fn arm_key(key: Key, value: *const c_void) -> bool {
     unsafe { libc::pthread_setspecific(key, value) == 0 }
 }
 
+type Handler = unsafe extern "C" fn();
+
+unsafe extern "C" {
+    /// A name of the object that this code is linked into; only its address is used.
+    #[link_name = "__dso_handle"]
+    static OBJECT: c_void;
+}
+
 /// Registers fork handlers. May allocate.
-pub fn at_fork(prepare: unsafe extern "C" fn(), parent: unsafe extern "C" fn(), child: unsafe extern "C" fn()) {
+///
+/// C libraries have different names for it. glibc's `pthread_atfork` is a part of whoever is linked, and calls a name that
+/// musl has not. So a library that is to run with either finds both by weak reference. Whoever links an archive against
+/// musl's has to ask for `pthread_atfork` beside, as a weak reference takes nothing out of an archive.
+pub fn at_fork(prepare: Handler, parent: Handler, child: Handler) {
     let _errno = KeepErrno::new();
-    // SAFETY: the handlers are functions for the life of this library, and the registration names its DSO.
-    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    type Glibc = unsafe extern "C" fn(Option<Handler>, Option<Handler>, Option<Handler>, *const c_void) -> c_int;
+    type Plain = unsafe extern "C" fn(Option<Handler>, Option<Handler>, Option<Handler>) -> c_int;
+    let handlers = (Some(prepare), Some(parent), Some(child));
+    let glibc = weak!("__register_atfork");
+    if !glibc.is_null() {
+        // SAFETY: the function's type in every glibc since 2.3.2. The handlers are functions for the life of this library,
+        // which the last argument names: they are forgotten when it goes.
+        unsafe { transmute::<*const c_void, Glibc>(glibc)(handlers.0, handlers.1, handlers.2, &raw const OBJECT) };
+        return;
+    }
+    #[cfg(not(target_env = "musl"))]
+    let plain = weak!("pthread_atfork");
+    #[cfg(target_env = "musl")]
+    let plain = libc::pthread_atfork as *const c_void;
+    if !plain.is_null() {
+        // SAFETY: the function's type by the standard. The handlers are functions for the life of this library, which a C
+        // library without the other function never unloads.
+        unsafe { transmute::<*const c_void, Plain>(plain)(handlers.0, handlers.1, handlers.2) };
+    }
 }

@@ -1,8 +1,10 @@
 //! Numbers that the generator has, too: it counts with them where it makes tables, and every expansion holds its own against
 //! these.
 
-/// The granule of class sizes; every object is aligned to it.
+/// What C's `malloc` aligns to, and the size of the smallest class.
 pub const GRANULE: usize = 16;
+/// The least granule of class sizes that a variant can have.
+pub const LEAST_GRANULE: usize = 8;
 /// Bytes by which a colour shifts the first object of a run.
 pub const COLOR_STEP: usize = 64;
 /// Most objects of a batch, as it is packed into one word.
@@ -15,8 +17,12 @@ pub const OWNERS_MAX: usize = u64::BITS as usize;
 pub const LOT_SHARE: usize = 16;
 /// Most shelves of a depot.
 pub const SHELVES_MAX: usize = 64;
-/// Bits of an address in user space.
-pub const ADDRESS_BITS: u32 = 47;
+/// Most frames of a call stack that are kept.
+pub const DEPTH_MAX: usize = 64;
+/// Bytes that each thread of a crowd may keep, however many there are.
+pub const CROWD_LEAST: usize = 64 << 10;
+/// Bits of an address that the heap can use.
+pub use crate::os::ADDRESS_BITS;
 
 /// Whether two texts are the same, for the compiler.
 pub const fn same(a: &str, b: &str) -> bool {

@@ -2,6 +2,7 @@
 //! it is there.
 
 use super::class::Class;
+use super::knobs::{Partition, Policy};
 use super::shape::Shape;
 use core::marker::PhantomData;
 
@@ -55,6 +56,25 @@ macro_rules! number {
     };
 }
 
+impl Policy {
+    /// Memory nodes that owners are told apart by; 1 where they are not.
+    pub const fn nodes(&self) -> usize {
+        if self.ownership.nodes > 1 {
+            self.ownership.nodes as usize
+        } else {
+            1
+        }
+    }
+
+    /// How many allocation tokens have classes of their own; 1 where tokens are not told apart.
+    pub const fn tokens(&self) -> usize {
+        match self.hardening.partition {
+            Partition::Token => self.hardening.groups as usize,
+            Partition::Off | Partition::Size => 1,
+        }
+    }
+}
+
 number! {
     /// A size class of a variant.
     ClassId, S::CLASSES
@@ -93,10 +113,20 @@ impl<S: Shape> ClassId<S> {
         Self(place - 1, PhantomData)
     }
 
-    /// This class and all larger ones.
+    /// Classes of a row: each allocation token has one.
+    const ROW: usize = S::CLASSES / S::POLICY.tokens();
+
+    /// This class and all larger ones of the same token.
     #[inline(always)]
     pub fn and_larger(self) -> impl Iterator<Item = Self> {
-        (self.0..S::CLASSES).map(|number| Self(number, PhantomData))
+        let end = self.0 - self.0 % Self::ROW + Self::ROW;
+        (self.0..end).map(|number| Self(number, PhantomData))
+    }
+
+    /// Its place among the classes of its token.
+    #[inline(always)]
+    pub const fn in_row(self) -> usize {
+        self.0 % Self::ROW
     }
 
     /// The next larger one, the smallest after the largest.

@@ -24,7 +24,7 @@ pub struct Policy {
     pub purge: Purge,
     /// What happens when memory runs short.
     pub pressure: Pressure,
-    /// Checks that cost something.
+    /// Defences. Each costs what `cargo hz3 count` and `compare` say of it, and one that is off leaves no instruction.
     pub hardening: Hardening,
     /// What is counted. Nothing is ever counted on the hot path unless asked for here.
     pub stats: Stats,
@@ -33,6 +33,10 @@ pub struct Policy {
 /// Who a freed object belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OwnershipGroup {
+    /// Into how many parts the owners are cut, one for each memory node (NUMA) of the machine. A thread becomes one of the owners of
+    /// the node that it starts on, and runs of owners of one node share no segments with those of others. 1 asks for no node.
+    /// `0` unless `ownership.mode` is "owner-bank" or "owner-ring".
+    pub nodes: u32,
     /// Entries of a thread's ring, in `owner-ring`.
     /// `0` unless `ownership.mode` is "owner-ring".
     pub ring: u32,
@@ -56,6 +60,8 @@ pub struct Remote {
 /// What a thread keeps: magazines, each a batch of objects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Cache {
+    /// Whose they are.
+    pub per: Per,
     /// Magazines of a class: 1 (current) or 2 (current and spare).
     pub magazines: u32,
     /// A thread's magazines may hold at most this many bytes, all classes together; they grow with use until then.
@@ -66,6 +72,12 @@ pub struct Cache {
     /// "auto" is 0.
     /// `0` unless `cache.slow_start` is true.
     pub thread_floor: usize,
+    /// Where there are more threads than this has floors, they are a crowd, most of which sleeps: they share this instead, but
+    /// each may hold at least 64 KiB. A class that a thread's share is too small for has no list then. With `"auto"` the
+    /// floor holds however many threads there are.
+    /// "auto" is 0.
+    /// `0` unless `cache.slow_start` is true.
+    pub crowd_bytes: usize,
 }
 
 /// What waits between threads: whole batches, for each class.
@@ -84,6 +96,9 @@ pub struct Depot {
 pub struct Arena {
     /// Bytes of address space. Only what is used is mapped. Where the kernel grants no free range, one is reserved; if that is refused, half is tried, and so on.
     pub size: usize,
+    /// The largest page that a kernel may have: a power of two, or whatever comes, up to 64 KiB. Under a kernel with larger ones the process ends at its start. What the kernel is given is rounded to the pages that it has.
+    /// "kernel" is 0.
+    pub page: usize,
     /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.
     /// "kernel" is 0.
     pub base: usize,
@@ -91,6 +106,13 @@ pub struct Arena {
     pub commit: Commit,
     /// What follows when the arena is used up.
     pub on_full: OnFull,
+    /// Bytes of the heap above which requests first have caches and free pages given back; 0 is no limit. Every page counts that may
+    /// hold something: see docs/memory.md.
+    pub soft_limit: usize,
+    /// Bytes of the heap above which requests fail; 0 is no limit. What counts is the same.
+    pub hard_limit: usize,
+    /// Keep within the limits of the process's control group, too. They are read at events, once a second at most.
+    pub cgroup: bool,
     /// Huge pages.
     pub thp: Thp,
 }
@@ -128,6 +150,8 @@ pub struct Purge {
     /// Whether to keep more than was shown to be wanted, for fewer page faults: what objects of many pages left, for a delay, and
     /// as much as was wanted back although other pages were there, as free ranges do not fit every request.
     pub spare: bool,
+    /// Whether pages inside of runs are given back, too, when no object in use lies in them.
+    pub holes: bool,
     /// Whether a thread that exits purges.
     pub at_thread_exit: bool,
     /// Who purges when no thread has events.
@@ -150,11 +174,68 @@ pub struct Pressure {
     pub relief: Relief,
 }
 
-/// Checks that cost something.
+/// Defences. Each costs what `cargo hz3 count` and `compare` say of it, and one that is off leaves no instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hardening {
     /// What `free`, `realloc` and `malloc_usable_size` do with a pointer that the variant did not give.
     pub foreign: Foreign,
+    /// What is checked where objects move between a thread and the heap.
+    pub check: Check,
+    /// What follows when a check fails.
+    pub on_error: OnError,
+    /// How a second `free` of an object is found.
+    pub double_free: DoubleFree,
+    /// Compare the size and the alignment that `free_sized`, `free_aligned_sized` and C++'s `delete` name with the object.
+    pub sized: bool,
+    /// Put a value that only the process knows behind what was asked for, and look at it when the object is freed or resized. It
+    /// takes eight bytes of each object at least.
+    pub canary: bool,
+    /// What freed objects are filled with; when they are served again, the pattern is looked at.
+    pub fill_freed: Fill,
+    /// What new objects are filled with.
+    pub fill_new: Fill,
+    /// How many bytes of an object are filled and looked at, from its beginning. 0 is all of them.
+    /// `0` unless `hardening.fill_freed` is "zero" or "poison", or `hardening.fill_new` is.
+    pub fill_bytes: usize,
+    /// Bytes of freed objects that a thread keeps from being served again; those that leave are drawn at random. 0 keeps none.
+    pub quarantine: usize,
+    /// Bytes of freed objects above the largest class that the process keeps from being served again. Their pages cannot be
+    /// touched meanwhile, and take no memory. Those that leave are drawn at random; none may be larger than a quarter of it, and
+    /// there are at most 128. 0 keeps none.
+    pub quarantine_large: usize,
+    /// Carve runs and refill lists in random order, and shift the first object of a run at random where runs have colours. What
+    /// a thread freed last it still gets first.
+    pub random: bool,
+    /// Where pages lie that nobody may touch. Each takes address space, and no memory.
+    pub guards: Guards,
+    /// Of how many runs of small objects one has such a page behind it, drawn at random. With 1 each has.
+    /// `0` unless `hardening.guards` is "runs".
+    pub guard_runs: u32,
+    /// Bytes of address space in which the heap draws the places of all that it maps for itself: of an arena that is reserved, a
+    /// flat tag table, what lies outside of the arena, banks. With 0 the kernel places these, near its libraries. An arena whose
+    /// range is claimed, as a rule, draws its place in any case: with 0 in 64 TiB.
+    pub spread: usize,
+    /// Which objects get runs of their own.
+    pub partition: Partition,
+    /// Groups of `partition`. With `"size"` each is of about as many size classes; with `"token"` each token is one, and has all
+    /// classes once more in every thread's block. Objects above the largest class are one group more.
+    /// `0` unless `hardening.partition` is "size" or "token".
+    pub groups: u32,
+    /// Mean bytes that come to threads between two guarded objects. A guarded object lies at the end or at the beginning of a page
+    /// of its own, and the pages around it cannot be touched. Objects of up to a page can be guarded. 0 guards none.
+    pub guarded_bytes: u64,
+    /// Places for guarded objects, a page each. Half of them may be in use at a time; of the others the one that was left first
+    /// is used next.
+    /// `0` unless `hardening.guarded_bytes` is more than 0.
+    pub guarded: u32,
+    /// Microseconds between two guarded objects of the process, at least: where they come more often, they are not guarded. 0 is
+    /// no bound.
+    /// `0` unless `hardening.guarded_bytes` is more than 0.
+    pub guarded_pause_us: u64,
+    /// Say in a line what a fault has to do with the heap that ends the program: a guard, a freed large object, a wild pointer that
+    /// was freed. A handler of faults is installed when the process starts; with guarded objects, at the first of them in any case.
+    /// `false` unless `tag.space` is "arena", or `hardening.guards` or `hardening.quarantine_large` is on.
+    pub faults: bool,
 }
 
 /// What is counted. Nothing is ever counted on the hot path unless asked for here.
@@ -174,7 +255,7 @@ pub struct Stats {
     /// `0` unless `stats.record` is "sample" or "sample-all".
     pub samples: u32,
     /// How the call stack of a sampled object is found.
-    /// `Off` unless `stats.record` is "sample" or "sample-all".
+    /// `Off` unless `stats.record` is "sample" or "sample-all", or `hardening.guarded_bytes` is more than 0.
     pub stacks: Stacks,
     /// Most frames of a call stack that are kept, the innermost first.
     /// `0` unless `stats.stacks` is "unwinder" or "frame-pointers".
@@ -209,6 +290,16 @@ pub enum RemoteSort {
     Sort,
 }
 
+/// Whose the lists are that `malloc` and `free` use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Per {
+    /// Each thread has its own.
+    #[default]
+    Thread,
+    /// Each processor has its own, for whatever thread runs there; where the C library or the kernel has no restartable sequences, each thread.
+    Cpu,
+}
+
 /// How reserved memory becomes usable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Commit {
@@ -241,6 +332,8 @@ pub enum Thp {
     Large,
     /// Asked for, for the whole arena.
     Always,
+    /// Asked for, for new segments of a heap of 32 MiB or more that is full; where few pages of such a segment are free, they stay.
+    Dense,
 }
 
 /// Which of several segments with room gives its pages.
@@ -283,6 +376,80 @@ pub enum Foreign {
     Abort,
     /// Leave it alone: `free` leaks it, `realloc` returns null, its size is 0.
     Ignore,
+}
+
+/// What is checked where objects move between a thread and the heap, off the hot path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Check {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The length of a list when it is refilled, and of each object that goes home its page, its place in the run, the run's counts, and that it is not there already.
+    Events,
+    /// As `events`, and where each object of a list leads, before a thread takes from the list.
+    Links,
+}
+
+/// What follows when a check fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnError {
+    /// A message, and the end of the process.
+    #[default]
+    Abort,
+    /// A message; what the check spoke of is leaked, and a pointer that is nobody's is left alone.
+    Continue,
+}
+
+/// How a second `free` of an object is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DoubleFree {
+    /// It is not looked for.
+    #[default]
+    Off,
+    /// `free` compares with the object that was freed last in the class.
+    Head,
+    /// As `head`, and when a list leaves a thread the whole of it is walked.
+    List,
+    /// A bit for each object says whether it is in use.
+    Exact,
+}
+
+/// What bytes are filled with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fill {
+    /// They stay as they are.
+    #[default]
+    Off,
+    /// Zero.
+    Zero,
+    /// A pattern that is no address.
+    Poison,
+}
+
+/// Where pages lie that nobody may touch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Guards {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// Between page tags, records of segments and objects, and around each object above half a segment.
+    Tables,
+    /// Also behind and before each object above the largest class.
+    Large,
+    /// Also behind runs of small objects, at random.
+    Runs,
+}
+
+/// Which objects get runs of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Partition {
+    /// None: pages serve any class.
+    #[default]
+    Off,
+    /// Those of a group of sizes: pages that served one group never serve another.
+    Size,
+    /// Those of an allocation token: a compiler names the kind of what is allocated, by a number below `groups`.
+    Token,
 }
 
 /// Which allocations are recorded.

@@ -1,6 +1,6 @@
 //! What follows from the knobs that events and the heap read.
 
-use super::knobs::{Idle, OnFull, PlacementOrder, Policy, Record, Relief};
+use super::knobs::{Idle, OnFull, Per, PlacementOrder, Policy, Record, Relief};
 
 impl Policy {
     /// Whether memory is mapped outside of the arena when that is used up.
@@ -11,6 +11,11 @@ impl Policy {
     /// Whether a helper thread purges when no other thread has events.
     pub const fn has_helper(&self) -> bool {
         matches!(self.purge.idle, Idle::Helper)
+    }
+
+    /// Whether slots are processors'.
+    pub const fn per_cpu(&self) -> bool {
+        matches!(self.cache.per, Per::Cpu)
     }
 
     /// Whether relief first gives back only what lies in one segment.

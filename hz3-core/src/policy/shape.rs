@@ -4,6 +4,7 @@ use super::class::Class;
 use super::knobs::Policy;
 use super::link::Link;
 use super::naming::Naming;
+use super::secret::Secret;
 use super::space::Space;
 use super::tag::Tag;
 use crate::sync::{AtomicPtr, AtomicUsize};
@@ -11,7 +12,7 @@ use crate::sync::{AtomicPtr, AtomicUsize};
 /// The numbers of one variant, its classes, and its page tags.
 ///
 /// # Safety
-/// The implementor (the generator) promises: `classes` has `CLASSES` entries by rising size; `ARENA_PAGES` pages of tags and
+/// The implementor (the generator) promises: `classes` has `CLASSES` entries by rising size, all multiples of `GRANULE`; `ARENA_PAGES` pages of tags and
 /// the arena fit the reservation that `POLICY` asks for; the words are used by this variant alone.
 pub unsafe trait Shape: Sized + 'static {
     /// Page tags.
@@ -33,6 +34,9 @@ pub unsafe trait Shape: Sized + 'static {
     const SHARDS: usize;
     /// Bits of a tag below the owner's.
     const BIN_BITS: u32;
+    /// What sizes of classes are multiples of, hence addresses of objects: [`GRANULE`](super::agreed::GRANULE), or
+    /// [`LEAST_GRANULE`](super::agreed::LEAST_GRANULE) where all who allocate name their alignment.
+    const GRANULE: usize;
     /// What events and the heap read.
     const POLICY: Policy;
 
@@ -42,4 +46,12 @@ pub unsafe trait Shape: Sized + 'static {
     fn arena_base() -> &'static AtomicUsize;
     /// The word that holds the flat tag table's address; only read where tags cover the whole address space.
     fn flat_table() -> &'static AtomicPtr<u32>;
+    /// The word that holds the key of links, which is set before there is any; only read where links are encoded.
+    fn link_key() -> &'static AtomicUsize;
+    /// What this process knows and nobody else; nothing, unless a defence of the variant asks for it.
+    #[inline(always)]
+    fn secret() -> &'static Secret {
+        static NONE: Secret = Secret::new();
+        &NONE
+    }
 }

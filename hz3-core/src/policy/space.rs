@@ -1,5 +1,6 @@
 //! Where the tag of a page is found.
 
+use super::knobs::Guards;
 use super::shape::Shape;
 use super::tag::Tag;
 use crate::os::PAGE;
@@ -30,9 +31,13 @@ pub fn tag_of<S: Shape>(p: *const u8) -> usize {
     unsafe { S::Space::tag::<S>(p.cast_mut()) }.unwrap_or(0)
 }
 
-/// Bytes of the tag table, rounded up to pages: it ends where the arena begins.
+/// Bytes of the tag table, rounded up to pages: it ends where the arena begins, or a page before that where there are guards.
 pub const fn tag_bytes<S: Shape>() -> usize {
-    (S::ARENA_PAGES * <S::Tag as Tag>::BYTES).next_multiple_of(PAGE)
+    let guard = match S::POLICY.hardening.guards {
+        Guards::Off => 0,
+        Guards::Tables | Guards::Large | Guards::Runs => PAGE,
+    };
+    (S::ARENA_PAGES * <S::Tag as Tag>::BYTES).next_multiple_of(PAGE) + guard
 }
 
 /// What null's tag is before there is a table.

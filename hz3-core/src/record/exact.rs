@@ -7,7 +7,7 @@
 use super::object::{Birth, Object};
 use super::row::{End, Row};
 use super::table::{Budget, Entry, Table};
-use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Lock, Ordering, Requests};
 use core::cell::UnsafeCell;
 
 /// Shards of the table of objects, and of that of rows: so many low bits of the hash are left for the places.
@@ -57,10 +57,8 @@ pub struct Exact {
     dropped: AtomicU64,
     /// Threads that have been heard of.
     threads: AtomicU32,
-    /// Somebody writes a profile.
-    pub dumping: AtomicU32,
-    /// A profile was asked for by a signal.
-    pub wanted: AtomicU32,
+    /// Profiles, which one thread writes at a time.
+    pub profiles: Requests,
     /// When the first call was told, in the clock's nanoseconds; 0 before.
     start: AtomicU64,
 }
@@ -91,8 +89,7 @@ impl Exact {
             peak_bytes: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             threads: AtomicU32::new(0),
-            dumping: AtomicU32::new(0),
-            wanted: AtomicU32::new(0),
+            profiles: Requests::new(),
             start: AtomicU64::new(0),
         }
     }
@@ -229,7 +226,7 @@ impl Exact {
     /// In the child of a fork: nobody writes a profile here. What another thread had for that is lost.
     pub fn forget_dump(&self) {
         self.dump.forget();
-        self.dumping.store(0, Ordering::Relaxed);
+        self.profiles.reset();
     }
 
     /// Forgets everything, and gives the memory back.

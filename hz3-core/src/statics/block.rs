@@ -34,7 +34,9 @@ pub struct Meta {
     /// What the thread is.
     pub state: State,
     /// Times that its exit was reported.
-    pub exits: u16,
+    pub exits: u8,
+    /// The number of the round in which it last looked at what it keeps, modulo 256.
+    pub round: u8,
     /// Owners that lost their last threads, modulo 65536, when this thread last looked.
     pub desertions: u16,
     /// The owner that it is one of.
@@ -47,8 +49,10 @@ pub struct Meta {
     pub ring: *mut Entry,
     /// What is mapped for the thread outside of the block.
     pub body: *mut u8,
-    /// Bytes by which the magazines may still grow, all together.
-    pub growth: usize,
+    /// Bytes that the magazines of a thread that is alone might hold beyond what these hold, all together.
+    pub growth: u32,
+    /// Bytes that the classes which are closed would open with.
+    pub closed: u32,
     /// The epoch of pressure that this thread has answered.
     pub epoch: u32,
     /// Events so far, where time matters.
@@ -117,6 +121,15 @@ pub trait ThreadBlock: 'static {
     /// # Safety
     /// `this` is the calling thread's block; the spares are there until the thread ends.
     unsafe fn set_spares(this: *mut Self, spares: *mut BatchWord);
+
+    /// The block of a thread whose slots are processors'; null where they are its own.
+    ///
+    /// # Safety
+    /// As for [`meta`](Self::meta).
+    #[inline(always)]
+    unsafe fn cpu(_: *mut Self) -> *mut super::CpuBlock {
+        core::ptr::null_mut()
+    }
 
     /// The recorder's word: the thread's number, and whether it is in there. Null where no calls are told.
     ///

@@ -1,5 +1,6 @@
 //! What a process knows of its helper thread.
 
+use super::stage::{FORBIDDEN, NONE, REFUSED, Stage, THERE};
 use crate::os::{self, Access};
 use crate::sync::Gate;
 // The kernel has a part in these: they cannot be a model's.
@@ -8,20 +9,9 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 /// Bytes of its stack. What it runs does not recurse, and its frames are small: it touches two pages.
 pub(crate) const STACK: usize = 64 << 10;
 
-/// `Helper::stage`: there is none.
-pub(crate) const NONE: u32 = 0;
-/// It is there, or being started.
-pub(crate) const THERE: u32 = 1;
-/// It is about to end, unless somebody wants it.
-pub(crate) const LEAVING: u32 = 2;
-/// There is none, and it could not be started a moment ago.
-pub(crate) const REFUSED: u32 = 3;
-/// There is none, and there must not be.
-pub(crate) const FORBIDDEN: u32 = 4;
-
 /// What the process knows of its helper.
 pub struct Helper {
-    pub(crate) stage: AtomicU32,
+    pub(crate) stage: Stage,
     /// Its number; the kernel makes it 0 when the thread has left its stack.
     pub(crate) number: AtomicU32,
     /// Not 0: it has to end at once. It sleeps on this word.
@@ -42,7 +32,7 @@ impl Helper {
     #[allow(clippy::new_without_default)] // It exists to initialise a static.
     pub const fn new() -> Self {
         Helper {
-            stage: AtomicU32::new(NONE),
+            stage: Stage::new(),
             number: AtomicU32::new(0),
             dismissed: AtomicU32::new(0),
             stack: AtomicPtr::new(core::ptr::null_mut()),
@@ -50,12 +40,6 @@ impl Helper {
             credentials: [const { AtomicU32::new(0) }; 4],
             gate: Gate::new(),
         }
-    }
-
-    pub(crate) fn change(&self, from: u32, to: u32) -> bool {
-        self.stage
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
     }
 
     /// Sleeps, unless it is dismissed. Returns whether it is.
@@ -91,7 +75,7 @@ impl Helper {
     /// In the child of a fork, where it is not. Returns whether it was there, and may have left something half done.
     pub fn forget(&self) -> bool {
         self.process.store(os::process_number(), Ordering::Relaxed);
-        self.stage.store(NONE, Ordering::Relaxed);
+        self.stage.set(NONE);
         self.number.swap(0, Ordering::Relaxed) != 0
     }
 

@@ -7,14 +7,20 @@
 
 use super::block::Meta;
 use super::process::Statics;
+use super::rows::{Rows, row_shift};
 use super::threads::Threads;
 use crate::heap::arena::Arena;
+use crate::heap::holes::Holes;
 use crate::heap::outside::{Cell, OutsideTable};
 use crate::heap::page::PAGES;
-use crate::heap::segment::{GONE, HEADER_PAGES, LARGE, Run, Segment};
+use crate::heap::run::{GONE, HOLED, LARGE, Run};
+use crate::heap::segment::{HEADER_PAGES, Segment};
+use crate::heap::wall::Walls;
+use crate::heap::ward::Ward;
 use crate::heap::{Heap, PageHeap};
 use crate::list::Slot;
 use crate::os::PAGE;
+use crate::policy::knobs::Guards;
 use crate::policy::{Class, Shape};
 use core::mem::offset_of;
 
@@ -26,7 +32,7 @@ pub const MAGIC: [u8; 16] = *b"hz3 heap layout\0";
 
 /// What the fields mean. To be raised with every change of [`Layout`], and of what it leads to that is not a number in
 /// it: how an entry of the arena or a batch is packed, what a run's counts say, what a page set's bits stand for.
-pub const VERSION: usize = 3;
+pub const VERSION: usize = 6;
 
 macro_rules! layout {
     ($($(#[$doc:meta])+ $field:ident: $kind:ty,)*) => {
@@ -108,6 +114,8 @@ layout! {
     threads: *const u8,
     /// Address of the depots.
     depots: *const u8,
+    /// Address of the bytes of freed large objects that wait; null where none do.
+    ward: *const u8,
     /// In the page heap: the arena's base.
     arena_base: usize,
     /// In the page heap: segments of the arena.
@@ -132,13 +140,21 @@ layout! {
     segment_dirty: usize,
     /// In a segment: set of pages that are being purged.
     segment_out: usize,
+    /// In a segment: set of guards; 0 where there are none.
+    segment_guards: usize,
     /// In a segment: for every page of a run the run's first page, two bytes each.
     segment_first: usize,
     /// In a segment: descriptors of runs, from the first page after the header on.
     segment_runs: usize,
+    /// In a segment: for every page of a run with holes a byte, 1 if the page was given back.
+    segment_given: usize,
     /// Bytes of a descriptor.
     run_bytes: usize,
-    /// In a descriptor: objects on the run's free list, two bytes.
+    /// In a descriptor: four bytes of which one bit says that the run has holes.
+    run_head: usize,
+    /// That bit.
+    run_holed: usize,
+    /// In a descriptor: free objects of the run that were ever carved, two bytes.
     run_free: usize,
     /// In a descriptor: objects ever carved, two bytes.
     run_carved: usize,
@@ -166,7 +182,19 @@ layout! {
     meta_spares: usize,
     /// In a thread: objects in its ring, four bytes.
     meta_ring_used: usize,
-    /// Bytes of a slot.
+    /// In a thread: pointer to what it has outside of its block.
+    meta_body: usize,
+    /// In that: bytes of freed objects that the thread keeps from being served again; all ones where there are none.
+    body_quarantine: usize,
+    /// Bytes of a row of slots that are a processor's; 0 where slots are threads'.
+    row_bytes: usize,
+    /// Address of the rows.
+    rows: *const u8,
+    /// In the rows: pointer to the first; null where threads have rows of their own.
+    rows_table: usize,
+    /// In the rows: how many there are to look at, four bytes.
+    rows_high: usize,
+    /// Bytes of a slot, of a thread's or of a row.
     slot_bytes: usize,
     /// In a slot: how many more objects it may take, four bytes.
     slot_room: usize,
@@ -178,11 +206,14 @@ layout! {
 unsafe impl Sync for Layout {}
 
 impl Layout {
-    /// The layout of `P`, whose statics and class table these are. `this` is where it will stand.
+    /// The layout of `P`, whose statics and class table these are. `this` is where it will stand. A thread's quarantine lies so many
+    /// bytes into what it has outside of its block, if it has one.
     pub const fn new<S: Shape, const POOLS: usize, const DEPOT: usize>(
         shared: &'static Statics<POOLS, DEPOT>,
         classes: &'static [Class],
         this: *const Layout,
+        quarantine: Option<usize>,
+        ward: Option<&'static Ward>,
     ) -> Layout {
         let arena = offset_of!(PageHeap, arena);
         let outside = offset_of!(PageHeap, outside);
@@ -208,6 +239,10 @@ impl Layout {
                 .wrapping_add(offset_of!(Heap, inner)),
             threads: (&raw const shared.threads).cast::<u8>().wrapping_add(Threads::FIRST),
             depots: (&raw const shared.depots).cast(),
+            ward: match ward {
+                Some(ward) => (&raw const *ward).cast::<u8>().wrapping_add(Ward::BYTES),
+                None => core::ptr::null(),
+            },
             arena_base: arena + offset_of!(Arena, base),
             arena_segments: arena + offset_of!(Arena, segments),
             arena_high: arena + offset_of!(Arena, high),
@@ -220,9 +255,16 @@ impl Layout {
             segment_free: offset_of!(Segment, free),
             segment_dirty: offset_of!(Segment, dirty),
             segment_out: offset_of!(Segment, out),
+            segment_guards: match S::POLICY.hardening.guards {
+                Guards::Off => 0,
+                Guards::Tables | Guards::Large | Guards::Runs => offset_of!(Segment, walls) + offset_of!(Walls, guards),
+            },
             segment_first: offset_of!(Segment, first),
             segment_runs: offset_of!(Segment, runs),
+            segment_given: offset_of!(Segment, holes) + offset_of!(Holes, given),
             run_bytes: size_of::<Run>(),
+            run_head: offset_of!(Run, head),
+            run_holed: HOLED as usize,
             run_free: offset_of!(Run, free),
             run_carved: offset_of!(Run, carved),
             run_capacity: offset_of!(Run, capacity),
@@ -237,6 +279,18 @@ impl Layout {
             meta_bank: offset_of!(Meta, bank),
             meta_spares: offset_of!(Meta, spares),
             meta_ring_used: offset_of!(Meta, ring_used),
+            meta_body: offset_of!(Meta, body),
+            body_quarantine: match quarantine {
+                Some(at) => at,
+                None => usize::MAX,
+            },
+            row_bytes: match S::POLICY.per_cpu() {
+                true => 1 << row_shift(S::CLASSES),
+                false => 0,
+            },
+            rows: (&raw const shared.rows).cast(),
+            rows_table: Rows::TABLE,
+            rows_high: Rows::HIGH,
             slot_bytes: size_of::<Slot>(),
             slot_room: offset_of!(Slot, room),
             slot_cap: offset_of!(Slot, cap),

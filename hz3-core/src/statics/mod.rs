@@ -2,6 +2,7 @@
 //! and the events share.
 
 pub mod block;
+pub mod errors;
 pub mod helper;
 pub mod layout;
 pub mod owners;
@@ -9,12 +10,25 @@ pub mod owners;
 mod owners_loom_tests;
 pub mod presence;
 mod process;
+pub mod rows;
 mod sampler;
+pub(crate) mod stage;
+#[cfg(all(test, loom))]
+mod stage_loom_tests;
 pub mod start;
+#[cfg(all(test, loom))]
+mod start_loom_tests;
 pub mod threads;
+#[cfg(all(test, loom))]
+mod threads_loom_tests;
+mod warden;
+mod watch;
 
 pub use block::{Block, Entry, Meta, Recorded, RowsBlock, State, ThreadBlock};
 pub use process::{Shared, Statics};
+pub use rows::{CpuBlock, CpuSlot, Idle, Row, Rows};
 pub use sampler::Sampler;
 pub use threads::Threads;
 pub(crate) use threads::Vanished;
+pub use warden::Warden;
+pub use watch::Watch;

@@ -3,7 +3,7 @@
 use crate::heap::depot::{Depot, Home};
 use crate::list::Batch;
 use crate::policy::agreed::OWNERS_MAX;
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, const_but_in_models, fence};
 
 /// The owners that have threads.
 pub struct Owners {
@@ -14,23 +14,13 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// None has.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Owners {
-            inhabited: AtomicU64::new(0),
-            desertions: AtomicU32::new(0),
-        }
-    }
-
-    /// As above, for loom.
-    #[cfg(loom)]
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Owners {
-            inhabited: AtomicU64::new(0),
-            desertions: AtomicU32::new(0),
+    const_but_in_models! {
+        /// None has.
+        pub fn new() -> Self {
+            Owners {
+                inhabited: AtomicU64::new(0),
+                desertions: AtomicU32::new(0),
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub struct Presence {
     pub(crate) ending: AtomicU32,
     /// Threads that are giving back what they had, as they end.
     leaving: AtomicU32,
+    /// Who handled the signal that asks for a profile when the object came.
+    pub(crate) handler: os::signal::Before,
 }
 
 impl Presence {
@@ -24,6 +26,7 @@ impl Presence {
             late: AtomicU32::new(0),
             ending: AtomicU32::new(0),
             leaving: AtomicU32::new(0),
+            handler: os::signal::Before::new(),
         }
     }
 

@@ -1,12 +1,14 @@
 //! The statics of one variant, which the expansion declares and the events share.
 
+use super::errors::Errors;
 use super::helper::Helper;
 use super::presence::Presence;
+use super::rows::Rows;
 use super::start::Start;
 use super::threads::Threads;
 use crate::heap::Heap;
 use crate::heap::central::Central;
-use crate::heap::depot::Demand;
+use crate::heap::demand::Demand;
 use crate::sync::AtomicU64;
 
 /// The statics of a variant, whatever its number of pools (classes times owners).
@@ -27,12 +29,16 @@ pub trait Shared: Sync + 'static {
     unsafe fn demand(&self, pool: usize) -> &Demand;
     /// The threads.
     fn threads(&self) -> &Threads;
+    /// The slots of processors, where there are any.
+    fn rows(&self) -> &Rows;
     /// The object that holds the variant.
     fn presence(&self) -> &Presence;
     /// The helper thread.
     fn helper(&self) -> &Helper;
     /// How far the process has come.
     fn start(&self) -> &Start;
+    /// What was found wrong, and whom that is told.
+    fn errors(&self) -> &Errors;
 }
 
 /// The words of all depots. Where a depot has shards, their lengths are whole cache lines.
@@ -43,9 +49,11 @@ pub(crate) struct Depots<const POOLS: usize, const DEPOT: usize>([[AtomicU64; DE
 pub struct Statics<const POOLS: usize, const DEPOT: usize> {
     pub(crate) heap: Heap,
     pub(crate) threads: Threads,
+    pub(crate) rows: Rows,
     presence: Presence,
     helper: Helper,
     start: Start,
+    errors: Errors,
     centrals: [Central; POOLS],
     pub(crate) depots: Depots<POOLS, DEPOT>,
     demands: [Demand; POOLS],
@@ -59,9 +67,11 @@ impl<const POOLS: usize, const DEPOT: usize> Statics<POOLS, DEPOT> {
         Statics {
             heap: Heap::new(),
             threads: Threads::new(),
+            rows: Rows::new(),
             presence: Presence::new(),
             helper: Helper::new(),
             start: Start::new(),
+            errors: Errors::new(),
             centrals: [const { Central::new() }; POOLS],
             depots: Depots([const { [const { AtomicU64::new(0) }; DEPOT] }; POOLS]),
             demands: [const { Demand::new() }; POOLS],
@@ -98,6 +108,11 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     }
 
     #[inline]
+    fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    #[inline]
     fn presence(&self) -> &Presence {
         &self.presence
     }
@@ -110,5 +125,10 @@ impl<const POOLS: usize, const DEPOT: usize> Shared for Statics<POOLS, DEPOT> {
     #[inline]
     fn start(&self) -> &Start {
         &self.start
+    }
+
+    #[inline]
+    fn errors(&self) -> &Errors {
+        &self.errors
     }
 }

@@ -1,6 +1,6 @@
 //! What a thread has for sampling, in variants that sample.
 
-use crate::heap::sample::chance::Dice;
+use crate::heap::chance::Dice;
 use crate::heap::sample::pace::{MOST, Pace};
 
 /// Words of [`Sampler::armed`].
@@ -57,6 +57,32 @@ impl Sampler {
         *word &= !(15 << shift);
         (was as u8).checked_sub(1)
     }
+
+    /// It is not from now on, whether it was or not.
+    #[cold]
+    #[inline(never)]
+    pub fn forget(&mut self, class: usize) {
+        let _ = self.disarm(class);
+    }
+
+    /// Whether it is. Classes that are seldom asked for stay armed for long, so this is asked of one class: or every event of the
+    /// thread would be taken for one that makes a sample.
+    #[inline(always)]
+    pub fn is_armed(&self, class: usize) -> bool {
+        let word = self.armed.get(class / CLASSES);
+        word.is_some_and(|word| word >> (class % CLASSES * 4) & 15 != 0)
+    }
+
+    /// So many bytes leave, more than none. False if a sample falls among them, or the thread has not begun to sample: then
+    /// nothing has changed.
+    #[inline(always)]
+    pub fn passes(&mut self, bytes: usize) -> bool {
+        let passes = self.left >= bytes;
+        if passes {
+            self.left -= bytes;
+        }
+        passes
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -73,10 +99,22 @@ mod tests {
             sampler.arm(class, class as u8 % 9);
         }
         for class in [0, 15, 16, 63, 64, 335] {
+            assert!(sampler.is_armed(class) && !sampler.is_armed(7));
             assert_eq!(sampler.disarm(class), Some(class as u8 % 9));
             assert_eq!(sampler.disarm(class), None);
+            assert!(!sampler.is_armed(class));
         }
         sampler.arm(ARMED * CLASSES, 0);
+        assert!(!sampler.is_armed(ARMED * CLASSES));
         assert_eq!(sampler.disarm(ARMED * CLASSES), None);
+    }
+
+    #[test]
+    fn bytes_pass_until_a_sample_falls_among_them() {
+        // SAFETY: all zero is a new thread's.
+        let mut sampler: Sampler = unsafe { core::mem::zeroed() };
+        assert!(!sampler.passes(1), "it has not begun");
+        sampler.left = 100;
+        assert!(sampler.passes(60) && !sampler.passes(41) && sampler.passes(40) && !sampler.passes(16));
     }
 }

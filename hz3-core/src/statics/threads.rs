@@ -5,8 +5,8 @@ use super::owners::Owners;
 use crate::heap::depot::Home;
 use crate::os;
 use crate::policy::agreed::{OWNERS_MAX, SHELVES_MAX};
-use crate::sync::{AtomicU32, Guard, Lock, Ordering};
-use core::cell::UnsafeCell;
+use crate::sync::{AtomicU32, Guard, Guarded, Lock, Ordering, const_but_in_models};
+use core::ops::Range;
 use core::ptr;
 
 struct List {
@@ -21,7 +21,7 @@ struct List {
 pub struct Threads {
     /// Guards the list.
     pub lock: Lock,
-    list: UnsafeCell<List>,
+    list: Guarded<List>,
     /// pthread key + 1; 0 if there is none.
     key: AtomicU32,
     /// Their number, for whoever does not hold the lock.
@@ -30,28 +30,28 @@ pub struct Threads {
     pub owners: Owners,
 }
 
-// SAFETY: `list` is only touched while `lock` is held.
-unsafe impl Sync for Threads {}
+// SAFETY: the threads in a list are there as long as they are in it, whoever looks at them.
+unsafe impl Send for List {}
 
 impl Threads {
     /// Byte offset of the pointer to the first thread.
     pub(crate) const FIRST: usize = core::mem::offset_of!(Threads, list) + core::mem::offset_of!(List, first);
 
-    /// No threads.
-    #[cfg(not(loom))]
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        let list = List {
-            first: ptr::null_mut(),
-            of_shard: [0; OWNERS_MAX],
-            of_home: [0; SHELVES_MAX],
-        };
-        Threads {
-            lock: Lock::new(),
-            list: UnsafeCell::new(list),
-            key: AtomicU32::new(0),
-            running: AtomicU32::new(0),
-            owners: Owners::new(),
+    const_but_in_models! {
+        /// No threads.
+        pub fn new() -> Self {
+            let list = List {
+                first: ptr::null_mut(),
+                of_shard: [0; OWNERS_MAX],
+                of_home: [0; SHELVES_MAX],
+            };
+            Threads {
+                lock: Lock::new(),
+                list: Guarded::new(list),
+                key: AtomicU32::new(0),
+                running: AtomicU32::new(0),
+                owners: Owners::new(),
+            }
         }
     }
 
@@ -64,30 +64,31 @@ impl Threads {
         self.key.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Adds a thread. Returns the owner, of the first `shards`, that has the fewest threads: the thread is one of its. Of the
+    /// Adds a thread. Returns the owner, of those of `shards`, that has the fewest threads: the thread is one of its. Of the
     /// first `homes` it gets the one that has the fewest, too.
     ///
     /// # Safety
-    /// `meta` is the calling thread's, in no list, and is taken out of this one before the thread ends. `shards` is at
-    /// least 1 and at most [`OWNERS_MAX`].
-    pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: usize, homes: usize) -> usize {
+    /// `meta` is the calling thread's, in no list, and is taken out of this one before the thread ends. `shards` has one
+    /// owner at least, and ends at [`OWNERS_MAX`] at most.
+    pub(crate) unsafe fn link(&self, meta: *mut Meta, shards: Range<usize>, homes: usize) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in no list.
         unsafe {
-            let list = &mut *self.list.get();
-            (*meta).prev = ptr::null_mut();
-            (*meta).next = list.first;
-            if !list.first.is_null() {
-                (*list.first).prev = meta;
-            }
-            list.first = meta;
-            let shard = emptiest(&list.of_shard, shards);
-            (*meta).shard = shard as u16;
-            (*meta).home = Home(emptiest(&list.of_home, homes) as u16);
-            list.count(meta, 1);
-            self.running.fetch_add(1, Ordering::Relaxed);
-            self.owners.settle(shard);
-            shard
+            self.list.with(|list| {
+                (*meta).prev = ptr::null_mut();
+                (*meta).next = list.first;
+                if !list.first.is_null() {
+                    (*list.first).prev = meta;
+                }
+                list.first = meta;
+                let shard = emptiest(&list.of_shard, shards);
+                (*meta).shard = shard as u16;
+                (*meta).home = Home(emptiest(&list.of_home, 0..homes) as u16);
+                list.count(meta, 1);
+                self.running.fetch_add(1, Ordering::Relaxed);
+                self.owners.settle(shard);
+                shard
+            })
         }
     }
 
@@ -99,22 +100,23 @@ impl Threads {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held; `meta` is in the list.
         unsafe {
-            let list = &mut *self.list.get();
-            let (prev, next) = ((*meta).prev, (*meta).next);
-            if prev.is_null() {
-                list.first = next;
-            } else {
-                (*prev).next = next;
-            }
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
-            let last = list.count(meta, u32::MAX) == 0;
-            self.running.fetch_sub(1, Ordering::Relaxed);
-            if last {
-                self.owners.desert((*meta).shard as usize);
-            }
-            last
+            self.list.with(|list| {
+                let (prev, next) = ((*meta).prev, (*meta).next);
+                if prev.is_null() {
+                    list.first = next;
+                } else {
+                    (*prev).next = next;
+                }
+                if !next.is_null() {
+                    (*next).prev = prev;
+                }
+                let last = list.count(meta, u32::MAX) == 0;
+                self.running.fetch_sub(1, Ordering::Relaxed);
+                if last {
+                    self.owners.desert((*meta).shard as usize);
+                }
+                last
+            })
         }
     }
 
@@ -128,7 +130,7 @@ impl Threads {
     pub fn count(&self) -> usize {
         let _guard = self.lock.lock();
         // SAFETY: the lock is held.
-        unsafe { (*self.list.get()).of_shard.iter().map(|n| *n as usize).sum() }
+        unsafe { self.list.with(|list| list.of_shard.iter().map(|n| *n as usize).sum()) }
     }
 
     /// Calls `f` with every thread that has caches. `f` must not allocate or lock.
@@ -146,7 +148,7 @@ impl Threads {
     fn visit(&self, _: &Guard<'_>, mut f: impl FnMut(*const Meta)) {
         // SAFETY: the lock is held, and threads leave the list before they end.
         unsafe {
-            let mut at = (*self.list.get()).first;
+            let mut at = self.list.with(|list| list.first);
             while !at.is_null() {
                 f(at);
                 at = (*at).next;
@@ -162,46 +164,47 @@ impl Threads {
     pub(crate) unsafe fn keep_only(&self, mine: *mut Meta) -> Vanished {
         // SAFETY: no other thread exists, so the list is ours.
         unsafe {
-            let list = &mut *self.list.get();
-            let mut at = list.first;
-            let mut others = ptr::null_mut();
-            let before = list.of_shard;
-            list.first = ptr::null_mut();
-            list.of_shard = [0; OWNERS_MAX];
-            list.of_home = [0; SHELVES_MAX];
-            self.running.store(0, Ordering::Relaxed);
-            while !at.is_null() {
-                let following = (*at).next;
-                if at == mine {
-                    (*at).next = ptr::null_mut();
-                    (*at).prev = ptr::null_mut();
-                    list.first = at;
-                    list.count(at, 1);
-                    self.running.store(1, Ordering::Relaxed);
-                } else {
-                    (*at).next = others;
-                    others = at;
+            self.list.with(|list| {
+                let mut at = list.first;
+                let mut others = ptr::null_mut();
+                let before = list.of_shard;
+                list.first = ptr::null_mut();
+                list.of_shard = [0; OWNERS_MAX];
+                list.of_home = [0; SHELVES_MAX];
+                self.running.store(0, Ordering::Relaxed);
+                while !at.is_null() {
+                    let following = (*at).next;
+                    if at == mine {
+                        (*at).next = ptr::null_mut();
+                        (*at).prev = ptr::null_mut();
+                        list.first = at;
+                        list.count(at, 1);
+                        self.running.store(1, Ordering::Relaxed);
+                    } else {
+                        (*at).next = others;
+                        others = at;
+                    }
+                    at = following;
                 }
-                at = following;
-            }
-            let mut deserted = [false; OWNERS_MAX];
-            for (owner, deserted) in deserted.iter_mut().enumerate() {
-                *deserted = before.get(owner) > Some(&0) && list.of_shard.get(owner) == Some(&0);
-                if *deserted {
-                    self.owners.desert(owner);
+                let mut deserted = [false; OWNERS_MAX];
+                for (owner, deserted) in deserted.iter_mut().enumerate() {
+                    *deserted = before.get(owner) > Some(&0) && list.of_shard.get(owner) == Some(&0);
+                    if *deserted {
+                        self.owners.desert(owner);
+                    }
                 }
-            }
-            Vanished {
-                first: others,
-                deserted,
-            }
+                Vanished {
+                    first: others,
+                    deserted,
+                }
+            })
         }
     }
 }
 
-/// The first of the `among` first ones that has the fewest threads.
-fn emptiest(threads: &[u32], among: usize) -> usize {
-    let counted = threads.iter().enumerate().take(among);
+/// The first of those `among` that has the fewest threads.
+fn emptiest(threads: &[u32], among: Range<usize>) -> usize {
+    let counted = threads.iter().enumerate().take(among.end).skip(among.start);
     counted
         .min_by_key(|&(_, threads)| *threads)
         .map_or(0, |(number, _)| number)

@@ -8,8 +8,10 @@
 //!   forking thread sleeps then: it is neither copying the process nor about to. So after a while of waiting a thread looks
 //!   into `/proc` whether the forking thread sleeps, once more a moment later, and borrows the lock if it does.
 //!
+//! One thread borrows at a time, and once it is inside of one lock it borrows those at once that it needs beside.
+//!
 //! What is taken for granted there: that a thread which slept for that long does not wake, and copy the process, in the
-//! microsecond for which the lock is borrowed, unless it was the borrower that it waited for. The child would find the lock
+//! microsecond for which locks are borrowed, unless it was the borrower that it waited for. The child would find the lock
 //! lent, and ends with a message.
 
 use super::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -65,6 +67,74 @@ pub fn is_stuck() -> bool {
     os::sleep_ms(AGAIN);
     FORKER.number.load(Ordering::Relaxed) == number && os::thread_sleeps(number)
 }
+
+/// The thread that borrows locks because the forking one is stuck, and how many it has.
+#[cfg(not(loom))]
+static BORROWER: Forker = Forker {
+    thread: AtomicUsize::new(0),
+    number: AtomicU32::new(0),
+};
+
+/// Whether this thread borrows.
+#[cfg(not(loom))]
+pub fn borrows() -> bool {
+    BORROWER.thread.load(Ordering::Relaxed) == identity()
+}
+
+/// This thread is about to borrow its first lock. False if another one borrows.
+#[cfg(not(loom))]
+pub fn begin_borrowing() -> bool {
+    let alone = BORROWER
+        .thread
+        .compare_exchange(0, identity(), Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok();
+    if alone {
+        BORROWER.number.store(1, Ordering::Relaxed);
+    }
+    alone
+}
+
+/// This thread has one lock more, if it is the one that borrows and not the one that forks.
+#[cfg(not(loom))]
+pub fn more_borrowed() {
+    if borrows() {
+        BORROWER.number.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// It has one less. Who has none borrows no more.
+#[cfg(not(loom))]
+pub fn less_borrowed() {
+    if borrows() && BORROWER.number.fetch_sub(1, Ordering::Relaxed) == 1 {
+        BORROWER.thread.store(0, Ordering::Relaxed);
+    }
+}
+
+/// In the child of a fork: who was about to borrow is not there.
+#[cfg(not(loom))]
+pub(super) fn forget_borrower() {
+    BORROWER.thread.store(0, Ordering::Relaxed);
+}
+
+/// In models nobody is stuck: what borrows there does so by itself.
+#[cfg(loom)]
+mod none {
+    pub(in crate::sync) fn borrows() -> bool {
+        false
+    }
+
+    pub(in crate::sync) fn begin_borrowing() -> bool {
+        true
+    }
+
+    pub(in crate::sync) fn more_borrowed() {}
+
+    pub(in crate::sync) fn less_borrowed() {}
+
+    pub(in crate::sync) fn forget_borrower() {}
+}
+#[cfg(loom)]
+pub(in crate::sync) use none::*;
 
 #[cfg(not(loom))]
 fn identity() -> usize {

@@ -4,7 +4,7 @@
 //! It is for `fork` in a process with one thread, which takes no lock. Whoever closes the gate may hold any lock itself; so
 //! whoever is inside must not wait for anything.
 
-use super::atomic::{AtomicU32, Ordering};
+use super::atomic::{AtomicU32, Ordering, const_but_in_models};
 
 /// The gate. All zero is open.
 pub struct Gate {
@@ -21,21 +21,13 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// An open gate.
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Gate {
-            closed: AtomicU32::new(0),
-            inside: AtomicU32::new(0),
-        }
-    }
-
-    /// An open gate.
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        Gate {
-            closed: AtomicU32::new(0),
-            inside: AtomicU32::new(0),
+    const_but_in_models! {
+        /// An open gate.
+        pub fn new() -> Self {
+            Gate {
+                closed: AtomicU32::new(0),
+                inside: AtomicU32::new(0),
+            }
         }
     }
 

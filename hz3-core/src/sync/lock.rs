@@ -1,7 +1,8 @@
 //! The one lock.
 
-use super::atomic::{AtomicU32, Ordering};
+use super::atomic::{AtomicU32, Ordering, const_but_in_models};
 use super::forker;
+use super::sleepers::Sleepers;
 
 /// How often a waiter looks again before it sleeps. Critical sections take well under a microsecond, but with more
 /// threads than cores the holder may not be running at all, so waiting awake must stay short.
@@ -11,7 +12,6 @@ const SPINS: u32 = 64;
 const SPINS: u32 = 1;
 
 /// Microseconds after which a sleeper looks whether a fork is what it waits for.
-#[cfg(not(loom))]
 const A_WHILE: u32 = 20_000;
 
 const FREE: u32 = 0;
@@ -34,9 +34,7 @@ pub struct Lock {
     state: AtomicU32,
     /// What a fork has to do with the lock. Only waiters look here.
     fork: AtomicU32,
-    /// Stands for the kernel's queue of sleepers.
-    #[cfg(loom)]
-    queue: (loom::sync::Mutex<()>, loom::sync::Condvar),
+    sleepers: Sleepers,
 }
 
 impl Default for Lock {
@@ -46,22 +44,14 @@ impl Default for Lock {
 }
 
 impl Lock {
-    /// An unlocked lock.
-    #[cfg(not(loom))]
-    pub const fn new() -> Self {
-        Lock {
-            state: AtomicU32::new(FREE),
-            fork: AtomicU32::new(NOT_KEPT),
-        }
-    }
-
-    /// An unlocked lock.
-    #[cfg(loom)]
-    pub fn new() -> Self {
-        Lock {
-            state: AtomicU32::new(FREE),
-            fork: AtomicU32::new(NOT_KEPT),
-            queue: (loom::sync::Mutex::new(()), loom::sync::Condvar::new()),
+    const_but_in_models! {
+        /// An unlocked lock.
+        pub fn new() -> Self {
+            Lock {
+                state: AtomicU32::new(FREE),
+                fork: AtomicU32::new(NOT_KEPT),
+                sleepers: Sleepers::new(),
+            }
         }
     }
 
@@ -102,11 +92,15 @@ impl Lock {
     #[cold]
     #[inline(never)]
     fn wait(&self, may_borrow: bool) -> bool {
-        if may_borrow && self.is_kept() && forker::is_me() {
-            while !self.borrow() {
+        if may_borrow && (forker::is_me() || forker::borrows()) {
+            // Who is inside of another lent lock must not be there for long.
+            while self.is_kept() {
+                if self.borrow() {
+                    forker::more_borrowed();
+                    return true;
+                }
                 spin();
             }
-            return true;
         }
         for _ in 0..SPINS {
             if self.state.load(Ordering::Relaxed) == FREE && self.take() {
@@ -115,9 +109,13 @@ impl Lock {
             spin();
         }
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
-            sleep(self);
-            if may_borrow && self.is_kept() && forker::is_stuck() && self.borrow() {
-                return true;
+            // Not for ever: a sleeper has to see that the lock has come to be kept by a fork.
+            self.sleepers.sleep(&self.state, CONTENDED, A_WHILE);
+            if may_borrow && self.is_kept() && forker::is_stuck() && forker::begin_borrowing() {
+                if self.borrow() {
+                    return true;
+                }
+                forker::less_borrowed();
             }
         }
         false
@@ -127,7 +125,7 @@ impl Lock {
     #[inline]
     pub fn release(&self) {
         if self.state.swap(FREE, Ordering::Release) == CONTENDED {
-            wake(self);
+            self.sleepers.wake_one(&self.state);
         }
     }
 
@@ -154,17 +152,23 @@ impl Lock {
     #[inline(never)]
     fn hand_back(&self) {
         self.fork.store(KEPT, Ordering::Release);
+        forker::less_borrowed();
     }
 
-    /// Releases a lock that the caller keeps, as soon as nobody is inside.
-    pub fn end_keep(&self) {
-        while self
+    /// Releases a lock that the caller keeps, unless somebody is inside. Returns whether it keeps the lock no more.
+    pub fn end_keep(&self) -> bool {
+        let ended = self
             .fork
-            .compare_exchange(KEPT, NOT_KEPT, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            spin();
+            .compare_exchange(KEPT, NOT_KEPT, Ordering::Acquire, Ordering::Relaxed);
+        if ended.is_ok() {
+            self.release();
         }
+        ended.is_ok() || ended == Err(NOT_KEPT)
+    }
+
+    /// Makes the lock free, which nobody holds who still exists: some threads may wait for it already.
+    pub fn renew(&self) {
+        self.fork.store(NOT_KEPT, Ordering::Relaxed);
         self.release();
     }
 
@@ -194,41 +198,13 @@ impl Drop for Guard<'_> {
     }
 }
 
+/// Waits for a moment, awake.
 #[cfg(not(loom))]
-fn spin() {
+pub(super) fn spin() {
     core::hint::spin_loop();
 }
 
-#[cfg(not(loom))]
-fn sleep(lock: &Lock) {
-    // Not for ever: a sleeper has to see that the lock has come to be kept by a fork.
-    crate::os::futex_wait_for(&lock.state, CONTENDED, A_WHILE);
-}
-
-#[cfg(not(loom))]
-fn wake(lock: &Lock) {
-    crate::os::futex_wake(&lock.state);
-}
-
 #[cfg(loom)]
-fn spin() {
+pub(super) fn spin() {
     loom::thread::yield_now();
-}
-
-// Under loom a condition variable stands for the futex, and its mutex for the kernel's: a sleeper looks at the word and
-// goes to sleep in one step as far as wakers can tell. A wake-up that gets lost is a deadlock, which loom reports.
-#[cfg(loom)]
-fn sleep(lock: &Lock) {
-    if let Ok(guard) = lock.queue.0.lock()
-        && lock.state.load(Ordering::Relaxed) == CONTENDED
-    {
-        drop(lock.queue.1.wait(guard));
-    }
-}
-
-#[cfg(loom)]
-fn wake(lock: &Lock) {
-    let guard = lock.queue.0.lock();
-    lock.queue.1.notify_one();
-    drop(guard);
 }

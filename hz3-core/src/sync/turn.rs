@@ -2,7 +2,7 @@
 
 use super::atomic::{AtomicU32, Ordering};
 use super::forker;
-use super::lock::Lock;
+use super::lock::{self, Lock};
 
 struct Turn {
     /// Held by the thread that forks.
@@ -35,6 +35,31 @@ pub fn enter() {
     TURN.variants.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Calls a function with each lock of a variant, in their order.
+type Each<'a> = &'a dyn Fn(&mut dyn FnMut(&Lock));
+
+/// This thread forks: takes all locks of one variant.
+pub fn hold(each: Each<'_>) {
+    enter();
+    each(&mut Lock::acquire);
+    // Only now, as a lock can be borrowed from here on, and this thread might sleep for another one.
+    each(&mut Lock::keep);
+}
+
+/// In the parent: releases them, each as soon as nobody is inside. Who is inside of one may wait for one that comes later: so none
+/// is waited for before the others.
+pub fn let_go(each: Each<'_>) {
+    loop {
+        let mut all = true;
+        each(&mut |lock| all &= lock.end_keep());
+        if all {
+            break;
+        }
+        lock::spin();
+    }
+    leave();
+}
+
 /// In the parent: this thread has released the locks of one variant.
 pub fn leave() {
     if one_less() {
@@ -44,6 +69,7 @@ pub fn leave() {
 
 /// In the child: this thread has made the locks of one variant anew.
 pub fn leave_in_child() {
+    forker::forget_borrower();
     if one_less() {
         TURN.lock.reset();
     }

@@ -4,18 +4,24 @@ mod choice;
 mod record;
 mod room;
 mod stats;
+mod token;
 
-pub use choice::{Above, Miss, Operations, Prefetch, Route};
+pub use choice::{Above, Cache, Miss, Operations, Prefetch, Route, Sentry};
 pub use record::{Made, Record};
 pub use room::Room;
 pub use stats::{Counter, KINDS, Kind, LENGTHS, STEPS, Stats};
+pub use token::Token;
 
+use crate::heap::in_use::InUse;
+use crate::heap::pen::Pen;
 use crate::heap::sample::Samples;
+use crate::heap::ward::Ward;
 use crate::list::{Slot, SlotOffset};
 use crate::policy::Shape;
 use crate::statics::block::ThreadBlock;
 use crate::statics::layout::Layout;
-use crate::statics::{Sampler, Shared};
+use crate::statics::{Sampler, Shared, Warden, Watch};
+use crate::sync::AtomicPtr;
 
 /// One generated allocator.
 ///
@@ -26,10 +32,14 @@ use crate::statics::{Sampler, Shared};
 pub unsafe trait Variant: Shape<Route: Route> + Operations {
     /// What a thread keeps for other owners; of the same name as its `Route`.
     type Room: Room;
+    /// What `free` looks at.
+    type Sentry: Sentry;
     /// Prefetching in `malloc`.
     type Prefetch: Prefetch;
     /// Sizes above `FINE_MAX`.
     type Above: Above;
+    /// Whose slots there are.
+    type Cache: Cache;
     /// Whether events are counted.
     type Stats: Stats;
     /// Who is told of the program's calls.
@@ -53,29 +63,73 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     const LARGEST: usize;
     /// log2 of the coarse table's granule.
     const COARSE_SHIFT: u32;
-    /// Bytes by which a thread's magazines may grow beyond their first length, all together.
-    const GROWTH: usize;
+    /// Bytes that the magazines of a thread that is alone may hold, all together.
+    const BUDGET: u32;
+    /// Bytes that they may hold when each class has its first length.
+    const FIRST: u32;
     /// Whether its `malloc` is the whole process's, that of the C library included.
     const INTERPOSES: bool;
 
-    /// Slot offset of size class `[granule]`, granules of 16 bytes.
+    /// Slot offset of the class of so many granules of the variant's.
     ///
     /// # Safety
-    /// `granule <= FINE_MAX / 16`.
+    /// `granule <= FINE_MAX / GRANULE`.
     unsafe fn fine(granule: usize) -> SlotOffset;
     /// Slot offset from the coarse table.
     ///
     /// # Safety
     /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
     unsafe fn coarse(index: usize) -> SlotOffset;
+    /// This thread's slot of size class `[granule]`: see [`fine`](Self::fine).
+    ///
+    /// # Safety
+    /// As for [`fine`](Self::fine).
+    #[inline(always)]
+    unsafe fn slot_of_granule(granule: usize) -> *mut Slot {
+        // SAFETY: as the caller says.
+        Self::slot(unsafe { Self::fine(granule) })
+    }
+    /// The same by the coarse table.
+    ///
+    /// # Safety
+    /// As for [`coarse`](Self::coarse).
+    #[inline(always)]
+    unsafe fn slot_of_index(index: usize) -> *mut Slot {
+        // SAFETY: as the caller says.
+        Self::slot(unsafe { Self::coarse(index) })
+    }
     /// One counter for each event that has a name; empty where events are not counted.
     fn counters() -> &'static [Counter];
     /// What is kept for who is told of the program's calls.
     fn recorder() -> &'static <Self::Record as Record>::State;
     /// The sampled objects; `None` where nothing is sampled.
     fn samples() -> Option<&'static Samples>;
+    /// Which objects the program has; `None` where that is not known exactly.
+    #[inline(always)]
+    fn in_use() -> Option<&'static InUse> {
+        None
+    }
     /// What this thread has for sampling; null where nothing is sampled.
     fn sampler() -> *mut Sampler;
+    /// The freed objects above the largest class that wait; `None` where none do.
+    #[inline(always)]
+    fn ward() -> Option<&'static Ward> {
+        None
+    }
+    /// What a thread that has ended had outside of its block, for the next one; `None` where none is kept.
+    #[inline(always)]
+    fn vacant() -> Option<&'static AtomicPtr<u8>> {
+        None
+    }
+    /// Who handles faults; `None` where none are told.
+    #[inline(always)]
+    fn watch() -> Option<&'static Watch> {
+        None
+    }
+    /// The guarded objects; `None` where there are none.
+    fn pen() -> Option<&'static Pen>;
+    /// What this thread has for guarded objects; null where there are none.
+    fn warden() -> *mut Warden;
     /// Counts `n` bytes towards the next sample, where `malloc` does. Whether it is due.
     fn is_due(n: usize) -> bool;
     /// Where everything lies, for a reader outside of the process.
@@ -90,4 +144,30 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     fn trap() -> *mut Slot;
     /// This thread's block.
     fn thread() -> *mut Self::Thread;
+    /// Takes the first object of this processor's slot at an offset in its row; null if it has none. Only where slots are
+    /// processors', as the next two.
+    ///
+    /// # Safety
+    /// It is the offset of a slot. The calling thread has its block.
+    #[inline(always)]
+    unsafe fn cpu_pop(_: usize) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+    /// Makes an object the first one of this processor's slot. False if it has no room.
+    ///
+    /// # Safety
+    /// As for [`cpu_pop`](Self::cpu_pop); the object is of the slot's class, and nobody uses it.
+    #[inline(always)]
+    unsafe fn cpu_push(_: usize, _: *mut u8) -> bool {
+        false
+    }
+    /// Takes the list of this processor's slot as a whole: the row, and the slot's word. The word is 0, and nothing was taken, if
+    /// the slot is closed or taken, or if lists of the row must not be taken now.
+    ///
+    /// # Safety
+    /// As for [`cpu_pop`](Self::cpu_pop). Whoever has taken a list puts another word there.
+    #[inline(always)]
+    unsafe fn cpu_take(_: usize) -> (*mut u8, u64) {
+        (core::ptr::null_mut(), 0)
+    }
 }

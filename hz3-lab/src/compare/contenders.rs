@@ -73,7 +73,7 @@ impl Snapshot {
 }
 
 /// What the record keeps of a contender.
-pub(super) fn contender(
+pub(crate) fn contender(
     clients: &Clients,
     library: &Allocator,
     identity: Option<&Identity>,
@@ -114,7 +114,7 @@ pub(super) fn contender(
 }
 
 /// A row without figures yet; paths of this machine are left out of its command.
-pub(super) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator]) -> RowRecord {
+pub(crate) fn row_record(job: &Job, clients: &Clients, contenders: &[Allocator]) -> RowRecord {
     let mut command = job.command.clone();
     if let Some(first) = command.first_mut() {
         *first = first.rsplit('/').next().unwrap_or_default().to_string();

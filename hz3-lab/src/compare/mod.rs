@@ -1,7 +1,8 @@
 //! The schedule of a comparison: proof, pilot, base against itself, then paired blocks until every row is decided or
 //! the time is up.
 
-mod contenders;
+mod besides;
+pub(crate) mod contenders;
 mod pilot;
 mod runner;
 
@@ -27,7 +28,7 @@ pub struct Schedule {
     pub others: Vec<Allocator>,
     /// The rows.
     pub jobs: Vec<Job>,
-    /// Time for everything.
+    /// Time for everything that judges.
     pub budget: Duration,
     /// A row is given up as undecided once its effect is surely smaller than this log ratio.
     pub margin: f64,
@@ -143,6 +144,7 @@ pub fn run<W: Watch>(schedule: &Schedule, clients: &Clients, watch: &mut W) -> R
         },
         libraries,
         rows,
+        search: None,
         seconds,
         interrupted,
     })

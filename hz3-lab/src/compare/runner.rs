@@ -1,4 +1,4 @@
-//! The phases that measure: the base against itself, blocks, looks.
+//! The phases that judge: the base against itself, blocks, looks.
 
 use super::{Schedule, Watch};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
     clients::Clients,
     record::{Aspect, Outcome, RowRecord},
     rows::Job,
-    stats::{self, Looks, Rng},
-    tails::{Calls, Tails},
+    stats::{Looks, Rng},
+    tails::Tails,
 };
-use hz3_project::{Allocator, Result, program};
+use hz3_project::{Allocator, Result};
 use std::time::{Duration, Instant};
 
 /// Blocks in which the client also runs alone, on the empty allocator.
@@ -67,7 +67,7 @@ pub(super) struct Runner<'a, W: Watch> {
     pub(super) cost: Vec<Vec<f64>>,
     pub(super) done: Vec<bool>,
     /// What clients said of single calls, by row and contender.
-    tails: Vec<Vec<Vec<Tails>>>,
+    pub(super) tails: Vec<Vec<Vec<Tails>>>,
     /// The empty allocator.
     empty: Allocator,
 }
@@ -186,7 +186,7 @@ impl<'a, W: Watch> Runner<'a, W> {
                 }
             }
         }
-        self.rows.iter_mut().for_each(Self::set_floor);
+        self.rows.iter_mut().for_each(RowRecord::set_floor);
     }
 
     /// Paired blocks, all rows in turn, until all are done or the time is up.
@@ -313,13 +313,8 @@ impl<'a, W: Watch> Runner<'a, W> {
                 .all(|of| cell.outcome(of).is_some_and(|o| o.decided()))
     }
 
-    fn set_floor(row: &mut RowRecord) {
-        let d: Vec<f64> = row.null.iter().map(|[a, b]| (b / a).ln()).collect();
-        row.floor = stats::floor(&d);
-    }
-
     fn look(&mut self, row: usize) {
-        Self::set_floor(&mut self.rows[row]);
+        self.rows[row].set_floor();
         self.rows[row].looks += 1;
         let margin = self.schedule.margin;
         let mut settled = true;
@@ -355,92 +350,6 @@ impl<'a, W: Watch> Runner<'a, W> {
             let blocks = self.rows[row].cells[0].values.len();
             if !self.done[row] && blocks > 0 && self.rows[row].looks < Looks::MOST && !Looks::COUNTS.contains(&blocks) {
                 self.look(row);
-            }
-        }
-    }
-
-    /// Executions of the clients' twins, for the rows that ask for them; then what they said, and what twins that were judged
-    /// said in their blocks, is put together.
-    pub(super) fn single_calls(&mut self) {
-        for row in 0..self.rows.len() {
-            let rounds = u64::from(self.jobs[row].tails);
-            let job = match self.jobs[row].clone().timed(self.clients) {
-                Ok(job) if rounds > 0 && !self.rows[row].left_out => job,
-                Err(e) if rounds > 0 => {
-                    self.watch.say(&format!("no single calls: {}", e.message));
-                    continue;
-                }
-                _ => continue,
-            };
-            for round in 0..rounds {
-                let text = format!("single calls, {} of {rounds}: {}", round + 1, self.rows[row].name);
-                self.watch.progress(1.0, &text);
-                for who in 0..self.contenders.len() {
-                    if self.watch.stop() {
-                        return;
-                    }
-                    let seed = self.schedule.seed + 9000 + round;
-                    if !self.alive(row, who) {
-                        continue;
-                    }
-                    match child::run(self.clients, &job, Some(&self.contenders[who]), seed, 0) {
-                        Ok(s) if s.wrong == 0 => self.tails[row][who].extend(s.tails),
-                        Ok(s) => self.unseen(row, who, seed, &s.wrongness()),
-                        Err(e) => self.unseen(row, who, seed, &e.message),
-                    }
-                }
-            }
-        }
-        for (row, said) in self.rows.iter_mut().zip(&self.tails) {
-            for (cell, said) in row.cells.iter_mut().zip(said) {
-                cell.calls = Calls::of(said);
-            }
-        }
-    }
-
-    fn unseen(&mut self, row: usize, who: usize, seed: u64, why: &str) {
-        let (row, label) = (&self.rows[row].name, &self.contenders[who].label);
-        let text = format!("{row}: no single calls of {label}, seed {seed}: {why}");
-        self.watch.say(&text);
-    }
-
-    pub(super) fn instructions(&mut self) {
-        if program::find("valgrind").is_none() {
-            self.watch
-                .say("no instruction counts: valgrind is not installed (apt install valgrind)");
-            return;
-        }
-        for row in 0..self.rows.len() {
-            let Some(command) = self.jobs[row].count.clone() else {
-                continue;
-            };
-            for who in 0..self.contenders.len() {
-                if self.watch.stop() {
-                    return;
-                }
-                if !self.alive(row, who) {
-                    continue;
-                }
-                self.watch.progress(
-                    1.0,
-                    &format!(
-                        "callgrind: {} under {}",
-                        self.rows[row].name, self.contenders[who].label
-                    ),
-                );
-                match crate::callgrind::total(
-                    &command,
-                    &self.jobs[row].environment,
-                    &self.contenders[who],
-                    self.clients.folder(),
-                    self.schedule.seed,
-                ) {
-                    Ok(n) => self.rows[row].cells[who].instructions = Some(n),
-                    Err(e) => self.watch.say(&format!(
-                        "{}: no instruction count for {}: {e}",
-                        self.rows[row].name, self.contenders[who].label
-                    )),
-                }
             }
         }
     }

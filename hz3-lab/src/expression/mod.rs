@@ -7,7 +7,7 @@
 mod parse;
 mod shown;
 
-use crate::rows::Metric;
+use crate::rows::{Job, Metric};
 pub use parse::Fault;
 pub use shown::Shown;
 
@@ -26,8 +26,10 @@ pub enum Quantity {
     Faults,
     /// Instructions under callgrind.
     Instructions,
-    /// p99.9 of single calls.
+    /// p99.9 of single calls, where the row is judged by it.
     Latency,
+    /// A figure of the single calls of one kind, by its name.
+    Single(&'static str),
 }
 
 /// Every name, and what it stands for; the first name of a quantity is its own.
@@ -41,7 +43,44 @@ const NAMES: &[(&str, Quantity)] = &[
     ("instructions", Quantity::Instructions),
     ("p99.9", Quantity::Latency),
     ("latency", Quantity::Latency),
+    ("malloc.p50", Quantity::Single("malloc.p50")),
+    ("malloc.p99", Quantity::Single("malloc.p99")),
+    ("malloc.p99.9", Quantity::Single("malloc.p99.9")),
+    ("malloc.max", Quantity::Single("malloc.max")),
+    ("free.p50", Quantity::Single("free.p50")),
+    ("free.p99", Quantity::Single("free.p99")),
+    ("free.p99.9", Quantity::Single("free.p99.9")),
+    ("free.max", Quantity::Single("free.max")),
+    ("realloc.p50", Quantity::Single("realloc.p50")),
+    ("realloc.p99", Quantity::Single("realloc.p99")),
+    ("realloc.p99.9", Quantity::Single("realloc.p99.9")),
+    ("realloc.max", Quantity::Single("realloc.max")),
 ];
+
+/// What a row's samples tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Told {
+    /// What it is judged by.
+    pub metric: Metric,
+    /// Whether a client of the lab runs.
+    pub client: bool,
+    /// Whether instructions are counted.
+    pub counted: bool,
+    /// Whether single calls are timed.
+    pub timed: bool,
+}
+
+impl Told {
+    /// By the samples of a row; `counted` says that instructions are counted, too.
+    pub fn by(job: &Job, counted: bool) -> Self {
+        Self {
+            metric: job.metric,
+            client: job.client.is_some(),
+            counted,
+            timed: job.tails > 0 || job.metric.call().is_some(),
+        }
+    }
+}
 
 impl Quantity {
     /// Its name.
@@ -49,14 +88,14 @@ impl Quantity {
         NAMES.iter().find(|(_, q)| *q == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether a row that is judged by this metric has it. `client` says that a client of the lab runs, `counted` that
-    /// instructions are counted.
-    pub fn is_had(self, metric: Metric, client: bool, counted: bool) -> bool {
+    /// Whether a row that tells so much has it.
+    pub fn is_had(self, row: Told) -> bool {
         match self {
-            Self::Time => metric.call().is_none() && metric != Metric::RssEnd,
-            Self::Latency => metric.call().is_some(),
-            Self::Final => client,
-            Self::Instructions => counted,
+            Self::Time => row.metric.call().is_none() && row.metric != Metric::RssEnd,
+            Self::Latency => row.metric.call().is_some(),
+            Self::Single(_) => row.timed,
+            Self::Final => row.client,
+            Self::Instructions => row.counted,
             Self::Cpu | Self::Peak | Self::Faults => true,
         }
     }

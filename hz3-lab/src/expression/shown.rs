@@ -1,6 +1,6 @@
 //! Whether samples show that a condition holds.
 
-use super::{Condition, Node, Operator, Quantity};
+use super::{Condition, Node, Operator, Quantity, Told};
 use crate::record::{Cell, RowRecord};
 use crate::stats::{self, Looks};
 
@@ -34,10 +34,17 @@ impl Condition {
 /// Ratios of a quantity by block; one alone for what is measured once.
 fn ratios(name: Quantity, row: &RowRecord, cell: &Cell, base: &Cell) -> Option<Vec<f64>> {
     let floats = |v: &[u64]| v.iter().map(|x| *x as f64).collect::<Vec<_>>();
-    let had = |name: Quantity| name.is_had(row.metric, true, true);
+    let told = Told {
+        metric: row.metric,
+        client: true,
+        counted: true,
+        timed: true,
+    };
+    let had = |name: Quantity| name.is_had(told);
     let (own, base) = match name {
         Quantity::Time | Quantity::Latency if had(name) => (cell.values.clone(), base.values.clone()),
         Quantity::Time | Quantity::Latency => return None,
+        Quantity::Single(figure) => (cell.single.get(figure)?.clone(), base.single.get(figure)?.clone()),
         Quantity::Cpu => (cell.cpu.clone(), base.cpu.clone()),
         Quantity::Peak => (floats(&cell.rss_peak), floats(&base.rss_peak)),
         Quantity::Final => (floats(&cell.rss_end), floats(&base.rss_end)),
@@ -119,6 +126,9 @@ mod tests {
         row.cells[1].rss_peak = (0..9).map(|i| (4 << 20) * (110 + i) / 100).collect();
         row.cells[0].instructions = Some(100);
         row.cells[1].instructions = Some(103);
+        let of = |ns: f64| (0..10).map(|i| ns + f64::from(i)).collect();
+        row.cells[0].single.insert("free.p99".into(), of(200.0));
+        row.cells[1].single.insert("free.p99".into(), of(300.0));
         let row = &record.rows[0];
         let shown = |text: &str| text.parse::<Condition>().unwrap().shown(row, &row.cells[1]);
         for (text, want) in [
@@ -138,6 +148,9 @@ mod tests {
             ("instructions > 1.03", Some(Shown::No)),
             ("instructions > rss", Some(Shown::No)),
             ("final > 1.01", Some(Shown::No)),
+            ("free.p99 > 1.4", Some(Shown::Yes)),
+            ("free.p99 > 1.5", Some(Shown::No)),
+            ("malloc.p99 > 1", None),
             // The row is judged by time, and has no page faults.
             ("p99.9 > 1", None),
             ("faults > 1", None),

@@ -1,16 +1,11 @@
 //! Band by band: the classes that fit best, and whether they fit what they were not made from.
 
-use super::choice::{Candidate, choose};
-use super::demand::{Demand, GRANULE};
-use super::strides::{Price, Strides};
+use super::demand::Demand;
+use super::ladder::{Search, Weight, ends, within};
+use super::strides::Strides;
+use super::trials::{BLOCKS, Unit, fold, folds, units};
 use crate::stats::Rng;
 
-/// Stretches into which a trace is cut, each of which judges or is fitted to.
-pub const BLOCKS: usize = 16;
-/// Parts of a stretch, of which is known what is live in them.
-pub const PARTS: usize = 8;
-/// Up to here every multiple of [`GRANULE`] is worth a class; bands begin above.
-const FINE: u32 = 128;
 /// Resamples for an interval.
 const RESAMPLES: usize = 4000;
 /// Share of all live bytes that a band has to save at least, to be worth a line of a config.
@@ -89,201 +84,6 @@ impl Fit {
     }
 }
 
-/// Which stretch of which trace.
-pub type Unit = (usize, usize);
-
-/// All stretches of so many traces.
-pub fn units(traces: usize) -> Vec<Unit> {
-    (0..traces)
-        .flat_map(|trace| (0..BLOCKS).map(move |block| (trace, block)))
-        .collect()
-}
-
-/// In which trial a stretch is judged: the halves of one trace judge each other, and of several each is judged by itself.
-pub fn fold(traces: usize, (trace, block): Unit) -> usize {
-    if traces > 1 {
-        trace
-    } else {
-        usize::from(block >= BLOCKS / 2)
-    }
-}
-
-/// Trials.
-pub fn folds(traces: usize) -> usize {
-    traces.max(2)
-}
-
-/// What one band of classes wastes, on average over all stretches: as [`slack`].
-pub fn band_slack(demands: &[Demand], band: &[u32], low: u32) -> f64 {
-    let high = band.last().copied().unwrap_or(low);
-    let mut sum = 0.0;
-    for demand in demands {
-        let all: Vec<usize> = (0..demand.blocks).collect();
-        for (size, live) in demand.mean(low, high, &all) {
-            let class = band[band.partition_point(|&class| class < size)];
-            sum += live.objects * f64::from(class) - live.bytes;
-        }
-    }
-    sum / demands.len().max(1) as f64
-}
-
-/// What objects count that live at different times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Each counts for as long as it is live.
-    Live,
-    /// A class counts as many as were ever live together so far: it keeps the runs of its highest point.
-    Held,
-}
-
-/// The classes of each band that fit some stretches best, at so many times the price of a class. The first band is the base's
-/// classes below all others, as they are.
-pub fn ladder(
-    demands: &[Demand],
-    base: &[u32],
-    strides: &Strides,
-    units: &[Unit],
-    weight: Weight,
-    price: f64,
-) -> Vec<Vec<u32>> {
-    let ends = ends(base);
-    let first = ends.first().copied().unwrap_or(0);
-    let fitted = ends.iter().zip(ends.iter().skip(1)).map(|(&low, &high)| {
-        Search {
-            demands,
-            strides,
-            low,
-            high,
-        }
-        .fitted(units, weight, price)
-    });
-    std::iter::once(within(base, 0, first)).chain(fitted).collect()
-}
-
-/// The same bands of the base.
-pub fn rungs(base: &[u32]) -> Vec<Vec<u32>> {
-    let ends = ends(base);
-    let first = ends.first().copied().unwrap_or(0);
-    let others = ends
-        .iter()
-        .zip(ends.iter().skip(1))
-        .map(|(&low, &high)| within(base, low, high));
-    std::iter::once(within(base, 0, first)).chain(others).collect()
-}
-
-fn within(base: &[u32], low: u32, high: u32) -> Vec<u32> {
-    base.iter()
-        .copied()
-        .filter(|&size| low < size && size <= high)
-        .collect()
-}
-
-/// Bytes of live objects of classes that nobody asked for, on average over some stretches: the ends of objects. Neither the ends
-/// of runs are in it, nor what the classes cost beside their objects.
-pub fn slack(demands: &[Demand], classes: &[u32], units: &[Unit]) -> f64 {
-    let mut sum = 0.0;
-    for &(trace, block) in units {
-        let mut at = 0;
-        for (size, live) in demands[trace].mean(0, u32::MAX - 1, &demands[trace].parts(block)) {
-            while classes.get(at).is_some_and(|&class| class < size) {
-                at += 1;
-            }
-            if let Some(&class) = classes.get(at) {
-                sum += live.objects * f64::from(class) - live.bytes;
-            }
-        }
-    }
-    sum / units.len().max(1) as f64
-}
-
-/// The classes of one band, as indices into its candidates.
-struct Search<'a> {
-    demands: &'a [Demand],
-    strides: &'a Strides,
-    low: u32,
-    high: u32,
-}
-
-impl Search<'_> {
-    /// What classes the band could have, for what is live in some stretches, and how many of these belong together.
-    fn candidates(&self, units: &[Unit], weight: Weight, factor: f64) -> (Vec<Candidate>, usize) {
-        let parts: Vec<(usize, usize)> = units
-            .iter()
-            .flat_map(|&(trace, block)| {
-                self.demands[trace]
-                    .parts(block)
-                    .into_iter()
-                    .map(move |part| (trace, part))
-            })
-            .collect();
-        let stretches = match weight {
-            Weight::Live => 1,
-            Weight::Held => parts.len(),
-        };
-        let mut all: Vec<Candidate> = (self.low / GRANULE + 1..=self.high / GRANULE)
-            .map(|n| n * GRANULE)
-            .map(|size| (size, self.strides.price(size)))
-            .map(|(size, price)| Candidate {
-                size,
-                stride: self.strides.stride(size),
-                price: Price {
-                    idle: factor * price.idle,
-                    used: factor * price.used,
-                },
-                forced: self.demands.iter().any(|d| d.aligned.contains(&size)),
-                live: vec![0.0; stretches],
-            })
-            .collect();
-        for (trace, demand) in self.demands.iter().enumerate() {
-            for (size, live) in demand.sizes.range(self.low + 1..=self.high) {
-                let candidate = &mut all[((size - self.low) / GRANULE - 1) as usize];
-                for (index, _) in parts.iter().enumerate().filter(|(_, part)| part.0 == trace) {
-                    let objects = live[parts[index].1].objects;
-                    match weight {
-                        Weight::Live => candidate.live[0] += objects / parts.len() as f64,
-                        Weight::Held => candidate.live[index] += objects,
-                    }
-                }
-            }
-        }
-        let mine = |trace| parts.iter().filter(|part| part.0 == trace).count();
-        let chunk = parts.first().map_or(1, |part| mine(part.0));
-        (all, chunk)
-    }
-
-    fn fitted(&self, units: &[Unit], weight: Weight, factor: f64) -> Vec<u32> {
-        let (all, chunk) = self.candidates(units, weight, factor);
-        choose(&all, self.low, chunk).into_iter().map(|j| all[j].size).collect()
-    }
-
-    /// Bytes that classes take in one stretch, their prices included, and those that were asked for.
-    fn taken(&self, classes: &[u32], (trace, block): Unit) -> (f64, f64) {
-        let demand = &self.demands[trace];
-        let all = demand.mean(self.low, self.high, &demand.parts(block));
-        let asked = all.iter().map(|(_, live)| live.bytes).sum();
-        let mut sizes = all.into_iter().peekable();
-        let mut taken = 0.0;
-        for &class in classes {
-            let mut objects = 0.0;
-            while let Some((_, live)) = sizes.next_if(|(size, _)| *size <= class) {
-                objects += live.objects;
-            }
-            let price = self.strides.price(class);
-            taken += objects * self.strides.stride(class) + price.idle + if objects > 0.0 { price.used } else { 0.0 };
-        }
-        (taken, asked)
-    }
-
-    /// Their mean over some stretches.
-    fn mean(&self, classes: &[u32], units: &[Unit]) -> (f64, f64) {
-        let n = units.len().max(1) as f64;
-        units
-            .iter()
-            .map(|&u| self.taken(classes, u))
-            .fold((0.0, 0.0), |sum, one| (sum.0 + one.0 / n, sum.1 + one.1 / n))
-    }
-}
-
 /// The 90 % interval of a mean, by resampling.
 fn interval(samples: &[f64]) -> (f64, f64) {
     let mut rng = Rng(1);
@@ -302,15 +102,6 @@ fn judged(samples: &[f64]) -> Judged {
         low,
         high,
     }
-}
-
-/// The ends of bands: of the base's classes the largest up to each power of two.
-fn ends(base: &[u32]) -> Vec<u32> {
-    let mut ends: Vec<u32> = (FINE.trailing_zeros()..=20)
-        .filter_map(|log| base.iter().copied().rfind(|&size| size <= 1 << log))
-        .collect();
-    ends.dedup();
-    ends
 }
 
 /// Fits classes to what programs keep alive, starting from those of `base` (bytes, rising).
@@ -420,13 +211,13 @@ fn taken_below(search: &Search<'_>, below: &[u32], all: &[Unit]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fit::strides;
+    use crate::fit::{GRANULE, strides};
     use crate::trace::{Call, Event, Trace};
     use std::path::Path;
 
     fn base() -> (Vec<u32>, Strides) {
         let plan = hz3_config::load(Path::new("hz3:default")).expect("a preset");
-        let all = strides(&plan, "hz3:default", 1).expect("default allows other classes");
+        let all = strides(&plan, "hz3:default", 1, GRANULE).expect("default allows other classes");
         (plan.classes.iter().map(|class| class.size).collect(), all)
     }
 
@@ -446,7 +237,7 @@ mod tests {
                 events,
                 ..Trace::default()
             },
-            32768,
+            (32768, GRANULE),
             BLOCKS,
         )
     }

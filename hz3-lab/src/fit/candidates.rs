@@ -1,6 +1,7 @@
 //! What else the keys of a config could say, group by group.
 
 use hz3_config::Plan;
+use hz3_config::plan::{ClassPlan, PAGE, SEGMENT_USABLE_PAGES};
 
 /// A key, with its table, and its value as TOML has it.
 pub type Line = (&'static str, String);
@@ -16,6 +17,80 @@ pub struct Group {
     pub choices: Vec<Vec<Line>>,
 }
 
+/// A key that has a value for each class, and what these could be.
+#[derive(Debug, Clone, Copy)]
+pub struct ByClass {
+    /// What the key is about.
+    pub name: &'static str,
+    /// Why classes may differ, for the config that says it.
+    pub why: &'static str,
+    /// The group of keys that it refines.
+    pub after: &'static str,
+    /// The key, a list of ranges.
+    pub key: &'static str,
+    /// The word of the value in a range.
+    pub value: &'static str,
+    /// The value that a class has.
+    pub have: fn(&ClassPlan) -> u32,
+    /// The least and the greatest value of a class of so many bytes.
+    pub bounds: fn(u32) -> (u32, u32),
+    /// The values.
+    pub choices: &'static [u32],
+}
+
+/// Bytes of a batch at most.
+const BATCH_BYTES: u32 = 256 << 10;
+/// Objects of a run at most: more than that are few pages' worth of the smallest only.
+const RUN_OBJECTS: u32 = 4096;
+
+/// The keys that have a value for each class.
+pub const BY_CLASS: [ByClass; 2] = [
+    ByClass {
+        name: "runs of each class",
+        why: "As many pages as serve each class best, at one price of memory for all.",
+        after: "runs",
+        key: "runs.overrides",
+        value: "pages",
+        have: |class| class.run_pages,
+        bounds: |size| {
+            let least = size.div_ceil(PAGE);
+            (least, (RUN_OBJECTS * size / PAGE).clamp(least, SEGMENT_USABLE_PAGES))
+        },
+        choices: &[1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64],
+    },
+    ByClass {
+        name: "batches of each class",
+        why: "A batch as long as serves each class best, at one price of memory for all.",
+        after: "batches",
+        key: "cache.overrides",
+        value: "batch",
+        have: |class| class.batch,
+        bounds: |size| (1, (BATCH_BYTES / size).max(1)),
+        choices: &[1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256],
+    },
+];
+
+impl ByClass {
+    /// The key's line that gives these values to classes of these sizes: one range for neighbours that are alike.
+    pub fn line(&self, values: &[(u32, Option<u32>)]) -> Line {
+        let ranges = values.chunk_by(|a, b| a.1 == b.1).filter_map(|alike| {
+            let (from, to) = (alike.first()?.0, alike.last()?.0);
+            let value = alike.first()?.1?;
+            Some(format!(
+                "    {{ from = {from}, to = {to}, {} = {value} }},\n",
+                self.value
+            ))
+        });
+        let ranges: String = ranges.collect();
+        let list = if ranges.is_empty() {
+            "[]".into()
+        } else {
+            format!("[\n{ranges}]")
+        };
+        (self.key, list)
+    }
+}
+
 /// A group of one key.
 fn key(name: &'static str, key: &'static str, values: &[&str], why: &'static str) -> Group {
     Group {
@@ -25,50 +100,46 @@ fn key(name: &'static str, key: &'static str, values: &[&str], why: &'static str
     }
 }
 
+/// Values of keys, as one choice.
+fn together<const N: usize>(keys: [&'static str; N], values: [&str; N]) -> Vec<Line> {
+    keys.into_iter().zip(values.map(str::to_owned)).collect()
+}
+
 /// The groups, those first that matter to most programs. `threads` have caches, and the recording took so many milliseconds, if
 /// that is known.
 pub fn groups(base: &Plan, threads: usize, milliseconds: u64) -> Vec<Group> {
-    let run = |waste: &str, objects: u32, pages: u32| -> Vec<Line> {
-        vec![
-            ("runs.max_waste_percent", waste.to_owned()),
-            ("runs.min_objects", objects.to_string()),
-            ("runs.max_pages", pages.to_string()),
-        ]
+    let run = |values| {
+        let keys = ["runs.max_waste_percent", "runs.min_objects", "runs.max_pages"];
+        together(keys, values)
     };
-    let batch = |bytes: &str, least: u32, most: u32| -> Vec<Line> {
-        vec![
-            ("cache.batch_bytes", format!("{bytes:?}")),
-            ("cache.batch_min", least.to_string()),
-            ("cache.batch_max", most.to_string()),
-        ]
-    };
+    let batch = |values| together(["cache.batch_bytes", "cache.batch_min", "cache.batch_max"], values);
     let mut all = vec![
         Group {
             name: "runs",
             why: "Pages that one class has are of no use to another: shorter runs come back sooner, longer ones have smaller ends.",
             choices: vec![
-                run("1.0", 4, 16),
-                run("1.0", 16, 32),
-                run("1.0", 8, 32),
-                run("0.5", 8, 64),
-                run("2.0", 4, 8),
-                run("3.0", 4, 16),
-                run("3.0", 8, 16),
-                run("6.25", 2, 8),
-                run("12.5", 1, 4),
-                run("12.5", 1, 8),
+                run(["1.0", "4", "16"]),
+                run(["1.0", "16", "32"]),
+                run(["1.0", "8", "32"]),
+                run(["0.5", "8", "64"]),
+                run(["2.0", "4", "8"]),
+                run(["3.0", "4", "16"]),
+                run(["3.0", "8", "16"]),
+                run(["6.25", "2", "8"]),
+                run(["12.5", "1", "4"]),
+                run(["12.5", "1", "8"]),
             ],
         },
         Group {
             name: "batches",
             why: "What waits in lists and depots is of no use to other classes; shorter batches wait less, longer ones have fewer events.",
             choices: vec![
-                batch("16KiB", 2, 32),
-                batch("32KiB", 4, 32),
-                batch("64KiB", 8, 64),
-                batch("64KiB", 16, 128),
-                batch("128KiB", 8, 128),
-                batch("256KiB", 64, 256),
+                batch(["\"16KiB\"", "2", "32"]),
+                batch(["\"32KiB\"", "4", "32"]),
+                batch(["\"64KiB\"", "8", "64"]),
+                batch(["\"64KiB\"", "16", "128"]),
+                batch(["\"128KiB\"", "8", "128"]),
+                batch(["\"256KiB\"", "64", "256"]),
             ],
         },
         key(
@@ -132,15 +203,13 @@ pub fn groups(base: &Plan, threads: usize, milliseconds: u64) -> Vec<Group> {
             name: "depots",
             why: "So many batches of a class wait between threads: more saves trips to the runs, fewer give objects back sooner.",
             choices: ["0", "4", "8", "32", "64"]
-                .iter()
                 .map(|n| {
-                    vec![
-                        ("depot.batches_min", n.to_string()),
-                        ("depot.batches_max", n.parse().unwrap_or(1).max(1).to_string()),
-                    ]
+                    together(
+                        ["depot.batches_min", "depot.batches_max"],
+                        [n, if n == "0" { "1" } else { n }],
+                    )
                 })
-                .map(|lines: Vec<(&'static str, String)>| lines)
-                .collect(),
+                .into(),
         },
         key(
             "borrowing",
@@ -158,17 +227,12 @@ pub fn groups(base: &Plan, threads: usize, milliseconds: u64) -> Vec<Group> {
         ));
     }
     // A delay can be judged by a recording only where it can pass in a part of it.
-    let delays: Vec<&str> = [
-        (50, "50"),
-        (200, "200"),
-        (500, "500"),
-        (3000, "3000"),
-        (10_000, "10000"),
-    ]
-    .iter()
-    .filter(|(ms, _)| ms * 4 < milliseconds)
-    .map(|(_, text)| *text)
-    .collect();
+    let delays: Vec<String> = [50, 200, 500, 3000, 10_000]
+        .iter()
+        .filter(|&ms| ms * 4 < milliseconds)
+        .map(u64::to_string)
+        .collect();
+    let delays: Vec<&str> = delays.iter().map(String::as_str).collect();
     if !delays.is_empty() {
         all.push(key(
             "how long pages are kept",

@@ -2,10 +2,25 @@
 
 use crate::profile::Profile;
 use crate::trace::{Call, Trace};
+use hz3_config::Plan;
+use hz3_config::plan::DoubleFree;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sizes of classes are multiples of this (bytes).
-pub const GRANULE: u32 = 16;
+/// The smallest class, and what sizes of classes are multiples of where C's `malloc` serves (bytes).
+pub const GRANULE: u32 = hz3_config::plan::GRANULE;
+/// The same where all that allocate name their alignment.
+pub const FINEST: u32 = 8;
+
+/// What sizes of classes may be multiples of for these recordings in configs that extend `base`.
+pub fn granule(traces: &[Trace], base: &Plan) -> u32 {
+    let named = !traces.is_empty() && traces.iter().all(Trace::names_alignments);
+    // The table of objects in use is of the usual granule.
+    if named && base.policy.hardening.double_free != DoubleFree::Exact {
+        FINEST
+    } else {
+        base.lookup.granule
+    }
+}
 
 /// What is live of one size, on average over a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -21,17 +36,20 @@ pub struct Live {
 pub struct Demand {
     /// Stretches.
     pub blocks: usize,
-    /// By size, rounded up to [`GRANULE`]: what is live in each stretch.
+    /// What sizes of classes may be multiples of.
+    pub granule: u32,
+    /// By size, rounded up to the granule: what is live in each stretch.
     pub sizes: BTreeMap<u32, Vec<Live>>,
     /// Sizes that must stay classes, as aligned requests are served by them.
     pub aligned: BTreeSet<u32>,
 }
 
 impl Demand {
-    /// What a trace keeps alive of objects of up to `largest` bytes, in so many stretches.
-    pub fn of(trace: &Trace, largest: u32, blocks: usize) -> Self {
+    /// What a trace keeps alive of objects of up to `largest` bytes, for classes of so many bytes' granule, in so many stretches.
+    pub fn of(trace: &Trace, (largest, granule): (u32, u32), blocks: usize) -> Self {
         let mut demand = Self {
             blocks,
+            granule,
             ..Self::default()
         };
         let end = trace.events.len() as u64;
@@ -59,11 +77,13 @@ impl Demand {
         demand
     }
 
-    /// What a profile says was alive of objects of up to `largest` bytes, in so many stretches of its time. Where births and
-    /// ends are known as ranges, objects are spread over them evenly; what is live at the end was so since its birth.
-    pub fn of_profile(profile: &Profile, largest: u32, blocks: usize) -> Self {
+    /// What a profile says was alive of objects of up to `largest` bytes, for classes of so many bytes' granule, in so many
+    /// stretches of its time. Where births and ends are known as ranges, objects are spread over them evenly; what is live at the
+    /// end was so since its birth.
+    pub fn of_profile(profile: &Profile, (largest, granule): (u32, u32), blocks: usize) -> Self {
         let mut demand = Self {
             blocks,
+            granule,
             ..Self::default()
         };
         let end = profile.duration.max(1);
@@ -87,9 +107,11 @@ impl Demand {
 
     /// The size that an object needs of a class; none if no class serves it. What alignment needs stays a class.
     fn class(&mut self, size: u64, align: u64, largest: u32) -> Option<u32> {
-        let class = size.max(1).next_multiple_of(u64::from(GRANULE).max(align));
+        let granule = u64::from(self.granule);
+        // The smallest class is of 16 bytes whatever the granule is.
+        let class = size.next_multiple_of(granule.max(align)).max(u64::from(GRANULE));
         let fits = class <= u64::from(largest);
-        if fits && align > u64::from(GRANULE) {
+        if fits && align > granule {
             self.aligned.insert(class as u32);
         }
         fits.then_some(class as u32)
@@ -141,15 +163,6 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Event;
-
-    fn trace(calls: &[Call]) -> Trace {
-        Trace {
-            events: calls.iter().map(|&call| Event { thread: 0, call }).collect(),
-            ..Trace::default()
-        }
-    }
-
     #[test]
     fn counts_objects_for_as_long_as_they_live() {
         let calls = [
@@ -162,7 +175,7 @@ mod tests {
             Call::Calloc(0),
             Call::Free(4),
         ];
-        let demand = Demand::of(&trace(&calls), 32768, 2);
+        let demand = Demand::of(&Trace::of_calls(&calls), (32768, GRANULE), 2);
         // 24 bytes from 0 to 2; 30 from 3 to 5, in either half; nothing from 6 to 7; 100 from 1 to 3; 1 MiB has no class.
         let live = |size: u32| demand.sizes[&size].iter().map(|l| l.objects).collect::<Vec<_>>();
         assert_eq!(live(32), [0.75, 0.25]);
@@ -176,15 +189,36 @@ mod tests {
 
     #[test]
     fn what_is_never_freed_lives_to_the_end() {
-        let demand = Demand::of(&trace(&[Call::Malloc(16), Call::Malloc(1)]), 32768, 1);
+        let demand = Demand::of(
+            &Trace::of_calls(&[Call::Malloc(16), Call::Malloc(1)]),
+            (32768, GRANULE),
+            1,
+        );
         assert_eq!(demand.sizes[&16][0].objects, 1.5);
     }
 
     #[test]
     fn aligned_requests_keep_their_classes() {
         let calls = [Call::Memalign(6, 100), Call::Memalign(4, 100), Call::Memalign(12, 10)];
-        let demand = Demand::of(&trace(&calls), 32768, 1);
+        let demand = Demand::of(&Trace::of_calls(&calls), (32768, GRANULE), 1);
         assert_eq!(demand.aligned.iter().copied().collect::<Vec<_>>(), [128, 4096]);
         assert_eq!(demand.sizes.keys().copied().collect::<Vec<_>>(), [112, 128, 4096]);
+    }
+
+    #[test]
+    fn layouts_have_sizes_of_their_own() {
+        let calls = [
+            Call::Memalign(3, 24),
+            Call::Memalign(4, 24),
+            Call::Memalign(0, 3),
+            Call::Calloc(33),
+        ];
+        let trace = Trace::of_calls(&calls);
+        let base = hz3_config::load(std::path::Path::new("hz3:default")).expect("a preset");
+        let of = |traces: &[Trace]| granule(traces, &base);
+        assert_eq!((of(std::slice::from_ref(&trace)), of(&[])), (FINEST, GRANULE));
+        let demand = Demand::of(&trace, (32768, FINEST), 1);
+        assert_eq!(demand.sizes.keys().copied().collect::<Vec<_>>(), [16, 24, 32, 40]);
+        assert_eq!(demand.aligned.iter().copied().collect::<Vec<_>>(), [32]);
     }
 }

@@ -4,7 +4,7 @@
 //! Sizes are bytes. The unit of memory is bytes on average over time, or at most; time is counted in events of a trace: so a
 //! megabyte that is live for a tenth of a run counts as 100 KB.
 //!
-//! Size classes come from dynamic programming over what is live (modules `demand`, `choice`, `bands`). All other keys, and which
+//! Size classes come from dynamic programming over what is live (modules `demand`, `choice`, `ladder`). All other keys, and which
 //! of several sets of classes is best, come from a [`model`] of the allocator, which runs the recording under each plan
 //! ([`search`]). What a profile can tell is less: it knows no order of calls, so only classes are fitted to it.
 
@@ -12,13 +12,17 @@ mod bands;
 mod candidates;
 mod choice;
 mod demand;
+mod ladder;
 pub mod model;
 mod prediction;
 pub mod search;
 mod strides;
+mod trials;
 
-pub use bands::{BLOCKS, Band, Fit, Judged, PARTS, Point, Unit, Weight, band_slack, fit, rungs, slack};
+pub use bands::{Band, Fit, Judged, Point, fit};
 pub use choice::{Candidate, choose};
-pub use demand::{Demand, GRANULE};
+pub use demand::{Demand, GRANULE, granule};
+pub use ladder::{Weight, band_slack, rungs, slack};
 pub use prediction::{Prediction, Range};
 pub use strides::{Price, Strides, strides};
+pub use trials::{BLOCKS, PARTS, Unit};

@@ -20,23 +20,25 @@ pub struct Price {
 /// By size: bytes of a run for each object, and what a class of that size costs beside.
 #[derive(Debug, Clone)]
 pub struct Strides {
+    /// What sizes of classes are multiples of.
+    pub granule: u32,
     strides: Vec<(f64, Price)>,
 }
 
 impl Strides {
     /// Bytes of a run for each object of a class of `size` bytes.
     pub fn stride(&self, size: u32) -> f64 {
-        self.strides[(size / GRANULE) as usize].0
+        self.strides[(size / self.granule) as usize].0
     }
 
     /// What a class of `size` bytes costs beside its objects; see [`strides`].
     pub fn price(&self, size: u32) -> Price {
-        self.strides[(size / GRANULE) as usize].1
+        self.strides[(size / self.granule) as usize].1
     }
 }
 
-/// Asks the config language for runs and batches of all sizes up to the largest class of `base`, under whose other keys
-/// they are. `parent` is what a config says after `extends =`.
+/// Asks the config language for runs and batches of all multiples of a granule up to the largest class of `base`, under whose
+/// other keys they are. `parent` is what a config says after `extends =`.
 ///
 /// A class takes memory by being there: each of `threads` has a slot for it. It takes more once it is used: of the page that is
 /// carved at once half is not in use on average, and each thread has half a first batch in its slot.
@@ -44,9 +46,11 @@ impl Strides {
 /// # Errors
 ///
 /// As [`load_str`], if the parent's other keys do not allow other classes.
-pub fn strides(base: &Plan, parent: &str, threads: u64) -> Result<Strides, Diagnostics> {
-    let sizes: Vec<u32> = (1..=base.largest() / GRANULE).map(|n| n * GRANULE).collect();
-    let mut out = vec![(0.0, Price::default())];
+pub fn strides(base: &Plan, parent: &str, threads: u64, granule: u32) -> Result<Strides, Diagnostics> {
+    let sizes: Vec<u32> = (GRANULE / granule..=base.largest() / granule)
+        .map(|n| n * granule)
+        .collect();
+    let mut out = vec![(0.0, Price::default()); (GRANULE / granule) as usize];
     for part in sizes.chunks(AT_ONCE) {
         let mut wanted = part.to_vec();
         // Each config has to have a class of a certain size.
@@ -54,8 +58,10 @@ pub fn strides(base: &Plan, parent: &str, threads: u64) -> Result<Strides, Diagn
             wanted.extend(sizes.last());
         }
         wanted.retain(|&size| size > GRANULE);
+        // What the parent says of single classes would be of classes that are not there.
         let text = format!(
-            "name = \"probe\"\ndescription = \"sizes that are asked for\"\nextends = {parent:?}\n[classes]\nsteps = [{{ sizes = {wanted:?} }}]\n"
+            "name = \"probe\"\ndescription = \"sizes that are asked for\"\nextends = {parent:?}\n[classes]\ngranule = {granule}\nsteps = [{{ sizes = {wanted:?} }}]\n\
+             [runs]\noverrides = []\n[cache]\noverrides = []\n"
         );
         let plan = load_str(Path::new("probe.toml"), &text)?;
         out.extend(part.iter().filter_map(|&size| {
@@ -70,7 +76,7 @@ pub fn strides(base: &Plan, parent: &str, threads: u64) -> Result<Strides, Diagn
             Some((run / f64::from(class.objects), price))
         }));
     }
-    Ok(Strides { strides: out })
+    Ok(Strides { granule, strides: out })
 }
 
 #[cfg(test)]
@@ -80,12 +86,14 @@ mod tests {
     #[test]
     fn they_are_those_of_the_plan() {
         let base = hz3_config::load(Path::new("hz3:default")).expect("a preset");
-        let all = strides(&base, "hz3:default", 4).expect("default allows other classes");
-        for class in &base.classes {
-            let run = f64::from(class.run_pages * PAGE);
-            assert_eq!(all.stride(class.size), run / f64::from(class.objects), "{}", class.size);
-            assert!(all.price(class.size).idle > 0.0 && all.price(class.size).used > 0.0);
+        for granule in [16, 8] {
+            let all = strides(&base, "hz3:default", 4, granule).expect("default allows other classes");
+            for class in &base.classes {
+                let run = f64::from(class.run_pages * PAGE);
+                assert_eq!(all.stride(class.size), run / f64::from(class.objects), "{}", class.size);
+                assert!(all.price(class.size).idle > 0.0 && all.price(class.size).used > 0.0);
+            }
+            assert!(all.stride(1040) >= 1040.0 && all.stride(1040 + granule) >= f64::from(1040 + granule));
         }
-        assert!(all.stride(1040) >= 1040.0);
     }
 }

@@ -162,6 +162,8 @@ fn joined(mut group: Vec<Found>) -> Record {
         whole.interrupted |= record.interrupted;
         whole.rows.extend(record.rows);
     }
+    // What was found over all rows of one record says nothing of several.
+    whole.search = None;
     whole.id = new_id(&whole.when, &ids);
     whole.command = ["ledger".to_owned(), "merge".to_owned()]
         .into_iter()

@@ -47,6 +47,7 @@ pub(crate) fn sample(id: &str, when: &str) -> Record {
         *other.outcome_mut(of) = Some(Outcome::of(&samples, &base, f64::INFINITY, 0.01));
     }
     Record {
+        search: None,
         format: FORMAT,
         id: id.into(),
         when: when.into(),

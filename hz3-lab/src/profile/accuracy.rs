@@ -39,7 +39,7 @@ fn by_chance<'a>(rows: impl Iterator<Item = &'a Row>) -> f64 {
     for row in rows {
         let n = row.objects as f64;
         objects += n;
-        squares += n * n / row.samples.max(1) as f64 * (1.0 - row.chance());
+        squares += row.variance(n);
     }
     if objects > 0.0 {
         (KOLMOGOROV * squares.sqrt() / objects).min(1.0)

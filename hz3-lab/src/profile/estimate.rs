@@ -28,6 +28,17 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// Of a value that may be negative, as far as chance is like that of the normal distribution.
+    pub(super) fn around(value: f64, variance: f64, samples: u64) -> Self {
+        let reach = Z * variance.sqrt();
+        Self {
+            value,
+            low: value - reach,
+            high: value + reach,
+            samples,
+        }
+    }
+
     /// Of a value with a variance; `largest` is the value of one sample, for the case that there was none.
     fn new(value: f64, variance: f64, samples: u64, largest: f64) -> Self {
         if variance <= 0.0 {
@@ -56,18 +67,24 @@ fn gamma(n: f64, z: f64) -> f64 {
     n * root.max(0.0).powi(3)
 }
 
+impl Row {
+    /// What its objects add to the variance of a sum, if all of them together are worth `value` in it.
+    pub(super) fn variance(&self, value: f64) -> f64 {
+        value * value / self.samples.max(1) as f64 * (1.0 - self.chance())
+    }
+}
+
 impl Profile {
     /// The sum of a value over rows. `of` says what all objects of a row are worth together.
     pub fn estimate<'a>(&self, rows: impl Iterator<Item = &'a Row>, of: impl Fn(&Row) -> f64) -> Estimate {
         let (mut value, mut variance, mut samples, mut largest) = (0.0, 0.0, 0u64, 0.0f64);
         for row in rows {
-            let (v, n) = (of(row), row.samples.max(1) as f64);
-            let miss = 1.0 - row.chance();
+            let v = of(row);
             value += v;
-            variance += v * v / n * miss;
+            variance += row.variance(v);
             samples += row.samples;
-            if miss > 0.0 {
-                largest = largest.max(v / n);
+            if row.chance() < 1.0 {
+                largest = largest.max(v / row.samples.max(1) as f64);
             }
         }
         Estimate::new(value, variance, samples, largest)

@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How far the starts of one process may be apart as two profiles tell them (nanoseconds).
 const SAME_START: u64 = 1_000_000_000;
-/// The normal distribution's quantile of 97.5 %.
-const Z: f64 = 1.959_964;
 
 /// What one site holds more.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -59,7 +57,7 @@ fn sum<'a>(rows: impl Iterator<Item = &'a Row>) -> (f64, f64, u64) {
     for row in rows {
         let value = row.bytes as f64;
         bytes += value;
-        variance += value * value / row.samples.max(1) as f64 * (1.0 - row.chance());
+        variance += row.variance(value);
         samples += row.samples;
     }
     (bytes, variance, samples)
@@ -86,8 +84,7 @@ pub fn growth(before: &Profile, now: &Profile) -> Vec<Growth> {
         } else {
             (was_variance + is_variance, was_samples + is_samples)
         };
-        let (value, reach) = (is - was, Z * variance.sqrt());
-        if value == 0.0 {
+        if is == was {
             continue;
         }
         let callers = new_sites
@@ -99,12 +96,7 @@ pub fn growth(before: &Profile, now: &Profile) -> Vec<Growth> {
             callers: callers.map(|site| site.callers.clone()).unwrap_or_default(),
             before: was,
             now: is,
-            more: Estimate {
-                value,
-                low: value - reach,
-                high: value + reach,
-                samples,
-            },
+            more: Estimate::around(is - was, variance, samples),
         });
     }
     out.sort_by(|a, b| b.more.value.total_cmp(&a.more.value).then_with(|| a.site.cmp(&b.site)));

@@ -88,7 +88,8 @@ impl Binary {
             .segments
             .iter()
             .find(|(start, length, _)| (*start..start.saturating_add(*length)).contains(&offset))?;
-        Some(offset - segment.0 + segment.2)
+        // The addresses of a damaged file may be any.
+        (offset - segment.0).checked_add(segment.2)
     }
 
     fn frames(&self, address: u64) -> Vec<Frame> {
@@ -270,10 +271,8 @@ mod tests {
         let location = &profile.locations[0];
         let line = location.lines.last().expect("it has names");
         let function = &profile.functions[line.function];
-        assert!(
-            function.name.contains("symbols::tests::known_by_its_name"),
-            "{function:?}"
-        );
+        // Debug information of lines only has no paths of modules.
+        assert!(function.name.ends_with("known_by_its_name"), "{function:?}");
         assert!(function.file.ends_with("symbols.rs"), "{function:?}");
         assert!(line.line > 0);
         // What is known is not looked for again.

@@ -7,9 +7,6 @@ use super::{Estimate, Profile, Row, Sites, Which};
 use hz3_config::plan::{ClassPlan, PAGE, Plan};
 use std::collections::BTreeMap;
 
-/// The normal distribution's quantile of 97.5 %.
-const Z: f64 = 1.959_964;
-
 /// What objects of a size take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Taken<'a> {
@@ -146,14 +143,13 @@ fn share(plan: &Plan, profile: &Profile, weight: Weight) -> Estimate {
     for row in &profile.rows {
         let slack = slack(plan, row);
         let apart = weight.objects(profile, row) * (slack - value * (slack + row.size as f64)) / all;
-        variance += apart * apart / row.samples.max(1) as f64 * (1.0 - row.chance());
+        variance += row.variance(apart);
     }
-    let reach = Z * variance.sqrt();
+    let share = Estimate::around(value, variance, samples);
     Estimate {
-        value,
-        low: (value - reach).max(0.0),
-        high: (value + reach).min(1.0),
-        samples,
+        low: share.low.max(0.0),
+        high: share.high.min(1.0),
+        ..share
     }
 }
 
@@ -164,16 +160,10 @@ pub fn difference(a: &Plan, b: &Plan, profile: &Profile, weight: Weight) -> Esti
         let objects = weight.objects(profile, row);
         let more = objects * (slack(b, row) - slack(a, row));
         value += more;
-        variance += more * more / row.samples.max(1) as f64 * (1.0 - row.chance());
+        variance += row.variance(more);
         samples += if objects > 0.0 { row.samples } else { 0 };
     }
-    let reach = Z * variance.sqrt();
-    Estimate {
-        value,
-        low: value - reach,
-        high: value + reach,
-        samples,
-    }
+    Estimate::around(value, variance, samples)
 }
 
 /// What a class wastes.
@@ -274,18 +264,11 @@ mod tests {
     use super::*;
     use crate::profile::{Level, Moment};
     use crate::stats::Rng;
-    use crate::trace::{Call, Event, Trace};
+    use crate::trace::{Call, Trace};
     use std::path::Path;
 
     fn plan() -> Plan {
         hz3_config::load(Path::new("hz3:default")).expect("a preset")
-    }
-
-    fn trace(calls: &[Call]) -> Trace {
-        Trace {
-            events: calls.iter().map(|&call| Event { thread: 0, call }).collect(),
-            ..Trace::default()
-        }
     }
 
     #[test]
@@ -323,7 +306,7 @@ mod tests {
             Call::Free(1),
             Call::Malloc(100_000),
         ];
-        let profile = Profile::of_trace(&trace(&calls), Moment::End);
+        let profile = Profile::of_trace(&Trace::of_calls(&calls), Moment::End);
         let waste = |weight| Waste::of(&plan, &profile, weight);
         assert_eq!(weights(&profile), [Weight::InUse, Weight::OverTime, Weight::Allocated]);
         let (live, mean, all) = (waste(Weight::InUse), waste(Weight::OverTime), waste(Weight::Allocated));
@@ -341,7 +324,7 @@ mod tests {
         let plan = plan();
         let mut rng = Rng(11);
         let calls: Vec<Call> = (0..5_000).map(|_| Call::Malloc(1 + rng.below(2000) as u64)).collect();
-        let exact = Profile::of_trace(&trace(&calls), Moment::End);
+        let exact = Profile::of_trace(&Trace::of_calls(&calls), Moment::End);
         let truth = Waste::of(&plan, &exact, Weight::InUse).share.value;
         let (mut held, runs) = (0, 60);
         for _ in 0..runs {
@@ -374,7 +357,7 @@ mod tests {
     #[test]
     fn the_sites_that_waste_most_come_first() {
         let plan = plan();
-        let profile = Profile::of_trace(&trace(&[Call::Malloc(17), Call::Malloc(2049)]), Moment::End);
+        let profile = Profile::of_trace(&Trace::of_calls(&[Call::Malloc(17), Call::Malloc(2049)]), Moment::End);
         let sites = profile.sites();
         let worst = wasteful(&plan, &profile, &sites, Weight::InUse, 10);
         assert_eq!(worst.len(), 1);
@@ -390,7 +373,7 @@ mod tests {
     fn classes_waste_what_all_waste() {
         let plan = plan();
         let calls: Vec<Call> = (0..3000).map(|n| Call::Malloc(n * 37)).collect();
-        let profile = Profile::of_trace(&trace(&calls), Moment::End);
+        let profile = Profile::of_trace(&Trace::of_calls(&calls), Moment::End);
         let classes = by_class(&plan, &profile, Weight::InUse);
         let all = Waste::of(&plan, &profile, Weight::InUse);
         let wasted: f64 = classes.iter().map(|class| class.wasted.value).sum();

@@ -1,6 +1,6 @@
 //! Plots with a line or a dot for each contender: time beside memory, single calls, more threads.
 
-use super::plots::{hue, panel, position};
+use super::plots::{hue, panel, position, scale};
 use super::svg::{Svg, ticks};
 use crate::figures::{Curve, Scaled};
 use crate::record::{Aspect, Record, RowRecord};
@@ -208,16 +208,7 @@ pub fn scaling(curve: &Curve<'_>, contenders: &[String], (unit, figure): Figure)
     let (first, last) = (*threads.first()? as f64, *threads.last()? as f64);
     let x = |n: u64| position((n as f64).log2(), first.log2(), last.log2(), left + 8.0, right - 8.0);
     let y = |v: f64| position(v, 0.0, high, bottom, top);
-    for t in ticks(0.0, high, 4) {
-        svg.line(left, y(t), right, y(t), "grid");
-        svg.text(
-            left - 6.0,
-            y(t) + 4.0,
-            "end",
-            "tick",
-            &format!("{}", (t * 1000.0).round() / 1000.0),
-        );
-    }
+    scale(&mut svg, ticks(0.0, high, 4), (left, right), y);
     for n in &threads {
         svg.text(x(*n), bottom + 16.0, "middle", "tick", &n.to_string());
     }

@@ -2,12 +2,15 @@
 
 mod configs;
 mod curves;
+mod misuse;
 mod more;
 mod plots;
 mod sections;
 mod svg;
 
+use crate::misuse::Survey;
 use crate::record::Record;
+pub use misuse::misuse;
 use std::fmt::Write;
 pub use svg::escape;
 
@@ -18,9 +21,14 @@ pub const LIMIT: usize = 2 << 20;
 
 /// The page. Series are thinned out if it would become too large.
 pub fn page(records: &[Record]) -> String {
+    page_with(records, None)
+}
+
+/// The same, with a survey of misuse behind the records.
+pub fn page_with(records: &[Record], survey: Option<&Survey>) -> String {
     let mut records = records.to_vec();
     loop {
-        let text = render(&records);
+        let text = render(&records, survey);
         let points = records
             .iter()
             .flat_map(|r| &r.rows)
@@ -52,16 +60,20 @@ pub fn head(title: &str, style: &str) -> String {
     )
 }
 
-fn render(records: &[Record]) -> String {
+fn render(records: &[Record], survey: Option<&Survey>) -> String {
     let title = match records {
+        [] => "Misuse".to_owned(),
         [one] => one.headline(),
         many => format!("{} comparisons", many.len()),
     };
-    let mut out = head(&title, "");
-    if records.len() > 1 {
+    let mut out = head(&title, if survey.is_some() { misuse::STYLE } else { "" });
+    if records.len() + usize::from(survey.is_some()) > 1 {
         out += "<nav>";
         for r in records {
             let _ = write!(out, "<a href=\"#{0}\">{1}</a>", escape(&r.id), escape(&r.headline()));
+        }
+        if survey.is_some() {
+            out += "<a href=\"#misuse\">Misuse</a>";
         }
         out += "</nav>\n";
     }
@@ -73,6 +85,11 @@ fn render(records: &[Record]) -> String {
             escape(&record.headline())
         );
         sections::all(&mut out, record, &format!("records[{i}]"));
+        out += "</section>\n";
+    }
+    if let Some(survey) = survey {
+        out += "<section id=\"misuse\">\n<h1>Misuse</h1>\n";
+        misuse::section(&mut out, survey);
         out += "</section>\n";
     }
     out += "<h2>Samples</h2>\n<p>Every figure above is made of the arrays below this line, which the page carries as JSON \
@@ -123,6 +140,25 @@ mod tests {
             let count = |t: &str| page.matches(t).count();
             let opened = count(&format!("<{tag}>")) + count(&format!("<{tag} "));
             assert_eq!(opened, count(&format!("</{tag}>")), "{tag}");
+        }
+    }
+
+    #[test]
+    fn misuse_stands_behind_the_records() {
+        let r = crate::ledger::tests::sample("20260101-aa", "2026-01-01T00:00:00Z");
+        let mut survey = crate::misuse::sample();
+        survey.contenders[0].found[0].why = "</script><!--".into();
+        let plain = page(std::slice::from_ref(&r));
+        assert!(!plain.contains("id=\"misuse\"") && !plain.contains("id=\"survey\""));
+        for records in [&[r.clone()][..], &[]] {
+            let page = page_with(records, Some(&survey));
+            assert!(page.contains("<section id=\"misuse\">") && page.contains("All misuse"));
+            assert!(page.contains("instructions at"), "what it costs stands beside it");
+            let start = page.find("id=\"survey\">").unwrap() + 12;
+            let end = start + page[start..].find("</script>").unwrap();
+            let back: Survey = serde_json::from_str(&page[start..end]).unwrap();
+            assert_eq!(back, survey);
+            assert_eq!(page.matches("<div").count(), page.matches("</div>").count());
         }
     }
 

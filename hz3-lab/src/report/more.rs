@@ -5,7 +5,7 @@ use super::svg::escape;
 use super::{curves, plots};
 use crate::figures;
 use crate::ledger::{Tested, tested};
-use crate::record::{Aspect, Record};
+use crate::record::{Aspect, Candidate, Record};
 use crate::table;
 use std::fmt::Write;
 
@@ -189,4 +189,61 @@ pub fn counters(out: &mut String, record: &Record, path: &str) {
         let _ = write!(text, " Not counted: {reason}.");
     }
     caption(out, &text);
+}
+
+/// The search whose finalists these are: what was found over all rows, and who did not get so far.
+pub fn search(out: &mut String, record: &Record) {
+    let Some(search) = &record.search else { return };
+    let best = match &search.best {
+        Some(best) => format!("<b>{}</b> is recommended", escape(&best.label)),
+        None => format!("none is recommended: keep {}", escape(&search.base)),
+    };
+    let _ = writeln!(
+        out,
+        "<h2>The search</h2>\n<p>Goal: {}. {} candidates raced, {} were judged in {} blocks of their own; {best}. The chance that any \
+         verdict of a column here is wrong is {:.0} % at most.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"l\">candidate</th>\
+         <th class=\"l\">from</th><th class=\"l\">sets</th><th>goal</th><th class=\"l\"></th><th>time or latency</th><th class=\"l\"></th>\
+         <th>peak RSS</th><th class=\"l\"></th></tr>",
+        escape(&search.goal),
+        search.finalists.len() + search.dropped.len(),
+        search.finalists.len(),
+        search.blocks,
+        search.alpha * 100.0
+    );
+    let who = |out: &mut String, candidate: &Candidate| {
+        let settings = candidate.settings.iter().map(|(key, value)| format!("{key} = {value}"));
+        let settings: Vec<String> = settings.collect();
+        let _ = write!(
+            out,
+            "<tr><td class=\"l\">{}</td><td class=\"l\">{}</td><td class=\"l w\">{}</td>",
+            escape(&candidate.label),
+            escape(&candidate.from),
+            escape(&settings.join("; "))
+        );
+    };
+    for one in &search.finalists {
+        who(out, &one.candidate);
+        for outcome in [one.goal, one.value, one.peak] {
+            let shown = outcome
+                .and_then(|o| o.judged())
+                .map_or_else(String::new, |(lo, hi)| format!(" [{lo:.3}, {hi:.3}]"));
+            let (ratio, word) = outcome.map_or_else(Default::default, |o| (format!("{:.3}{shown}", o.ratio), o.word()));
+            let _ = write!(out, "<td>{ratio}</td><td class=\"l\">{word}</td>");
+        }
+        out.push_str("</tr>\n");
+    }
+    for one in &search.dropped {
+        who(out, &one.candidate);
+        let median = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.3}"));
+        let why = one.problem.as_deref().unwrap_or("dropped; medians of the race");
+        let _ = writeln!(
+            out,
+            "<td>{}</td><td class=\"l\">{}</td><td>{}</td><td></td><td>{}</td><td></td></tr>",
+            median(one.goal),
+            escape(why),
+            median(one.value),
+            median(one.peak)
+        );
+    }
+    out.push_str("</table></div>\n");
 }

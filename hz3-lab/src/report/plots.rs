@@ -141,6 +141,15 @@ pub(super) fn panel(title: &str) -> (Svg, f64, f64, f64, f64) {
     (svg, 48.0, 28.0, 310.0, 160.0)
 }
 
+/// The lines of a vertical axis, each with its figure.
+pub(super) fn scale(svg: &mut Svg, ticks: Vec<f64>, (left, right): (f64, f64), y: impl Fn(f64) -> f64) {
+    for t in ticks {
+        svg.line(left, y(t), right, y(t), "grid");
+        let figure = (t * 1000.0).round() / 1000.0;
+        svg.text(left - 6.0, y(t) + 4.0, "end", "tick", &figure.to_string());
+    }
+}
+
 /// Each block's ratio as a dot, contender by contender; the base against itself first.
 pub fn distribution(row: &RowRecord) -> Option<String> {
     let base = row.cells.first()?;
@@ -162,16 +171,7 @@ pub fn distribution(row: &RowRecord) -> Option<String> {
     let (mut svg, left, top, right, bottom) = panel(&row.name);
     let pad = (hi - lo) * 0.05;
     let y = |v: f64| position(v, lo - pad, hi + pad, bottom, top);
-    for t in ticks(lo - pad, hi + pad, 4) {
-        svg.line(left, y(t), right, y(t), "grid");
-        svg.text(
-            left - 6.0,
-            y(t) + 4.0,
-            "end",
-            "tick",
-            &format!("{}", (t * 1000.0).round() / 1000.0),
-        );
-    }
+    scale(&mut svg, ticks(lo - pad, hi + pad, 4), (left, right), y);
     svg.line(left, y(1.0), right, y(1.0), "one");
     let wide = (right - left) / groups.len() as f64;
     for (k, (label, i, ratios)) in groups.iter().enumerate() {

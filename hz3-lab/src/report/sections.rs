@@ -36,6 +36,7 @@ pub fn all(out: &mut String, record: &Record, path: &str) {
             "Each dot is the ratio of one block, the bar its median. From {path}.rows[*].null and .cells[*].values."
         ),
     );
+    more::search(out, record);
     more::predictions(out, record);
     more::memory_verdicts(out, record, path);
     memory(out, record, path);

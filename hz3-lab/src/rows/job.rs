@@ -7,7 +7,7 @@ use hz3_config::{file, suggest};
 use hz3_project::clients::Client;
 use hz3_project::{Error, Result, program};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One row or a user's command, ready to run.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,20 +114,13 @@ impl Job {
         };
         command.extend(fill(&words(if full { row.full } else { row.quick }))?);
         Ok(Self {
-            name: row.name.into(),
-            about: row.about.into(),
-            command,
-            environment: Vec::new(),
             client,
             script: matches!(row.program, Program::Script(_)),
-            metric: row.metric,
             several: row.several || row.args.contains("--threads"),
             repeat: row.repeat,
             empty: row.empty,
             count,
-            counters: false,
-            tails: 0,
-            point: None,
+            ..Self::plain(row.name.into(), row.about.into(), command, row.metric)
         })
     }
 
@@ -209,33 +202,19 @@ impl Job {
             )));
         }
         let flat = prepared(name, &crate::trace::flat(trace), clients)?;
-        let rounds = (8_000_000 / trace.events.len().max(1)).clamp(1, 10_000);
-        let program = clients.program(&REPLAY)?;
-        let command = |rounds: usize| {
-            [
-                program.display().to_string(),
-                "--file".into(),
-                flat.display().to_string(),
-                "--rounds".into(),
-                rounds.to_string(),
-            ]
-            .to_vec()
-        };
+        let rounds = (8_000_000 / trace.events.len().max(1) as u64).clamp(1, 10_000);
+        let about = trace.command.clone();
         Ok(Self {
-            name: format!("trace {name}"),
-            about: trace.command.clone(),
-            command: command(rounds),
-            environment: Vec::new(),
-            client: Some(REPLAY),
-            script: false,
-            metric: Metric::NsPerOp,
             several: trace.threads() > 1,
-            repeat: 1,
-            empty: false,
-            count: Some(command(1)),
-            counters: false,
-            tails: 0,
-            point: None,
+            ..Self::prepared(
+                format!("trace {name}"),
+                about,
+                REPLAY,
+                &flat,
+                rounds,
+                Metric::NsPerOp,
+                clients,
+            )?
         })
     }
 
@@ -245,40 +224,59 @@ impl Job {
         let again = workload.pauses() == 0 && workload.judged == Judged::Time;
         let steps = workload.steps().saturating_mul(workload.threads).max(1);
         let rounds = if again { (3_000_000 / steps).clamp(1, 10_000) } else { 1 };
-        let program = clients.program(&WORKLOAD)?.display().to_string();
-        let command = |rounds: u64| -> Vec<String> {
-            let file = flat.display().to_string();
-            [&program, "--file", &file, "--rounds", &rounds.to_string()]
-                .map(Into::into)
-                .into()
+        let metric = match workload.judged {
+            Judged::Time => Metric::NsPerOp,
+            Judged::Resident => Metric::RssEnd,
         };
+        let about = workload.description.clone();
         Ok(Self {
-            name: format!("workload {name}"),
-            about: workload.description.clone(),
-            command: command(rounds),
-            environment: Vec::new(),
-            client: Some(WORKLOAD),
-            script: false,
-            metric: match workload.judged {
-                Judged::Time => Metric::NsPerOp,
-                Judged::Resident => Metric::RssEnd,
-            },
             several: workload.threads > 1,
-            repeat: 1,
-            empty: false,
-            count: Some(command(1)),
-            counters: false,
-            tails: 0,
-            point: None,
+            ..Self::prepared(
+                format!("workload {name}"),
+                about,
+                WORKLOAD,
+                &flat,
+                rounds,
+                metric,
+                clients,
+            )?
+        })
+    }
+
+    /// A client that executes a prepared file so often.
+    fn prepared(
+        name: String,
+        about: String,
+        client: Client<'static>,
+        flat: &Path,
+        rounds: u64,
+        metric: Metric,
+        clients: &Clients,
+    ) -> Result<Self> {
+        let program = clients.program(&client)?.display().to_string();
+        let file = flat.display().to_string();
+        let command = |rounds: u64| [&program, "--file", &file, "--rounds", &rounds.to_string()].map(String::from);
+        Ok(Self {
+            client: Some(client),
+            count: Some(command(1).into()),
+            ..Self::plain(name, about, command(rounds).into(), metric)
         })
     }
 
     /// The user's own command.
     pub fn user(command: &[String], metric: Metric) -> Self {
         Self {
-            name: "command".into(),
-            about: suggest::command(command),
-            command: command.to_vec(),
+            count: Some(command.to_vec()),
+            ..Self::plain("command".into(), suggest::command(command), command.to_vec(), metric)
+        }
+    }
+
+    /// A command, and nothing besides.
+    fn plain(name: String, about: String, command: Vec<String>, metric: Metric) -> Self {
+        Self {
+            name,
+            about,
+            command,
             environment: Vec::new(),
             client: None,
             script: false,
@@ -286,7 +284,7 @@ impl Job {
             several: false,
             repeat: 1,
             empty: false,
-            count: Some(command.to_vec()),
+            count: None,
             counters: false,
             tails: 0,
             point: None,

@@ -66,6 +66,15 @@ const PLATEAU: Row = Row {
     program: Program::Client(client!("plateau")),
     ..PHASE
 };
+const SLEEPERS: Row = Row {
+    program: Program::Client(client!("sleepers")),
+    several: true,
+    ..PHASE
+};
+const HASH: Row = Row {
+    groups: MORE,
+    ..of(client!("hash"))
+};
 const FAMILIES: Row = Row {
     full: "--steps 20000000",
     count: "--steps 500000",
@@ -153,6 +162,14 @@ rows! {
         "", { quick: "--bytes 64M --stay-ms 1500", full: "--bytes 1G", groups: &["memory", "latency"] };
     PLATEAU "plateau-mixed", "the same with 16-32768 bytes",
         "--dist uniform", { quick: "--bytes 128M --stay-ms 1500", full: "--bytes 1G" };
+    SLEEPERS "sleepers", "threads that took and gave back up to 800 KB each, and sleep: resident bytes",
+        "", { quick: "--threads 500", full: "--threads 2000" };
+    SLEEPERS "sleepers-mixed", "the same with 16-32768 bytes",
+        "--max 32768", { quick: "--threads 500", full: "--threads 2000" };
+    HASH "hash", "random look-ups in a hash of nodes of 32 bytes",
+        "", { quick: "--bytes 256M --lookups 2000000", full: "--bytes 1G" };
+    HASH "hash-build", "such a hash is built",
+        "--timed build --lookups 0", { quick: "--bytes 256M", full: "--bytes 1G" };
     FAMILIES "calloc", "random mixed with calloc, 16-8192", "--mode calloc", { quick: "--steps 4000000" };
     FAMILIES "aligned", "random mixed with aligned_alloc, 16-8192, alignment 16-256",
         "--mode aligned --align 256", { quick: "--steps 4000000" };

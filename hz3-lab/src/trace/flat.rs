@@ -18,7 +18,7 @@ pub fn flat(trace: &Trace) -> Vec<u8> {
             out.extend_from_slice(&old.to_le_bytes());
             out.extend_from_slice(&what.to_le_bytes());
         };
-        match event.call {
+        match event.call.of_c() {
             Call::Malloc(n) => put(new, 0, n | 1 << 56),
             Call::Free(o) => put(o, 0, sizes[o as usize] | 2 << 56),
             Call::Realloc(o, n) => {
@@ -26,8 +26,7 @@ pub fn flat(trace: &Trace) -> Vec<u8> {
                 put(0, 0, sizes[o as usize]);
             }
             Call::Calloc(n) => put(new, 0, n | 4 << 56),
-            // posix_memalign wants at least the alignment of a pointer.
-            Call::Memalign(a, n) => put(new, 0, n | u64::from(a.max(3)) << 48 | 5 << 56),
+            Call::Memalign(a, n) => put(new, 0, n | u64::from(a) << 48 | 5 << 56),
         }
         sizes.extend(event.call.made());
     }

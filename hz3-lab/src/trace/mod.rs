@@ -12,7 +12,7 @@ mod summary;
 
 pub use flat::flat;
 pub use pack::{pack, unpack};
-pub use raw::{Raw, read_raw};
+pub use raw::{Raw, read_raw, unpack_raw};
 pub(crate) use summary::size_band;
 pub use summary::{Band, Summary, summary};
 
@@ -32,7 +32,7 @@ pub enum Call {
     Malloc(u64),
     /// `calloc` of so many bytes
     Calloc(u64),
-    /// An aligned allocation: log2 of the alignment, below 48, and size
+    /// An allocation that names its alignment: log2 of that, below 48, and size
     Memalign(u8, u64),
     /// `realloc(old object, size)`
     Realloc(u32, u64),
@@ -41,6 +41,14 @@ pub enum Call {
 }
 
 impl Call {
+    /// What a program of C would call: `malloc` aligns to 16 in any case.
+    pub fn of_c(self) -> Self {
+        match self {
+            Self::Memalign(log, n) if log <= 4 => Self::Malloc(n),
+            other => other,
+        }
+    }
+
     /// Bytes of the object that it makes; none if it makes none.
     pub fn made(self) -> Option<u64> {
         match self {
@@ -65,11 +73,24 @@ pub struct Trace {
     pub cpu: u64,
 }
 
+/// Whether a file begins as recordings do.
+pub fn is_recording(data: &[u8]) -> bool {
+    data.starts_with(pack::MAGIC)
+}
+
 impl Trace {
     /// Objects that it makes.
     pub fn objects(&self) -> usize {
         self.events.iter().filter(|e| e.call.made().is_some()).count()
     }
+    /// Whether those who allocate name their alignment, as Rust's layouts do: hardly anything is asked for without one. (What was
+    /// inherited by a fork and is resized is told as if it were.)
+    pub fn names_alignments(&self) -> bool {
+        let count = |of: fn(&Event) -> bool| self.events.iter().filter(|event| of(event)).count();
+        let named = count(|event| matches!(event.call, Call::Memalign(..)));
+        named > 0 && count(|event| matches!(event.call, Call::Malloc(_))) <= named / 100
+    }
+
     /// Threads that take part.
     pub fn threads(&self) -> usize {
         self.events.iter().map(|e| usize::from(e.thread) + 1).max().unwrap_or(0)
@@ -80,6 +101,17 @@ impl Trace {
         self.dropped = self.dropped.saturating_add(cut);
         self.events.truncate(n);
         self.ticks.retain(|(event, _)| (*event as usize) < n);
+    }
+}
+
+#[cfg(test)]
+impl Trace {
+    /// Of one thread's calls.
+    pub(crate) fn of_calls(calls: &[Call]) -> Self {
+        Self {
+            events: calls.iter().map(|&call| Event { thread: 0, call }).collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -112,6 +144,17 @@ mod tests {
     fn counts() {
         let t = example();
         assert_eq!((t.objects(), t.threads()), (6, 2));
+    }
+
+    #[test]
+    fn layouts_are_told_from_calls_of_c() {
+        assert!(!Trace::default().names_alignments() && !example().names_alignments());
+        let mut calls = vec![Call::Memalign(3, 24); 200];
+        assert!(Trace::of_calls(&calls).names_alignments());
+        calls.extend([Call::Malloc(24), Call::Malloc(1), Call::Calloc(100)]);
+        assert!(Trace::of_calls(&calls).names_alignments());
+        calls.push(Call::Malloc(24));
+        assert!(!Trace::of_calls(&calls).names_alignments());
     }
 
     #[test]

@@ -19,12 +19,15 @@
 use super::{Call, Event, Trace};
 use hz3_project::{Error, Result};
 
-const MAGIC: &[u8] = b"hz3t1\n";
+/// How a file begins.
+pub(super) const MAGIC: &[u8] = b"hz3t1\n";
 const MORE: u64 = 31;
 /// One past the greatest size: no address space has as much.
 const SIZES: u64 = 1 << 48;
+/// One past the greatest sum of bytes and of calls: that of profiles, which are made of traces.
+pub(super) const SUMS: u64 = 1 << 62;
 /// One past the greatest log2 of an alignment.
-const ALIGNMENTS: u64 = 48;
+pub(super) const ALIGNMENTS: u64 = 48;
 
 fn varint(out: &mut Vec<u8>, mut v: u64) {
     while v >= 0x80 {
@@ -165,6 +168,9 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
     let command = b.line()?.replace(char::is_control, "?");
     let number = |b: &mut Bytes| -> Result<u64> { b.line()?.parse().map_err(|_| b.fault("no number in the header")) };
     let (dropped, count) = (number(&mut b)?, number(&mut b)?);
+    if dropped >= SUMS {
+        return Err(b.impossible(&format!("{dropped} calls after the limit")));
+    }
     let mut alive: Vec<bool> = Vec::new();
     let mut events = Vec::new();
     let (mut thread, mut bytes) = (0u16, 0u64);
@@ -229,8 +235,11 @@ pub fn unpack(data: &[u8]) -> Result<Trace> {
                 return Err(b.impossible("more than 2^32 objects"));
             }
             alive.push(true);
-            let sum = bytes.checked_add(n);
-            bytes = sum.ok_or_else(|| b.impossible("more than 2^64 bytes in all"))?;
+            // Both are below 2^62.
+            bytes += n;
+            if bytes >= SUMS {
+                return Err(b.impossible("2^62 bytes or more in all"));
+            }
         }
         events.push(Event { thread, call });
     }
@@ -402,12 +411,9 @@ mod tests {
                 .map(Vec::as_slice)
                 .collect::<Vec<_>>(),
         );
-        assert!(
-            unpack(&many)
-                .unwrap_err()
-                .message
-                .contains("more than 2^64 bytes in all")
-        );
+        assert!(unpack(&many).unwrap_err().message.contains("2^62 bytes or more in all"));
+        let late = unpack(b"hz3t1\nx\n4611686018427387904\n0\n").unwrap_err().message;
+        assert!(late.contains("4611686018427387904 calls after the limit"), "{late}");
         let shown = unpack(b"hz3t1\na\x1b[31mb\r\n0\n0\n").unwrap();
         assert_eq!(shown.command, "a?[31mb?");
     }

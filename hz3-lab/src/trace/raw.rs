@@ -1,8 +1,10 @@
 //! The raw file of a recording, by the shim (`clients/tracer.c`) or by a variant of which `stats.record` is `"trace"`.
 
+use super::pack::{ALIGNMENTS, SUMS};
 use super::{Call, Event, Trace};
 use hz3_project::{Error, Result};
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 /// Bytes of the header.
@@ -30,18 +32,25 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 
 /// Reads a raw file into a trace.
 pub fn read_raw(path: &Path) -> Result<(Raw, Trace)> {
-    use std::io::Read;
     let broken = |e: &dyn std::fmt::Display| Error::unfit(format!("{}: {e}", path.display()));
-    let mut file = std::fs::File::open(path).map_err(|e| broken(&e))?;
+    unpack_raw(std::fs::File::open(path).map_err(|e| broken(&e))?).map_err(|e| broken(&e))
+}
+
+/// Reads the contents of a raw file into a trace.
+///
+/// # Errors
+///
+/// Why it cannot be read.
+pub fn unpack_raw(mut file: impl Read) -> std::io::Result<(Raw, Trace)> {
     let mut head = [0u8; HEADER];
-    file.read_exact(&mut head).map_err(|e| broken(&e))?;
+    file.read_exact(&mut head)?;
     if &head[..8] != b"hz3raw1\0" {
-        return Err(broken(&"not a raw trace"));
+        return Err(std::io::Error::other("not a raw trace"));
     }
     let field = |i: usize| word(&head, 8 + 8 * i);
     let count = field(1).min(field(0));
     let mut body = Vec::new();
-    file.take(count * 16).read_to_end(&mut body).map_err(|e| broken(&e))?;
+    file.take(count.saturating_mul(16)).read_to_end(&mut body)?;
     let command: Vec<u8> = head[64..].to_vec();
     let command = String::from_utf8_lossy(&command)
         .trim_end_matches('\0')
@@ -58,7 +67,7 @@ pub fn read_raw(path: &Path) -> Result<(Raw, Trace)> {
         raw,
         Trace {
             command,
-            dropped: field(2),
+            dropped: field(2).min(SUMS - 1),
             events,
             ticks,
             cpu,
@@ -102,7 +111,7 @@ fn events(words: impl Iterator<Item = (u64, u64)>) -> (Vec<Event>, Vec<(u32, u32
                 continue;
             }
             5 => Call::Calloc(size),
-            6 => Call::Memalign(align, size),
+            6 if u64::from(align) < ALIGNMENTS => Call::Memalign(align, size),
             8 => {
                 let tick = (out.len() as u32, u32::try_from(size).unwrap_or(u32::MAX));
                 if ticks.last().is_none_or(|last| last.1 < tick.1) {
@@ -127,6 +136,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_head_that_counts_more_than_there_is_does_no_harm() {
+        let mut file = b"hz3raw1\0".to_vec();
+        file.extend([0xff; 24]);
+        file.resize(HEADER, 0);
+        file.extend((1u64 << 60 | 1 << 48 | 0x20).to_le_bytes());
+        file.extend(24u64.to_le_bytes());
+        let (_, trace) = unpack_raw(&file[..]).expect("a raw file");
+        assert_eq!(trace.events.len(), 1);
+        assert!(super::super::unpack(&super::super::pack(&trace)).is_ok());
+        assert!(unpack_raw(&file[..100]).is_err());
+    }
+
+    #[test]
     fn addresses_become_numbers() {
         let who = |kind: u64, thread: u64, address: u64| kind << 60 | (thread + 1) << 48 | address;
         let words = [
@@ -144,7 +166,8 @@ mod tests {
             (who(7, 0, 0xa0), 0),  // it stays
             (who(4, 1, 0xc0), 99), // 4, from 2
             (who(2, 0, 0xa0), 0),
-            (who(6, 0, 0xb0), 9 | 6 << 56), // 5
+            (who(6, 0, 0xb0), 9 | 6 << 56),  // 5
+            (who(6, 0, 0xe0), 9 | 48 << 56), // no alignment: a torn word
         ];
         let e = |thread, call| Event { thread, call };
         let (events, ticks, cpu) = events(words.into_iter());

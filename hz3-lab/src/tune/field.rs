@@ -8,9 +8,10 @@ use tempfile::TempDir;
 
 /// Contenders and rows, and who makes further candidates.
 pub struct Field<'a, W: Watch, M> {
-    clients: &'a Clients,
-    jobs: Vec<Job>,
-    contenders: Vec<Allocator>,
+    pub(super) clients: &'a Clients,
+    pub(super) jobs: Vec<Job>,
+    /// By their numbers; the base first.
+    pub(super) contenders: Vec<Allocator>,
     /// What each contender's proof said, once there was one.
     proofs: Vec<Option<Result<(), String>>>,
     make: M,
@@ -132,6 +133,13 @@ impl<'a, W: Watch, M: FnMut(&[usize], f64, usize, &mut W) -> Vec<Allocator>> Fie
     }
 }
 
+impl<W: Watch, M> Field<'_, W, M> {
+    /// Seconds that are over.
+    pub(super) fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
+
 impl<W: Watch, M: FnMut(&[usize], f64, usize, &mut W) -> Vec<Allocator>> Bench for Field<'_, W, M> {
     fn block(&mut self, who: &[usize], seed: u64) -> Vec<Result<Vec<Figures>, String>> {
         let mut found: Vec<Result<Vec<Figures>, String>> =
@@ -179,7 +187,7 @@ impl<W: Watch, M: FnMut(&[usize], f64, usize, &mut W) -> Vec<Allocator>> Bench f
     }
 
     fn elapsed(&self) -> f64 {
-        self.start.elapsed().as_secs_f64()
+        self.seconds()
     }
 
     fn stopped(&self) -> bool {

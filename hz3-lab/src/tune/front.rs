@@ -2,7 +2,7 @@
 
 /// The numbers of the points that no other point beats: none is at most as large in both and smaller in one. In the order of
 /// the first coordinate.
-pub fn front(points: &[(f64, f64)]) -> Vec<usize> {
+pub(super) fn front(points: &[(f64, f64)]) -> Vec<usize> {
     let beats = |a: &(f64, f64), b: &(f64, f64)| a.0 <= b.0 && a.1 <= b.1 && (a.0 < b.0 || a.1 < b.1);
     let mut front: Vec<usize> = (0..points.len())
         .filter(|i| points[*i].0.is_finite() && points[*i].1.is_finite())

@@ -1,8 +1,8 @@
 //! The judgement of the finalists, on blocks of its own.
 
-use super::{ALPHA, Bench, Dropped, Found, Trial, Wish};
+use super::{ALPHA, Bench, Dropped, Figures, Found, Trial, Wish};
 use crate::record::Outcome;
-use crate::stats::{self, Verdict};
+use crate::stats::{self, Interval, Verdict};
 
 /// When the finalists are looked at.
 pub struct Looks;
@@ -24,6 +24,8 @@ pub struct Judged {
     pub who: usize,
     /// What was measured, in the blocks of the judgement.
     pub trial: Trial,
+    /// The same, as it was measured: each row of each block.
+    pub figures: Vec<Vec<Figures>>,
     /// The goal against the base.
     pub goal: Option<Outcome>,
     /// Time (or the tail of single calls) against the base.
@@ -39,6 +41,7 @@ impl Judged {
         Self {
             who,
             trial: Trial::default(),
+            figures: Vec::new(),
             goal: None,
             value: None,
             peak: None,
@@ -66,6 +69,7 @@ pub(super) fn judge<B: Bench>(
 ) -> Result<Found, String> {
     let mut all: Vec<Judged> = finalists.into_iter().map(Judged::new).collect();
     let mut again = Trial::default();
+    let mut pairs = Vec::new();
     let alpha = Looks::alpha(all.len());
     let (mut blocks, mut looks) = (0, 0);
     // Far from the seeds of the search: what was found there must hold for others, too.
@@ -104,8 +108,10 @@ pub(super) fn judge<B: Bench>(
         for (i, own) in live.iter().zip(figures) {
             if let Ok(own) = own {
                 all[*i].trial.add(&wish.goal, &own, &first);
+                all[*i].figures.push(own);
             }
         }
+        pairs.push([first, second]);
         blocks += 1;
         if Looks::COUNTS.contains(&blocks) {
             looks += 1;
@@ -117,14 +123,16 @@ pub(super) fn judge<B: Bench>(
     }
     // Those that were open when the time was up use one of their remaining looks on what there is.
     if looks < Looks::COUNTS.len() && !Looks::COUNTS.contains(&blocks) {
+        looks += 1;
         look(&mut all, &again, wish, alpha);
     }
-    let winners = all.iter().filter(|j| j.wins());
-    let best = winners.min_by(|a, b| a.trial.median().total_cmp(&b.trial.median()));
+    all.sort_by(|a, b| a.trial.median().total_cmp(&b.trial.median()));
     Ok(Found {
-        best: best.map(|j| j.who),
+        best: recommended(&all, wish.margin, alpha),
         finalists: all,
         dropped,
+        pairs,
+        looks,
         blocks,
         floor: floor(&again.goal, wish),
         stopped: bench.stopped(),
@@ -170,14 +178,27 @@ fn settled(all: &[Judged], margin: f64, alpha: f64) -> bool {
         return true;
     };
     live.iter().filter(|j| j.who != best.who).all(|other| {
-        let d: Vec<f64> = best
-            .trial
-            .goal
-            .iter()
-            .zip(&other.trial.goal)
-            .map(|(a, b)| a - b)
-            .collect();
-        let judged = stats::look_at(&d, 0.0, alpha).judged;
-        judged.hi < 0.0 || (judged.lo > -margin && judged.hi < margin)
+        let difference = difference(best, other, alpha);
+        difference.hi < 0.0 || within(difference, margin)
     })
+}
+
+/// The best of those that win. Of two that are surely alike it is the one that came first: what is made of others later has their
+/// keys and more, and keys that do nothing are not recommended.
+fn recommended(all: &[Judged], margin: f64, alpha: f64) -> Option<usize> {
+    let winners = || all.iter().filter(|j| j.wins());
+    let best = winners().next()?;
+    let alike = winners().filter(|j| j.who == best.who || within(difference(best, j, alpha), margin));
+    alike.map(|j| j.who).min()
+}
+
+/// The goal of one in terms of another's, block by block: the interval that judges.
+fn difference(one: &Judged, other: &Judged, alpha: f64) -> Interval {
+    let pairs = one.trial.goal.iter().zip(&other.trial.goal);
+    let d: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
+    stats::look_at(&d, 0.0, alpha).judged
+}
+
+fn within(interval: Interval, margin: f64) -> bool {
+    interval.lo > -margin && interval.hi < margin
 }

@@ -15,12 +15,13 @@
 mod field;
 mod front;
 mod judge;
+mod kept;
 mod race;
 mod trial;
 
 pub use field::Field;
-pub use front::front;
 pub use judge::{Judged, Looks};
+pub use kept::About;
 pub use race::Dropped;
 pub use trial::{Figures, Trial};
 
@@ -67,18 +68,38 @@ pub struct Wish {
 /// What was found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The finalists as judged.
+    /// The finalists as judged, the best by the goal first.
     pub finalists: Vec<Judged>,
-    /// Who was dropped before, and why.
+    /// Who was dropped before, and why; the best by the goal first.
     pub dropped: Vec<Dropped>,
-    /// The one to take: judged better than the base in the goal, and the best of those. None: keep the base.
+    /// The one to take: judged better than the base in the goal, and the best of those; of several that are surely alike, the
+    /// one with the smallest number. None: keep the base.
     pub best: Option<usize>,
+    /// The base in the judgement, and the base once more: each row of each block.
+    pub pairs: Vec<[Vec<Figures>; 2]>,
+    /// Looks that were taken.
+    pub looks: usize,
     /// Blocks of the judgement.
     pub blocks: usize,
     /// The floor of the goal: what the base shows against itself.
     pub floor: f64,
     /// Whether it was cut short by hand.
     pub stopped: bool,
+}
+
+impl Found {
+    /// A finalist.
+    pub fn judged(&self, who: usize) -> Option<&Judged> {
+        self.finalists.iter().find(|judged| judged.who == who)
+    }
+
+    /// Who of the base (0) and the finalists is on the Pareto front of the judged value and peak memory, by the value.
+    pub fn front(&self) -> Vec<usize> {
+        let sound = self.finalists.iter().filter(|judged| judged.problem.is_none());
+        let placed = sound.filter_map(|judged| Some((judged.who, (judged.value?.ratio, judged.peak?.ratio))));
+        let (who, points): (Vec<usize>, Vec<(f64, f64)>) = std::iter::once((0, (1.0, 1.0))).chain(placed).unzip();
+        front::front(&points).into_iter().map(|at| who[at]).collect()
+    }
 }
 
 /// Searches and judges. The error is that the base does not run.

@@ -173,6 +173,8 @@ impl<'a> Race<'a> {
             finalists.extend(ahead.filter(|who| !finalists.contains(who)));
         }
         self.dropped.retain(|d| !finalists.contains(&d.who));
+        self.dropped
+            .sort_by(|a, b| a.trial.median().total_cmp(&b.trial.median()));
         (finalists, self.dropped)
     }
 }

@@ -1,7 +1,9 @@
 //! A workload from what a program was seen to do: its objects, each with its birth, size and lifetime.
 
 use super::tree::{self, Seen};
-use super::{Call, Judged, Kind, Life, Phase, Resize, STEPS, Spread, Touch, Workload};
+use super::{
+    ALIGN_LEAST, ALIGN_MOST, Call, Judged, Kind, Life, MOST, Phase, Resize, STEPS, Spread, THREADS, Touch, Workload,
+};
 use crate::trace::{self, Trace};
 use std::collections::BTreeMap;
 
@@ -79,10 +81,10 @@ impl Births {
                 of.push((now, event.thread));
                 shares[usize::from(event.thread)] += 1.0;
             };
-            match event.call {
+            match event.call.of_c() {
                 trace::Call::Malloc(n) => made(n, Call::Malloc, &mut births),
                 trace::Call::Calloc(n) => made(n, Call::Calloc, &mut births),
-                trace::Call::Memalign(log, n) => made(n, Call::Aligned(1 << log.clamp(3, 30)), &mut births),
+                trace::Call::Memalign(log, n) => made(n, Call::Aligned(1 << log.min(30)), &mut births),
                 trace::Call::Realloc(old, n) => {
                     let (birth, thread) = of[old as usize];
                     births.all[birth].last = n.max(1);
@@ -127,8 +129,24 @@ impl Births {
         }
     }
 
+    /// A workload has bounds that a program need not have: one that reserves terabytes is held to what a workload may ask for.
+    fn bound(&mut self) {
+        self.threads = self.threads.clamp(1, THREADS);
+        for birth in &mut self.all {
+            birth.size = birth.size.clamp(1, MOST);
+            birth.last = birth.last.clamp(1, MOST);
+            if let Call::Aligned(align) = &mut birth.call {
+                *align = (*align).clamp(ALIGN_LEAST, ALIGN_MOST);
+            }
+            if let Some(life) = &mut birth.life {
+                *life = life.clamp(1.0, MOST as f64);
+            }
+        }
+    }
+
     /// A workload that makes such objects.
     pub fn workload(mut self, grain: Grain) -> Workload {
+        self.bound();
         self.all.sort_by_key(|birth| birth.at);
         let all: f64 = self.all.iter().map(|b| b.count).sum();
         // A profile may know few times of birth: no phase is shorter than what lies between two of them.
@@ -286,6 +304,21 @@ mod tests {
                 (99, 99, 0, Call::Aligned(4096), None),
             ]
         );
+    }
+
+    /// What a trace may hold and a workload may not.
+    #[test]
+    fn what_no_workload_may_ask_for_is_held_to_its_bounds() {
+        let births = Births::of_trace(&trace(&[
+            (0, Traced::Malloc(1 << 47)),
+            (0, Traced::Memalign(2, 1 << 41)),
+            (0, Traced::Memalign(40, 64)),
+            (0, Traced::Realloc(2, 1 << 45)),
+        ]));
+        let workload = births.workload(Grain { phases: 1, kinds: 4 });
+        let text = crate::workload::text(&workload, &[]);
+        let again = crate::workload::read(std::path::Path::new("w.toml"), &text);
+        assert_eq!(again.as_ref().ok(), Some(&workload), "{text}");
     }
 
     #[test]

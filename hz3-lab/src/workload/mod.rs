@@ -23,6 +23,10 @@ pub const KINDS: usize = 20_000;
 pub const STEPS: u64 = 1 << 30;
 /// The most threads.
 pub const THREADS: u64 = 4096;
+/// The least and the largest alignment that is asked for.
+pub const ALIGN_LEAST: u64 = 8;
+/// See [`ALIGN_LEAST`].
+pub const ALIGN_MOST: u64 = 1 << 30;
 /// The largest size and the longest lifetime.
 pub const MOST: u64 = 1 << 40;
 

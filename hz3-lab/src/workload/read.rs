@@ -1,7 +1,10 @@
 //! From TOML to a workload. All faults are told at once, each with its place.
 
 use super::table::{Fault, Faults, Item, Table};
-use super::{Call, Judged, Kind, Life, MOST, PHASES, Phase, Resize, STEPS, Spread, THREADS, Touch, Workload, flat};
+use super::{
+    ALIGN_LEAST, ALIGN_MOST, Call, Judged, Kind, Life, MOST, PHASES, Phase, Resize, STEPS, Spread, THREADS, Touch,
+    Workload, flat,
+};
 use hz3_config::Diagnostics;
 use hz3_config::value::found;
 use std::path::Path;
@@ -194,7 +197,7 @@ fn kind(item: &Item<'_>, faults: &mut Faults) -> Option<Kind> {
         });
     let align = table
         .get("align")
-        .map(|item| (item, faults.bytes("align", item, (8, 1 << 30))));
+        .map(|item| (item, faults.bytes("align", item, (ALIGN_LEAST, ALIGN_MOST))));
     if let Some((item, Some(n))) = align
         && !n.is_power_of_two()
     {

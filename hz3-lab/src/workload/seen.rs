@@ -3,6 +3,7 @@
 use super::Call;
 use super::births::{Birth, Births};
 use crate::profile::{ALIGN, Clock, FreedBy, Profile, Row};
+use std::collections::BTreeMap;
 
 /// The most objects that a thread makes in a workload from a profile: seconds, not hours.
 const MOST: f64 = 4_000_000.0;
@@ -61,19 +62,20 @@ impl Births {
             .collect();
         let duration = profile.duration as f64;
         let course = Course::of(&rows, duration);
-        let threads = profile.rows.iter().map(|row| row.thread).max().unwrap_or(0) as usize + 1;
-        let mut shares = vec![0.0; threads];
+        let mut births: BTreeMap<u64, f64> = BTreeMap::new();
         let mut remote = 0.0;
         for (row, count) in &rows {
-            shares[row.thread as usize] += count;
+            *births.entry(row.thread).or_default() += count;
             if row.ended.is_some_and(|e| e.freed_by == Some(FreedBy::Other)) {
                 remote += count;
             }
         }
-        if threads == 1 {
+        let shares: Vec<f64> = if births.keys().all(|thread| *thread == 0) {
             // Nobody says which thread it was: all that were started are taken to be alike.
-            shares = vec![1.0; profile.threads.clamp(1, super::THREADS) as usize];
-        }
+            vec![1.0; profile.threads.clamp(1, super::THREADS) as usize]
+        } else {
+            births.into_values().collect()
+        };
         let short = |row: &Row| !row.live() && course.while_live(row) < SHORT;
         let (few, many) = rows
             .iter()
@@ -147,6 +149,16 @@ mod tests {
             samples: objects,
             lived: (lived * objects) as f64,
         }
+    }
+
+    #[test]
+    fn threads_may_have_any_numbers() {
+        let mut profile = Profile::new(Level::All);
+        profile.duration = 1000;
+        profile.rows = vec![row(64, 0, Some(10), 100), row(64, 500, Some(10), 100)];
+        profile.rows[0].thread = 7;
+        profile.rows[1].thread = i64::MAX as u64;
+        assert_eq!(Births::of_profile(&profile).threads, 2);
     }
 
     #[test]

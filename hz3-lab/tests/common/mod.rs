@@ -38,6 +38,8 @@ pub fn short(row: &hz3_lab::rows::Row) -> Option<Vec<String>> {
     let small: &[&str] = match name {
         "phase" => &["--bytes", "2M", "--idle-ms", "10"],
         "plateau" => &["--bytes", "2M", "--stay-ms", "10"],
+        "hash" => &["--bytes", "64K", "--lookups", "1000"],
+        "sleepers" => &["--threads", "6", "--bytes", "64K", "--idle-ms", "10"],
         "threads" if row.name == "churn" => &["--steps", "20"],
         "threads" if row.name == "larson" => &["--steps", "2000", "--rounds", "3"],
         "scratch" => &["--steps", "20"],

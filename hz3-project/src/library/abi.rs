@@ -15,9 +15,22 @@ const C_AGAIN: &str = "\
     cfree __libc_malloc __libc_free __libc_calloc __libc_realloc __libc_memalign __libc_valloc __libc_pvalloc \
     __libc_mallopt __posix_memalign";
 
+/// Whether it is a second name of a function of the C library's.
+pub fn is_second(name: &str) -> bool {
+    C_AGAIN.split_whitespace().any(|other| other == name)
+}
+
+/// The function's first name, if this is a second one.
+pub fn first(name: &str) -> Option<&str> {
+    is_second(name).then(|| match name {
+        "cfree" => "free",
+        _ => name.trim_start_matches("__libc_").trim_start_matches("__"),
+    })
+}
+
 /// The variant's own functions.
 const OWN: &str = "\
-    hz3_version hz3_name hz3_config hz3_stats_json hz3_profile_dump hz3_trim";
+    hz3_version hz3_name hz3_config hz3_stats_json hz3_profile_dump hz3_trim hz3_set_limit hz3_on_error";
 
 /// C++ `new` and `delete`: plain, array, nothrow, aligned, sized.
 const CXX: &str = "\
@@ -27,15 +40,15 @@ const CXX: &str = "\
     _ZdaPvmSt11align_val_t _ZdlPvSt11align_val_tRKSt9nothrow_t _ZdaPvSt11align_val_tRKSt9nothrow_t";
 
 /// All that a variant must export.
-fn required() -> impl Iterator<Item = &'static str> {
+fn required<'a>() -> impl Iterator<Item = &'a str> {
     [C, C_AGAIN, OWN, CXX].into_iter().flat_map(str::split_whitespace)
 }
 
-/// What is wrong with a variant's exports: names that lack, names that should not be there. Both sorted.
-pub fn faults(exports: &BTreeSet<String>) -> (Vec<&'static str>, Vec<String>) {
-    let mut missing: Vec<&str> = required().filter(|name| !exports.contains(*name)).collect();
-    missing.sort_unstable();
-    let known: BTreeSet<&str> = required().collect();
+/// What is wrong with a variant's exports, to which `more` belong: names that lack, names that should not be there. Both sorted.
+pub fn faults(exports: &BTreeSet<String>, more: &[String]) -> (Vec<String>, Vec<String>) {
+    let known: BTreeSet<&str> = required().chain(more.iter().map(String::as_str)).collect();
+    let missing = known.iter().filter(|name| !exports.contains(**name));
+    let missing = missing.map(|name| (*name).to_owned()).collect();
     let extra = exports
         .iter()
         .filter(|name| !known.contains(name.as_str()) && !name.starts_with("hz3_"))
@@ -49,15 +62,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn second_names_have_first_ones() {
+        let firsts: BTreeSet<&str> = C.split_whitespace().collect();
+        for name in C_AGAIN.split_whitespace() {
+            assert!(first(name).is_some_and(|first| firsts.contains(first)), "{name}");
+        }
+        assert_eq!(first("malloc"), None);
+    }
+
+    #[test]
     fn faults_of_exports() {
         let mut exports: BTreeSet<String> = required().map(str::to_owned).collect();
-        assert_eq!(faults(&exports), (vec![], vec![]));
+        assert_eq!(faults(&exports, &[]), (vec![], vec![]));
+        let more = ["__alloc_token_malloc".to_owned()];
+        assert_eq!(faults(&exports, &more), (more.to_vec(), vec![]));
         exports.remove("malloc");
         exports.insert("hz3_anything".to_owned());
         exports.insert("rust_eh_personality".to_owned());
         assert_eq!(
-            faults(&exports),
-            (vec!["malloc"], vec!["rust_eh_personality".to_owned()])
+            faults(&exports, &[]),
+            (vec!["malloc".to_owned()], vec!["rust_eh_personality".to_owned()])
         );
     }
 }

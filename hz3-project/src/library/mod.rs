@@ -49,6 +49,9 @@ pub struct Library {
     /// The note of a variant.
     #[serde(skip)]
     pub note: Option<Note>,
+    /// Those of further variants: a program can have several.
+    #[serde(skip)]
+    pub others: Vec<Note>,
 }
 
 /// What kept a file from being read as a [`Library`].
@@ -125,6 +128,7 @@ impl Library {
                 .unwrap_or_default()
         };
         let (text, rodata) = (section(".text"), section(".rodata"));
+        let mut notes = note::all(&file).into_iter();
         Ok(Library {
             path: path.to_owned(),
             file_bytes: bytes.len() as u64,
@@ -139,8 +143,16 @@ impl Library {
             text_bytes: text.len() as u64,
             rodata_bytes: rodata.len() as u64,
             code: hash::add(hash::of(text), rodata),
-            note: note::find(&file),
+            note: notes.next(),
+            others: notes.collect(),
         })
+    }
+}
+
+impl Library {
+    /// Whether it is a variant that stands in for malloc. Programs and libraries that have one in them have its note, too.
+    pub fn is_variant(&self) -> bool {
+        self.interpreter.is_none() && self.note.as_ref().is_some_and(Note::is_of_library)
     }
 }
 

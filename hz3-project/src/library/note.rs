@@ -1,7 +1,8 @@
-//! The ELF note that says which config made a library.
+//! The ELF note that says which config made a library, or a variant in a program.
 
 use hz3_config::emit::note::{OWNER, SECTION, TYPE};
-use object::read::elf::{ElfFile64, ProgramHeader, SectionHeader};
+use object::elf::FileHeader64;
+use object::read::elf::{ElfFile64, NoteIterator, ProgramHeader, SectionHeader};
 use object::{Endianness, Object, ReadCache, ReadRef};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +15,7 @@ pub struct Note {
     pub name: String,
     /// Version of the generator.
     pub version: String,
-    /// Hash of the sources that the library was built from, 16 hexadecimal digits.
+    /// Hash of the sources that the library was built from, 16 hexadecimal digits; empty of a variant in a program of Rust's.
     pub sources: String,
     /// Hash of the resolved config, 16 hexadecimal digits.
     pub hash: String,
@@ -24,35 +25,51 @@ pub struct Note {
     pub config: String,
 }
 
-/// The note in `file`: by its section, or, in a file without section headers, by its segment.
-pub fn find<'d, R: ReadRef<'d>>(file: &ElfFile64<'d, Endianness, R>) -> Option<Note> {
-    let (endian, data) = (file.endian(), file.data());
-    if let Some(section) = file.section_by_name(SECTION)
-        && let Ok(Some(mut notes)) = section.elf_section_header().notes(endian, data)
-    {
-        while let Ok(Some(note)) = notes.next() {
-            if note.name() == OWNER.as_bytes() && note.n_type(endian).0 == TYPE {
-                return parse(note.desc());
-            }
-        }
+impl Note {
+    /// Whether it is that of a library of hz3's, whose sources are known, and not of a variant in a program of Rust's.
+    pub fn is_of_library(&self) -> bool {
+        !self.sources.is_empty()
     }
-    for segment in file.elf_program_headers() {
-        let Ok(Some(mut notes)) = segment.notes(endian, data) else {
-            continue;
-        };
-        while let Ok(Some(note)) = notes.next() {
-            if note.name() == OWNER.as_bytes() && note.n_type(endian).0 == TYPE {
-                return parse(note.desc());
-            }
-        }
-    }
-    None
 }
 
-/// The note in the file at `path`, of which no more is read than that takes. None of what is no ELF file.
-pub fn read(path: &Path) -> Option<Note> {
-    let cache = ReadCache::new(File::open(path).ok()?);
-    find(&ElfFile64::parse(&cache).ok()?)
+/// The note in `file`, as [`all`] finds it; the first one where there are several.
+pub fn find<'d, R: ReadRef<'d>>(file: &ElfFile64<'d, Endianness, R>) -> Option<Note> {
+    all(file).into_iter().next()
+}
+
+/// The notes in `file`: by their section, or, in a file without section headers, by its segments. A library has one; a program
+/// of Rust's has one for each of its variants.
+pub fn all<'d, R: ReadRef<'d>>(file: &ElfFile64<'d, Endianness, R>) -> Vec<Note> {
+    let (endian, data) = (file.endian(), file.data());
+    let section = file.section_by_name(SECTION);
+    let section = section.and_then(|section| section.elf_section_header().notes(endian, data).ok()?);
+    let found: Vec<Note> = section.map_or_else(Vec::new, |notes| ours(endian, notes));
+    if !found.is_empty() {
+        return found;
+    }
+    let segments = file.elf_program_headers().iter();
+    let notes = segments.filter_map(|segment| segment.notes(endian, data).ok()?);
+    notes.flat_map(|notes| ours(endian, notes)).collect()
+}
+
+/// Those of them that are of variants.
+fn ours(endian: Endianness, mut notes: NoteIterator<'_, FileHeader64<Endianness>>) -> Vec<Note> {
+    let mut found = Vec::new();
+    while let Ok(Some(note)) = notes.next() {
+        if note.name() == OWNER.as_bytes() && note.n_type(endian).0 == TYPE {
+            found.extend(parse(note.desc()));
+        }
+    }
+    found
+}
+
+/// The notes in the file at `path`, of which no more is read than that takes. None of what is no ELF file.
+pub fn read(path: &Path) -> Vec<Note> {
+    let Ok(file) = File::open(path) else {
+        return Vec::new();
+    };
+    let cache = ReadCache::new(file);
+    ElfFile64::parse(&cache).map_or_else(|_| Vec::new(), |file| all(&file))
 }
 
 /// `key=value` lines, an empty line, and the config.

@@ -27,12 +27,15 @@ pub struct Case {
     pub confined: bool,
     /// Bytes that it holds at once, if they are so many that an arena with a hard end may be too small.
     pub holds: u64,
-    /// Whether it counts pages and page faults, to which a recorder adds its own.
+    /// Whether it counts pages and page faults, which some variants have more of: see `touches_more`.
     pub counts_pages: bool,
     /// Where it is run.
     pub scope: Scope,
     /// Whether it takes little time, and runs under configs too that differ from others in numbers only.
     pub short: bool,
+    /// Whether it is about objects: what each call gives, keeps and says of one, who frees it, and what is said of pointers that are
+    /// none. Runs under configs too that differ from others in defences only, as those have to do with objects alone.
+    pub objects: bool,
 }
 
 const PLAIN: Case = Case {
@@ -47,6 +50,7 @@ const PLAIN: Case = Case {
     counts_pages: false,
     scope: Scope::Everywhere,
     short: false,
+    objects: false,
 };
 
 const fn short(name: &'static str) -> Case {
@@ -54,6 +58,10 @@ const fn short(name: &'static str) -> Case {
         short: true,
         ..plain(name)
     }
+}
+
+const fn objects(case: Case) -> Case {
+    Case { objects: true, ..case }
 }
 
 const fn plain(name: &'static str) -> Case {
@@ -109,35 +117,79 @@ fn churned_threads(allocator: &str) -> Vec<String> {
     vec![threads]
 }
 
-/// Forks of `fork_matrix`: a thousand under those that stand for a way of owning or finding objects.
+/// When `memory_holes` looks: after a trim, or, under those that stand for others, when time has passed.
+fn holes(allocator: &str) -> Vec<String> {
+    let waits = ["default", "compact", "hz3-scale"].contains(&allocator);
+    vec![if waits { "age" } else { "trim" }.to_owned()]
+}
+
+/// Bursts of `memory_rest`: none but under `default`, as it is made of rests.
+fn rests(allocator: &str) -> Vec<String> {
+    words(if allocator == "default" { "4" } else { "0" })
+}
+
+/// Whether a config stands for a way of owning or finding objects: others repeat things less often.
+fn stands_for_others(allocator: &str) -> bool {
+    ["default", "compact", "hz3-fast", "hz3-scale", "flat"].contains(&allocator)
+}
+
+/// Forks of `fork_matrix`.
 fn forks(allocator: &str, kind: &str) -> Vec<String> {
-    let many = ["default", "compact", "hz3-fast", "hz3-scale", "flat"].contains(&allocator);
-    vec![kind.to_owned(), if many { "1000" } else { "150" }.to_owned()]
+    let forks = if stands_for_others(allocator) { "1000" } else { "150" };
+    vec![kind.to_owned(), forks.to_owned()]
+}
+
+/// Rounds of `threads_orphans_long`.
+fn rounds(allocator: &str) -> Vec<String> {
+    words(if stands_for_others(allocator) { "400" } else { "100" })
+}
+
+/// Rounds of `threads_orphans`, which `threads_orphans_long` repeats.
+fn few_rounds(allocator: &str) -> Vec<String> {
+    words(if stands_for_others(allocator) { "60" } else { "24" })
+}
+
+/// Which calls `limits_refused` refuses: each third one where a config stands for no other.
+fn refused_calls(allocator: &str) -> Vec<String> {
+    words(if stands_for_others(allocator) { "1" } else { "3" })
+}
+
+/// Forks of `fork_storm`: fewer where a config stands for no other, and fewer still where it has defences of its own, as what these
+/// have to do in a fork is the same each time.
+fn storms(allocator: &str) -> Vec<String> {
+    words(match allocator {
+        _ if super::has_defences(allocator) => "20",
+        _ if stands_for_others(allocator) => "120",
+        _ => "40",
+    })
 }
 
 /// All of them.
 pub const CASES: &[Case] = &[
-    short("abi_surface"),
-    short("abi_edges"),
-    short("abi_align"),
-    short("abi_usable"),
-    short("abi_foreign"),
-    short("abi_realloc"),
-    short("abi_calloc"),
+    objects(short("abi_surface")),
+    objects(short("abi_edges")),
+    objects(short("abi_align")),
+    objects(short("abi_usable")),
+    objects(short("abi_foreign")),
+    objects(short("abi_realloc")),
+    objects(short("abi_calloc")),
     plain("abi_large"),
-    short("cxx_new"),
+    objects(short("cxx_new")),
     plain("cxx_oom"),
     confined("cxx_oom_limited", "cxx_oom", |_| words("256")),
     Case {
         plugin: Some("cxx_late_plugin"),
         ..short("cxx_late")
     },
-    short("cxx_replaced"),
-    short("threads_pattern"),
+    objects(short("cxx_replaced")),
+    objects(short("threads_pattern")),
     with("threads_pattern_two", "threads_pattern", |_| words("2 150000")),
     with("threads_pattern_sixty", "threads_pattern", |_| words("60 5000")),
-    short("threads_orphans"),
-    with("threads_orphans_long", "threads_orphans", |_| words("400")),
+    Case {
+        arguments: few_rounds,
+        ..objects(short("threads_orphans"))
+    },
+    with("threads_orphans_long", "threads_orphans", rounds),
     plain("threads_pc"),
     with("threads_pc_64", "threads_pc", |_| words("2000000 64")),
     plain("ranges"),
@@ -146,15 +198,18 @@ pub const CASES: &[Case] = &[
     plain("threads_minstack"),
     short("threads_keyless"),
     short("threads_unarmed"),
-    short("fork_storm"),
+    Case {
+        arguments: storms,
+        ..objects(short("fork_storm"))
+    },
     plain("fork_many"),
     plain("fork_spawn"),
     plain("fork_chain"),
     Case {
         plugin: Some("fork_handlers_plugin"),
-        ..short("fork_handlers")
+        ..plain("fork_handlers")
     },
-    short("fork_signal"),
+    plain("fork_signal"),
     with("fork_allocates", "fork_matrix", |name| forks(name, "handlers")),
     with("fork_registration", "fork_matrix", |name| forks(name, "registration")),
     with("fork_streams", "fork_matrix", |name| forks(name, "streams")),
@@ -174,7 +229,7 @@ pub const CASES: &[Case] = &[
     with("helper_filter", "helper", |_| words("filter")),
     with("helper_idle", "helper", |_| words("idle")),
     with("helper_rights", "helper", |_| words("rights")),
-    short("life_keys"),
+    plain("life_keys"),
     plain("life_cxx"),
     plain("life_atexit"),
     Case {
@@ -183,7 +238,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         plugin: Some("life_foreign_plugin"),
-        ..short("life_foreign")
+        ..objects(short("life_foreign"))
     },
     plain("life_exit"),
     plain("life_sandbox"),
@@ -196,7 +251,7 @@ pub const CASES: &[Case] = &[
     plain("limits_self"),
     Case {
         counts_pages: true,
-        ..short("limits_later")
+        ..plain("limits_later")
     },
     short("limits_locked"),
     short("limits_more"),
@@ -220,6 +275,17 @@ pub const CASES: &[Case] = &[
         ..plain("memory_untouched")
     },
     Case {
+        scope: Scope::Variants,
+        counts_pages: true,
+        holds: 64 << 20,
+        ..with("memory_holes", "memory_holes", holes)
+    },
+    Case {
+        scope: Scope::Variants,
+        holds: 128 << 20,
+        ..with("memory_rest", "memory_rest", rests)
+    },
+    Case {
         holds: 5 << 29,
         ..plain("memory_maps")
     },
@@ -229,7 +295,19 @@ pub const CASES: &[Case] = &[
     // glibc's malloc reaches the kernel by names of its own.
     Case {
         scope: Scope::Variants,
+        arguments: refused_calls,
         ..plain("limits_refused")
+    },
+    // glibc works with any page.
+    Case {
+        scope: Scope::Variants,
+        plugin: Some("page_size_plugin"),
+        ..plain("page_size")
+    },
+    // glibc finds other things, and says so in other words.
+    Case {
+        scope: Scope::Variants,
+        ..objects(plain("faults"))
     },
     // glibc writes no JSON.
     Case {

@@ -1,5 +1,7 @@
-//! C clients under every config of `configs/`, and under glibc as the control: all of them wherever code differs, the
-//! short ones where only numbers do.
+//! C clients under every config of `configs/`, and under glibc as the control: all of them wherever code differs, those about objects
+//! where only defences do, and the short ones where only numbers do.
+//!
+//! `HZ3_TEST_WHOLE` names configs, with commas between, under which all of them run too.
 //!
 //! Tests are named `<allocator>::<case>`: `cargo test -p hz3-tests --test clients -- default::fork` runs those of one config
 //! whose names begin with `fork`.
@@ -8,7 +10,9 @@
 
 mod cases;
 mod footprint;
+mod linked;
 mod preload;
+mod processors;
 
 use cases::{CASES, Case, Scope};
 use hz3_config::plan::{OnFull, TagSpace};
@@ -27,16 +31,23 @@ fn main() {
         .filter(|case| case.scope == Scope::Everywhere)
         .map(|case| trial("glibc", case, |_| Ok(Allocator::Glibc)))
         .collect();
-    let mut shapes = BTreeSet::new();
+    let named = std::env::var("HZ3_TEST_WHOLE").unwrap_or_default();
+    let named: Vec<String> = named.split(',').map(str::to_owned).collect();
+    let (mut wholes, mut shapes) = (BTreeSet::new(), BTreeSet::new());
     for name in in_order() {
-        let whole = NAMED.contains(&name.as_str()) || shapes.insert(shape(&name));
-        let (room, recorded) = (hard_end(&name), is_recorded(&name));
-        let runs = |case: &&Case| (whole || case.short) && case.holds < room && !(recorded && case.counts_pages);
+        let (shape, defences) = shape(&name);
+        let defends = shapes.insert((shape.clone(), defences));
+        let whole = NAMED.contains(&name.as_str()) || named.contains(&name) || wholes.insert(shape);
+        let (room, touches) = (hard_end(&name), touches_more(&name));
+        let fits = |case: &Case| whole || if defends { case.objects } else { case.short };
+        let runs = |case: &&Case| fits(case) && case.holds < room && !(touches && case.counts_pages);
         let cases = CASES.iter().filter(runs);
         trials.extend(cases.map(|case| trial(&name, case, Allocator::variant)));
         trials.extend(preload::trials(&name));
+        trials.extend(processors::trials(&name));
         trials.extend(footprint::trials(&name));
     }
+    trials.extend(linked::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -58,15 +69,15 @@ fn hard_end(name: &str) -> u64 {
         .map_or(u64::MAX, |plan| plan.policy.arena.size as u64)
 }
 
-/// What a config chooses of code, as against numbers in tables. Of the configs with one shape the first runs all cases,
-/// the others the short ones.
-fn shape(name: &str) -> String {
+/// What a config chooses of code, as against numbers in tables: of all but defences, and of those. Of the configs with one shape the
+/// first runs all cases; of the others the first with other defences runs the cases about objects, and the rest the short ones.
+fn shape(name: &str) -> (String, String) {
     // A faulty config is reported by the tests that build it.
     hz3_config::load(&PLACE.config_file(name)).map_or_else(
-        |_| name.to_owned(),
+        |_| (name.to_owned(), String::new()),
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.policy.arena);
-            format!(
+            let shape = format!(
                 "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {} {:?} {:?}",
                 plan.ownership.mode,
                 tag.width,
@@ -80,9 +91,15 @@ fn shape(name: &str) -> String {
                 plan.policy.pressure.enabled,
                 plan.build.tls,
                 plan.build.optimize
-            )
+            );
+            (shape, format!("{:?}", plan.policy.hardening))
         },
     )
+}
+
+/// Whether an allocator has other defences than `default`.
+fn has_defences(name: &str) -> bool {
+    PLACE.config_names().iter().any(|other| other == name) && shape(name).1 != shape("default").1
 }
 
 fn trial(name: &str, case: &'static Case, find: fn(&str) -> Result<Allocator, String>) -> Trial {
@@ -97,9 +114,11 @@ fn trial(name: &str, case: &'static Case, find: fn(&str) -> Result<Allocator, St
     Trial::test(label, move || run(case, &find(&name)?))
 }
 
-/// Whether its calls are told to a recorder, which takes memory of its own.
-fn is_recorded(name: &str) -> bool {
-    hz3_config::load(&PLACE.config_file(name)).is_ok_and(|plan| plan.stats.tells_calls())
+/// Whether it touches pages that others do not: its calls are told to a recorder, which takes memory of its own, or objects are put
+/// into random order before anybody asks for them.
+fn touches_more(name: &str) -> bool {
+    hz3_config::load(&PLACE.config_file(name))
+        .is_ok_and(|plan| plan.stats.tells_calls() || plan.policy.hardening.random)
 }
 
 fn run(case: &Case, allocator: &Allocator) -> Result<(), Failed> {
@@ -128,7 +147,7 @@ fn run(case: &Case, allocator: &Allocator) -> Result<(), Failed> {
 
 /// Whether its page tags cover the whole address space.
 fn is_flat(allocator: &Allocator) -> Result<bool, Failed> {
-    let Allocator::Variant(variant) = allocator else {
+    let (Allocator::Variant(variant) | Allocator::Linked(variant)) = allocator else {
         return Ok(false);
     };
     let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;

@@ -55,14 +55,15 @@ fn elf(allocator: &Allocator) -> Result<(), Failed> {
         library.soname.as_deref().unwrap_or("none"),
         &hz3_config::soname::soname(&variant.name),
     )?;
-    let (missing, stray) = abi::faults(&library.exports);
+    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+    let tokens = hz3_config::emit::library::token_functions(&plan);
+    let (missing, stray) = abi::faults(&library.exports, &tokens);
     if !missing.is_empty() {
         return Err(format!("not exported: {}", missing.join(", ")).into());
     }
     if !stray.is_empty() {
         return Err(format!("exported, but no part of the interface: {}", stray.join(", ")).into());
     }
-    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
     let unwinds = plan.policy.stats.stacks == Stacks::Unwinder;
     let foreign: Vec<&str> = library
         .needed

@@ -1,7 +1,7 @@
 //! Libraries in Rust with allocators of their own, which programs in C load late and unload: in every ownership mode and tag
-//! space, and both models of thread-local storage.
+//! space, and both models of thread-local storage that a library can have.
 //!
-//! Tests are named `<config>::<case>`, after the config of the library.
+//! Tests are named `<config>::<case>`, after the config of the library; those of several libraries at once by their model.
 
 #![forbid(unsafe_code)]
 
@@ -61,8 +61,12 @@ fn main() {
             .iter()
             .map(move |(name, case)| Trial::test(format!("{}::{name}", config.name), move || case(config)))
     });
-    let malloc = Trial::test("late::malloc", malloc);
-    libtest_mimic::run(&arguments, trials.chain([malloc]).collect()).exit();
+    let more = [
+        Trial::test("late::malloc", malloc),
+        Trial::test("several::fixed", || several("initial-exec")),
+        Trial::test("several::dynamic", || several("dynamic")),
+    ];
+    libtest_mimic::run(&arguments, trials.chain(more).collect()).exit();
 }
 
 fn host(client: &str, config: &Config) -> Result<Run, String> {
@@ -124,6 +128,17 @@ fn surplus(config: &Config) -> Result<(), Failed> {
         .arg(client::build("tls_hog_plugin")?)
         .arg(config.library()?)
         .arg(config.model);
+    Ok(run.success().map(drop)?)
+}
+
+/// All libraries of a model in one process, whose own malloc is a variant, too. (Room for blocks at fixed places is theirs together.)
+fn several(model: &str) -> Result<(), Failed> {
+    let configs: Vec<&Config> = CONFIGS.iter().filter(|config| config.model == model).collect();
+    let libraries = configs.iter().map(|config| config.library());
+    let libraries: Vec<PathBuf> = libraries.collect::<Result<_, _>>()?;
+    let run = Run::new(client::build("unload_several")?, &Allocator::variant("default")?)
+        .args(libraries)
+        .env("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=65536");
     Ok(run.success().map(drop)?)
 }
 

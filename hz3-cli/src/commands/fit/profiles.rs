@@ -1,9 +1,8 @@
 //! Classes that fit profiles.
 
-use super::{Evidence, Format, Input, STRETCHES, list, share, size};
+use super::{Evidence, Format, Input, list, print_curve, share, size};
 use crate::style;
 use hz3_lab::fit::{self, Band, Demand, Fit};
-use hz3_lab::profile::Profile;
 use hz3_project::Error;
 use std::fmt::Write as _;
 
@@ -20,15 +19,8 @@ struct Report<'a> {
 }
 
 /// Fits, and shows what came of it. Returns the config; none where the base is best.
-pub fn run<'p>(
-    input: &Input<'_>,
-    all: impl Iterator<Item = &'p Profile>,
-    format: Format,
-) -> Result<Option<String>, Error> {
-    let demands: Vec<Demand> = all
-        .map(|profile| Demand::of_profile(profile, input.base.largest(), STRETCHES))
-        .collect();
-    let fit = fit::fit(&demands, &input.sizes(), &input.strides()?);
+pub fn run(input: &Input<'_>, demands: &[Demand], format: Format) -> Result<Option<String>, Error> {
+    let fit = fit::fit(demands, &input.sizes(), &input.strides()?);
     let config = fit.changes().then(|| config(input, &fit));
     if format == Format::Json {
         let report = Report {
@@ -79,18 +71,7 @@ fn print(input: &Input<'_>, fit: &Fit) {
          saved elsewhere: on what the classes were not made from"
     );
     println!();
-    let mut table = style::table(&["price of a class", "classes", "wasted", "of live bytes"], 1);
-    table.add_row([
-        format!("{} as it is", input.base.name),
-        input.base.classes.len().to_string(),
-        size(fit.base_slack),
-        share(fit.base_slack, fit.asked),
-    ]);
-    for point in &fit.curve {
-        let (times, wasted) = (format!("x {}", point.price), size(point.slack));
-        table.add_row([times, point.classes.to_string(), wasted, share(point.slack, fit.asked)]);
-    }
-    style::print_table(&table);
+    print_curve(&input.base, fit);
     println!("\n{}", verdict(input, fit));
 }
 

@@ -1,9 +1,9 @@
 //! Whatever fits recordings.
 
-use super::{Evidence, Format, Input, demands, list, share, size};
+use super::{Evidence, Format, Input, demands, list, print_curve, share, size};
 use crate::style;
-use hz3_lab::fit::search::{Figures, Finding, Found, Search};
-use hz3_lab::fit::{self, Demand, Fit, Prediction};
+use hz3_lab::fit::search::{Figures, Finding, Found, Priced, Search, is_finer};
+use hz3_lab::fit::{self, Demand, Fit, Prediction, Strides};
 use hz3_lab::trace::Trace;
 use hz3_project::Error;
 use std::fmt::Write as _;
@@ -27,13 +27,35 @@ struct Report<'a> {
     config: &'a Option<String>,
 }
 
-/// Fits, and shows what came of it. Returns the config; none where the base is best.
-pub fn run(input: &Input<'_>, traces: &[Trace], format: Format) -> Result<Option<String>, Error> {
-    let (parent, strides) = (input.parent(), input.strides()?);
-    let demands = demands(&input.base, traces.iter());
-    let found = Search::new(traces, &demands, &parent, &input.base, &strides)
+/// Searches.
+fn search(
+    input: &Input<'_>,
+    traces: &[Trace],
+    (demands, witnesses): (&[Demand], &[Demand]),
+    strides: &Strides,
+) -> Result<Found, Error> {
+    Search::new(traces, demands, &input.parent(), &input.base, strides)
+        .witnessed(witnesses)
         .run()
-        .ok_or_else(|| Error::bad_input(format!("{} cannot be extended", input.base.name)))?;
+        .ok_or_else(|| Error::bad_input(format!("{} cannot be extended", input.base.name)))
+}
+
+/// Fits. Returns the config; none where the base is best.
+pub fn config_of(input: &Input<'_>, traces: &[Trace]) -> Result<Option<String>, Error> {
+    let demands = demands(input, traces);
+    let found = search(input, traces, (&demands, &[]), &input.strides()?)?;
+    Ok(found.changes().then(|| config(input, &found, &demands)))
+}
+
+/// Fits, and shows what came of it. Returns the config; none where the base is best. Nothing is fitted to `witnesses`, which are of
+/// profiles: they judge classes.
+pub fn run(input: &Input<'_>, traces: &[Trace], witnesses: &[Demand], format: Format) -> Result<Option<String>, Error> {
+    let strides = input.strides()?;
+    let mut demands = demands(input, traces);
+    for demand in &mut demands {
+        demand.aligned.extend(witnesses.iter().flat_map(|one| &one.aligned));
+    }
+    let found = search(input, traces, (&demands, witnesses), &strides)?;
     let fit = fit::fit(&demands, &input.sizes(), &strides);
     let remote = remote(traces);
     let config = found.changes().then(|| config(input, &found, &demands));
@@ -82,7 +104,12 @@ fn keys(finding: &Finding) -> String {
     let all: Vec<String> = finding
         .lines
         .iter()
-        .map(|(key, value)| format!("{key} = {value}"))
+        .map(|(key, value)| match value.lines().count() {
+            1 => format!("{key} = {value}"),
+            // A list, with a range a line.
+            3 => format!("{key} of one range"),
+            lines => format!("{key} of {} ranges", lines - 2),
+        })
         .collect();
     all.join(", ")
 }
@@ -126,21 +153,24 @@ fn print(input: &Input<'_>, found: &Found, fit: &Fit, remote: f64) {
         found.models
     );
     println!();
-    let mut table = style::table(&["price of a class", "classes", "wasted", "of live bytes"], 1);
-    table.add_row([
-        format!("{} as it is", input.base.name),
-        input.base.classes.len().to_string(),
-        size(fit.base_slack),
-        share(fit.base_slack, fit.asked),
-    ]);
-    for point in &fit.curve {
-        let (times, wasted) = (format!("x {}", point.price), size(point.slack));
-        table.add_row([times, point.classes.to_string(), wasted, share(point.slack, fit.asked)]);
-    }
-    style::print_table(&table);
+    print_curve(&input.base, fit);
+    print_prices(&found.prices);
     for (waste, number) in found.waste.iter().zip(1..) {
         println!(
             "ends of objects, judged on part {number}: {} under {}, {} fitted",
+            size(waste.base),
+            input.base.name,
+            size(waste.fitted)
+        );
+    }
+    for (waste, evidence) in found
+        .witnesses
+        .iter()
+        .zip(input.evidence.iter().rev().take(found.witnesses.len()).rev())
+    {
+        println!(
+            "ends of objects in {}: {} under {}, {} fitted",
+            evidence.name,
             size(waste.base),
             input.base.name,
             size(waste.fitted)
@@ -150,6 +180,54 @@ fn print(input: &Input<'_>, found: &Found, fit: &Fit, remote: f64) {
         println!("{} of what is freed was made by another thread", share(remote, 1.0));
     }
     println!("\n{}", verdict(input, found));
+}
+
+/// The curve of the price of a class by the model.
+fn print_prices(prices: &[Priced]) {
+    let mut table = style::table(
+        &[
+            "price of a class",
+            "classes",
+            "wasted",
+            "peak",
+            "mean",
+            "time",
+            "counts",
+        ],
+        1,
+    );
+    let alike =
+        |a: &Priced, b: &Priced| (a.weight, a.classes, a.slack, a.effect) == (b.weight, b.classes, b.slack, b.effect);
+    for same in prices.chunk_by(alike) {
+        let (Some(first), Some(last)) = (same.first(), same.last()) else {
+            continue;
+        };
+        let price = if first.price < last.price {
+            format!("x {} to {}", first.price, last.price)
+        } else {
+            format!("x {}", first.price)
+        };
+        let [peak, mean, time] = first.effect.map_or_else(
+            || ["not allowed".into(), String::new(), String::new()],
+            |effect| {
+                [
+                    signed(effect.peak),
+                    signed(effect.mean),
+                    milliseconds(effect.nanoseconds),
+                ]
+            },
+        );
+        let counts = match first.weight {
+            fit::Weight::Live => "what is live",
+            fit::Weight::Held => "the most so far",
+        };
+        let (classes, wasted) = (first.classes.to_string(), size(first.slack));
+        table.add_row([price, classes, wasted, peak, mean, time, counts.to_owned()]);
+    }
+    if !prices.is_empty() {
+        println!("\nby the model, for the whole of the recordings:");
+        style::print_table(&table);
+    }
 }
 
 /// One sentence.
@@ -216,6 +294,13 @@ fn classes(input: &Input<'_>, found: &Found, bands: &[Vec<u32>], demands: &[Dema
     let mut text = String::new();
     if let Some(finding) = found.findings.iter().find(|finding| finding.lines.is_empty()) {
         let _ = writeln!(text, "# {}\n# {}", finding.why, effect(input, finding));
+    }
+    if is_finer(bands) {
+        let _ = writeln!(
+            text,
+            "# The recorded program names the alignment of whatever it allocates, as Rust does: 24 bytes need not be aligned to 16."
+        );
+        text.push_str("granule = 8\n");
     }
     text.push_str("steps = [\n");
     let old = fit::rungs(&input.sizes());

@@ -5,7 +5,7 @@ use crate::os::output::{Output, Path};
 use crate::os::{self, Access};
 use crate::pprof::{Ended, Head, Row, Writer};
 use crate::record::{self, Birth, End, Exact};
-use crate::sync::{Lock, Ordering};
+use crate::sync::Lock;
 use crate::variant::{Made, Record, Variant};
 use core::ffi::{CStr, c_int};
 use core::marker::PhantomData;
@@ -164,18 +164,14 @@ impl Record for Histogram {
         let Some(inside) = (unsafe { Self::enter::<V>() }) else {
             return Err(libc::EBUSY);
         };
-        while exact.dumping.swap(1, Ordering::Acquire) != 0 {
-            os::sleep_ms(1);
-        }
         let path = path.map_or_else(|| Path::of_process(V::PROFILE), Path::plain);
-        let result = write::<V>(exact, path);
-        exact.dumping.store(0, Ordering::Release);
+        let result = exact.profiles.alone(|| os::sleep_ms(1), || write::<V>(exact, path));
         drop(inside);
         result
     }
 
     fn asked<V: Variant<Record = Self>>() {
-        V::recorder().wanted.store(1, Ordering::Relaxed);
+        V::recorder().profiles.ask();
         // The call that this thread is in the middle of sees to it when it is done; other threads may have locks, but do not
         // wait for this one while they do.
         // SAFETY: a signal is handled by a thread of the C library's.
@@ -188,7 +184,7 @@ impl Record for Histogram {
 /// Writes a profile if one was asked for by a signal.
 #[inline]
 fn look<V: Variant<Record = Histogram>>() {
-    if V::recorder().wanted.load(Ordering::Relaxed) != 0 {
+    if V::recorder().profiles.is_asked() {
         late::<V>();
     }
 }
@@ -196,7 +192,7 @@ fn look<V: Variant<Record = Histogram>>() {
 #[cold]
 #[inline(never)]
 fn late<V: Variant<Record = Histogram>>() {
-    if V::recorder().wanted.swap(0, Ordering::Relaxed) != 0 {
+    if V::recorder().profiles.take() {
         crate::event::profile::unasked::<V>();
     }
 }

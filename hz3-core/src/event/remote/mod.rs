@@ -14,23 +14,22 @@ pub use adopt::Adopt;
 pub use owner_bank::OwnerBank;
 pub use owner_ring::OwnerRing;
 
-use super::{central, my_pool};
+use super::{check, my_pool};
 use crate::heap::Reach;
 use crate::list::{Batch, Slot};
-use crate::policy::{Class, ClassId};
-use crate::statics::Shared;
+use crate::policy::ClassId;
 use crate::variant::{Kind, Room, Stats, Variant};
 
 /// A batch of class `id` from the runs that the thread's owner has. If they have nothing, it is empty, and this thread has
 /// given away what it keeps for others: before it takes pages, nobody else shall have to take some for the lack of these.
 ///
 /// # Safety
-/// The calling thread is running: it has caches. `row` is the class's entry.
-pub(super) unsafe fn before_pages<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch {
+/// The calling thread is running: it has caches.
+pub(super) unsafe fn before_pages<V: Variant>(id: ClassId<V>, want: u32) -> Batch {
     // SAFETY: the central is the pool's, and the entry its class's; the thread is running.
     unsafe {
         let mine = my_pool::<V>(id);
-        let batch = central::<V>(mine).take::<V>(V::shared().heap(), Reach::Held, mine, row, want);
+        let batch = check::from_runs::<V>(mine, Reach::Held, want);
         if batch.count > 0 {
             V::Stats::count::<V>(Kind::FromRuns);
         } else {

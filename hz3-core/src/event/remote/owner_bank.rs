@@ -1,6 +1,7 @@
 //! A bank: a slot array for each owner, the thread's own among them, and its spare magazines behind.
 
-use crate::event::{foreign, overflow, owners, pressure, start, surrender, thread};
+use crate::event::share::Share;
+use crate::event::{check, foreign, overflow, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch, BatchWord, Slot, SlotOffset};
 use crate::os::PAGE;
 use crate::policy::{ClassId, Naming, Owner, Pool};
@@ -80,10 +81,7 @@ unsafe fn flush_rows<V: Variant>(meant: impl Fn(Owner<V>) -> bool) {
         for owner in Owner::all().filter(|&owner| owner != mine && meant(owner)) {
             for id in ClassId::all() {
                 let slot = V::bank_slot(SlotOffset::in_bank(owner, id));
-                let batch = Batch {
-                    head: (*slot).head,
-                    count: u32::from((*slot).cap) - (*slot).room,
-                };
+                let batch = check::contents::<V>(Pool::of(owner, id), slot);
                 if batch.count == 0 {
                     continue;
                 }
@@ -146,11 +144,11 @@ pub(super) unsafe fn full_row<V: Variant>(p: *mut u8, slot: *mut Slot) {
 }
 
 /// Objects of a pool that a thread of another owner keeps before it hands them over: no more than a page of them if
-/// nobody of the owner's is there to take them.
+/// nobody of the owner's is there to take them, or if threads are a crowd.
 fn row_length<V: Variant>(pool: Pool<V>) -> u16 {
     let row = pool.row();
     let full = row.batch.min(V::POLICY.remote.batch as u16).max(1);
-    if owners::lives::<V>(pool.owner()) {
+    if owners::lives::<V>(pool.owner()) && !Share::now::<V>().is_crowd() {
         full
     } else {
         full.min((PAGE / row.size.max(1) as usize) as u16).max(1)

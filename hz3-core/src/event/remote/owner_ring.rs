@@ -1,14 +1,18 @@
 //! A ring: objects of other owners in the order in which they were freed. When it is full it is grouped by pool, and goes.
 
 use super::sort::sort;
-use crate::event::{foreign, owners, pressure, start, surrender, thread};
+use crate::event::share::Share;
+use crate::event::{check, foreign, owners, pressure, start, surrender, thread};
 use crate::list::{self, Batch};
 use crate::policy::agreed::GRANULE;
 use crate::policy::knobs::RemoteSort;
 use crate::policy::{ClassId, Naming, Owner, Pool};
 use crate::statics::{Entry, Meta, State, ThreadBlock};
-use crate::variant::{Kind, Room, Stats, Variant};
+use crate::variant::{Kind, Room, Sentry, Stats, Variant};
 use core::ptr;
+
+/// Entries with which the ring of a thread in a crowd leaves.
+const CROWDED: u32 = 32;
 
 /// A ring of `ownership.ring` entries.
 pub struct OwnerRing;
@@ -92,10 +96,18 @@ pub(super) unsafe fn into_ring<V: Variant>(p: *mut u8, tag: usize) {
             return without_ring::<V>(p, tag);
         }
         let used = (*meta).ring_used;
+        let before = if used > 0 {
+            (*(*meta).ring.add(used as usize - 1)).p
+        } else {
+            ptr::null_mut()
+        };
+        if V::Sentry::refuses_in_ring::<V>(p, before, V::Route::pool::<V>(tag).1) {
+            return check::refused::<V>(p, tag);
+        }
         *(*meta).ring.add(used as usize) = Entry { p, tag };
         list::keep_order();
         (*meta).ring_used = used + 1;
-        if used + 1 == V::POLICY.ownership.ring {
+        if used + 1 == V::POLICY.ownership.ring || (used + 1).is_multiple_of(CROWDED) && Share::now::<V>().is_crowd() {
             OwnerRing::flush::<V>();
             pressure::pulse::<V>();
         }

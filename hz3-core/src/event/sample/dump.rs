@@ -9,14 +9,13 @@
 //! samples were mostly of objects that did not stay is not told too small, and the bytes in use of a whole profile are right
 //! but for what is asked for below the classes' sizes. Where no object of a class is sampled, its row has no stack.
 
+use crate::event::cached;
 use crate::heap::sample::{ANY, Birth, Copied, Samples};
-use crate::list::BatchWord;
 use crate::os::output::{BUILD_ID, Output, Path, build_id};
 use crate::os::{self, Access};
 use crate::policy::{ClassId, Pool};
 use crate::pprof::{Ended, Head, Mapping, Row, Sink, Writer};
-use crate::statics::Shared;
-use crate::sync::Ordering;
+use crate::statics::{Meta, Shared};
 use crate::variant::Variant;
 use core::ffi::{CStr, c_int};
 
@@ -49,11 +48,10 @@ const WAIT: u64 = 1;
 pub fn dump<V: Variant>(path: Option<&CStr>) -> Result<(), c_int> {
     let samples = V::samples().ok_or(libc::ENOSYS)?;
     super::super::process::start::<V>();
-    while samples.dumping.swap(1, Ordering::Acquire) != 0 {
-        os::sleep_ms(WAIT);
-    }
-    let result = write::<V>(samples, path.map_or_else(configured::<V>, Path::plain), true);
-    samples.dumping.store(0, Ordering::Release);
+    let path = path.map_or_else(configured::<V>, Path::plain);
+    let result = samples
+        .profiles
+        .alone(|| os::sleep_ms(WAIT), || write::<V>(samples, path, true));
     // A signal may have come meanwhile.
     super::look::<V>();
     result
@@ -66,7 +64,7 @@ fn configured<V: Variant>() -> Path {
 /// Somebody has asked by a signal.
 pub fn on_signal<V: Variant>() {
     let Some(samples) = V::samples() else { return };
-    samples.wanted.store(1, Ordering::SeqCst);
+    samples.profiles.ask();
     attempt::<V>(samples, false);
 }
 
@@ -79,17 +77,15 @@ pub(super) fn late<V: Variant>(samples: &Samples) {
 
 /// Writes a profile that was asked for by a signal, unless somebody is writing one: then that thread sees to it.
 fn attempt<V: Variant>(samples: &Samples, wait: bool) {
-    if samples.dumping.swap(1, Ordering::SeqCst) != 0 {
-        return;
-    }
-    if samples.wanted.swap(0, Ordering::SeqCst) != 0 {
-        match write::<V>(samples, configured::<V>(), wait) {
-            Err(libc::EAGAIN) => samples.wanted.store(1, Ordering::SeqCst),
-            Err(error) => crate::event::profile::complain(error),
-            Ok(()) => {}
+    samples.profiles.answer(|| {
+        let result = write::<V>(samples, configured::<V>(), wait);
+        if let Err(error) = result
+            && error != libc::EAGAIN
+        {
+            crate::event::profile::complain(error);
         }
-    }
-    samples.dumping.store(0, Ordering::SeqCst);
+        result != Err(libc::EAGAIN)
+    });
 }
 
 impl Sink for Output<'_> {
@@ -139,27 +135,11 @@ fn count<V: Variant>(live: &mut [f64; CLASSES], wait: bool) -> bool {
         let Some(census) = census else { return false };
         let all = i64::from(census.runs) * i64::from(pool.row().objects);
         add(pool.class(), all - census.free as i64);
-        // SAFETY: the number is a pool's.
-        for word in unsafe { shared.depot(pool.number()) } {
-            let waiting = BatchWord(word.load(Ordering::Relaxed)).unpack().count;
-            add(pool.class(), -i64::from(waiting));
-        }
+        add(pool.class(), -(cached::in_depot(pool) as i64));
     }
-    let each = |meta: *const crate::statics::Meta| {
-        // SAFETY: the thread is in the list, so its block is there. It may change it meanwhile; what is read here are
-        // numbers that nobody relies upon.
-        unsafe {
-            let (bank, spares) = ((*meta).bank, (*meta).spares);
-            if bank.is_null() {
-                return;
-            }
-            for id in ClassId::<V>::all() {
-                let slot = bank.add(id.place()).read_volatile();
-                let spare = BatchWord(spares.add(id.place()).cast::<u64>().read_volatile()).unpack();
-                let cached = u32::from(slot.cap).saturating_sub(slot.room) + spare.count;
-                add(id, -i64::from(cached));
-            }
-        }
+    // SAFETY: the list of threads calls this with those that are in it.
+    let each = |meta: *const Meta| unsafe {
+        cached::in_magazines::<V>(meta, |id, objects| add(id, -i64::from(objects)));
     };
     if wait {
         shared.threads().for_each(each);

@@ -8,19 +8,21 @@
 //! stacks are kept once each. All tables lie in one mapping, whose bytes follow from `stats.samples`; only what is used of it
 //! is backed. Nothing of it is ever given back: it is what the program asked for.
 
-pub mod chance;
 mod ended;
 mod index;
 mod live;
+#[cfg(all(test, loom))]
+mod live_loom_tests;
 pub mod pace;
 pub mod place;
 mod stacks;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use crate::os::{self, Access};
+use super::draw;
+use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
-use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, Requests};
 use core::cell::UnsafeCell;
 use core::ptr;
 use ended::Ended;
@@ -32,8 +34,6 @@ use stacks::{Memory, Stack, Stacks};
 
 /// The class of an object that is above every class.
 pub const LARGE: u16 = 0xffff;
-/// Most frames of a stack.
-pub const DEPTH_MAX: usize = 64;
 
 /// What is known of a sampled object that exists.
 #[derive(Clone, Copy, Debug)]
@@ -133,14 +133,14 @@ pub struct Samples {
     count: AtomicUsize,
     /// Samples that found no room.
     dropped: AtomicU64,
+    /// Samples that were met with a mean that was raised ([`pace`]).
+    spaced: AtomicU64,
     /// Threads that have started.
     threads: AtomicU32,
     /// When the process started, in nanoseconds of the steady clock.
     start: AtomicU64,
-    /// Somebody writes a profile.
-    pub dumping: AtomicU32,
-    /// A signal has asked for a profile, and nobody has written it yet.
-    pub wanted: AtomicU32,
+    /// Profiles, which one thread writes at a time.
+    pub profiles: Requests,
 }
 
 // SAFETY: `inner` is only touched while `lock` is held.
@@ -172,10 +172,10 @@ impl Samples {
             live: Live::new(),
             count: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            spaced: AtomicU64::new(0),
             threads: AtomicU32::new(0),
             start: AtomicU64::new(0),
-            dumping: AtomicU32::new(0),
-            wanted: AtomicU32::new(0),
+            profiles: Requests::new(),
         }
     }
 
@@ -183,7 +183,7 @@ impl Samples {
     pub fn begin(&self, policy: &Policy) {
         self.start.store(os::now_ns(), Ordering::Relaxed);
         let rooms = Rooms::of(policy);
-        let base = os::map(0, rooms.bytes(), Access::Uncounted);
+        let base = draw::map(policy, rooms.bytes(), PAGE, Access::Uncounted);
         if base.is_null() {
             return;
         }
@@ -271,6 +271,11 @@ impl Samples {
         self.dropped.load(Ordering::Relaxed)
     }
 
+    /// Samples that were met with a mean above `stats.sample_bytes`, as their thread's samples came too often.
+    pub fn spaced(&self) -> u64 {
+        self.spaced.load(Ordering::Relaxed)
+    }
+
     /// Sampled objects that exist.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
@@ -278,6 +283,9 @@ impl Samples {
 
     /// Remembers an object that was made just now, with its stack. False if there is no room: then nothing is known of it.
     pub fn birth(&self, p: *mut u8, mut birth: Birth, stack: &[usize]) -> bool {
+        if birth.level > 0 {
+            self.spaced.fetch_add(1, Ordering::Relaxed);
+        }
         let guard = self.lock.lock();
         // SAFETY: the lock is held.
         let inner = unsafe { &mut *self.inner.get() };
@@ -327,6 +335,26 @@ impl Samples {
         };
         self.count.fetch_sub(1, Ordering::Relaxed);
         birth
+    }
+
+    /// An object of the caller's has so many bytes now, at the same place. It stands for as many objects as before: what it was
+    /// met with was the length that it had then.
+    #[inline]
+    pub fn resize(&self, p: *const u8, bytes: usize) {
+        if let Some(place) = self.live.find(p) {
+            self.resize_at(place, bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resize_at(&self, place: usize, bytes: usize) {
+        let _guard = self.lock.lock();
+        // SAFETY: the lock is held; as in `end_at`.
+        unsafe {
+            let inner = &*self.inner.get();
+            (*inner.births.add(*inner.numbers.add(place) as usize)).asked = bytes as u64;
+        }
     }
 
     /// What is known of an object of the caller's; None if it is not a sampled one.

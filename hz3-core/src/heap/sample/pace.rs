@@ -64,7 +64,7 @@ impl Pace {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::chance::{Dice, weight};
+    use super::super::super::chance::{Dice, weight};
     use super::*;
 
     /// Bytes that were estimated of those that left, samples, and the time: a thread that allocates objects of these bytes in

@@ -39,7 +39,7 @@ fn goes_with_a_model() {
         "there are no tables yet"
     );
     samples.begin(&policy);
-    let mut dice = chance::Dice(3);
+    let mut dice = crate::heap::chance::Dice(3);
     let mut model: HashMap<usize, (u64, Vec<usize>)> = HashMap::new();
     let mut ended: HashMap<(u64, bool), u64> = HashMap::new();
     let mut refused = 1;
@@ -134,4 +134,29 @@ fn tables_are_as_long_as_they_say() {
         assert_eq!(size_of::<Row>() % 8, 0);
         assert_eq!(size_of::<Stack>() % 8, 0);
     }
+}
+
+#[test]
+fn a_length_that_changes_is_told_and_weighs_as_before() {
+    let policy = policy(64);
+    let samples = Samples::new();
+    samples.begin(&policy);
+    let (p, other) = (8192 as *mut u8, 4096 as *mut u8);
+    assert!(samples.birth(p, birth(100, 1), &[1, 2]) && samples.birth(other, birth(7, 1), &[]));
+    samples.resize(p, 120);
+    samples.resize(12288 as *mut u8, 5);
+    let known = samples.get(p).expect("it is a sampled one");
+    assert_eq!((known.asked, known.weight), (120, 2.0));
+    samples.end(p, || 1);
+    // What ended is gone, whatever somebody says of its length.
+    samples.resize(p, 300);
+    copied(&samples, &policy, |copy| {
+        assert_eq!(copy.births().map(|birth| birth.asked).collect::<Vec<_>>(), [7]);
+        let rows: Vec<_> = copy
+            .rows
+            .iter()
+            .map(|row| (row.asked, row.objects, row.bytes))
+            .collect();
+        assert_eq!(rows, [(120, 2.0, 240.0)]);
+    });
 }

@@ -1,5 +1,6 @@
 //! What the threads of the model keep, and what waits between them.
 
+use super::events::Events;
 use super::pages::Pages;
 use super::runs::{How, List, Object, Runs};
 use hz3_config::Plan;
@@ -41,30 +42,18 @@ struct Depot {
     rests: bool,
 }
 
-/// How many events of each kind there were, and how many objects went through them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Events {
-    /// Lists that were empty.
-    pub refills: u64,
-    /// Lists that were full.
-    pub overflows: u64,
-    /// Batches that were exchanged with depots.
-    pub batches: u64,
-    /// Objects that were taken from runs one by one, or went there.
-    pub moved: u64,
-}
-
 /// Threads, depots and runs under one plan.
 #[derive(Debug, Clone)]
 pub struct Lists<'a> {
     plan: &'a Plan,
     threads: Vec<Thread>,
     depots: Vec<Depot>,
-    runs: Runs,
+    /// The runs.
+    pub runs: Runs,
     /// The page heap.
     pub pages: Pages,
-    /// What happened so far.
-    pub events: Events,
+    /// What happened so far, of each class.
+    pub events: Vec<Events>,
     looked: u64,
 }
 
@@ -81,7 +70,7 @@ impl<'a> Lists<'a> {
             depots: vec![depot; plan.classes.len()],
             runs: Runs::new(plan.classes.len(), plan.policy.depot.empty_runs),
             pages: Pages::new(&plan.policy),
-            events: Events::default(),
+            events: vec![Events::default(); plan.classes.len()],
             looked: 0,
         }
     }
@@ -171,7 +160,7 @@ impl<'a> Lists<'a> {
     fn refill(&mut self, thread: usize, id: usize, now: u64) -> Object {
         self.start(thread);
         self.pulse(thread, now);
-        self.events.refills += 1;
+        self.events[id].refills += 1;
         let class = self.class(id);
         let batch_length = class.batch as usize;
         let slot = &mut self.threads[thread].slots[id];
@@ -197,7 +186,7 @@ impl<'a> Lists<'a> {
                 }
                 batch = self.runs.take(class, want, How::Grow, &mut self.pages, now);
             }
-            self.events.moved += batch.len() as u64;
+            self.events[id].moved += batch.len() as u64;
             if batch.len() > 1 || cap == 1 {
                 self.grow(thread, id, (cap * 2).min(batch_length), now);
             }
@@ -218,7 +207,7 @@ impl<'a> Lists<'a> {
         (depot.full, depot.rests) = (0, false);
         let shelves = depot.shelves.len();
         let found = (0..shelves).find_map(|n| depot.shelves[(home + n) % shelves].pop());
-        self.events.batches += u64::from(found.is_some());
+        self.events[id].batches += u64::from(found.is_some());
         found.unwrap_or_default()
     }
 
@@ -249,7 +238,7 @@ impl<'a> Lists<'a> {
     fn overflow(&mut self, thread: usize, id: usize, object: Object, now: u64) {
         self.start(thread);
         self.pulse(thread, now);
-        self.events.overflows += 1;
+        self.events[id].overflows += 1;
         let class = self.class(id);
         let batch = class.batch as usize;
         let slot = &mut self.threads[thread].slots[id];
@@ -314,15 +303,8 @@ impl<'a> Lists<'a> {
         let have = self.threads[thread].slots[id].cap;
         let price = self.class(id).size as usize * self.plan.policy.cache.magazines.max(1) as usize;
         let cost = want.saturating_sub(have) * price;
-        let (alone, floor) = (
-            self.plan.cache.thread_bytes as usize,
-            self.plan.cache.thread_floor as usize,
-        );
-        let lent = if floor == 0 || floor == alone {
-            0
-        } else {
-            alone - (alone / self.threads.len().max(1)).max(floor)
-        };
+        let cache = &self.plan.cache;
+        let lent = (cache.thread_bytes - cache.share(self.threads.len() as u64)) as usize;
         self.threads[thread].slots[id].recent = true;
         if self.threads[thread].growth < cost + lent {
             let mine = if self.threads[thread].growth < lent { 0 } else { have };
@@ -392,7 +374,7 @@ impl<'a> Lists<'a> {
             let long = batch.len() / self.plan.classes[id].batch.max(1) as usize / LONG;
             depot.shelves[shelf].push(batch);
             depot.full += long as u32;
-            self.events.batches += 1;
+            self.events[id].batches += 1;
             if depot.full >= PATIENCE {
                 self.empty_depot(id, now);
             }
@@ -416,7 +398,7 @@ impl<'a> Lists<'a> {
     }
 
     fn send_home(&mut self, id: usize, list: List, now: u64) {
-        self.events.moved += list.len() as u64;
+        self.events[id].moved += list.len() as u64;
         let class = self.class(id);
         if self.runs.give(class, list, &mut self.pages, now) {
             self.pages.purge_excess(now);

@@ -4,14 +4,15 @@
 //! followed is which pages are backed, how many events there are, and what the kernel is asked for. Of the owner modes nothing
 //! is modelled: there a plan does what it would do under `adopt`.
 
+mod events;
 mod lists;
 mod pages;
 mod runs;
 
 use crate::trace::{Call, Trace};
+pub use events::Events;
 use hz3_config::Plan;
 use hz3_config::plan::PAGE;
-pub use lists::Events;
 use lists::Lists;
 pub use pages::Kernel;
 use pages::{Range, page};
@@ -23,9 +24,6 @@ const HUGE_PAGES: usize = 256;
 const FAULT: f64 = 1500.0;
 /// Nanoseconds of a call that gives pages back, and of each page.
 const PURGE: (f64, f64) = (1200.0, 300.0);
-/// Nanoseconds of a refill or overflow, of a batch that is exchanged with a depot, of an object that is taken from its run or
-/// goes there.
-const EVENT: (f64, f64, f64) = (40.0, 30.0, 6.0);
 
 /// A stretch of a recording under a plan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
@@ -45,6 +43,9 @@ pub struct Stretch {
 pub struct Course {
     /// The stretches.
     pub stretches: Vec<Stretch>,
+    /// Of each stretch what each class has in it: backed bytes of its runs, the time of its events, and page faults that its
+    /// objects were the first to need.
+    pub classes: Vec<Vec<Stretch>>,
 }
 
 impl Course {
@@ -123,13 +124,14 @@ struct Heap<'a> {
     lists: Lists<'a>,
     /// Class by size, a granule an entry.
     classes: Vec<u16>,
+    granule: u64,
     largest: u64,
 }
 
 impl<'a> Heap<'a> {
     fn new(plan: &'a Plan) -> Self {
         let largest = u64::from(plan.largest());
-        let granule = u64::from(hz3_config::plan::GRANULE);
+        let granule = u64::from(plan.lookup.granule);
         let classes = (0..=largest / granule)
             .map(|n| plan.class_for(n * granule).map_or(0, |class| class.id.0))
             .collect();
@@ -137,16 +139,17 @@ impl<'a> Heap<'a> {
             plan,
             lists: Lists::new(plan),
             classes,
+            granule,
             largest,
         }
     }
 
     fn class(&self, size: u64) -> usize {
-        usize::from(self.classes[size.div_ceil(16) as usize])
+        usize::from(self.classes[size.div_ceil(self.granule) as usize])
     }
 
     fn malloc(&mut self, thread: usize, size: u64, align: u64, now: u64) -> Home {
-        if align > 16 {
+        if align > self.granule {
             let rounded = size.max(1).next_multiple_of(align);
             if align <= u64::from(PAGE) && rounded <= self.largest {
                 let from = self.class(rounded);
@@ -228,13 +231,31 @@ impl<'a> Heap<'a> {
     }
 
     fn nanoseconds(&self) -> f64 {
-        let (events, kernel) = (&self.lists.events, &self.lists.pages.kernel);
-        (events.refills + events.overflows) as f64 * EVENT.0
-            + events.batches as f64 * EVENT.1
-            + events.moved as f64 * EVENT.2
+        let kernel = &self.lists.pages.kernel;
+        self.lists.events.iter().map(Events::nanoseconds).sum::<f64>()
             + kernel.faults as f64 * FAULT
             + kernel.purges as f64 * PURGE.0
             + kernel.purged as f64 * PURGE.1
+    }
+
+    /// What each class had since somebody last asked; before that it had taken `spent` in all. So many events passed, up to `end`.
+    fn classes(&mut self, spent: &mut [(f64, u64)], events: usize, end: usize) -> Vec<Stretch> {
+        let (n, page) = (events.max(1) as f64, f64::from(PAGE));
+        let held = self.lists.runs.held.iter_mut();
+        held.zip(&self.lists.events)
+            .zip(spent)
+            .map(|((held, events), (spent, faults))| {
+                let (area, high) = held.stretch(end as u64);
+                let (before, known) = (*spent, *faults);
+                (*spent, *faults) = (events.nanoseconds() + held.faults as f64 * FAULT, held.faults);
+                Stretch {
+                    mean: area as f64 / n * page,
+                    peak: high as f64 * page,
+                    nanoseconds: *spent - before,
+                    faults: (*faults - known) as f64,
+                }
+            })
+            .collect()
     }
 }
 
@@ -242,7 +263,8 @@ impl<'a> Heap<'a> {
 pub fn course(trace: &Trace, plan: &Plan, stretches: usize) -> Course {
     let mut heap = Heap::new(plan);
     let mut homes: Vec<(Home, u64)> = Vec::with_capacity(trace.events.len() / 2);
-    let mut out = Vec::with_capacity(stretches);
+    let (mut out, mut classes) = (Vec::with_capacity(stretches), Vec::with_capacity(stretches));
+    let mut of_classes = vec![(0.0, 0); plan.classes.len()];
     let total = trace.events.len();
     let mut ticks = trace.ticks.iter().peekable();
     let mut now = 1u64;
@@ -257,6 +279,7 @@ pub fn course(trace: &Trace, plan: &Plan, stretches: usize) -> Course {
                 now = u64::from(*ms).max(1);
             }
             at += 1;
+            heap.lists.runs.clock = at as u64;
             let thread = usize::from(event.thread);
             match event.call {
                 Call::Malloc(n) | Call::Calloc(n) => homes.push((heap.malloc(thread, n, 1, now), n)),
@@ -283,9 +306,13 @@ pub fn course(trace: &Trace, plan: &Plan, stretches: usize) -> Course {
             nanoseconds: nanoseconds - spent,
             faults: (all - faults) as f64,
         });
+        classes.push(heap.classes(&mut of_classes, end - total * stretch / stretches, end));
         (spent, faults) = (nanoseconds, all);
     }
-    Course { stretches: out }
+    Course {
+        stretches: out,
+        classes,
+    }
 }
 
 #[cfg(test)]
@@ -353,6 +380,23 @@ mod tests {
             assert!(course.mean() <= course.peak());
             // Each backed page was a fault, once or more.
             assert!(course.faults() * f64::from(PAGE) >= course.peak() - 1e6);
+        }
+    }
+
+    #[test]
+    fn classes_have_what_all_have_but_for_large_objects() {
+        let trace = churn(20_000, 3000, 120_000);
+        let course = course(&trace, &plan(""), 4);
+        for (all, classes) in course.stretches.iter().zip(&course.classes) {
+            let sum = |of: fn(&Stretch) -> f64| classes.iter().map(of).sum::<f64>();
+            // Beside runs there are headers, what is free, and the threads' blocks.
+            assert!(
+                sum(|c| c.mean) <= all.mean && sum(|c| c.mean) > 0.8 * all.mean - 1e6,
+                "{all:?}"
+            );
+            assert!(sum(|c| c.faults) <= all.faults, "{all:?}");
+            assert!(sum(|c| c.nanoseconds) <= all.nanoseconds + 1.0, "{all:?}");
+            assert!(classes.iter().all(|c| c.peak >= c.mean));
         }
     }
 

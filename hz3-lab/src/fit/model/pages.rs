@@ -5,6 +5,7 @@
 
 use hz3_config::plan::{SEGMENT_HEADER_PAGES, SEGMENT_USABLE_PAGES, policy::Policy};
 use hz3_core::heap::bitmap::PageSet;
+use hz3_core::heap::frame::Frame;
 use hz3_core::heap::page::{PAGES, Page, SEGMENT, Span};
 use hz3_core::heap::worth::Worth;
 
@@ -182,7 +183,7 @@ impl Pages {
         let Place::Pages(segment) = &self.places[place] else {
             return None;
         };
-        let span = segment.free.best_fit(len, align)?.span;
+        let span = segment.free.best_fit(len, Frame::aligned(align))?.span;
         self.cut(place, span, now);
         Some(Range { place, span })
     }

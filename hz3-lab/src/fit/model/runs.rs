@@ -2,6 +2,7 @@
 
 use super::pages::{Pages, Range, reached};
 use hz3_config::plan::{ClassPlan, PAGE};
+use hz3_core::heap::page::Span;
 
 /// An object of a class: its run, and its number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,11 @@ impl Run {
         usize::from(self.carved) - self.free.len()
     }
 
+    /// The pages that its first objects reach into.
+    fn reached(&self, objects: u16, size: usize) -> Span {
+        reached(self.range.span, usize::from(objects) * size)
+    }
+
     fn is_exhausted(&self) -> bool {
         self.free.is_empty() && self.carved == self.capacity
     }
@@ -70,6 +76,34 @@ struct Pool {
     empty: u32,
 }
 
+/// Backed pages of the runs of a class, over time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Held {
+    pages: usize,
+    /// Pages times events, up to `since`.
+    area: u64,
+    since: u64,
+    high: usize,
+    /// Page faults that its objects were the first to need.
+    pub faults: u64,
+}
+
+impl Held {
+    fn change(&mut self, now: u64, to: usize) {
+        self.area += self.pages as u64 * (now - self.since);
+        (self.pages, self.since) = (to, now);
+        self.high = self.high.max(to);
+    }
+
+    /// Pages times events since it was last asked, and the most pages of that time. `now` counts events.
+    pub fn stretch(&mut self, now: u64) -> (u64, usize) {
+        self.change(now, self.pages);
+        let found = (self.area, self.high);
+        (self.area, self.high) = (0, self.pages);
+        found
+    }
+}
+
 /// All runs.
 #[derive(Debug, Clone)]
 pub struct Runs {
@@ -77,6 +111,10 @@ pub struct Runs {
     gone: Vec<u32>,
     pools: Vec<Pool>,
     keep: u32,
+    /// What the runs of each class hold.
+    pub held: Vec<Held>,
+    /// Events of the recording so far.
+    pub clock: u64,
 }
 
 impl Runs {
@@ -92,6 +130,8 @@ impl Runs {
             gone: Vec::new(),
             pools: vec![pool; classes],
             keep,
+            held: vec![Held::default(); classes],
+            clock: 0,
         }
     }
 
@@ -132,8 +172,14 @@ impl Runs {
                 let from = run.carved - n;
                 // The carved objects lie in front of what is there, in rising order.
                 batch.extend((from..run.carved).rev().map(|n| Object::new(index, n)));
-                let end = usize::from(run.carved) * size;
-                pages.touch(run.range.place, reached(run.range.span, end));
+                let (old, new) = (run.reached(from, size), run.reached(run.carved, size));
+                let before = pages.kernel.faults;
+                pages.touch(run.range.place, new);
+                let held = &mut self.held[id];
+                held.faults += pages.kernel.faults - before;
+                if new.len > old.len {
+                    held.change(self.clock, held.pages + new.len - old.len);
+                }
             }
             let exhausted = run.is_exhausted();
             if exhausted {
@@ -198,7 +244,7 @@ impl Runs {
                 if self.pools[id].empty < self.keep {
                     self.pools[id].empty += 1;
                 } else {
-                    self.close(id, index, pages, now);
+                    self.close(class, index, pages, now);
                     closed = true;
                 }
             }
@@ -206,11 +252,14 @@ impl Runs {
         closed
     }
 
-    fn close(&mut self, id: usize, index: u32, pages: &mut Pages, now: u64) {
+    fn close(&mut self, class: &ClassPlan, index: u32, pages: &mut Pages, now: u64) {
+        let (id, size) = (usize::from(class.id.0), class.size as usize);
         self.unlink(id, index);
         self.gone.push(index);
-        let range = self.runs[index as usize].range;
-        pages.give(range, now);
+        let run = &self.runs[index as usize];
+        let held = &mut self.held[id];
+        held.change(self.clock, held.pages - run.reached(run.carved, size).len);
+        pages.give(run.range, now);
     }
 
     fn append(&mut self, id: usize, index: u32) {

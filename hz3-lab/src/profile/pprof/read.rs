@@ -109,16 +109,22 @@ impl Profile {
         let mut profile = head(&file, &strings)?;
         let places = Places::of(&file, &strings, &mut profile)?;
         let mut stacks: HashMap<Vec<usize>, usize> = HashMap::new();
-        let (mut objects, mut bytes) = (0u64, 0u64);
+        let (mut objects, mut bytes, mut seen) = (0u64, 0u64, 0u64);
         for (at, sample) in file.samples.iter().enumerate() {
             let broken = |e: Error| fault(format!("sample {at}: {}", e.message.trim_start_matches(PREFIX)));
             let stack = places.stack(sample, &mut stacks).map_err(broken)?;
             let row = row(sample, stack, &strings, &mut profile).map_err(broken)?;
-            let sums = (objects.checked_add(row.objects), bytes.checked_add(row.bytes));
-            (objects, bytes) = match sums {
-                (Some(objects), Some(bytes)) if objects < SUMS && bytes < SUMS => (objects, bytes),
-                _ => return Err(broken(fault("more than 2^62 bytes or objects up to here"))),
-            };
+            for (sum, more) in [
+                (&mut objects, row.objects),
+                (&mut bytes, row.bytes),
+                (&mut seen, row.samples),
+            ] {
+                // A value is below 2^63, and so is a sum that goes on.
+                *sum += more;
+                if *sum >= SUMS {
+                    return Err(broken(fault("more than 2^62 bytes, objects or samples up to here")));
+                }
+            }
             profile.rows.push(row);
         }
         let mut listed: Vec<(usize, Vec<usize>)> = stacks.into_iter().map(|(stack, id)| (id, stack)).collect();

@@ -31,5 +31,6 @@ pub(super) fn lived(row: &Row, end: u64) -> f64 {
         // The middle of a bucket.
         Some(Ended { lifetime, .. }) => 1.5 * lifetime as f64,
     };
-    row.objects as f64 * each
+    // A whole number, as files have it.
+    (row.objects as f64 * each).floor()
 }

@@ -213,8 +213,11 @@ fn what_no_process_can_have_done_is_refused() {
             let who = string(f, "same thread");
             label(f, 1, "freed_by").text = who;
         }),
-        ("sample 1: more than 2^62 bytes or objects up to here", |f| {
+        ("sample 1: more than 2^62 bytes, objects or samples up to here", |f| {
             f.samples[1].values[1] = i64::MAX
+        }),
+        ("sample 0: more than 2^62 bytes, objects or samples up to here", |f| {
+            label(f, 0, "samples").number = i64::MAX
         }),
     ];
     for (what, change) in cases {

@@ -1,0 +1,213 @@
+//! Filling of objects: freed ones, so that nothing of what they held is left and a write into them is found when they are served
+//! again; and new ones.
+//!
+//! Of a free object of a class the first word is a link and the second a [`mark`]; the filling begins behind them, and ends before the
+//! canary's word, if there is one: that stays, and is looked at, too. Larger objects
+//! are not looked at again, as their pages go back to the kernel or to anybody: long ones are emptied by giving their pages back at
+//! once, which reads as zero whatever the filling is.
+
+use super::canary;
+use crate::list::mark::{self, Mark};
+use crate::os::{self, PAGE};
+use crate::policy::knobs::Fill;
+use crate::variant::Variant;
+use core::ptr;
+
+/// A freed byte: eight of them are no address.
+const FREED: u8 = 0xdf;
+/// A new byte, likewise.
+const NEW: u8 = 0xaa;
+/// Bytes of a free object's link and mark.
+pub(super) const HEAD: usize = 16;
+/// Bytes of a word.
+const WORD: usize = size_of::<u64>();
+/// If objects are filled up to here at most, all are in the same number of words, those of short ones more than once: then no branch
+/// depends on how long they are.
+const SHORT: usize = 128;
+/// Bytes from which on it is cheaper to give pages back than to write them.
+const GIVEN_BACK: usize = 256 << 10;
+
+const fn byte(fill: Fill, poison: u8) -> u8 {
+    match fill {
+        Fill::Poison => poison,
+        Fill::Off | Fill::Zero => 0,
+    }
+}
+
+/// How much of an object of so many bytes is filled.
+const fn filled<V: Variant>(bytes: usize) -> usize {
+    match V::POLICY.hardening.fill_bytes {
+        0 => bytes,
+        most if most < bytes => most,
+        _ => bytes,
+    }
+}
+
+/// Where the filling of a free object of a class ends.
+const fn end<V: Variant>(bytes: usize) -> usize {
+    let (most, filled) = (bytes - V::POLICY.extra(), filled::<V>(bytes));
+    if filled < most { filled } else { most }
+}
+
+/// The words that are filled and looked at, if [`SHORT`] holds, of an object whose filling ends there.
+#[inline(always)]
+fn words<V: Variant>(end: usize) -> impl Iterator<Item = usize> {
+    (HEAD / WORD..V::POLICY.hardening.fill_bytes / WORD).map(move |i| (i * WORD).min(end - WORD))
+}
+
+/// Whether the number of those words is always the same.
+pub(super) const fn is_short<V: Variant>() -> bool {
+    let bytes = V::POLICY.hardening.fill_bytes;
+    0 < bytes && bytes <= SHORT
+}
+
+/// Fills a freed object of a class.
+///
+/// # Safety
+/// The object is the caller's, of `bytes` bytes, and nobody uses it any more.
+#[inline(always)]
+pub unsafe fn freed<V: Variant>(p: *mut u8, bytes: usize) {
+    let with = byte(V::POLICY.hardening.fill_freed, FREED);
+    // SAFETY: the object is the caller's; it has a link and a mark, and the filling ends with it.
+    unsafe {
+        p.cast::<u64>().write(u64::from_ne_bytes([with; 8]));
+        mark::filled(p, V::secret().of(p));
+        let end = end::<V>(bytes);
+        if end <= HEAD {
+            return;
+        }
+        if is_short::<V>() {
+            for at in words::<V>(end) {
+                p.add(at).cast::<u64>().write(u64::from_ne_bytes([with; 8]));
+            }
+        } else {
+            ptr::write_bytes(p.add(HEAD), with, end - HEAD);
+        }
+    }
+}
+
+/// Fills a freed object that is no class's.
+///
+/// # Safety
+/// As for [`freed`]; the object lies in pages of its own.
+#[cold]
+#[inline(never)]
+pub unsafe fn freed_pages<V: Variant>(p: *mut u8, bytes: usize) {
+    let bytes = filled::<V>(bytes);
+    // SAFETY: the object is the caller's, and its pages are nobody else's.
+    unsafe {
+        let whole = bytes & !(PAGE - 1);
+        if bytes >= GIVEN_BACK && os::purge(p, whole) {
+            ptr::write_bytes(p.add(whole), 0, bytes - whole);
+        } else {
+            ptr::write_bytes(p, byte(V::POLICY.hardening.fill_freed, FREED), bytes);
+        }
+    }
+}
+
+/// What a free object turns out to be that is about to be served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Anything may be in it.
+    Something,
+    /// Behind link and mark it is all zero.
+    Zero,
+    /// It was written to.
+    Written,
+}
+
+/// Looks at a free object of a class that is about to be served, where freed objects are filled. `value` is its own of the process's
+/// secret.
+///
+/// # Safety
+/// The object is the caller's, of `bytes` bytes, and free until now.
+#[inline(always)]
+pub unsafe fn look<V: Variant>(p: *mut u8, bytes: usize, value: u64) -> Found {
+    // SAFETY: the object is the caller's.
+    unsafe {
+        match mark::read(p, value) {
+            Mark::Fresh => Found::Something,
+            Mark::Written => Found::Written,
+            Mark::Filled => {
+                let with = byte(V::POLICY.hardening.fill_freed, FREED);
+                let end = end::<V>(bytes);
+                // (Of the shortest objects the mark is the last word.)
+                let sealed = !V::POLICY.hardening.canary || bytes == HEAD || canary::is_sealed(p, bytes, value);
+                if !sealed || end > HEAD && !is_filled::<V>(p, end, with) {
+                    Found::Written
+                } else if end + V::POLICY.extra() == bytes && with == 0 {
+                    Found::Zero
+                } else {
+                    Found::Something
+                }
+            }
+        }
+    }
+}
+
+/// Whether a free object of a class is as it was filled, behind its link and its mark.
+///
+/// # Safety
+/// As for [`look`]; the filling ends at `end`, and reaches beyond the mark.
+#[inline(always)]
+unsafe fn is_filled<V: Variant>(p: *const u8, end: usize, with: u8) -> bool {
+    let pattern = u64::from_ne_bytes([with; 8]);
+    // SAFETY: the words are the object's, and aligned as it is.
+    unsafe {
+        if is_short::<V>() {
+            words::<V>(end).fold(0, |wrong, at| wrong | *p.add(at).cast::<u64>() ^ pattern) == 0
+        } else {
+            all(p.add(HEAD), end - HEAD, with)
+        }
+    }
+}
+
+/// Whether the first two words of a freed object of a class, which is in no list yet, are as they were filled.
+///
+/// # Safety
+/// As for [`look`]; free objects are marked.
+#[inline(always)]
+pub unsafe fn begins_whole<V: Variant>(p: *mut u8, value: u64) -> bool {
+    let with = byte(V::POLICY.hardening.fill_freed, FREED);
+    // SAFETY: the object is the caller's.
+    unsafe { p.cast::<u64>().read() == u64::from_ne_bytes([with; 8]) && mark::read(p, value) == Mark::Filled }
+}
+
+/// Whether so many bytes are all this one. They are a multiple of eight, and aligned to that.
+///
+/// # Safety
+/// They can be read.
+#[inline(always)]
+unsafe fn all(p: *const u8, bytes: usize, byte: u8) -> bool {
+    let (words, pattern) = (p.cast::<u64>(), u64::from_ne_bytes([byte; 8]));
+    let mut wrong = 0;
+    // Without an exit in the middle, so that it is done by vectors.
+    for i in 0..bytes / 8 {
+        // SAFETY: the word is one of those bytes.
+        wrong |= unsafe { *words.add(i) } ^ pattern;
+    }
+    wrong == 0
+}
+
+/// Fills a new object from `from` on, which is new to the program as far as `n`. The first `zero` bytes of a free object are zero, but
+/// for its link and its mark.
+///
+/// # Safety
+/// The object is the caller's, and has `n` bytes behind `p`.
+#[inline(always)]
+pub unsafe fn new<V: Variant>(p: *mut u8, from: usize, n: usize, zero: usize) {
+    let fill = V::POLICY.hardening.fill_new;
+    if matches!(fill, Fill::Off) {
+        return;
+    }
+    let zeroes = matches!(fill, Fill::Zero);
+    let end = if zeroes && zero > 0 && n > HEAD {
+        HEAD
+    } else {
+        filled::<V>(n)
+    };
+    if from < end {
+        // SAFETY: as the caller says.
+        unsafe { ptr::write_bytes(p.add(from), byte(fill, NEW), end - from) }
+    }
+}
