@@ -252,12 +252,20 @@ static int is_found(size_t kind)
     return 0;
 }
 
-/* How often a kind is tried: some objects, drawn at random, have pages of their own, where other things are found, or the same in
- * another way. */
-#define TRIES (has("guarded = ") ? 4 : 1)
+/* How often a kind is tried. Some objects have pages of their own, where other things are found, or the same in another way: those that
+ * are guarded, and those that are sampled. Which ones is drawn, by the bytes that a thread asks for. A kind's own objects are so many
+ * bytes that one of them is drawn in every third try at most, and no try has the objects of another one. */
+#define TRIES (has("guarded = ") || config_says("record = \"sample") ? 40 : 1)
+
+/* Goes past the bytes that the tries before had. */
+static void pass(int tries)
+{
+    for (int i = 0; i < tries * 16; i++)
+        CHECK(malloc(size), "malloc(%zu)", size);
+}
 
 /* Tries a kind. 0 if what came of it is not what the config says. */
-static int is_told(size_t kind, char *text, size_t room, int *status)
+static int is_told(size_t kind, int try, char *text, size_t room, int *status)
 {
     int out[2];
     CHECK(pipe(out) == 0, "pipe: errno %d", errno);
@@ -268,6 +276,7 @@ static int is_told(size_t kind, char *text, size_t room, int *status)
         setrlimit(RLIMIT_CORE, &none);
         dup2(out[1], 2);
         on_error(told);
+        pass(try);
         KINDS[kind].run();
         /* What a quarantine keeps is looked at last. */
         exit(0);
@@ -291,7 +300,7 @@ static void run(size_t kind)
     char text[2000] = "";
     int status = 0, told = 0;
     for (int n = 0; n < TRIES && !told; n++)
-        told = is_told(kind, text, sizeof text, &status);
+        told = is_told(kind, n, text, sizeof text, &status);
     CHECK(told, "%s, %zu bytes: ended with %x and said: %s", KINDS[kind].name, size, status, text);
 }
 
