@@ -127,9 +127,10 @@ impl Arena {
         unsafe {
             match hold {
                 Hold::Claimed => os::guard::close(p, bytes),
-                Hold::Reserved if os::protect(p, bytes, Access::None) => {
-                    os::purge(p, bytes);
-                    true
+                // What is opened again is taken for zero.
+                Hold::Reserved => {
+                    os::guard::clear(p, bytes);
+                    os::protect(p, bytes, Access::None)
                 }
                 _ => false,
             }

@@ -61,8 +61,21 @@ pub unsafe fn note(p: *mut u8, bytes: usize) -> bool {
     takes_notes() && unsafe { madvise(p, bytes, MADV_GUARD_INSTALL) }
 }
 
-/// Makes pages ones that nobody may touch, and forgets what is in them. (Of locked memory that is split off the kernel forgets
-/// nothing.) None where the kernel cannot, or shall not: then they are as they were.
+/// Makes pages that can be touched read as zero: the kernel takes them or, where it would not (of locked memory), they are cleared.
+///
+/// # Safety
+/// The caller owns the range, and wants nothing that is in it.
+pub unsafe fn clear(p: *mut u8, bytes: usize) {
+    // SAFETY: as the caller says.
+    unsafe {
+        if !super::purge(p, bytes) {
+            p.write_bytes(0, bytes);
+        }
+    }
+}
+
+/// Makes pages ones that nobody may touch, and forgets what is in them. None where the kernel cannot, or shall not: then they can be
+/// touched as before.
 ///
 /// # Safety
 /// As for [`note`].
@@ -72,9 +85,11 @@ pub unsafe fn shut(p: *mut u8, bytes: usize) -> Option<Guard> {
         if note(p, bytes) {
             return Some(Guard::Noted);
         }
-        if SPLIT.fetch_add(1, Ordering::Relaxed) < SPLITS && protect(p, bytes, Access::None) {
-            super::purge(p, bytes);
-            return Some(Guard::Split);
+        if SPLIT.fetch_add(1, Ordering::Relaxed) < SPLITS {
+            clear(p, bytes);
+            if protect(p, bytes, Access::None) {
+                return Some(Guard::Split);
+            }
         }
     }
     SPLIT.fetch_sub(1, Ordering::Relaxed);
@@ -167,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_cannot_be_guarded_is_as_it_was() {
+    fn a_page_that_cannot_be_guarded_can_be_touched_as_before() {
         old_kernel::set(true);
         let p = map(0, PAGE, Access::ReadWrite);
         // SAFETY: the page is this test's.
@@ -176,7 +191,26 @@ mod tests {
             crate::os::refuse::calls(0, 9);
             assert_eq!(shut(p, PAGE), None);
             crate::os::refuse::calls(0, 0);
-            assert_eq!(p.read(), 5);
+            p.write(6);
+            assert_eq!(p.read(), 6);
+            unmap(p, PAGE);
+        }
+        old_kernel::set(false);
+    }
+
+    #[test]
+    fn what_is_guarded_is_zero_when_it_is_released_even_if_the_kernel_does_not_take_it() {
+        old_kernel::set(true);
+        let p = map(0, PAGE, Access::ReadWrite);
+        // SAFETY: the page is this test's.
+        unsafe {
+            p.write_bytes(5, PAGE);
+            crate::os::refuse::calls(0, 1);
+            assert_eq!(shut(p, PAGE), Some(Guard::Split));
+            crate::os::refuse::calls(0, 0);
+            assert!(!reachable(p));
+            assert!(release_split(p, PAGE, 1));
+            assert!((0..PAGE).all(|i| p.add(i).read() == 0));
             unmap(p, PAGE);
         }
         old_kernel::set(false);

@@ -268,6 +268,10 @@ pub const CASES: &[Case] = &[
     },
     plain("memory_phases"),
     plain("memory_many"),
+    Case {
+        holds: 64 << 20,
+        ..plain("memory_refused")
+    },
     // glibc writes sizes in front of its objects.
     Case {
         scope: Scope::Variants,

@@ -27,7 +27,7 @@ use view::View;
 /// What a segment's header knows of holes.
 #[repr(C)]
 pub struct Holes {
-    /// For every page of a run with holes: 1 if it was given back.
+    /// For every page of a run with holes: [`view::TAKEN`] or [`view::KEPT`] if it was given back, else 0.
     pub(crate) given: [u8; PAGES],
     counts: [Count; USABLE],
 }
@@ -189,13 +189,13 @@ pub(super) unsafe fn give_back<S: Shape>(heap: &Heap, run: *mut Run, class: &Cla
         Run::note(run, Note::Holed, true);
         let mut taken = PageSet::EMPTY;
         for part in found.spans() {
-            ptr::write_bytes(view.given.add(part.first.number() - span.first.number()), 1, part.len);
-            if os::purge(
-                Segment::page_address(Segment::of(run.cast()), part.first),
-                part.len * PAGE,
-            ) {
+            let at = Segment::page_address(Segment::of(run.cast()), part.first);
+            let is_taken = os::purge(at, part.len * PAGE);
+            if is_taken {
                 taken.insert(part);
             }
+            let entry = view.given.add(part.first.number() - span.first.number());
+            ptr::write_bytes(entry, if is_taken { view::TAKEN } else { view::KEPT }, part.len);
         }
         heap.are_zero(Segment::of(run.cast()), &taken);
         (found.count(), taken.count() * PAGE)
@@ -314,15 +314,15 @@ pub(super) unsafe fn pages<S: Shape>(run: *mut Run) -> u32 {
         let given = (&raw const (*Segment::of(run.cast())).holes.given).cast::<u8>();
         match has::<S>(run) {
             true => (0..span.len)
-                .map(|n| u32::from(*given.add(span.first.plus(n).number())))
+                .map(|n| u32::from(*given.add(span.first.plus(n).number()) != 0))
                 .sum(),
             false => 0,
         }
     }
 }
 
-/// Calls `give` with the parts of a run that is closed, each of pages that were given back or of ones that were not, and with how
-/// many of its pages may hold something. `touched` of the run's may, but for those that were given back.
+/// Calls `give` with the parts of a run that is closed, each of pages that the kernel took or of ones that it has not, and with how
+/// many of its pages may hold something. `touched` of the run's may, but for those that the kernel took.
 ///
 /// # Safety
 /// `run` has holes, no object of it is out, and its pages are the caller's; so they are no run any more.
@@ -333,16 +333,16 @@ pub(super) unsafe fn parts(run: *mut Run, touched: usize, give: &mut dyn FnMut(*
     unsafe {
         let segment = Segment::of(run.cast());
         let span = Run::span(run);
-        let given = |page: Page| *(&raw const (*segment).holes.given).cast::<u8>().add(page.number()) != 0;
+        let taken = |page: Page| *(&raw const (*segment).holes.given).cast::<u8>().add(page.number()) == view::TAKEN;
         let mut first = span.first;
         while first < span.end() {
             let mut part = Span { first, len: 1 };
-            while part.end() < span.end() && given(part.end()) == given(first) {
+            while part.end() < span.end() && taken(part.end()) == taken(first) {
                 part.len += 1;
             }
             first = part.end();
             let before = part.first.number() - span.first.number();
-            let dirty = match given(part.first) {
+            let dirty = match taken(part.first) {
                 true => 0,
                 false => touched.saturating_sub(before).min(part.len),
             };

@@ -6,6 +6,11 @@ use crate::os::PAGE;
 use crate::policy::Class;
 use core::ops::RangeInclusive;
 
+/// What the header says of a page that the kernel took: it is zero.
+pub(super) const TAKEN: u8 = 1;
+/// Of one that the kernel would not take: what was in it is in it.
+pub(super) const KEPT: u8 = 2;
+
 /// A run as pages and objects by their numbers.
 pub(super) struct View {
     pub(super) run: *mut Run,
