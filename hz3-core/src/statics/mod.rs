@@ -2,6 +2,7 @@
 //! and the events share.
 
 pub mod block;
+pub mod cpu_slot;
 pub mod errors;
 pub mod helper;
 pub mod layout;
@@ -25,8 +26,9 @@ mod warden;
 mod watch;
 
 pub use block::{Block, Entry, Meta, Recorded, RowsBlock, State, ThreadBlock};
+pub use cpu_slot::CpuSlot;
 pub use process::{Shared, Statics};
-pub use rows::{CpuBlock, CpuSlot, Idle, Row, Rows};
+pub use rows::{CpuBlock, Idle, Row, Rows};
 pub use sampler::Sampler;
 pub use threads::Threads;
 pub(crate) use threads::Vanished;

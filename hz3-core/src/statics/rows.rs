@@ -1,30 +1,11 @@
-//! Slots of processors (`cache.per = "cpu"`): a *row* of slots for each, and what a thread knows of them.
-//!
-//! A slot's word is changed by restartable sequences of whoever runs on the processor (see [`sequence`](crate::sequence)), which
-//! take or put one object, or take the list as a whole. Then zero stands there: no object, and room for none, so that everybody
-//! else falls into an event. Whoever has taken a list alone may write the slot's length and put another word there. So a slot is
-//! one of three:
-//!
-//! - **closed**: word and length are 0. It becomes open by an exchange of the length.
-//! - **open**: the word is not 0. Room and length of the list are `cap` together.
-//! - **taken**: the word is 0, and the length is not.
+//! Slots of processors (`cache.per = "cpu"`): a *row* of [slots](CpuSlot) for each, and what a thread knows of them.
 
 use super::block::{Meta, ThreadBlock};
+use super::cpu_slot::CpuSlot;
 use crate::list::{BatchWord, Slot};
-use crate::sync::Lock;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
-
-/// A slot of a processor.
-#[repr(C)]
-pub struct CpuSlot {
-    /// The first free object in the upper 48 bits, and how many more the list may take.
-    pub word: AtomicU64,
-    _none: AtomicU32,
-    /// How many objects the list may hold; whoever has taken the list writes it.
-    pub cap: AtomicU16,
-    /// An event of this slot happened since somebody last looked for lists that lie idle.
-    pub recent: AtomicU8,
-}
+use crate::sync::{
+    AtomicI32, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Lock, Ordering, const_but_in_models,
+};
 
 /// What stands in the place of the first slot of a row, whose word is always 0: the trap.
 #[repr(C)]
@@ -40,14 +21,8 @@ pub struct Row {
     pub seen: AtomicU8,
 }
 
-const _: () = {
-    use core::mem::offset_of;
-    assert!(size_of::<CpuSlot>() == size_of::<Slot>() && size_of::<Row>() == size_of::<CpuSlot>());
-    assert!(
-        offset_of!(CpuSlot, cap) == offset_of!(Slot, cap),
-        "readers find a length in the same place"
-    );
-};
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Row>() == size_of::<Slot>(), "the trap is as long as a slot");
 
 impl Row {
     /// Byte offset of [`stop`](Self::stop).
@@ -69,12 +44,13 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// The number is 0 for ever; nobody reads the other word.
-    #[allow(clippy::new_without_default)] // It exists to initialise a static.
-    pub const fn new() -> Self {
-        Idle {
-            cs: AtomicU64::new(0),
-            number: AtomicU32::new(0),
+    const_but_in_models! {
+        /// The number is 0 for ever; nobody reads the other word.
+        pub fn new() -> Self {
+            Idle {
+                cs: AtomicU64::new(0),
+                number: AtomicU32::new(0),
+            }
         }
     }
 }
@@ -237,7 +213,7 @@ impl Rows {
     /// Byte offset of the number of rows to look at.
     pub(crate) const HIGH: usize = core::mem::offset_of!(Rows, high);
 
-    crate::sync::const_but_in_models! {
+    const_but_in_models! {
         /// None.
         pub fn new() -> Self {
             Rows {

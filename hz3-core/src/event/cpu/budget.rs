@@ -54,7 +54,7 @@ pub(super) unsafe fn open<V: Variant>(slot: *mut Slot, class: &Class) -> u16 {
         let at = CpuBlock::row(block, shift::<V>());
         (&*at.cast::<Row>(), &*at.add(slot.addr()).cast::<CpuSlot>())
     };
-    if place.cap.load(Ordering::Relaxed) != 0 {
+    if place.cap() != 0 {
         // Another has it.
         return 0;
     }
@@ -77,17 +77,10 @@ pub(super) unsafe fn open<V: Variant>(slot: *mut Slot, class: &Class) -> u16 {
             return 0;
         }
     }
-    if place
-        .cap
-        .compare_exchange(0, first, Ordering::AcqRel, Ordering::Relaxed)
-        .is_err()
-    {
+    if !place.open(first) {
         row.held.fetch_sub(bytes as u32, Ordering::Relaxed);
         return 0;
     }
-    place.recent.store(1, Ordering::Relaxed);
-    // Whoever made the length is the one who may write the word.
-    place.word.store(u64::from(first), Ordering::Release);
     first
 }
 

@@ -11,7 +11,7 @@
 //! whose word is something else a sequence that had begun before came to its end: the list is the processor's, as that says.
 
 use super::shift;
-use super::taken::{Taken, parts};
+use super::taken::Taken;
 use crate::event::{my_pool, owners, slot_of};
 use crate::list::Batch;
 use crate::os::rseq;
@@ -96,47 +96,64 @@ pub unsafe fn empty_all<V: Variant>() -> usize {
     }
     // The same ones in all steps: what happens in a row that is used from now on is not ours.
     let rows = used_rows::<V>();
-    let stop = |value| {
+    // SAFETY: the rows are the variant's.
+    let stop = |value| unsafe {
         for row in rows.clone() {
-            // SAFETY: the row is one of the variant's.
-            unsafe { (*row.cast::<Row>()).stop.store(value, Ordering::SeqCst) }
+            (*row.cast::<Row>()).stop.store(value, Ordering::SeqCst);
         }
     };
-    stop(1);
-    if !rseq::restart() {
-        stop(0);
+    let places = || {
+        rows.clone()
+            .flat_map(|row| ClassId::<V>::all().map(move |id| (row, id)))
+            // SAFETY: as above; what is remembered is touched by whoever holds the lock.
+            .map(|(row, id)| (unsafe { place::<V>(row, id) }, (row, id)))
+    };
+    let mut bytes = 0;
+    // SAFETY: the lock is held; a list that is ours goes back to its runs.
+    let known = unsafe {
+        cut_all(places, stop, rseq::restart, |place, (row, id)| {
+            let list = Taken::checked::<V>(row, place.offset, *place.remembered);
+            bytes += give::<V>(id, list.empty());
+        })
+    };
+    if !known {
         // SAFETY: as the caller says.
         return unsafe { empty_here::<V>() };
     }
-    let mut bytes = 0;
-    let each = || {
-        rows.clone()
-            .flat_map(|row| ClassId::<V>::all().map(move |id| (row, id)))
-    };
-    // SAFETY: the rows are the variant's; what is remembered is touched by whoever holds the lock.
-    unsafe {
-        for (row, id) in each() {
-            let at = place::<V>(row, id);
-            let full = !parts(at.slot.word.load(Ordering::Relaxed)).0.is_null();
-            *at.remembered = if full {
-                at.slot.word.swap(0, Ordering::SeqCst)
-            } else {
-                0
-            };
+    bytes
+}
+
+/// Cuts the lists of all places off, and has `take` take those that are ours then: see the top. `stop` tells all rows whether lists may
+/// be taken, `restart` has the kernel end all sequences that have begun. False if the kernel cannot do that; then nothing was done.
+///
+/// # Safety
+/// The places are of the rows that `stop` tells, and the caller is the only one who does this with them. `take` puts another list
+/// where it took one.
+unsafe fn cut_all<'a, T, I: Iterator<Item = (Place<'a>, T)>>(
+    places: impl Fn() -> I,
+    stop: impl Fn(u8),
+    restart: impl Fn() -> bool,
+    mut take: impl FnMut(&Place<'a>, T),
+) -> bool {
+    stop(1);
+    let can = restart();
+    if can {
+        for (place, _) in places() {
+            // SAFETY: the word is the caller's to write.
+            unsafe { *place.remembered = place.slot.cut_off() };
         }
         // It could a moment ago. If it cannot now, whose the lists are is not known, and they are lost.
-        if rseq::restart() {
-            for (row, id) in each() {
-                let at = place::<V>(row, id);
-                if *at.remembered != 0 && at.slot.word.load(Ordering::SeqCst) == 0 {
-                    let list = Taken::checked::<V>(row, at.offset, *at.remembered);
-                    bytes += give::<V>(id, list.empty());
+        if restart() {
+            for (place, what) in places() {
+                // SAFETY: as above.
+                if unsafe { *place.remembered } != 0 && place.slot.is_cut_off() {
+                    take(&place, what);
                 }
             }
         }
     }
     stop(0);
-    bytes
+    can
 }
 
 /// Gives back what is kept where this thread runs. Returns the bytes.
@@ -167,11 +184,7 @@ pub(super) unsafe fn mend<V: Variant>() {
         unsafe {
             (*row.cast::<Row>()).stop.store(0, Ordering::Relaxed);
             for id in ClassId::all() {
-                let slot = place::<V>(row, id).slot;
-                let cap = slot.cap.load(Ordering::Relaxed);
-                if cap != 0 && slot.word.load(Ordering::Relaxed) == 0 {
-                    slot.word.store(u64::from(cap), Ordering::Relaxed);
-                }
+                place::<V>(row, id).slot.mend();
             }
         }
     }
@@ -184,10 +197,9 @@ pub(super) unsafe fn mend<V: Variant>() {
 unsafe fn in_row<V: Variant>(row: *mut u8, each: &mut impl FnMut(ClassId<V>, u32)) {
     for id in ClassId::all() {
         // SAFETY: as the caller says.
-        let slot = unsafe { place::<V>(row, id).slot };
-        let (head, room) = parts(slot.word.load(Ordering::Relaxed));
+        let (head, count) = unsafe { place::<V>(row, id).slot.seen() };
         if !head.is_null() {
-            each(id, u32::from(slot.cap.load(Ordering::Relaxed)).saturating_sub(room));
+            each(id, count);
         }
     }
 }
@@ -219,5 +231,9 @@ pub unsafe fn in_own_row<V: Variant>(meta: *const Meta, mut each: impl FnMut(Cla
 /// The row is there, and nobody uses it.
 pub(super) unsafe fn first_of<V: Variant>(row: *mut u8, id: ClassId<V>) -> *mut u8 {
     // SAFETY: as the caller says.
-    parts(unsafe { place::<V>(row, id).slot.word.load(Ordering::Relaxed) }).0
+    unsafe { place::<V>(row, id).slot.seen().0 }
 }
+
+#[cfg(all(test, loom))]
+#[path = "empty_loom_tests.rs"]
+mod loom_tests;

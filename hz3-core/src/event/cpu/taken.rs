@@ -3,10 +3,10 @@
 use crate::event::check;
 use crate::list::{self, Batch, Slot};
 use crate::policy::{ClassId, Pool};
+use crate::statics::cpu_slot::parts;
 use crate::statics::{CpuSlot, Row};
 use crate::variant::Variant;
 use core::ptr;
-use core::sync::atomic::Ordering;
 
 /// The list of a slot, whose word is zero until this is put back: every way to get rid of it does that.
 #[must_use]
@@ -16,18 +16,6 @@ pub(super) struct Taken {
     pub row: *const Row,
     list: Batch,
     cap: u16,
-}
-
-/// What a word says: the first object, and how many more the list may take.
-#[inline]
-pub(super) fn parts(word: u64) -> (*mut u8, u32) {
-    ((word >> 16) as *mut u8, word as u32 & 0xffff)
-}
-
-/// The other way round.
-#[inline]
-fn word(head: *mut u8, room: u32) -> u64 {
-    (head as u64) << 16 | u64::from(room)
 }
 
 impl Taken {
@@ -51,7 +39,7 @@ impl Taken {
         let slot: *const CpuSlot = row.wrapping_add(offset).cast();
         let (head, room) = parts(word);
         // SAFETY: the slot lies in the row. It is ours, so nobody changes its length.
-        let cap = unsafe { (*slot).cap.load(Ordering::Acquire) };
+        let cap = unsafe { (*slot).cap() };
         let mut list = Batch {
             head,
             count: u32::from(cap).saturating_sub(room),
@@ -96,7 +84,7 @@ impl Taken {
     /// Lets the list hold so many objects.
     pub fn set_cap(&mut self, cap: u16) {
         self.cap = cap;
-        self.slot().cap.store(cap, Ordering::Release);
+        self.slot().set_cap(cap);
     }
 
     /// Puts it back as it is. Returns how many objects it may hold.
@@ -108,10 +96,7 @@ impl Taken {
 
     /// Puts another list there, of as many objects as it may hold at the most.
     pub fn put(self, list: Batch) {
-        // Read again: a signal handler that interrupted an event and forked has a child in which the slot was put back meanwhile.
-        let cap = u32::from(self.slot().cap.load(Ordering::Acquire));
-        let room = cap - list.count.min(cap);
-        self.slot().word.store(word(list.head, room), Ordering::Release);
+        self.slot().put(list.head, list.count);
     }
 
     /// Puts it back without its first object, which is the caller's.
@@ -139,7 +124,7 @@ impl Taken {
 
     /// Closes the slot, whose word is zero and stays so. The objects are the caller's.
     pub fn close(self) {
-        self.slot().cap.store(0, Ordering::Release);
+        self.slot().set_cap(0);
     }
 
     /// Takes the objects out, and puts the list back empty.
