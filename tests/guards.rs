@@ -3,6 +3,7 @@
 
 use hz3::core::Shared;
 use hz3::core::abi::{c, introspect};
+use hz3::core::heap::large::Large;
 use hz3::core::heap::run::Run;
 use hz3::core::heap::segment::Segment;
 use hz3::core::hot;
@@ -215,6 +216,58 @@ fn large_objects_wait<V: Variant>() {
     }
 }
 
+/// The same of objects of whole segments, in the arena and, once that is used up, outside of it.
+fn huge_objects_wait<V: Variant>() {
+    const SIZE: usize = 3 << 19;
+    let arena = V::ARENA_PAGES * PAGE;
+    let count = if arena > 64 << 20 { 3 } else { arena / SIZE };
+    let outside = |p: *mut u8| matches!(V::shared().heap().find_large(p), Some(Large::Outside(_)));
+    // SAFETY: the objects are this function's; one is freed twice, and touched after it was freed, in processes that end by that.
+    unsafe {
+        c::trim::<V>(0);
+        let waiting = || introspect::totals::<V>().quarantine_large as usize;
+        let objects: Vec<*mut u8> = (0..count).map(|_| hot::malloc::<V>(SIZE)).collect();
+        assert!(objects.iter().all(|p| !p.is_null()));
+        assert!(arena > 64 << 20 || outside(objects[count - 1]), "the arena is not used up");
+        // As many as wait together; those come last that lie outside.
+        let (others, last) = objects.split_at(count - 3);
+        let bytes: usize = last.iter().map(|p| c::malloc_usable_size::<V>(*p)).sum();
+        for &p in last {
+            p.write_bytes(7, SIZE);
+            hot::free::<V>(p);
+        }
+        assert_eq!(waiting(), bytes);
+        let look = || {
+            for &p in last {
+                let at = [0, SIZE / 2, SIZE - 8];
+                assert!(at.iter().all(|at| !reachable(p as usize + at)), "{p:?}");
+            }
+        };
+        look();
+        assert_eq!(ending(look), 0);
+        for &p in last {
+            assert_eq!(ending(|| hot::free::<V>(p)) & 0x7f, SIGABRT);
+            assert_eq!(ending(|| hot::free::<V>(p.add(PAGE))) & 0x7f, SIGABRT);
+            assert_eq!(ending(|| _ = c::realloc::<V>(p, 2 * SIZE)) & 0x7f, SIGABRT);
+            assert_eq!(ending(|| _ = c::malloc_usable_size::<V>(p)) & 0x7f, SIGABRT);
+            assert_eq!(ending(|| p.add(SIZE / 2).write(1)) & 0x7f, SIGSEGV);
+        }
+        let again: Vec<*mut u8> = (0..3).map(|_| c::calloc::<V>(1, SIZE)).collect();
+        for &p in &again {
+            assert!(!last.contains(&p) && p.read() == 0 && p.add(SIZE - 1).read() == 0);
+            p.write_bytes(9, SIZE);
+        }
+        look();
+        c::trim::<V>(0);
+        assert_eq!(waiting(), 0);
+        for &p in others.iter().chain(&again) {
+            hot::free::<V>(p);
+        }
+        c::trim::<V>(0);
+        assert_eq!(waiting(), 0);
+    }
+}
+
 /// Whoever writes into a segment's header, which no object of its own leads to, ends the process.
 fn headers_are_sealed<V: Variant>() {
     // SAFETY: the header can be written; the process ends by that.
@@ -235,6 +288,7 @@ fn headers_are_sealed<V: Variant>() {
 fn keeps_everybody_out<V: Variant>() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     large_objects_wait::<V>();
+    huge_objects_wait::<V>();
     headers_are_sealed::<V>();
     thread::scope(|scope| {
         for seed in 1..4 {

@@ -239,8 +239,41 @@ fn guards_around_objects_and_behind_runs() {
     assert!(drawn.with(0).out.contains("| guard"));
 }
 
+/// The sizes and alignments that are told of guarded objects are held against what was asked for.
+fn tells_of_wrong_sizes(built: &Built) {
+    for (kind, part) in [
+        ("wrong-size", "as an object of 99 bytes, and has 100"),
+        ("wrong-alignment", "at a multiple of 4096"),
+    ] {
+        let (_, ended, _, told) = run(built, &[kind]);
+        assert!(
+            told.starts_with("hz3: wrong size: ") && told.contains(part),
+            "{kind}: {told}"
+        );
+        assert_eq!(ended, Some(ABORT), "{kind}");
+    }
+    let (code, _, said, told) = run(built, &["sized"]);
+    assert_eq!((code, said.as_str(), told.as_str()), (Some(0), "right\n", ""));
+}
+
+/// Where tags cover all addresses of a process, pointers beyond those lead whoever looks for a tag out of the table.
+fn tells_of_wild_pointers(built: &Built) {
+    for wild in ["4141414141414140", "ffff888000000000", "fffffffffffffff0", "1", "123456789ab0"] {
+        for call in ["free", "realloc", "usable", "sized"] {
+            let (_, ended, _, told) = run(built, &["wild", wild, call]);
+            assert!(
+                told.contains(wild) && told.contains("not an address that malloc gave"),
+                "{call}: {told}"
+            );
+            assert_eq!((ended, told.lines().count()), (Some(ABORT), 1), "{call}: {told}");
+        }
+    }
+}
+
 #[test]
 fn a_flat_table_of_tags() {
-    let built = build("flat", "256KiB", "");
+    let built = build("flat", "256KiB", "faults = true\nforeign = \"abort\"\nsized = true\n");
     tells_what_is_wrong(&built, false);
+    tells_of_wrong_sizes(&built);
+    tells_of_wild_pointers(&built);
 }

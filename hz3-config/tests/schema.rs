@@ -149,7 +149,6 @@ const BEYOND: &[&str] = &[
     "cpu-clashes",
     "crowd-below-floor",
     "dump-signal-taken",
-    "faults-unused",
     "fine-max-above",
     "first-batches-above-thread",
     "floor-above-thread",

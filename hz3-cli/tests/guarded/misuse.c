@@ -12,6 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+// The C library may be older than these.
+__attribute__((weak)) void free_sized(void *, size_t);
+__attribute__((weak)) void free_aligned_sized(void *, size_t, size_t);
+
 enum { SIZE = 100, ROUNDED = 112, PAGE = 4096 };
 
 static char *guarded(int at_end) {
@@ -91,6 +95,28 @@ int main(int count, char **arguments) {
     } else if (!strcmp(kind, "interior")) {
         p = guarded(1);
         free((void *)(p + 16));
+    } else if (!strcmp(kind, "wrong-size")) {
+        free_sized(guarded(1), SIZE - 1);
+    } else if (!strcmp(kind, "wrong-alignment")) {
+        free_aligned_sized(guarded(1), PAGE, SIZE);
+    } else if (!strcmp(kind, "sized")) {
+        free_sized(guarded(0), SIZE);
+        free_sized(guarded(1), SIZE);
+        for (int n = 0; n < 20000; n++) {
+            free_aligned_sized(aligned_alloc(64, 100), 64, 100);
+            free_aligned_sized(aligned_alloc(1024, 1), 1024, 1);
+            free_sized(malloc(n % 5000), n % 5000);
+        }
+        puts("right");
+    } else if (!strcmp(kind, "wild")) {
+        void *wild = (void *)strtoul(arguments[2], 0, 16);
+        free(guarded(1));
+        switch (arguments[3][0]) {
+        case 'f': free(wild); break;
+        case 'r': wild = realloc(wild, 100); break;
+        case 'u': printf("%zu\n", malloc_usable_size(wild)); break;
+        case 's': free_sized(wild, 100); break;
+        }
     } else if (!strcmp(kind, "right")) {
         for (int end = 0; end < 2; end++) {
             char *q = realloc(guarded(end), SIZE);

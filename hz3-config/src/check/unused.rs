@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Merged, Path, Settings, dotted, show};
-use crate::plan::{Fill, Guards, Ownership, Partition, Per, Record, Stacks, TagSpace};
+use crate::plan::{Fill, Guards, Ownership, Partition, Per, Record, Stacks};
 
 /// A key that only matters for some values of another.
 struct Gate {
@@ -66,16 +66,6 @@ static GATES: &[Gate] = &[
     gate(("hardening", "guard_runs"), ("hardening", "guards"), "\"runs\"", |s| {
         s.hardening.guards.value == Guards::Runs
     }),
-    gate(
-        ("hardening", "faults"),
-        ("tag", "space"),
-        "\"arena\", or `hardening.guards` or `hardening.quarantine_large` is on",
-        |s| {
-            s.tag.space.value == TagSpace::Arena
-                || s.hardening.guards.value != Guards::Off
-                || s.hardening.quarantine_large.value > 0
-        },
-    ),
     gate(("hardening", "guarded"), GUARDED, "more than 0", guards),
     gate(("hardening", "guarded_pause_us"), GUARDED, "more than 0", guards),
     gate(

@@ -289,6 +289,8 @@ pub unsafe fn was_asked_for<V: Variant>(p: *mut u8, n: usize, align: usize, exac
     let fits = unsafe {
         let class = if tag != 0 {
             Some(V::Route::pool::<V>(tag).1)
+        } else if let Some(have) = event::guard::asked::<V>(p) {
+            return guarded_was_asked_for::<V>(p, n, align, have);
         } else {
             match event::ward::find::<V>(p) {
                 Some(Large::Pages(run)) if (*run).pool != LARGE => Some(Pool::<V>::new((*run).pool as usize).class()),
@@ -324,6 +326,20 @@ pub unsafe fn was_asked_for<V: Variant>(p: *mut u8, n: usize, align: usize, exac
         (n <= have && (own || lent || resized) && aligned, have)
     };
     fits_or_told::<V>(fits.0, p, n, align, fits.1)
+}
+
+/// The same of a guarded object for which `have` bytes were asked: exactly as many, unless an aligned request has asked for a whole
+/// object of its class.
+#[cold]
+#[inline(never)]
+fn guarded_was_asked_for<V: Variant>(p: *mut u8, n: usize, align: usize, have: usize) -> bool {
+    // What has a canary where it is not guarded has none here.
+    let n = n.saturating_sub(V::POLICY.extra());
+    let aligned = align == 0 || (p as usize).is_multiple_of(align);
+    // SAFETY: guarded objects are of sizes that classes have.
+    let class = || unsafe { event::class_for::<V>(have) }.in_row();
+    let fits = n == have || align > V::GRANULE && n <= have && serves::<V>(class(), n, align);
+    fits_or_told::<V>(fits && aligned, p, n, align, have)
 }
 
 /// Whether `p` lies at a multiple of `align`; if not, that is reported.

@@ -28,9 +28,9 @@ unsafe fn get<V: Variant>(n: usize, contents: Contents) -> *mut u8 {
         return unsafe { large::<V>(n, GRANULE, contents) };
     }
     // SAFETY: the thread has its block.
-    let guarded = unsafe { event::guard::in_turn::<V>(need) };
+    let guarded = unsafe { event::guard::in_turn::<V>(n) };
     if !guarded.is_null() {
-        // SAFETY: it is new, and holds what is needed. Its end is watched otherwise, and nothing is known of what it held.
+        // SAFETY: it is new, and holds what was asked for. Its end is watched otherwise, and nothing is known of what it held.
         unsafe { wrap::hold::<V>(guarded, n, contents, 0) };
         return guarded;
     }
@@ -206,15 +206,10 @@ pub unsafe fn usable<V: Variant>(p: *mut u8) -> usize {
     unsafe {
         match wrap::open::<V>(p, Called::Usable) {
             Whose::Its(_, asked) => asked,
-            Whose::Foreign => guarded::<V>(p).unwrap_or_else(|| object::usable::<V>(p)),
+            Whose::Foreign => event::guard::asked::<V>(p).unwrap_or_else(|| object::usable::<V>(p)),
             Whose::Wrong => 0,
         }
     }
-}
-
-/// Bytes that were asked for of a guarded object; None if it is none.
-fn guarded<V: Variant>(p: *const u8) -> Option<usize> {
-    Some(event::guard::asked::<V>(p)?.saturating_sub(V::POLICY.extra()))
 }
 
 /// A new object, for what another one holds.
@@ -244,7 +239,7 @@ pub unsafe fn resize<V: Variant>(p: *mut u8, n: usize, known: usize, align: usiz
         let (body, old) = match wrap::open::<V>(p, Called::Realloc) {
             Whose::Its(body, old) => (body, old),
             Whose::Foreign => {
-                let Some(old) = guarded::<V>(p) else {
+                let Some(old) = event::guard::asked::<V>(p) else {
                     return object::resize::<V>(p, n, known);
                 };
                 let q = another::<V>(n, align);

@@ -120,17 +120,37 @@ pub unsafe fn is_write(context: *mut c_void) -> Option<bool> {
     }
 }
 
-/// The first argument of a function that has just been called, where the fault is: 0 if the machine's registers are not known.
+/// Whether it is known which address a fault was about. If not, the address cannot be one: the processor refused to make it.
 ///
 /// # Safety
-/// `context` is what a handler of faults got.
-pub unsafe fn first_argument(context: *mut c_void) -> usize {
+/// `info` is what a handler of faults got.
+pub unsafe fn has_address(info: *mut c_void) -> bool {
+    /// `SI_KERNEL`: the fault is no page's.
+    const NO_PAGE: c_int = 0x80;
+    // SAFETY: the kernel's structure.
+    unsafe { (*info.cast::<libc::siginfo_t>()).si_code != NO_PAGE }
+}
+
+/// What the registers held where the fault is that a program computes with; the first argument of a function that has just been called
+/// comes first.
+///
+/// # Safety
+/// `context` is what a handler of faults got, and stays until the last one was read.
+pub unsafe fn registers(context: *mut c_void) -> impl Iterator<Item = usize> + Clone {
     let context: *const libc::ucontext_t = context.cast();
     // SAFETY: the kernel's structure.
     unsafe {
         #[cfg(target_arch = "x86_64")]
-        return (*context).uc_mcontext.gregs[libc::REG_RDI as usize] as usize;
+        let (first, all) = {
+            // All before the instruction's own.
+            let all = &(&(*context).uc_mcontext.gregs)[..libc::REG_RIP as usize];
+            (all[libc::REG_RDI as usize], all)
+        };
         #[cfg(target_arch = "aarch64")]
-        return (*context).uc_mcontext.regs[0] as usize;
+        let (first, all) = {
+            let all = &(&(*context).uc_mcontext.regs)[..];
+            (all[0], all)
+        };
+        core::iter::once(first as usize).chain(all.iter().map(|value| *value as usize))
     }
 }

@@ -234,7 +234,6 @@ pub struct Hardening {
     pub guarded_pause_us: u64,
     /// Say in a line what a fault has to do with the heap that ends the program: a guard, a freed large object, a wild pointer that
     /// was freed. A handler of faults is installed when the process starts; with guarded objects, at the first of them in any case.
-    /// `false` unless `tag.space` is "arena", or `hardening.guards` or `hardening.quarantine_large` is on.
     pub faults: bool,
 }
 

@@ -42,7 +42,10 @@ extern "C" fn on_fault<V: Variant>(signal: c_int, info: *mut c_void, context: *m
                 }
             }
             None if kept::at_fault::<V>(p, write) || fence::at_fault::<V>(p, write) => {}
-            None => stray::at_fault::<V>(p, fault::first_argument(context)),
+            None => {
+                let at = fault::has_address(info).then_some(p.cast_const());
+                stray::at_fault::<V>(at, fault::registers(context));
+            }
         }
         // The program ends where it is, as it would without a handler: what is written of its end shows the place.
         fault::leave(&watch.before, signal, info, context);
