@@ -25,6 +25,7 @@ static void stale_fill(void) { stale_write(SMALL, 0, SMALL / 8, choice()); }
 static void stale_zero(void) { stale_write(SMALL, 0, 1, 0); }
 static void stale_garbage(void) { stale_write(SMALL, 0, SMALL / 8, 0x4141414141414141); }
 static void stale_far(void) { stale_write(1024, 1024 / 8 - 1, 1024 / 8, choice()); }
+static void stale_middle(void) { stale_write(1024, 1024 / 16, 1024 / 16 + 1, choice()); }
 static void stale_medium(void) { stale_write(MEDIUM, 0, 64, choice()); }
 static void stale_large(void) { stale_write(LARGE_N, 0, 64, choice()); }
 static void stale_large_far(void) { stale_write(LARGE_N, LARGE_N / 16, LARGE_N / 16 + 64, choice()); }
@@ -180,6 +181,7 @@ static const struct kind stales[] = {
 	{"stale-live", "The first word of a freed object becomes the address of a live one.", stale_live},
 	{"stale-forged", "The first word is read, and forged by what it says and where the object lies that was freed before.", stale_forged},
 	{"stale-far", "The last word of a freed object of 1024 bytes becomes an address.", stale_far},
+	{"stale-middle", "The middle word of a freed object of 1024 bytes becomes an address.", stale_middle},
 	{"stale-medium", "The first 512 bytes of a freed object of 20000 are overwritten.", stale_medium},
 	{"stale-large", "The first 512 bytes of a freed object of 300 KiB are overwritten.", stale_large},
 	{"stale-large-far", "The middle of a freed object of 300 KiB is overwritten.", stale_large_far},

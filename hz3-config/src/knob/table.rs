@@ -289,7 +289,8 @@ knobs! {
         fill_freed: Fill = Kind::Choice(FILL), "\"off\"" => Fill;
         /// What new objects are filled with.
         fill_new: Fill = Kind::Choice(FILL), "\"off\"" => Fill;
-        /// How many bytes of an object are filled and looked at, from its beginning. 0 is all of them.
+        /// How many bytes of an object are filled and looked at, from its beginning. Of a freed object the last sixteen of them are the
+        /// last that were asked for, wherever these lie. 0 is all bytes.
         fill_bytes: u64 = Kind::Bytes(0, GIB, 16), "0" => usize;
         /// Bytes of freed objects that a thread keeps from being served again; those that leave are drawn at random. 0 keeps none.
         quarantine: u64 = Kind::Bytes(0, GIB, 1), "0" => usize;

@@ -194,7 +194,8 @@ pub struct Hardening {
     pub fill_freed: Fill,
     /// What new objects are filled with.
     pub fill_new: Fill,
-    /// How many bytes of an object are filled and looked at, from its beginning. 0 is all of them.
+    /// How many bytes of an object are filled and looked at, from its beginning. Of a freed object the last sixteen of them are the
+    /// last that were asked for, wherever these lie. 0 is all bytes.
     /// `0` unless `hardening.fill_freed` is "zero" or "poison", or `hardening.fill_new` is.
     pub fill_bytes: usize,
     /// Bytes of freed objects that a thread keeps from being served again; those that leave are drawn at random. 0 keeps none.

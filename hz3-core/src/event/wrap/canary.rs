@@ -71,7 +71,18 @@ unsafe fn word<'a>(p: *const u8, bytes: usize) -> &'a AtomicU64 {
 #[inline(always)]
 pub unsafe fn is_sealed(p: *const u8, bytes: usize, value: u64) -> bool {
     // SAFETY: as the caller says.
-    unseal(unsafe { word(p, bytes) }.load(Ordering::Relaxed), value) <= (bytes - WORD) as u64
+    unsafe { length(p, bytes, value) }.is_some()
+}
+
+/// How many bytes were asked for of the object at `p`, by the word alone; None if that is not a canary's.
+///
+/// # Safety
+/// As for [`is_sealed`].
+#[inline(always)]
+pub unsafe fn length(p: *const u8, bytes: usize, value: u64) -> Option<usize> {
+    // SAFETY: as the caller says.
+    let count = unseal(unsafe { word(p, bytes) }.load(Ordering::Relaxed), value);
+    (count <= (bytes - WORD) as u64).then(|| bytes - WORD - count as usize)
 }
 
 /// Where the words of pattern lie in an object that holds `bytes`, and of which `asked` are the program's. If fewer than eight bytes are
@@ -124,11 +135,7 @@ pub unsafe fn write(p: *mut u8, bytes: usize, asked: usize, value: u64) {
 pub unsafe fn asked(p: *const u8, bytes: usize, value: u64) -> Option<usize> {
     // SAFETY: all that is read lies in the object.
     unsafe {
-        let count = unseal(word(p, bytes).load(Ordering::Relaxed), value);
-        if count > (bytes - WORD) as u64 {
-            return None;
-        }
-        let asked = bytes - WORD - count as usize;
+        let asked = length(p, bytes, value)?;
         let pattern = pattern(value);
         let mut wrong = 0;
         for at in words(bytes, asked) {

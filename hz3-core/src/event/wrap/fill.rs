@@ -2,7 +2,9 @@
 //! again; and new ones.
 //!
 //! Of a free object of a class the first word is a link and the second a [`mark`]; the filling begins behind them, and ends before the
-//! canary's word, if there is one: that stays, and is looked at, too. Larger objects
+//! canary's word, if there is one: that stays, and is looked at, too. A filling that is bounded (`fill_bytes`) has its last words where what
+//! was asked for ends, as the canary says: that is where a program writes which goes through an object, or uses its last field, and it
+//! costs no line of the cache more. Larger objects
 //! are not looked at again, as their pages go back to the kernel or to anybody: long ones are emptied by giving their pages back at
 //! once, which reads as zero whatever the filling is.
 
@@ -43,16 +45,52 @@ const fn filled<V: Variant>(bytes: usize) -> usize {
     }
 }
 
-/// Where the filling of a free object of a class ends.
-const fn end<V: Variant>(bytes: usize) -> usize {
-    let (most, filled) = (bytes - V::POLICY.extra(), filled::<V>(bytes));
-    if filled < most { filled } else { most }
+/// Words of a bounded filling that lie where what was asked for ends.
+const LAST: usize = 2;
+
+/// Where that part of the filling of a free object ends that begins behind its mark; `most` bytes of the object can be filled.
+const fn end<V: Variant>(most: usize) -> usize {
+    match V::POLICY.hardening.fill_bytes {
+        0 => most,
+        bytes => {
+            let first = if bytes > HEAD + LAST * WORD {
+                bytes - LAST * WORD
+            } else {
+                HEAD
+            };
+            if first < most { first } else { most }
+        }
+    }
 }
 
-/// The words that are filled and looked at, if [`SHORT`] holds, of an object whose filling ends there.
+/// The first words that are filled and looked at, if [`SHORT`] holds, of an object of which `most` bytes can be filled.
 #[inline(always)]
-fn words<V: Variant>(end: usize) -> impl Iterator<Item = usize> {
-    (HEAD / WORD..V::POLICY.hardening.fill_bytes / WORD).map(move |i| (i * WORD).min(end - WORD))
+fn first<V: Variant>(most: usize) -> impl Iterator<Item = usize> {
+    (HEAD / WORD..const { end::<V>(usize::MAX) / WORD }).map(move |i| (i * WORD).min(most - WORD))
+}
+
+/// The last ones, where what was asked for ends; none if all of an object is filled.
+#[inline(always)]
+fn last<V: Variant>(asked: usize) -> impl Iterator<Item = usize> {
+    let words = const { if V::POLICY.hardening.fill_bytes > HEAD { LAST } else { 0 } };
+    let end = asked.next_multiple_of(WORD);
+    (0..words).map(move |i| end.saturating_sub((i + 1) * WORD).max(HEAD))
+}
+
+/// Where what was asked for of a free object of a class ends, as far as that is known: behind the last byte that can be filled at the
+/// most. None if its canary is not as it was.
+///
+/// # Safety
+/// As for [`look`].
+#[inline(always)]
+unsafe fn asked<V: Variant>(p: *const u8, bytes: usize, value: u64) -> Option<usize> {
+    // (Of the shortest objects the mark is the last word.)
+    if V::POLICY.hardening.canary && bytes != HEAD {
+        // SAFETY: as the caller says.
+        unsafe { canary::length(p, bytes, value) }
+    } else {
+        Some(bytes - V::POLICY.extra())
+    }
 }
 
 /// Whether the number of those words is always the same.
@@ -68,20 +106,26 @@ pub(super) const fn is_short<V: Variant>() -> bool {
 #[inline(always)]
 pub unsafe fn freed<V: Variant>(p: *mut u8, bytes: usize) {
     let with = byte(V::POLICY.hardening.fill_freed, FREED);
+    let pattern = u64::from_ne_bytes([with; 8]);
     // SAFETY: the object is the caller's; it has a link and a mark, and the filling ends with it.
     unsafe {
-        p.cast::<u64>().write(u64::from_ne_bytes([with; 8]));
-        mark::filled(p, V::secret().of(p));
-        let end = end::<V>(bytes);
-        if end <= HEAD {
+        let value = V::secret().of(p);
+        p.cast::<u64>().write(pattern);
+        mark::filled(p, value);
+        let most = bytes - V::POLICY.extra();
+        if most <= HEAD {
             return;
         }
+        let asked = asked::<V>(p, bytes, value).unwrap_or(most);
         if is_short::<V>() {
-            for at in words::<V>(end) {
-                p.add(at).cast::<u64>().write(u64::from_ne_bytes([with; 8]));
+            for at in first::<V>(most) {
+                p.add(at).cast::<u64>().write(pattern);
             }
         } else {
-            ptr::write_bytes(p.add(HEAD), with, end - HEAD);
+            ptr::write_bytes(p.add(HEAD), with, end::<V>(most) - HEAD);
+        }
+        for at in last::<V>(asked) {
+            p.add(at).cast::<u64>().write(pattern);
         }
     }
 }
@@ -130,12 +174,13 @@ pub unsafe fn look<V: Variant>(p: *mut u8, bytes: usize, value: u64) -> Found {
             Mark::Written => Found::Written,
             Mark::Filled => {
                 let with = byte(V::POLICY.hardening.fill_freed, FREED);
-                let end = end::<V>(bytes);
-                // (Of the shortest objects the mark is the last word.)
-                let sealed = !V::POLICY.hardening.canary || bytes == HEAD || canary::is_sealed(p, bytes, value);
-                if !sealed || end > HEAD && !is_filled::<V>(p, end, with) {
+                let most = bytes - V::POLICY.extra();
+                let Some(asked) = asked::<V>(p, bytes, value) else {
+                    return Found::Written;
+                };
+                if most > HEAD && !is_filled::<V>(p, most, asked, with) {
                     Found::Written
-                } else if end + V::POLICY.extra() == bytes && with == 0 {
+                } else if end::<V>(most) == most && with == 0 {
                     Found::Zero
                 } else {
                     Found::Something
@@ -148,16 +193,23 @@ pub unsafe fn look<V: Variant>(p: *mut u8, bytes: usize, value: u64) -> Found {
 /// Whether a free object of a class is as it was filled, behind its link and its mark.
 ///
 /// # Safety
-/// As for [`look`]; the filling ends at `end`, and reaches beyond the mark.
+/// As for [`look`]; `most` bytes of it can be filled, and reach beyond the mark; what was asked for ends at `asked`, not behind them.
 #[inline(always)]
-unsafe fn is_filled<V: Variant>(p: *const u8, end: usize, with: u8) -> bool {
+unsafe fn is_filled<V: Variant>(p: *const u8, most: usize, asked: usize, with: u8) -> bool {
     let pattern = u64::from_ne_bytes([with; 8]);
     // SAFETY: the words are the object's, and aligned as it is.
     unsafe {
+        let mut wrong = 0;
+        for at in last::<V>(asked) {
+            wrong |= *p.add(at).cast::<u64>() ^ pattern;
+        }
         if is_short::<V>() {
-            words::<V>(end).fold(0, |wrong, at| wrong | *p.add(at).cast::<u64>() ^ pattern) == 0
+            for at in first::<V>(most) {
+                wrong |= *p.add(at).cast::<u64>() ^ pattern;
+            }
+            wrong == 0
         } else {
-            all(p.add(HEAD), end - HEAD, with)
+            wrong == 0 && all(p.add(HEAD), end::<V>(most) - HEAD, with)
         }
     }
 }
