@@ -258,7 +258,13 @@ fn tells_of_wrong_sizes(built: &Built) {
 
 /// Where tags cover all addresses of a process, pointers beyond those lead whoever looks for a tag out of the table.
 fn tells_of_wild_pointers(built: &Built) {
-    for wild in ["4141414141414140", "ffff888000000000", "fffffffffffffff0", "1", "123456789ab0"] {
+    for wild in [
+        "4141414141414140",
+        "ffff888000000000",
+        "fffffffffffffff0",
+        "1",
+        "123456789ab0",
+    ] {
         for call in ["free", "realloc", "usable", "sized"] {
             let (_, ended, _, told) = run(built, &["wild", wild, call]);
             assert!(
