@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use crate::plan::{
     CACHE_LINE, ClassPlan, FLAT_PAGES, LOT_SHARE, LOTS, LookupPlan, PAGE, PlacementOrder, Plan, Relief, Room,
-    SAMPLER_BYTES, SEGMENT, SEGMENT_HEADER_PAGES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace,
-    WARDEN_BYTES,
+    SAMPLER_BYTES, SLOT_BYTES, SPARE_BYTES, Scale, THREAD_META_BYTES, TagSpace, WARDEN_BYTES,
 };
 
 /// Bytes of a thread block that no variant may exceed: it is taken out of every thread's stack, which may be as small
@@ -257,7 +256,11 @@ fn lot_bytes(plan: &Plan) -> u64 {
         && placement.pack_tries == 0
         && placement.quarantine_events == 0
         && plan.policy.pressure.relief != Relief::Segment;
-    if plain && each >= SEGMENT { LOTS * each } else { 0 }
+    if plain && each >= plan.segment.bytes {
+        LOTS * each
+    } else {
+        0
+    }
 }
 
 /// Of each class, whether its next larger neighbour takes no more bytes of a run for an object, its share of the run's end
@@ -326,7 +329,7 @@ fn lookup_cost(lookup: &LookupPlan) -> LookupCost {
 }
 
 fn metadata_cost(plan: &Plan) -> MetadataCost {
-    let header = u64::from(SEGMENT_HEADER_PAGES) * u64::from(PAGE);
+    let header = u64::from(plan.segment.header_pages) * u64::from(PAGE);
     let tag_bytes = u64::from(plan.tag.width / 8);
     let pages = match plan.tag.space {
         TagSpace::Arena => plan.policy.arena.size as u64 / u64::from(PAGE),
@@ -334,8 +337,8 @@ fn metadata_cost(plan: &Plan) -> MetadataCost {
     };
     MetadataCost {
         segment_header_bytes: header,
-        segment_share: header as f64 / SEGMENT as f64,
+        segment_share: header as f64 / plan.segment.bytes as f64,
         tag_table_bytes: pages * tag_bytes,
-        tag_bytes_per_segment: SEGMENT / u64::from(PAGE) * tag_bytes,
+        tag_bytes_per_segment: plan.segment.bytes / u64::from(PAGE) * tag_bytes,
     }
 }

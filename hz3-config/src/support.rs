@@ -22,7 +22,6 @@ const fn row(path: Path, works: &'static [&'static str], what: &'static str) -> 
 
 /// The lines, by group and key.
 pub(crate) static MISSING: &[Missing] = &[
-    row(("arena", "segment"), &["\"2MiB\""], "another segment size"),
     row(("central", "steal"), &["false"], "taking objects of other owners"),
     row(
         ("hardening", "tagging"),

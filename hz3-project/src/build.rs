@@ -160,6 +160,12 @@ impl<'a> Builder<'a> {
             .args(["--crate-type", crate_type, "--target", &triple, "--target-dir"])
             .arg(&self.target)
             .args(self.options.offline.then_some("--offline"));
+        command.args(
+            plan.segment
+                .feature()
+                .iter()
+                .flat_map(|feature| ["--features", feature]),
+        );
         if plan.build.optimize == Optimize::Size {
             command.args(["--config", "profile.variant.opt-level=\"s\""]);
         }

@@ -7,7 +7,7 @@ use crate::style::{self, bytes, roughly};
 use crate::tables;
 use hz3_config::Plan;
 use hz3_config::cost::Cost;
-use hz3_config::plan::{LOTS, PAGE, SEGMENT, SEGMENT_USABLE_PAGES, SLOT_BYTES, TagSpace};
+use hz3_config::plan::{LOTS, PAGE, SLOT_BYTES, TagSpace};
 use hz3_lab::profile::Moment;
 use hz3_project::library::note::keys;
 use hz3_project::{Outcome, Place, name};
@@ -251,8 +251,9 @@ fn memory(plan: &Plan, cost: &Cost, threads: u64) {
         (
             "segment",
             format!(
-                "{}: {SEGMENT_USABLE_PAGES} pages of {PAGE} B for objects, header {} B ({})",
-                bytes(SEGMENT),
+                "{}: {} pages of {PAGE} B for objects, header {} B ({})",
+                bytes(plan.segment.bytes),
+                plan.segment.usable_pages,
                 tags.segment_header_bytes,
                 percent(tags.segment_share)
             ),

@@ -101,7 +101,7 @@ fn check(n: &Numbers) -> Result<(), Fault> {
     ];
     let sound = n.version == layout::VERSION as u64
         && n.page_bytes == PAGE as u64
-        && (64..=4096).contains(&n.segment_pages)
+        && (256..=8192).contains(&n.segment_pages)
         && (1..n.segment_pages).contains(&n.header_pages)
         && n.segment_bytes <= n.header_pages * n.page_bytes
         && (1..=4096).contains(&n.class_count)

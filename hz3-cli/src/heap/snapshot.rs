@@ -199,7 +199,7 @@ impl Snapshot {
     /// What those who add up and draw rely upon.
     fn check(&self) -> Result<(), String> {
         let bad = |what: &str| Err(format!("is a damaged snapshot: {what}"));
-        if !(1..=1 << 16).contains(&self.page_bytes) || !(1..=1 << 12).contains(&self.segment_pages) {
+        if !(1..=1 << 16).contains(&self.page_bytes) || !(1..=1 << 13).contains(&self.segment_pages) {
             return bad("pages or segments of no sensible size");
         }
         for segment in &self.segments {

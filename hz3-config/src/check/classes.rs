@@ -1,9 +1,10 @@
 //! Size classes from their steps, and the band below 4 KiB.
 
+use super::runs;
 use crate::cost::{THREAD_BLOCK_MAX, thread_block_bytes};
 use crate::diagnostic::Sink;
-use crate::knob::{Settings, StepForm, Sub4k};
-use crate::plan::{DoubleFree, GRANULE, Partition};
+use crate::knob::{Settings, StepForm, Sub4k, bytes};
+use crate::plan::{DoubleFree, GRANULE, PAGE, Partition};
 use crate::source::{At, Located, Source};
 
 /// How many rows of classes there are: one for each allocation token that is told from others.
@@ -84,6 +85,19 @@ pub(super) fn sizes(settings: &Settings, sink: &mut Sink) -> Option<Vec<u32>> {
             LARGEST.0, LARGEST.1
         );
         sink.error(at, message, "", "end the last step there");
+    }
+    let most = u64::from(runs::longest(settings)) * u64::from(PAGE);
+    if sink.len() == before && largest > most {
+        let message = format!(
+            "the largest class has {largest} bytes, but a run has {most} at most in segments of {}",
+            bytes(settings.arena.segment.value)
+        );
+        sink.error(
+            at.or(settings.arena.segment.at),
+            message,
+            "",
+            "end the last step below that, or take larger segments",
+        );
     }
     if sink.len() == before {
         sub4k(settings, &mut sizes, sink);

@@ -4,11 +4,15 @@ use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings, bytes};
 use crate::plan::{Commit, Guards, PAGE, Thp, USER_SPACE};
 
+/// Bytes of a huge page.
+const HUGE_PAGE: u64 = 2 << 20;
+/// The fewest segments that an arena may have.
+const SEGMENTS_LEAST: u64 = 4;
+
 /// Checks what no single knob's range says.
 pub(super) fn check(settings: &Settings, sink: &mut Sink) {
     let arena = &settings.arena;
-    let segment = &arena.segment;
-    power_of_two("arena.segment", segment, segment.value, sink);
+    segment(settings, sink);
     page(settings, sink);
     let size = arena.size.value;
     if let Some(base) = arena.base.value
@@ -86,6 +90,62 @@ pub(super) fn kept(settings: &Settings, sizes: &[u32], sink: &mut Sink) {
             bytes(kept.value)
         );
         sink.error(kept.at, message, "", format!("take at least {}, or 0", bytes(least)));
+    }
+}
+
+/// Segments of another length than most configs have, and what is made of whole segments.
+fn segment(settings: &Settings, sink: &mut Sink) {
+    let arena = &settings.arena;
+    let segment = &arena.segment;
+    power_of_two("arena.segment", segment, segment.value, sink);
+    if !segment.ok || !segment.value.is_power_of_two() {
+        return;
+    }
+    let length = bytes(segment.value);
+    if arena.thp.ok && arena.thp.value == Thp::Dense && segment.value != HUGE_PAGE {
+        let message = format!(
+            "`arena.thp = \"dense\"` makes one huge page of a segment, and a segment has {length}, not {}",
+            bytes(HUGE_PAGE)
+        );
+        let help = format!(
+            "set `arena.segment` to \"{}\", or `arena.thp` to another word",
+            bytes(HUGE_PAGE)
+        );
+        sink.error(segment.at.or(arena.thp.at), message, "", help);
+    }
+    let (size, least) = (&arena.size, SEGMENTS_LEAST * segment.value);
+    if size.ok && size.value < least {
+        let message = format!(
+            "an arena of {} has too few segments of {length}: {SEGMENTS_LEAST} are the least",
+            bytes(size.value)
+        );
+        let help = format!("take an arena of {} at least, or smaller segments", bytes(least));
+        sink.error(segment.at.or(size.at), message, "", help);
+    } else if size.ok && !size.value.is_multiple_of(segment.value) {
+        let message = format!(
+            "an arena of {} is no multiple of a segment, {length}",
+            bytes(size.value)
+        );
+        let near = size.value.next_multiple_of(segment.value);
+        sink.error(
+            size.at.or(segment.at),
+            message,
+            "",
+            format!("did you mean \"{}\"?", bytes(near)),
+        );
+    }
+    if let Some(base) = arena.base.value
+        && arena.base.ok
+        && !base.is_multiple_of(segment.value)
+    {
+        let message = format!("an arena at {base:#x} does not begin with a segment, as {length} do not divide that");
+        let near = base.next_multiple_of(segment.value);
+        sink.error(
+            arena.base.at.or(segment.at),
+            message,
+            "",
+            format!("did you mean {near:#x}?"),
+        );
     }
 }
 

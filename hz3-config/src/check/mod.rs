@@ -21,7 +21,7 @@ use crate::diagnostic::Sink;
 use crate::knob::{Merged, Settings, TOP};
 use crate::plan::{
     BuildPlan, ClassId, ClassPlan, ConfigHash, DoubleFree, HotPlan, OwnershipPlan, Plan, Policy, Record, SLOT_BYTES,
-    StatsPlan, Tls,
+    SegmentPlan, StatsPlan, Tls,
 };
 use crate::source::Source;
 use crate::{hash, resolve, support};
@@ -123,6 +123,7 @@ pub(crate) fn plan(chain: &Chain, sink: &mut Sink) -> Option<Plan> {
             double_free_head: matches!(s.hardening.double_free.value, DoubleFree::Head | DoubleFree::List),
             interior: s.hardening.interior.value,
         },
+        segment: SegmentPlan::of(s.arena.segment.value),
         build: BuildPlan {
             optimize: s.build.optimize.value,
             tls: s.build.tls.value,
@@ -163,6 +164,7 @@ fn code_hash(plan: &Plan) -> ConfigHash {
         policy,
         stats,
         hot,
+        segment,
         build,
         // They follow from the lookup and the build.
         no_library: _,
@@ -171,7 +173,9 @@ fn code_hash(plan: &Plan) -> ConfigHash {
     let tables = (classes, lookup, tag, cache, depot);
     let policies = (ownership, policy, stats, hot, build);
     // Fields come out in the order of their declaration.
-    hash::of(&serde_json::to_string(&(tables, policies)).unwrap_or_default())
+    let mut text = serde_json::to_string(&(tables, policies)).unwrap_or_default();
+    text.extend(segment.feature());
+    hash::of(&text)
 }
 
 /// Why no shared library can be made of it; `None` if one can.

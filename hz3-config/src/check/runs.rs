@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{narrow, overrides};
 use crate::diagnostic::Sink;
-use crate::knob::{Settings, Sub4k};
-use crate::plan::{COLOR_STEP, Guards, PAGE, RUN_OBJECTS_MAX, SEGMENT_USABLE_PAGES};
+use crate::knob::{Settings, Sub4k, bytes};
+use crate::plan::{COLOR_STEP, Guards, PAGE, RUN_OBJECTS_MAX, SEGMENT_USABLE_PAGES, SegmentPlan};
 
 /// Most colours: more than L1 has ways for one page offset gains nothing.
 const COLORS_MAX: u32 = 16;
@@ -44,7 +44,11 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
             .map(|row| (row.value.value, row.value.at))
             .or(band.map(|pages| (pages, settings.sub4k.run_pages.at)));
         if let Some((pages, at)) = by_hand.filter(|(pages, _)| *pages > u64::from(longest)) {
-            let message = format!("with `hardening.guards` no run has {pages} pages: {longest} is the most");
+            let why = match settings.hardening.guards.value {
+                Guards::Off => format!("in segments of {}", bytes(settings.arena.segment.value)),
+                _ => "with `hardening.guards`".to_owned(),
+            };
+            let message = format!("{why} no run has {pages} pages: {longest} is the most");
             sink.error(at, message, "", format!("let it have {longest} pages at most"));
             continue;
         }
@@ -80,9 +84,11 @@ pub(super) fn plan(settings: &Settings, sizes: &[u32], sink: &mut Sink) -> Optio
     (sink.len() == before && runs.len() == sizes.len()).then_some(runs)
 }
 
-/// Pages of the longest run: guards take some of those of a segment.
-fn longest(settings: &Settings) -> u32 {
-    SEGMENT_USABLE_PAGES
+/// Pages of the longest run: guards take some of those of a segment. None is longer than one in a segment of 2 MiB may be.
+pub(super) fn longest(settings: &Settings) -> u32 {
+    SegmentPlan::of(settings.arena.segment.value)
+        .usable_pages
+        .min(SEGMENT_USABLE_PAGES)
         - match settings.hardening.guards.value {
             Guards::Off => 0,
             Guards::Tables | Guards::Large => 2,

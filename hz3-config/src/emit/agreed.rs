@@ -12,8 +12,8 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
         PAGE,
         GRANULE,
         SLOT_BYTES,
-        SEGMENT_HEADER_PAGES,
-        SEGMENT_USABLE_PAGES,
+        plan.segment.header_pages,
+        plan.segment.usable_pages,
         COLOR_STEP,
     ]
     .map(|n| n as usize);
@@ -35,7 +35,7 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
         depth,
         crowd,
     ] = [
-        SEGMENT,
+        plan.segment.bytes,
         USER_SPACE,
         FLAT_PAGES,
         CACHE_LINE,
@@ -53,6 +53,13 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
         CROWD_LEAST,
     ]
     .map(|n| n as usize);
+    let other_segments = match plan.segment.feature() {
+        None => "the plan was made for other segments".to_owned(),
+        Some(feature) => format!(
+            "`arena.segment` of this config asks for `hz3` with the feature `{feature}`: all variants of a program have segments of \
+             one size"
+        ),
+    };
     let (samples, pen) = (sample_bytes(plan) as usize, pen_bytes(plan) as usize);
     let quarantine = quarantine_room(plan) as usize;
     let batch = BATCH_MAX as u32;
@@ -64,7 +71,7 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
             use #core::policy::agreed;
 
             assert!(#core::os::PAGE == #page, "the plan was made for other pages");
-            assert!(#core::heap::segment::SEGMENT == #segment, "the plan was made for other segments");
+            assert!(#core::heap::segment::SEGMENT == #segment, #other_segments);
             assert!(#core::heap::segment::HEADER_PAGES == #header_pages, "the plan was made for other headers of segments");
             assert!(#core::heap::segment::USABLE == #usable_pages, "the plan was made for other headers of segments");
             assert!(1 << agreed::ADDRESS_BITS == #user_space, "the plan was made for another address space");

@@ -189,8 +189,9 @@ knobs! {
     [arena: Arena] {
         /// Bytes of address space. Only what is used is mapped. Where the kernel grants no free range, one is reserved; if that is refused, half is tried, and so on.
         size: u64 = Kind::Bytes(16 * MIB, TIB, SEGMENT), "\"64GiB\"" => usize;
-        /// Bytes of a segment: a power of two.
-        segment: u64 = Kind::Bytes(256 * KIB, 32 * MIB, 256 * KIB), "\"2MiB\"";
+        /// Bytes of a segment: a power of two. Objects of more than half of one are whole segments. A library is built for it. A Rust
+        /// program names it as a feature of `hz3`, too (`segment-8m`), and all variants of a program have the same.
+        segment: u64 = Kind::Bytes(MIB, 32 * MIB, MIB), "\"2MiB\"";
         /// The largest page that a kernel may have: a power of two, or whatever comes, up to 64 KiB. Under a kernel with larger ones the process ends at its start. What the kernel is given is rounded to the pages that it has.
         page: Option<u64> = Kind::Or("kernel", &Kind::Bytes(4 * KIB, 64 * KIB, 4 * KIB)), "\"4KiB\"" => usize;
         /// Where the arena shall lie: an address, or a random place that nothing else uses. It is a wish, not a demand.

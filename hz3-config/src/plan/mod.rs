@@ -3,6 +3,8 @@
 //! A [`Plan`] is plain data. It is the only thing that the generator, the build scripts, the command line and the
 //! tests read; nobody looks at the TOML a second time.
 
+mod segment;
+
 pub use crate::agreed::*;
 pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use crate::hash::ConfigHash;
+pub use segment::SegmentPlan;
 
 /// Everything that one variant is, resolved.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -57,6 +60,9 @@ pub struct Plan {
     pub stats: StatsPlan,
     /// Hot-path shape that changes no table.
     pub hot: HotPlan,
+    /// How long segments are. What everybody has is not written out.
+    #[serde(skip_serializing_if = "SegmentPlan::is_usual")]
+    pub segment: SegmentPlan,
     /// How the library is compiled.
     pub build: BuildPlan,
     /// Why no library can stand in for C's `malloc` that is made of it, with the place in the config; `None` if one can.

@@ -16,6 +16,8 @@ use crate::os::{self, glibc};
 use crate::statics::{Shared, ThreadBlock};
 use crate::sync::{Lock, Ordering, forker, turn};
 use crate::variant::{Record, Variant};
+// The kernel has a part in the helper's number.
+use core::sync::atomic::Ordering::Acquire;
 
 /// Calls `f` with the variant's locks in their order.
 #[inline(never)] // From three places, and long.
@@ -49,6 +51,24 @@ fn keeps<V: Variant>() -> bool {
     V::shared().start().lock.is_kept() && forker::is_me()
 }
 
+/// Whether this is the only thread of the process but for the helper, which is outside of its gate.
+fn is_alone<V: Variant>() -> bool {
+    if let Some(alone) = glibc::single_threaded() {
+        return alone;
+    }
+    if !V::POLICY.has_helper() {
+        return os::is_only_thread(|| 0);
+    }
+    // The kernel counts the helper, and one that has ended for some microseconds more.
+    let helper = V::shared().helper();
+    let ask = || os::is_only_thread(|| helper.number.load(Acquire));
+    ask()
+        || helper.has_ended() && {
+            os::sleep_ms(1);
+            ask()
+        }
+}
+
 /// Takes all locks.
 ///
 /// # Safety
@@ -57,7 +77,7 @@ pub unsafe extern "C" fn prepare<V: Variant>() {
     if V::POLICY.has_helper() {
         V::shared().helper().gate.close();
     }
-    if glibc::single_threaded() {
+    if is_alone::<V>() {
         return;
     }
     if V::INTERPOSES {

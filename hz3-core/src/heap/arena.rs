@@ -102,10 +102,13 @@ pub enum Left {
 
 /// Where a word of the table says how many pages of its segment are open.
 const OPENED_SHIFT: u32 = 10;
-const OPENED: u64 = 0x3ff << OPENED_SHIFT;
+const OPENED_BITS: u32 = if PAGES > 512 { PAGES.ilog2() + 1 } else { 10 };
+const OPENED: u64 = ((1 << OPENED_BITS) - 1) << OPENED_SHIFT;
 /// Where it says whose group's it is: the first that took it.
-const GROUP_SHIFT: u32 = 20;
+const GROUP_SHIFT: u32 = OPENED_SHIFT + OPENED_BITS;
 const GROUP: u64 = 0xff << GROUP_SHIFT;
+const _: () = assert!(PAGES < 1 << OPENED_BITS, "a word of the table holds how many are open");
+const _: () = assert!(GROUP_SHIFT + 8 <= 32, "the pages of a huge object stand above");
 
 /// The range and its segments.
 pub struct Arena {

@@ -5,7 +5,7 @@ use super::page::{PAGES, Page, Span};
 
 const WORDS: usize = PAGES / 64;
 
-/// A set of a segment's pages: one cache line.
+/// A set of a segment's pages: one cache line for up to 512 of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C, align(64))]
 pub struct PageSet([u64; WORDS]);
@@ -63,7 +63,7 @@ impl PageSet {
     #[inline]
     pub fn has(&self, page: Page) -> bool {
         let page = page.number();
-        page < PAGES && self.0[(page / 64) & 7] >> (page & 63) & 1 != 0
+        page < PAGES && self.0[(page / 64) & (WORDS - 1)] >> (page & 63) & 1 != 0
     }
 
     /// The pages that are in both sets.
@@ -105,7 +105,7 @@ impl PageSet {
     fn seek(&self, from: usize, member: bool) -> usize {
         let mut at = from;
         while at < PAGES {
-            let word = self.0[(at / 64) & 7];
+            let word = self.0[(at / 64) & (WORDS - 1)];
             let word = (if member { word } else { !word }) >> (at & 63);
             if word != 0 {
                 return (at + word.trailing_zeros() as usize).min(PAGES);
@@ -146,7 +146,7 @@ impl PageSet {
         let end = self.seek(page, false);
         let mut first = page;
         while first > 0 {
-            let word = !self.0[((first - 1) / 64) & 7] << (63 - ((first - 1) & 63));
+            let word = !self.0[((first - 1) / 64) & (WORDS - 1)] << (63 - ((first - 1) & 63));
             if word != 0 {
                 first -= (word.leading_zeros() as usize).min(first);
                 break;
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_an_array_of_bools(ops in prop::collection::vec((any::<bool>(), 0usize..512, 1usize..512), 1..40),
+        fn agrees_with_an_array_of_bools(ops in prop::collection::vec((any::<bool>(), 0usize..PAGES, 1usize..PAGES), 1..40),
                                          len in 1usize..64, align_log in 0u32..8, front in 0usize..3) {
             let mut set = PageSet::EMPTY;
             let mut bits = std::vec![false; PAGES];

@@ -6,6 +6,7 @@ use super::PageHeap;
 use super::bitmap::Fit;
 use super::frame::Frame;
 use super::group::Group;
+use super::page::PAGES;
 use super::page_heap::Taken;
 use super::segment::{Segment, USABLE};
 use crate::policy::Policy;
@@ -14,18 +15,22 @@ use core::ptr;
 /// How many segments of a bucket are compared for fullness; more only where none of them has the alignment.
 pub(super) const COMPARED: usize = 8;
 
+/// Words of a set of buckets.
+const WORDS: usize = PAGES / 64;
+const _: () = assert!(USABLE < PAGES, "there is a bucket for each length");
+
 /// Segments, each in the bucket of its longest free range.
 pub(super) struct Buckets {
     heads: [*mut Segment; USABLE + 1],
     /// A bit for every bucket that is not empty.
-    occupied: [u64; 8],
+    occupied: [u64; WORDS],
 }
 
 impl Buckets {
     /// No segments.
     pub(super) const EMPTY: Buckets = Buckets {
         heads: [ptr::null_mut(); USABLE + 1],
-        occupied: [0; 8],
+        occupied: [0; WORDS],
     };
 
     /// The first bucket that is not empty, from `len` on.
@@ -33,7 +38,7 @@ impl Buckets {
     pub(super) fn first_from(&self, len: usize) -> Option<usize> {
         let mut at = len;
         while at <= USABLE {
-            let word = self.occupied[(at / 64) & 7] >> (at & 63);
+            let word = self.occupied[(at / 64) & (WORDS - 1)] >> (at & 63);
             if word != 0 {
                 return Some(at + word.trailing_zeros() as usize);
             }
@@ -46,7 +51,7 @@ impl Buckets {
     pub(super) fn emptiest(&self) -> *mut Segment {
         let last = self.occupied.iter().rposition(|word| *word != 0);
         last.map_or(ptr::null_mut(), |i| {
-            self.head(i * 64 + 63 - self.occupied[i & 7].leading_zeros() as usize)
+            self.head(i * 64 + 63 - self.occupied[i & (WORDS - 1)].leading_zeros() as usize)
         })
     }
 
@@ -123,7 +128,7 @@ impl Buckets {
         if let Some(head) = self.heads.get_mut(bucket) {
             *head = to;
             let bit = 1 << (bucket & 63);
-            let word = &mut self.occupied[(bucket / 64) & 7];
+            let word = &mut self.occupied[(bucket / 64) & (WORDS - 1)];
             *word = if to.is_null() { *word & !bit } else { *word | bit };
         }
     }

@@ -12,6 +12,7 @@
 //! they go all the same. A segment that was broken up is one like any other.
 
 use super::limit::Bounds;
+use super::page::PAGES;
 use super::segment::{SEGMENT, Segment, USABLE};
 use super::{Heap, PageHeap};
 use crate::os;
@@ -20,11 +21,11 @@ use crate::policy::knobs::Thp;
 use crate::sync::Ordering;
 
 /// Segments that a heap has which is not young: 32 MiB.
-const OLD: usize = 16;
+const OLD: usize = (32 << 20) / SEGMENT;
 /// What part of the pages of a dense heap is free at the most.
 const FREE: usize = 8;
 /// Free pages of a segment that are spared, at the most: an eighth of it.
-const SPARED: u32 = 64;
+const SPARED: u32 = PAGES as u32 / 8;
 /// Nanoseconds of a first touch that are long: to clear a huge page takes a tenth to a quarter of that.
 const LONG: u64 = 1_000_000;
 /// Segments that do not ask after that, at first.

@@ -108,12 +108,16 @@ mod tests {
 
     #[test]
     fn an_arena_of_any_size_has_24_bits_of_places() {
-        for bytes in [8 << 20, 1 << 30, 64 << 30, 1 << 40, 8 << 40] {
+        for bytes in [(8 << 20).max(4 * SEGMENT), 1 << 30, 64 << 30, 1 << 40, 8 << 40] {
             for front in [PAGE, bytes / 1024] {
                 let first = (PAGE + front).next_multiple_of(SEGMENT);
                 let length = ((first + bytes) * 2).next_power_of_two();
                 let places = (ARENAS.1 - ARENAS.0) / length * ((length - first - bytes) / SEGMENT);
-                assert!(places > 1 << 24, "{places} places for {bytes} bytes");
+                // (One bit less each time that segments are twice as long.)
+                assert!(
+                    places > (2 << 44) / SEGMENT.max(2 << 20),
+                    "{places} places for {bytes} bytes"
+                );
                 // Each number below that is another place.
                 let drawn = |n: u64| place(&spread(0), n, 0, front, bytes).1;
                 let some: BTreeSet<usize> = (0..4096).map(|i| drawn(i * (places as u64 / 4096))).collect();

@@ -1,7 +1,7 @@
 //! Objects above the largest class.
 //!
 //! Up to half a segment they are a range of pages like any run; above that they are *huge*: whole segments of the arena
-//! with no header, so that an object of exactly 2 MiB takes exactly 2 MiB and is aligned to it. Page tags of both are
+//! with no header, so that an object of exactly a segment (2 MiB) takes exactly that and is aligned to it. Page tags of both are
 //! 0: `free` falls into the trap slot and finds them from there.
 
 use super::arena::{Arena, Kind, Left};
@@ -20,8 +20,8 @@ use crate::policy::Policy;
 use crate::policy::knobs::Thp;
 use core::ptr;
 
-/// Pages above which an object is huge.
-pub const HUGE_PAGES: usize = 256;
+/// Pages above which an object is huge: half a segment.
+pub const HUGE_PAGES: usize = PAGES / 2;
 
 /// Segments that one system call purges at most: others must not miss them for long.
 const PURGED_AT_ONCE: usize = 16;

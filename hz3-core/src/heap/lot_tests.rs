@@ -1,6 +1,7 @@
 //! Lots under threads that take, hand over and free at once.
 
 use super::lot::{GATHERED, LOTS, Seat};
+use super::page::PAGES;
 use super::page_heap::PageHeap;
 use super::reservation::tags;
 use super::segment::{SEGMENT, USABLE};
@@ -14,6 +15,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::vec::Vec;
 
 const THREADS: usize = 4;
+/// Objects of 16 pages that fit a segment: 20 in one of 2 MiB.
+const FEW: usize = USABLE / 25;
 
 /// A large object on its way to another thread.
 struct Handed {
@@ -189,7 +192,7 @@ fn what_lies_outside_is_not_lent() {
     let seat = Seat::in_lot(&world.heap.lots);
     let take = |n| world.take_within(Reach::System, &seat, 100 * PAGE, PAGE, n);
     for _ in 0..3 {
-        let mine: Vec<Handed> = (0..SEGMENTS * 10).map(take).collect();
+        let mine: Vec<Handed> = (0..SEGMENTS * 2 * (USABLE / 100)).map(take).collect();
         assert!(world.heap.lots.lent.load(Ordering::Relaxed) as usize <= SEGMENTS);
         let outside = world.heap.locked(|h| h.outside.len());
         assert!((1..=SEGMENTS * 2).contains(&outside), "{outside} segments outside");
@@ -205,7 +208,7 @@ fn what_comes_back_serves_as_it_is() {
     let world = World::new();
     let (alone, seat) = (Seat::new(), Seat::in_lot(&world.heap.lots));
     let take = |pages| {
-        (0..20)
+        (0..FEW)
             .map(|n| world.take(&seat, pages * PAGE, 2 * PAGE, n))
             .collect::<Vec<_>>()
     };
@@ -216,7 +219,7 @@ fn what_comes_back_serves_as_it_is() {
         mine = take(16);
     }
     // Some gather before the lot looks.
-    assert!((20..=20 + GATHERED).contains(&seen.len()), "{} places", seen.len());
+    assert!((FEW..=FEW + GATHERED).contains(&seen.len()), "{} places", seen.len());
     mine.into_iter().for_each(|o| world.give(&alone, o));
     // Nothing of another length is there, so all of it becomes free pages again, and these serve.
     let longer = take(30);
@@ -242,7 +245,7 @@ fn a_lot_keeps_little() {
     objects(&alone).into_iter().for_each(|o| world.give(&alone, o));
     assert_eq!((alone.number(), world.heap.lots.any()), (0, false));
     let mine = objects(&seat);
-    assert!(world.heap.lots.lent.load(Ordering::Relaxed) >= 60 * 100 / 512);
+    assert!(world.heap.lots.lent.load(Ordering::Relaxed) >= 60 * 100 / PAGES as u32);
     // Somebody else frees half of them, and the owner the rest.
     for (n, object) in mine.into_iter().enumerate() {
         let by = if n % 2 == 0 { &alone } else { &seat };
@@ -250,7 +253,7 @@ fn a_lot_keeps_little() {
         let most = world.policy.lot_pages() + 60 * 100 / 8;
         assert!(world.heap.lent(&world.policy, &mut |_| {}) <= most + 100);
     }
-    assert!(world.heap.lent(&world.policy, &mut |_| {}) <= world.policy.lot_pages() + 512);
+    assert!(world.heap.lent(&world.policy, &mut |_| {}) <= world.policy.lot_pages() + PAGES);
     // It does not rest when this is first asked, as it was used.
     world.heap.recall(&Waiting, true);
     assert!(world.heap.lots.any());

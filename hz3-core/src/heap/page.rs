@@ -2,8 +2,29 @@
 
 use crate::os::PAGE;
 
-/// Pages of a segment.
-pub const PAGES: usize = 512;
+/// Pages of a segment: 512, if no feature says otherwise. All that is worked out from it is a constant.
+pub const PAGES: usize = if cfg!(feature = "segment-1m") {
+    256
+} else if cfg!(feature = "segment-4m") {
+    1024
+} else if cfg!(feature = "segment-8m") {
+    2048
+} else if cfg!(feature = "segment-16m") {
+    4096
+} else if cfg!(feature = "segment-32m") {
+    8192
+} else {
+    512
+};
+
+const _: () = assert!(
+    1 >= cfg!(feature = "segment-1m") as u32
+        + cfg!(feature = "segment-4m") as u32
+        + cfg!(feature = "segment-8m") as u32
+        + cfg!(feature = "segment-16m") as u32
+        + cfg!(feature = "segment-32m") as u32,
+    "of the features `segment-...` one can be on: all variants of a Rust program have segments of one size"
+);
 /// Bytes of a segment.
 pub const SEGMENT: usize = PAGES * PAGE;
 

@@ -16,7 +16,7 @@ use super::group::Group;
 use super::limit::Limits;
 use super::outside::OutsideTable;
 use super::page::{PAGES, Span};
-use super::segment::{SEGMENT, Segment, USABLE};
+use super::segment::{SEGMENT, Segment};
 use super::worth::Worth;
 use crate::os::{self, PAGE};
 use crate::policy::Policy;
@@ -367,8 +367,6 @@ impl PageHeap {
         self.buckets.for_each(f);
     }
 }
-
-const _: () = assert!(USABLE < PAGES && PAGES == 512, "bucket bit sets have 512 bits");
 
 #[cfg(all(test, not(loom)))]
 #[path = "page_heap_tests.rs"]

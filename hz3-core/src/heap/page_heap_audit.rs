@@ -4,7 +4,7 @@ use super::*;
 use crate::heap::arena::{Entry, Kind};
 use crate::heap::bitmap::PageSet;
 use crate::heap::page::Page;
-use crate::heap::segment::{HEADER_PAGES, WHOLE};
+use crate::heap::segment::{HEADER_PAGES, USABLE, WHOLE};
 use std::collections::BTreeMap;
 
 impl World {

@@ -1,6 +1,7 @@
 //! Choices of placement, held against a search page by page; and a segment under quarantine.
 
 use super::*;
+use crate::heap::segment::USABLE;
 
 /// What may be wished of a placement: `order = "lowest"`, `pack_tries`, `quarantine_events`.
 pub(super) type Wish = (bool, u32, u32);
@@ -195,10 +196,10 @@ fn packing_finds_the_tightest_hole() {
             });
             world.held.len() - 1
         };
-        // The first segment: a hole of three and one of a hundred; the second: one of twenty.
+        // The first segment: a hole of three and one of some more; the second: one of a few.
         let three = take(&mut world, 3);
-        take(&mut world, USABLE - 3 - 100);
-        take(&mut world, USABLE - 20);
+        take(&mut world, USABLE - 3 - USABLE / 5);
+        take(&mut world, USABLE - USABLE / 25);
         let hole = world.held[three].p;
         world.give(three);
         let got = take(&mut world, 3);

@@ -10,7 +10,6 @@
 use super::arena::{Arena, Left};
 use super::draw::{PLACES, place};
 use super::hold::Hold;
-use super::page::PAGES;
 use super::segment::SEGMENT;
 use super::tag_table::TagTable;
 use crate::os::{self, Access, PAGE, Placed};
@@ -18,8 +17,8 @@ use crate::policy::Policy;
 use crate::policy::knobs::Commit;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// The smallest arena worth having, in segments.
-const LEAST: usize = 4;
+/// The smallest arena worth having, in segments: 8 MiB, or four.
+const LEAST: usize = if SEGMENT > 2 << 20 { 4 } else { (8 << 20) / SEGMENT };
 
 impl Arena {
     /// Gets address space, with the entries and `tags.bytes_below` bytes of tags below it, and publishes the base in `word`.
@@ -227,8 +226,6 @@ impl Arena {
         self.hold
     }
 }
-
-const _: () = assert!(PAGES < 1 << 10, "a word of the table holds how many are open");
 
 #[cfg(all(test, not(loom)))]
 #[path = "reservation_tests.rs"]

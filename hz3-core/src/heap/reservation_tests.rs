@@ -4,6 +4,7 @@ use super::*;
 use crate::heap::arena::{Entry, Kind};
 use crate::heap::group::Group;
 use crate::heap::opening::TABLE_STEP;
+use crate::heap::page::PAGES;
 use crate::os::refuse;
 use crate::policy::knobs::OnFull;
 
@@ -121,16 +122,18 @@ fn a_reserved_range_draws_its_place_if_the_policy_says_so() {
 #[test]
 fn tags_beyond_what_was_in_use_are_not_memory_and_fences_keep_others_out() {
     // Tags of 12 GiB: 6 MiB, one fence.
-    let policy = policy(6144);
+    const TAGS: usize = PAGES * 2;
+    let policy = policy((6 << 20) / TAGS);
     let mut arena = arena(&policy, Hold::Claimed);
     let (table, first) = (arena.base - arena.tags.bytes_below, arena.tags.written);
     assert_eq!(first, table);
     assert_eq!(os::map_at(table, 5 << 20, Access::ReadWrite), Placed::Taken);
     assert_eq!(arena.open_tables(1), Ok(()));
-    assert_eq!(arena.tags.written, table + TABLE_STEP * 1024);
+    assert_eq!(arena.tags.written, table + TABLE_STEP * TAGS);
     // Past the fence, in one go.
-    assert_eq!(arena.open_tables(5000), Ok(()));
-    assert!(arena.tags.written >= table + 5000 * 1024);
+    let most = (5 << 20) / TAGS;
+    assert_eq!(arena.open_tables(most), Ok(()));
+    assert!(arena.tags.written >= table + most * TAGS);
     for at in (table..arena.tags.written).step_by(PAGE / 2) {
         // SAFETY: a tag that can be written.
         unsafe {

@@ -203,7 +203,7 @@ impl Run {
         unsafe { (*this).head &= !(LOOKED_AT | WALKED | SAME) }
     }
 
-    /// How many times the free list was taken as a whole, and the run begun anew, modulo 2^11: what an object says of itself that
+    /// How many times the free list was taken as a whole, and the run begun anew, modulo 2^11 (in segments of 2 MiB): what an object says of itself that
     /// came home before that is old.
     ///
     /// # Safety

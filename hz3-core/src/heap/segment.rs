@@ -1,4 +1,4 @@
-//! A segment: 2 MiB, aligned, self-describing.
+//! A segment: 2 MiB unless the config says otherwise, aligned, self-describing.
 //!
 //! ```text
 //! page 0           5                                       512
@@ -21,8 +21,8 @@ use crate::sync::AtomicU32;
 
 pub use super::page::SEGMENT;
 
-/// Pages of the header.
-pub const HEADER_PAGES: usize = 5;
+/// Pages of the header, which takes up to 40 bytes for each page.
+pub const HEADER_PAGES: usize = (PAGES * 40).div_ceil(PAGE);
 /// Pages that can hold objects.
 pub const USABLE: usize = PAGES - HEADER_PAGES;
 

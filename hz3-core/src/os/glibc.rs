@@ -36,15 +36,15 @@ macro_rules! weak {
 pub(crate) use weak;
 
 /// Whether the process has one thread as far as the C library knows. glibc goes by the same byte when it decides whether `fork`
-/// takes locks. Where there is none, the kernel is asked, who counts a helper thread, too; false if it does not tell.
-pub fn single_threaded() -> bool {
+/// takes locks. None where there is no such byte.
+pub fn single_threaded() -> Option<bool> {
     let byte = weak!("__libc_single_threaded").cast::<u8>();
     if byte.is_null() {
-        return super::identity::process_threads() == Some(1);
+        return None;
     }
     // SAFETY: the C library's byte lives as long as the process. It is written by a thread that is about to start the
     // second one, when there is nobody else who could read it here.
-    unsafe { byte.read_volatile() != 0 }
+    Some(unsafe { byte.read_volatile() != 0 })
 }
 
 /// Takes the lock of the list of streams, which belongs to the calling thread then; it may be taken more than once.

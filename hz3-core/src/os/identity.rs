@@ -51,6 +51,16 @@ pub fn process_threads() -> Option<u64> {
     (said == 0).then(|| (folder.st_nlink as u64).saturating_sub(2))
 }
 
+/// Whether the calling thread is the only one of the process, as far as the kernel knows, but for a bare one, whose number `bare`
+/// gives: 0 if it is not there. False if the kernel does not tell.
+pub fn is_only_thread(bare: impl Fn() -> u32) -> bool {
+    let before = bare();
+    let threads = process_threads();
+    // One whose number stands there before and after was counted: the kernel clears the number first.
+    let counted = before != 0 && bare() == before;
+    threads == Some(1 + u64::from(counted))
+}
+
 /// Whether a thread of this process sleeps where a signal could wake it: waits for a lock, say. False where the kernel does
 /// not tell.
 pub fn thread_sleeps(number: u32) -> bool {

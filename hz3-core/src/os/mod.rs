@@ -39,7 +39,9 @@ pub use bare::*;
 pub use c_library::Malloc;
 pub use clock::{now_ms, now_ns, wall_ns};
 pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};
-pub use identity::{node, parent_number, process_number, thread_identity, thread_number, thread_sleeps};
+pub use identity::{
+    is_only_thread, node, parent_number, process_number, thread_identity, thread_number, thread_sleeps,
+};
 pub use line::fetch;
 pub use machine::{down, page, pages, up};
 pub use maps::{Mapped, Mapping, each_mapping, mapped_at};

@@ -66,6 +66,11 @@ impl Helper {
         }
     }
 
+    /// Whether one was there and has left its stack; the kernel may not have taken it out of the process yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        !self.stack.load(Ordering::Relaxed).is_null() && self.number.load(Ordering::Acquire) == 0
+    }
+
     /// Whether it acts on behalf of somebody else than the calling thread.
     pub(crate) fn is_strange(&self) -> bool {
         let known = self.credentials.iter().map(|id| id.load(Ordering::Relaxed));

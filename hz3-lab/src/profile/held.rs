@@ -6,7 +6,7 @@
 use super::waste::taken;
 use super::{Profile, Row};
 use hz3_config::cost::Cost;
-use hz3_config::plan::{PAGE, Plan, SEGMENT_USABLE_PAGES};
+use hz3_config::plan::{PAGE, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes beside objects.
@@ -181,7 +181,7 @@ impl Held {
                 }
                 None => taken.bytes / f64::from(PAGE),
             };
-            if each <= f64::from(SEGMENT_USABLE_PAGES) {
+            if each <= f64::from(plan.segment.usable_pages) {
                 pages.extend(births.pieces(row).map(|piece| Piece {
                     objects: piece.objects * each,
                     ..piece
@@ -218,7 +218,7 @@ impl Held {
         magazines.most = magazines.most.min(plan.cache.bytes_bound(count) as f64);
         magazines.likely = magazines.likely.min(magazines.most);
         // Segments stay when their pages are free.
-        let segments = (peak(&pages).1 / f64::from(SEGMENT_USABLE_PAGES)).ceil().max(1.0);
+        let segments = (peak(&pages).1 / f64::from(plan.segment.usable_pages)).ceil().max(1.0);
         let segment = cost.metadata.segment_header_bytes + cost.metadata.tag_bytes_per_segment;
         Self {
             classes: used.len(),

@@ -41,6 +41,9 @@ struct Count {
     walked: u16,
 }
 
+/// Pages of the longest run: no config's has more than fit a segment of 2 MiB.
+const LONGEST: usize = if USABLE < 507 { USABLE } else { 507 };
+
 /// Most objects that begin in one page.
 const IN_A_PAGE: usize = PAGE / GRANULE;
 
@@ -142,7 +145,7 @@ pub(super) unsafe fn give_back<S: Shape>(heap: &Heap, run: *mut Run, class: &Cla
         (*count(run)).walked = (*run).free;
         Run::note(run, Note::Walked, true);
         let listed = listed::<S>(run);
-        let mut free_in = [0u16; USABLE];
+        let mut free_in = [0u16; LONGEST];
         let mut p = Run::first_free(run, S::GRANULE);
         for _ in 0..listed {
             let Some(object) = view.index(p) else { return (0, 0) };
