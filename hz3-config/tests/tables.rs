@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use common::{plan, shipped};
 use hz3_config::Plan;
-use hz3_config::plan::{ClassId, Ownership, PAGE, SEGMENT_USABLE_PAGES, SLOT_BYTES};
+use hz3_config::plan::{ClassId, Ownership, PAGE, SLOT_BYTES};
 
 /// The class of a size: the first that holds it, looked for one by one.
 fn naive(plan: &Plan, size: u32) -> Option<ClassId> {
@@ -89,7 +89,7 @@ fn faults(plan: &Plan) -> Vec<String> {
             "its size does not rise",
         );
         check(
-            (1..=SEGMENT_USABLE_PAGES).contains(&class.run_pages),
+            (1..=plan.segment.usable_pages).contains(&class.run_pages),
             "its run does not fit a segment",
         );
         check(class.objects >= 1, "its run holds no object");
@@ -232,6 +232,40 @@ fn prove(plan: &Plan) {
 #[test]
 fn shipped_configs_have_no_gap() {
     shipped().iter().for_each(prove);
+}
+
+/// Segments of any length hold the runs that are planned for them, and take a hundredth for their headers.
+#[test]
+fn segments_of_any_length_hold_their_runs() {
+    for mib in [1, 2, 4, 8, 16, 32] {
+        for steps in [
+            "{ to = 32768, per_doubling = 8 }",
+            "{ to = 1024, step = 64 }, { to = 524288, per_doubling = 2 }",
+        ] {
+            let plan = plan(&format!(
+                "[arena]\nsegment = \"{mib}MiB\"\n[classes]\nsteps = [{steps}]"
+            ));
+            prove(&plan);
+            let segment = plan.segment;
+            assert_eq!(segment.bytes, mib << 20);
+            assert_eq!(
+                u64::from(segment.header_pages + segment.usable_pages) * u64::from(PAGE),
+                mib << 20
+            );
+            assert!(
+                (90..=120).contains(&(u64::from(segment.header_pages) * 100 * 100 * u64::from(PAGE) / (mib << 20)))
+            );
+            assert_eq!(segment.feature(), (mib != 2).then(|| format!("segment-{mib}m")));
+        }
+    }
+    // What nobody says leaves nothing behind, and what somebody says makes another allocator.
+    let (usual, said, other) = (
+        plan(""),
+        plan("[arena]\nsegment = \"2MiB\""),
+        plan("[arena]\nsegment = \"4MiB\""),
+    );
+    assert_eq!(usual.code_hash, said.code_hash);
+    assert_ne!(usual.code_hash, other.code_hash);
 }
 
 #[test]

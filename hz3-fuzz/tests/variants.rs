@@ -11,7 +11,7 @@ fn plays(name: &str) {
         Ok(_) => panic!("{name} is a variant"),
         Err(why) => panic!("{why}"),
     };
-    let plan = hz3_config::load(&hz3_fuzz::home().join(format!("../configs/{name}.toml"))).expect("a config");
+    let plan = hz3_config::load(&hz3_tests::place::config(name)).expect("a config");
     player
         .plays(&library, &plan, ["--count", "8", "--seed", "14"])
         .unwrap_or_else(|fault| panic!("{name}: {fault}"));
@@ -36,6 +36,7 @@ variants! {
     relief "s47-quarantine"
     late "late"
     compact "compact"
+    segment "segment-8m"
 }
 
 /// A library with a fault is told of, with the program that shows it.

@@ -17,6 +17,16 @@ pub fn source(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
 }
 
+/// The config of a variant by its name: one of the project's, or one that is for tests alone.
+pub fn config(name: &str) -> PathBuf {
+    let shipped = PLACE.config_file(name);
+    if shipped.is_file() {
+        shipped
+    } else {
+        source(&format!("variants/{name}.toml"))
+    }
+}
+
 /// A program's path: `/usr/bin` first, as a wrapper earlier in the search path may be a script that runs something else.
 pub fn program(name: &str) -> Option<PathBuf> {
     let usual = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(name));

@@ -1,6 +1,6 @@
 //! Allocators: a variant of hz3, which is built when it is first asked for, or the C library's own.
 
-use crate::place::PLACE;
+use crate::place::{self, PLACE};
 use hz3_project::build::{Builder, Options};
 use hz3_project::{Error, Library, current};
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ impl Allocator {
             return Err("the C library's malloc is in no archive of ours".to_owned());
         };
         let make = || {
-            let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+            let plan = hz3_config::load(&place::config(&variant.name)).map_err(|e| e.to_string())?;
             Builder::open(&PLACE, Options::default(), || ())
                 .and_then(|builder| builder.archive(&plan, Some(&variant.library)))
                 .map_err(told)
@@ -100,7 +100,7 @@ impl Allocator {
 }
 
 fn provide(name: &str) -> Result<Variant, String> {
-    let plan = hz3_config::load(&PLACE.config_file(name)).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&place::config(name)).map_err(|e| e.to_string())?;
     let built = || match current::library(&PLACE, &plan)? {
         Some(path) => Library::read(&path),
         None => Builder::open(&PLACE, Options::default(), || ())?.library(&plan),

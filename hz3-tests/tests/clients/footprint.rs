@@ -1,6 +1,6 @@
 //! How small a variant is: its file, its thread-local block, and what the smallest process costs.
 
-use hz3_tests::place::PLACE;
+use hz3_tests::place;
 use hz3_tests::{Allocator, Run, client};
 use libtest_mimic::{Failed, Trial};
 
@@ -42,7 +42,7 @@ fn library(allocator: &Allocator) -> Result<(), Failed> {
     if tls > bound {
         return Err(format!("{tls} bytes of thread-local storage, more than {bound}").into());
     }
-    let bound = match hz3_config::load(&PLACE.config_file(&variant.name)) {
+    let bound = match hz3_config::load(&place::config(&variant.name)) {
         Ok(plan) if plan.policy.samples() || plan.stats.tells_calls() => SAMPLING_FILE_BYTES,
         Ok(plan) if plan.policy.wraps() => WRAPPING_FILE_BYTES,
         _ => FILE_BYTES,

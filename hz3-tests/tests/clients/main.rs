@@ -13,6 +13,7 @@ mod footprint;
 mod linked;
 mod preload;
 mod processors;
+mod segments;
 
 use cases::{CASES, Case, Scope};
 use hz3_config::plan::{OnFull, TagSpace};
@@ -48,6 +49,7 @@ fn main() {
         trials.extend(footprint::trials(&name));
     }
     trials.extend(linked::trials());
+    trials.extend(segments::trials(&named));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
@@ -63,7 +65,7 @@ fn in_order() -> Vec<String> {
 
 /// Bytes of a config's arena, if nothing lies beyond it.
 fn hard_end(name: &str) -> u64 {
-    hz3_config::load(&PLACE.config_file(name))
+    hz3_config::load(&place::config(name))
         .ok()
         .filter(|plan| plan.policy.arena.on_full == OnFull::Fail)
         .map_or(u64::MAX, |plan| plan.policy.arena.size as u64)
@@ -73,7 +75,7 @@ fn hard_end(name: &str) -> u64 {
 /// first runs all cases; of the others the first with other defences runs the cases about objects, and the rest the short ones.
 fn shape(name: &str) -> (String, String) {
     // A faulty config is reported by the tests that build it.
-    hz3_config::load(&PLACE.config_file(name)).map_or_else(
+    hz3_config::load(&place::config(name)).map_or_else(
         |_| (name.to_owned(), String::new()),
         |plan| {
             let (tag, arena) = (&plan.tag, &plan.policy.arena);
@@ -117,8 +119,7 @@ fn trial(name: &str, case: &'static Case, find: fn(&str) -> Result<Allocator, St
 /// Whether it touches pages that others do not: its calls are told to a recorder, which takes memory of its own, or objects are put
 /// into random order before anybody asks for them.
 fn touches_more(name: &str) -> bool {
-    hz3_config::load(&PLACE.config_file(name))
-        .is_ok_and(|plan| plan.stats.tells_calls() || plan.policy.hardening.random)
+    hz3_config::load(&place::config(name)).is_ok_and(|plan| plan.stats.tells_calls() || plan.policy.hardening.random)
 }
 
 fn run(case: &Case, allocator: &Allocator) -> Result<(), Failed> {
@@ -150,7 +151,7 @@ fn is_flat(allocator: &Allocator) -> Result<bool, Failed> {
     let (Allocator::Variant(variant) | Allocator::Linked(variant)) = allocator else {
         return Ok(false);
     };
-    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&place::config(&variant.name)).map_err(|e| e.to_string())?;
     Ok(plan.tag.space == TagSpace::Flat)
 }
 

@@ -2,7 +2,7 @@
 
 use hz3_config::plan::Stacks;
 use hz3_project::library::abi;
-use hz3_tests::{Allocator, Run, client, place::PLACE};
+use hz3_tests::{Allocator, Run, client, place};
 use libtest_mimic::{Failed, Trial};
 
 pub fn trials(name: &str) -> Vec<Trial> {
@@ -23,7 +23,7 @@ fn api(allocator: &Allocator) -> Result<(), Failed> {
             .map(str::to_owned)
             .ok_or_else(|| format!("no `{key}`"))
     };
-    let plan = hz3_config::load(&PLACE.config_file(allocator.name())).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&place::config(allocator.name())).map_err(|e| e.to_string())?;
     equal("hz3_name()", &text("name")?, allocator.name())?;
     equal("hz3_config()", text("config")?.trim(), plan.resolved.trim())?;
     if text("version")?.is_empty() {
@@ -34,7 +34,7 @@ fn api(allocator: &Allocator) -> Result<(), Failed> {
         return Err("the statistics are empty".into());
     }
     // The config that a library says it has makes the same library.
-    let file = PLACE.config_file(allocator.name());
+    let file = place::config(allocator.name());
     let again = hz3_config::load_str(&file, &text("config")?).map_err(|e| e.to_string())?;
     equal(
         "the resolved config's code hash",
@@ -55,7 +55,7 @@ fn elf(allocator: &Allocator) -> Result<(), Failed> {
         library.soname.as_deref().unwrap_or("none"),
         &hz3_config::soname::soname(&variant.name),
     )?;
-    let plan = hz3_config::load(&PLACE.config_file(&variant.name)).map_err(|e| e.to_string())?;
+    let plan = hz3_config::load(&place::config(&variant.name)).map_err(|e| e.to_string())?;
     let tokens = hz3_config::emit::library::token_functions(&plan);
     let (missing, stray) = abi::faults(&library.exports, &tokens);
     if !missing.is_empty() {

@@ -1,7 +1,7 @@
 //! Lists of processors: threads that move between them, and what is there without restartable sequences.
 
 use hz3_config::plan::Per;
-use hz3_tests::{Allocator, Run, client, place::PLACE};
+use hz3_tests::{Allocator, Run, client, place};
 use libtest_mimic::{Failed, Trial};
 
 /// The C library's setting under which it has no area for them.
@@ -18,7 +18,7 @@ const CASES: &[(&str, &str, &[&str], bool)] = &[
 ];
 
 pub fn trials(name: &str) -> Vec<Trial> {
-    let plan = hz3_config::load(&PLACE.config_file(name));
+    let plan = hz3_config::load(&place::config(name));
     if plan.is_ok_and(|plan| plan.policy.cache.per == Per::Thread) {
         return Vec::new();
     }
