@@ -75,18 +75,25 @@ static BORROWER: Forker = Forker {
     number: AtomicU32::new(0),
 };
 
+#[cfg(loom)]
+loom::lazy_static! {
+    static ref BORROWER: Forker = Forker {
+        thread: AtomicUsize::new(0),
+        number: AtomicU32::new(0),
+    };
+}
+
 /// Whether this thread borrows.
-#[cfg(not(loom))]
 pub fn borrows() -> bool {
     BORROWER.thread.load(Ordering::Relaxed) == identity()
 }
 
 /// This thread is about to borrow its first lock. False if another one borrows.
-#[cfg(not(loom))]
 pub fn begin_borrowing() -> bool {
     let alone = BORROWER
         .thread
-        .compare_exchange(0, identity(), Ordering::Relaxed, Ordering::Relaxed)
+        // With `less_borrowed`: the count of the one before is behind us.
+        .compare_exchange(0, identity(), Ordering::Acquire, Ordering::Relaxed)
         .is_ok();
     if alone {
         BORROWER.number.store(1, Ordering::Relaxed);
@@ -95,7 +102,6 @@ pub fn begin_borrowing() -> bool {
 }
 
 /// This thread has one lock more, if it is the one that borrows and not the one that forks.
-#[cfg(not(loom))]
 pub fn more_borrowed() {
     if borrows() {
         BORROWER.number.fetch_add(1, Ordering::Relaxed);
@@ -103,38 +109,16 @@ pub fn more_borrowed() {
 }
 
 /// It has one less. Who has none borrows no more.
-#[cfg(not(loom))]
 pub fn less_borrowed() {
     if borrows() && BORROWER.number.fetch_sub(1, Ordering::Relaxed) == 1 {
-        BORROWER.thread.store(0, Ordering::Relaxed);
+        BORROWER.thread.store(0, Ordering::Release);
     }
 }
 
 /// In the child of a fork: who was about to borrow is not there.
-#[cfg(not(loom))]
 pub(super) fn forget_borrower() {
     BORROWER.thread.store(0, Ordering::Relaxed);
 }
-
-/// In models nobody is stuck: what borrows there does so by itself.
-#[cfg(loom)]
-mod none {
-    pub(in crate::sync) fn borrows() -> bool {
-        false
-    }
-
-    pub(in crate::sync) fn begin_borrowing() -> bool {
-        true
-    }
-
-    pub(in crate::sync) fn more_borrowed() {}
-
-    pub(in crate::sync) fn less_borrowed() {}
-
-    pub(in crate::sync) fn forget_borrower() {}
-}
-#[cfg(loom)]
-pub(in crate::sync) use none::*;
 
 #[cfg(not(loom))]
 fn identity() -> usize {

@@ -111,11 +111,8 @@ impl Lock {
         while self.state.swap(CONTENDED, Ordering::Acquire) != FREE {
             // Not for ever: a sleeper has to see that the lock has come to be kept by a fork.
             self.sleepers.sleep(&self.state, CONTENDED, A_WHILE);
-            if may_borrow && self.is_kept() && forker::is_stuck() && forker::begin_borrowing() {
-                if self.borrow() {
-                    return true;
-                }
-                forker::less_borrowed();
+            if may_borrow && self.is_kept() && forker::is_stuck() && self.borrow_first() {
+                return true;
             }
         }
         false
@@ -139,6 +136,19 @@ impl Lock {
     #[inline]
     pub fn is_kept(&self) -> bool {
         self.fork.load(Ordering::Relaxed) != NOT_KEPT
+    }
+
+    /// As [`borrow`](Self::borrow), for a thread that has borrowed none and found the forking one stuck, unless another thread
+    /// borrows. From here on it borrows at once what it needs beside.
+    pub(super) fn borrow_first(&self) -> bool {
+        if !forker::begin_borrowing() {
+            return false;
+        }
+        let inside = self.borrow();
+        if !inside {
+            forker::less_borrowed();
+        }
+        inside
     }
 
     /// Enters a lock that a fork keeps, unless somebody else is inside.

@@ -406,3 +406,59 @@ fn a_borrower_takes_an_inner_lock_when_the_fork_is_over() {
         assert_eq!((total(&shared.0), total(&shared.1)), (borrowed, borrowed));
     });
 }
+
+/// A thread that found the forking one stuck borrows the outer lock, and is inside when it comes to want the inner one, which the fork
+/// has not let go, or just lets go, or has let go. Beside it another one has found the forking thread stuck, too, or a handler of the
+/// forking thread uses both locks. Nobody waits for another who waits for it, each lock has one inside, and when all is over nobody
+/// borrows.
+fn a_borrower_of_two_beside(handler: bool) {
+    // The forking thread sleeps only when it keeps all locks: who sees it asleep comes after that.
+    let shared = Arc::new((guarded(), guarded(), AtomicU32::new(0)));
+    let both = |shared: &(Arc<Counted>, Arc<Counted>, AtomicU32)| {
+        // SAFETY: the outer lock is held.
+        shared.0.number.with_mut(|n| unsafe { *n += 1 });
+        shared.1.add();
+    };
+    let borrow = |me: usize| {
+        let shared = shared.clone();
+        thread::spawn(move || {
+            forker::ME.with(|own| own.set(me));
+            if shared.2.load(Ordering::Acquire) == 0 || !shared.0.lock.borrow_first() {
+                return 0;
+            }
+            let _outer = Guard {
+                lock: &shared.0.lock,
+                lent: true,
+            };
+            both(&shared);
+            1
+        })
+    };
+    let first = borrow(2);
+    let second = (!handler).then(|| borrow(3));
+    forker::ME.with(|own| own.set(1));
+    let each = |f: &mut dyn FnMut(&Lock)| {
+        f(&shared.0.lock);
+        f(&shared.1.lock);
+    };
+    turn::hold(&each);
+    shared.2.store(1, Ordering::Release);
+    if handler {
+        let _outer = shared.0.lock.lock();
+        both(&shared);
+    }
+    turn::let_go(&each);
+    let times = first.join().unwrap() + second.map_or(usize::from(handler), |second| second.join().unwrap());
+    assert_eq!((total(&shared.0), total(&shared.1)), (times, times));
+    assert!(forker::begin_borrowing(), "nobody borrows any more");
+}
+
+#[test]
+fn of_two_borrowers_one_is_inside_and_the_fork_waits_for_no_lock_before_another() {
+    explore(Some(3), || a_borrower_of_two_beside(false));
+}
+
+#[test]
+fn a_borrower_and_a_handler_take_two_locks_in_their_order() {
+    explore(Some(3), || a_borrower_of_two_beside(true));
+}
