@@ -92,6 +92,14 @@ macro_rules! variant {
     };
 }
 
+// Its config has segments of the usual length, and all variants of a program have the same.
+#[cfg(not(any(
+    feature = "segment-1m",
+    feature = "segment-4m",
+    feature = "segment-8m",
+    feature = "segment-16m",
+    feature = "segment-32m"
+)))]
 __variant! {
     crate; perhaps;
     /// The allocator of the preset `default`, for programs that want no TOML.

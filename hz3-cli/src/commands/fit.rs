@@ -145,6 +145,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     }
     let path = name::config(&place, &arguments.base)?;
     let base = configs::load(&path)?;
+    modelled(&base)?;
     let from = match arguments.command.is_empty() {
         false => {
             let (trace, _) = trace::record(
@@ -229,9 +230,22 @@ pub fn run(arguments: Arguments) -> Outcome {
     Error::unless(status.success())
 }
 
+/// Whether the model of the allocator is one of this config: it has segments of the usual length.
+fn modelled(base: &Plan) -> Outcome {
+    if base.segment.is_usual() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` sets `arena.segment`, and the model behind `fit` has segments of 2 MiB",
+        base.name
+    );
+    Err(Error::bad_input(message).help("fit to a config without it, and set it in the result"))
+}
+
 /// The config that fits a command, which is recorded, reads nothing, and writes to nobody; none where the base is best. Nothing
 /// is shown.
 pub fn of_command(place: &Place, path: &Path, base: Plan, command: &[String]) -> Result<Option<String>, Error> {
+    modelled(&base)?;
     let (trace, _) = trace::record(
         place,
         &Subject {

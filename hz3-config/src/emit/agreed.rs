@@ -54,7 +54,7 @@ pub(super) fn assertions(plan: &Plan, name: &Ident, core: &TokenStream) -> Token
     ]
     .map(|n| n as usize);
     let other_segments = match plan.segment.feature() {
-        None => "the plan was made for other segments".to_owned(),
+        None => "segments of this config have 2 MiB, and a feature of `hz3` asks for others".to_owned(),
         Some(feature) => format!(
             "`arena.segment` of this config asks for `hz3` with the feature `{feature}`: all variants of a program have segments of \
              one size"
