@@ -228,7 +228,10 @@ fn huge_objects_wait<V: Variant>() {
         let waiting = || introspect::totals::<V>().quarantine_large as usize;
         let objects: Vec<*mut u8> = (0..count).map(|_| hot::malloc::<V>(SIZE)).collect();
         assert!(objects.iter().all(|p| !p.is_null()));
-        assert!(arena > 64 << 20 || outside(objects[count - 1]), "the arena is not used up");
+        assert!(
+            arena > 64 << 20 || outside(objects[count - 1]),
+            "the arena is not used up"
+        );
         // As many as wait together; those come last that lie outside.
         let (others, last) = objects.split_at(count - 3);
         let bytes: usize = last.iter().map(|p| c::malloc_usable_size::<V>(*p)).sum();
