@@ -30,6 +30,23 @@ impl Setting {
         }
     }
 
+    /// The keys of a config's tables.
+    pub fn all_of(text: &str) -> Vec<Self> {
+        let Ok(document) = toml::from_str::<toml::Table>(text) else {
+            return Vec::new();
+        };
+        let tables = document
+            .iter()
+            .filter_map(|(table, keys)| Some((table, keys.as_table()?)));
+        let keys = tables.flat_map(|(table, keys)| {
+            keys.iter().map(move |(key, value)| Self {
+                key: format!("{table}.{key}"),
+                value: value.to_string(),
+            })
+        });
+        keys.collect()
+    }
+
     /// For a label: the last word of the key, and the value without quotes.
     pub fn short(&self) -> String {
         let key = self.key.rsplit('.').next().unwrap_or(&self.key);
@@ -137,6 +154,15 @@ pub fn distinct(base: &Plan, all: Vec<Derived>, mut told: impl FnMut(&Derived, &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_a_config_are_the_keys_of_its_tables() {
+        let text =
+            "name = \"x\"\nextends = \"default\"\ncache.batch_max = 64\n[classes]\nsteps = [{ sizes = [32, 48] }]\n";
+        let settings = Setting::all_of(text);
+        let all: Vec<String> = settings.iter().map(|s| format!("{} = {}", s.key, s.value)).collect();
+        assert_eq!(all, ["cache.batch_max = 64", "classes.steps = [{ sizes = [32, 48] }]"]);
+    }
 
     #[test]
     fn values_are_toml_or_become_strings() {

@@ -127,10 +127,18 @@ fn setting(key: &str, value: &str) -> Setting {
     }
 }
 
+fn bundle(keys: &&[(&str, &str)]) -> Vec<Setting> {
+    keys.iter().map(|(key, value)| setting(key, value)).collect()
+}
+
+/// Who else may own what is freed: modes, and how many shards.
+pub fn owners() -> Vec<Vec<Setting>> {
+    OWNERS.iter().map(bundle).collect()
+}
+
 /// Single changes of a config, in the order in which they are worth trying: of each key the first step before the second of
 /// any.
 pub fn around(resolved: &toml::Table) -> Vec<Vec<Setting>> {
-    let bundle = |keys: &&[(&str, &str)]| keys.iter().map(|(key, value)| setting(key, value)).collect();
     let mut all: Vec<Vec<Setting>> = BUNDLES.iter().map(bundle).collect();
     for turn in 0..2 {
         for (key, step) in STEPS {
@@ -142,7 +150,7 @@ pub fn around(resolved: &toml::Table) -> Vec<Vec<Setting>> {
             all.extend(value.map(|value| vec![setting(key, &value)]));
         }
     }
-    all.extend(OWNERS.iter().map(bundle));
+    all.extend(owners());
     all
 }
 

@@ -9,18 +9,22 @@ use std::path::Path;
 
 /// A recording of a program that makes so many objects of these sizes in turn, and keeps the last 20,000.
 fn recording(folder: &Path, name: &str, sizes: &[u64], objects: u32) -> String {
-    // As `hz3-lab/src/trace/pack.rs` has it; the program is the real one.
-    let source = folder.join(format!("{name}.c"));
     let sizes = sizes.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     let text = format!(
         "#include <stdlib.h>\n#include <string.h>\nint main(void) {{\n    static void *kept[20000];\n    size_t size[] = {{{sizes}}};\n\
          \x20   for (unsigned i = 0; i < {objects}; i++) {{\n        free(kept[i % 20000]);\n\
          \x20       kept[i % 20000] = malloc(size[i % (sizeof size / sizeof *size)]);\n    }}\n    return 0;\n}}\n"
     );
+    recorded(folder, name, &text)
+}
+
+/// A recording of a program in C.
+fn recorded(folder: &Path, name: &str, text: &str) -> String {
+    let source = folder.join(format!("{name}.c"));
     std::fs::write(&source, text).expect("a file");
     let program = folder.join(name);
     let made = std::process::Command::new("cc")
-        .args(["-O1", "-fno-builtin", "-o"])
+        .args(["-O1", "-fno-builtin", "-pthread", "-o"])
         .args([&program, &source])
         .status();
     assert!(made.expect("a compiler").success());
@@ -147,4 +151,56 @@ fn recordings_that_ship_can_be_fitted() {
             assert!(waste["fitted"].as_f64() <= waste["base"].as_f64(), "{waste}");
         }
     }
+}
+
+#[test]
+fn who_owns_what_is_freed_is_replayed() {
+    const HANDED: &str = r#"
+        #include <pthread.h>
+        #include <stdlib.h>
+        static void *handed[5000];
+        static void *taker(void *with) {
+            for (int i = 0; i < 5000; i++)
+                free(handed[i]);
+            return with;
+        }
+        int main(void) {
+            for (int round = 0; round < 4; round++) {
+                pthread_t thread;
+                for (int i = 0; i < 5000; i++)
+                    handed[i] = malloc(16 + i % 90 * 8);
+                if (pthread_create(&thread, NULL, taker, NULL) || pthread_join(thread, NULL))
+                    return 1;
+            }
+            return 0;
+        }
+    "#;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    let file = recorded(path, "handed", HANDED);
+    let ended = hz3(path, &["fit", "--from", &file, "--owners", "2s", "--format", "json"]).with(0);
+    let report: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert!(report["remote"].as_f64() > Some(0.9), "{report}");
+    let ways = report["owners"]["ways"].as_array().expect("ways");
+    let modes = ["owner-bank", "owner-ring", "shards = 32"];
+    for mode in modes {
+        let is = |way: &&Value| way["keys"].as_str().is_some_and(|keys| keys.contains(mode));
+        let way = ways.iter().find(is).unwrap_or_else(|| panic!("no {mode}: {report}"));
+        assert!(way["problem"].is_null(), "{way}");
+    }
+    // Whoever is taken stands in the config, with the reason.
+    let taken = ways.iter().find(|way| way["taken"] == true);
+    let config = report["config"].as_str().unwrap_or_default();
+    assert_eq!(taken.is_some(), config.contains("[ownership]\n# "), "{report}");
+    if let Some(way) = taken {
+        let keys = way["keys"].as_str().expect("keys").split(", ");
+        for key in keys {
+            assert!(config.contains(key.trim_start_matches("ownership.")), "{config}");
+        }
+    }
+    let alone = recording(path, "alone", &[24], 100);
+    let ended = hz3(path, &["fit", "--from", &alone, "--owners", "2s"]).with(0);
+    assert!(ended.err.contains("made by the same thread"), "{}", ended.err);
+    let ended = hz3(path, &["fit", "--from", &alone, "--owners", "soon"]).with(2);
+    assert!(ended.err.contains("--owners"), "{}", ended.err);
 }

@@ -1,8 +1,10 @@
 //! `fit`: a config for one program that says why, or the news that there is nothing to win.
 
+mod owners;
 mod profiles;
 mod recordings;
 
+use super::rows::duration;
 use super::trace::{self, Subject};
 use super::{Format, new};
 use crate::configs;
@@ -14,6 +16,7 @@ use hz3_lab::profile::Profile;
 use hz3_lab::trace::{Trace, is_recording, pack};
 use hz3_project::{Error, Outcome, Place, name};
 use std::path::Path;
+use std::time::Duration;
 
 /// Arguments of `fit`.
 #[derive(clap::Args)]
@@ -27,6 +30,7 @@ others. The rest is as in the base, and often that is all of it.
   cargo hz3 fit --name mine -- ./my-server --selftest
   cargo hz3 fit --from monday.hz3t,tuesday.hz3t --name mine
   cargo hz3 fit --from heap.pb.gz --name mine
+  cargo hz3 fit --owners 3m --name mine -- ./my-server --threads 8
   cargo hz3 compare default mine --build --trace wednesday.hz3t
   cargo hz3 ledger calibration")]
 pub struct Arguments {
@@ -54,6 +58,9 @@ pub struct Arguments {
     /// Fit to the process whose command line contains this
     #[arg(long, value_name = "TEXT", conflicts_with = "from")]
     of: Option<String>,
+    /// Replay the recordings for this long, builds included, to see who had better own what is freed: 90s, 5m. No model says that
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    owners: Option<Duration>,
     /// Then compare the result with its base on the same command: what was predicted stands beside it in the ledger
     #[arg(long, requires = "name", requires = "command")]
     measure: bool,
@@ -164,6 +171,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
         true => open(&place, &arguments.from)?,
     };
+    if arguments.owners.is_some() && from.recordings.is_empty() {
+        return Err(Error::bad_input(
+            "--owners replays recordings, and there is none: profiles know no order of calls",
+        )
+        .help("cargo hz3 trace makes recordings"));
+    }
     let recorded = from.recordings.iter().map(|(_, trace)| trace.threads() as u64);
     let counted = recorded
         .chain(from.profiles.iter().map(|(_, profile, _)| profile.threads))
@@ -199,7 +212,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let config = if traces.is_empty() {
         profiles::run(&input, &of_profiles, arguments.format)?
     } else {
-        recordings::run(&input, &traces, &of_profiles, arguments.format)?
+        recordings::run(&input, &traces, &of_profiles, arguments.owners, arguments.format)?
     };
     let Some(name) = &arguments.name else { return Ok(()) };
     let Some(text) = config else {

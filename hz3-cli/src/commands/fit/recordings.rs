@@ -1,5 +1,6 @@
 //! Whatever fits recordings.
 
+use super::owners::{self, Ways};
 use super::{Evidence, Format, Input, demands, list, print_curve, share, size};
 use crate::style;
 use hz3_lab::fit::search::{Figures, Finding, Found, Priced, Search, is_finer};
@@ -7,6 +8,7 @@ use hz3_lab::fit::{self, Demand, Fit, Prediction, Strides};
 use hz3_lab::trace::Trace;
 use hz3_project::Error;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// What was fitted, to what.
 #[derive(serde::Serialize)]
@@ -23,9 +25,14 @@ struct Report<'a> {
     remote: f64,
     /// What the config is expected to change; none where the base is best.
     prediction: Option<Prediction>,
+    /// Who had better own what is freed, where that was asked.
+    owners: &'a Option<Ways>,
     /// The config; none where the base is best.
     config: &'a Option<String>,
 }
+
+/// From this share of frees by other threads on, who owns objects may matter.
+const REMOTE: f64 = 0.01;
 
 /// Searches.
 fn search(
@@ -48,8 +55,14 @@ pub fn config_of(input: &Input<'_>, traces: &[Trace]) -> Result<Option<String>, 
 }
 
 /// Fits, and shows what came of it. Returns the config; none where the base is best. Nothing is fitted to `witnesses`, which are of
-/// profiles: they judge classes.
-pub fn run(input: &Input<'_>, traces: &[Trace], witnesses: &[Demand], format: Format) -> Result<Option<String>, Error> {
+/// profiles: they judge classes. Replays may take so long, if there shall be any.
+pub fn run(
+    input: &Input<'_>,
+    traces: &[Trace],
+    witnesses: &[Demand],
+    replays: Option<Duration>,
+    format: Format,
+) -> Result<Option<String>, Error> {
     let strides = input.strides()?;
     let mut demands = demands(input, traces);
     for demand in &mut demands {
@@ -58,7 +71,24 @@ pub fn run(input: &Input<'_>, traces: &[Trace], witnesses: &[Demand], format: Fo
     let found = search(input, traces, (&demands, witnesses), &strides)?;
     let fit = fit::fit(&demands, &input.sizes(), &strides);
     let remote = remote(traces);
-    let config = found.changes().then(|| config(input, &found, &demands));
+    let mut config = found.changes().then(|| config(input, &found, &demands));
+    let ways = match replays {
+        Some(_) if traces.iter().all(|trace| trace.threads() < 2) => {
+            eprintln!(
+                "{}: nothing is replayed for --owners: whatever is freed was made by the same thread",
+                style::note("note")
+            );
+            None
+        }
+        Some(budget) => Some(owners::replay(input, traces, config.as_deref(), budget)?),
+        None => None,
+    };
+    if let Some(ways) = &ways {
+        config = match config {
+            Some(text) => Some(text + &ways.lines(input).unwrap_or_default()),
+            None => ways.alone(input),
+        };
+    }
     if format == Format::Json {
         let report = Report {
             base: &input.base.name,
@@ -67,12 +97,18 @@ pub fn run(input: &Input<'_>, traces: &[Trace], witnesses: &[Demand], format: Fo
             found: &found,
             curve: &fit.curve,
             remote,
+            owners: &ways,
             prediction: found.changes().then(|| Prediction::of(&found)),
             config: &config,
         };
         crate::commands::print_json(&report)?;
     } else {
         print(input, &found, &fit, remote);
+        if let Some(ways) = &ways {
+            ways.print(&input.base.name);
+        } else if input.threads > 1 && remote >= REMOTE {
+            println!("who owns what is freed may matter to it: --owners 3m replays it under each way");
+        }
     }
     Ok(config)
 }

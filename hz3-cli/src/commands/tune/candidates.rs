@@ -125,7 +125,7 @@ impl<'a> Maker<'a> {
     fn fit(&mut self, command: &[String]) -> std::result::Result<(), String> {
         let text = fit::of_command(self.place, self.config, self.base.clone(), command).map_err(|e| e.message)?;
         let text = text.ok_or("it keeps the base")?;
-        let settings = settings_of(&text);
+        let settings = Setting::all_of(&text);
         let one = Derived::of(self.place, self.base, self.config, &settings)
             .map_err(|_| "it is no config of this base".to_owned())?;
         if self.hashes.contains(&one.plan.code_hash) {
@@ -198,35 +198,4 @@ fn claim_of(text: &str) -> Option<Claim> {
     let hypothesis = Some(word("hypothesis")?);
     let goal = word("goal").unwrap_or_else(|| Goal::default().word().to_owned());
     Some(Claim { hypothesis, goal })
-}
-
-/// The keys of a config's tables.
-fn settings_of(text: &str) -> Vec<Setting> {
-    let Ok(document) = toml::from_str::<toml::Table>(text) else {
-        return Vec::new();
-    };
-    let tables = document
-        .iter()
-        .filter_map(|(table, keys)| Some((table, keys.as_table()?)));
-    let keys = tables.flat_map(|(table, keys)| {
-        keys.iter().map(move |(key, value)| Setting {
-            key: format!("{table}.{key}"),
-            value: value.to_string(),
-        })
-    });
-    keys.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_of_a_config_are_the_keys_of_its_tables() {
-        let text =
-            "name = \"x\"\nextends = \"default\"\ncache.batch_max = 64\n[classes]\nsteps = [{ sizes = [32, 48] }]\n";
-        let settings = settings_of(text);
-        let all: Vec<String> = settings.iter().map(|s| format!("{} = {}", s.key, s.value)).collect();
-        assert_eq!(all, ["cache.batch_max = 64", "classes.steps = [{ sizes = [32, 48] }]"]);
-    }
 }
