@@ -204,6 +204,10 @@ const BEYOND: &[&str] = &[
     "tag-too-narrow",
     "thread-block",
     "tokens-many",
+    "unit-guards",
+    "unit-never",
+    "unit-page",
+    "unit-segment",
     "unused-inherited-gate",
     "unused-ring",
 ];

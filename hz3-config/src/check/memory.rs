@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Sink;
 use crate::knob::{Setting, Settings, bytes};
-use crate::plan::{Commit, Guards, PAGE, Thp, USER_SPACE};
+use crate::plan::{Commit, Guards, PAGE, Thp, USER_SPACE, Unit};
 
 /// Bytes of a huge page.
 const HUGE_PAGE: u64 = 2 << 20;
@@ -14,6 +14,7 @@ pub(super) fn check(settings: &Settings, sink: &mut Sink) {
     let arena = &settings.arena;
     segment(settings, sink);
     page(settings, sink);
+    unit(settings, sink);
     let size = arena.size.value;
     if let Some(base) = arena.base.value
         && arena.base.ok
@@ -181,6 +182,41 @@ fn page(settings: &Settings, sink: &mut Sink) {
         kept.ok && kept.value > 0,
         kept.at.or(page.at),
         "hardening.quarantine_large",
+    );
+}
+
+/// Purging by whole huge pages, and what leaves none.
+fn unit(settings: &Settings, sink: &mut Sink) {
+    let (unit, arena) = (&settings.purge.unit, &settings.arena);
+    if !unit.ok || unit.value != Unit::Huge {
+        return;
+    }
+    let mut refuse = |on: bool, at, why: &str| {
+        if on {
+            sink.error(
+                unit.at.or(at),
+                format!("`purge.unit` keeps huge pages whole, but {why}"),
+                "",
+                "remove one of the two",
+            );
+        }
+    };
+    let (guards, thp, page, segment) = (&settings.hardening.guards, &arena.thp, &arena.page, &arena.segment);
+    refuse(
+        guards.ok && guards.value != Guards::Off,
+        guards.at,
+        "with `hardening.guards` there are pages without access in every segment, so that none is a huge page",
+    );
+    refuse(
+        segment.ok && segment.value != HUGE_PAGE,
+        segment.at,
+        "a segment, as `arena.segment` has it, is not one",
+    );
+    refuse(thp.ok && thp.value == Thp::Never, thp.at, "`arena.thp` is against them");
+    refuse(
+        page.ok && page.value != Some(u64::from(PAGE)),
+        page.at,
+        "where `arena.page` is larger than 4 KiB a huge page is larger than a segment",
     );
 }
 

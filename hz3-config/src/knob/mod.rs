@@ -19,6 +19,7 @@ pub(crate) use words::Sub4k;
 pub use words::{
     Check, Commit, DoubleFree, Fill, Foreign, Goal, Guards, Idle, Interior, OnError, OnFull, Optimize, Partition, Per,
     PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort, Stacks, StatsLevel, TagSpace, Tagging, Thp, Tls,
+    Unit,
 };
 
 use std::collections::BTreeMap;

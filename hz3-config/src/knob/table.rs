@@ -11,7 +11,7 @@ use super::words::{
     IDLE, INTERIOR, Idle, Interior, ON_ERROR, ON_FULL, OPTIMIZE, OnError, OnFull, Optimize, PARTITION, PER,
     PLACEMENT_ORDER, PREFETCH, Partition, Per, PlacementOrder, Prefetch, RECORD, RELIEF, REMOTE_FLUSH, REMOTE_SORT,
     Record, Relief, RemoteFlush, RemoteSort, STACKS, STATS_LEVEL, SUB4K, Stacks, StatsLevel, Sub4k, TAG_SPACE, TAGGING,
-    THP, TLS, TagSpace, Tagging, Thp, Tls,
+    THP, TLS, TagSpace, Tagging, Thp, Tls, UNIT, Unit,
 };
 use super::{RangeRow, Step};
 use crate::agreed::{BATCH_MAX, DEPTH_MAX, OWNERS_MAX, SEGMENT, SEGMENT_USABLE_PAGES, SHELVES_MAX, USER_SPACE};
@@ -249,6 +249,8 @@ knobs! {
         spare: bool = Kind::Bool, "true" => bool;
         /// Whether pages inside of runs are given back, too, when no object in use lies in them.
         holes: bool = Kind::Bool, "true" => bool;
+        /// The least that is given back.
+        unit: Unit = Kind::Choice(UNIT), "\"page\"" => Unit;
         /// Whether a thread that exits purges.
         at_thread_exit: bool = Kind::Bool, "false" => bool;
         /// Who purges when no thread has events.

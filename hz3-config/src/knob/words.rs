@@ -87,6 +87,12 @@ words! {
     PlacementOrder, PLACEMENT_ORDER: {
         "fullest" => Fullest: "the fullest of up to 8 whose longest hole is the shortest that fits, so that sparse ones drain",
         "lowest" => Lowest: "the one at the lowest address, of up to 64 that have room, those with the shortest holes first",
+        "densest" => Densest: "the one with the fewest free pages, of up to 64 that have room, those with the shortest holes first; whole huge pages come before all others",
+    }
+    /// The least that a purge gives back.
+    Unit, UNIT: {
+        "page" => Page: "a page",
+        "huge" => Huge: "a segment, which is a huge page or can be one, when all of its pages are free; parts of it only when memory is short, a limit is near, or somebody asks",
     }
     /// Who purges when no thread has events.
     Idle, IDLE: {

@@ -10,7 +10,7 @@ pub use crate::knob::policy::{self, Policy};
 pub use crate::knob::{
     Check, Commit, DoubleFree, Fill, Foreign, Goal, Guards, Idle, Interior, OnError, OnFull, Optimize, Ownership,
     Partition, Per, PlacementOrder, Prefetch, Record, Relief, RemoteFlush, RemoteSort, Room, Scale, Stacks, StatsLevel,
-    TagSpace, Tagging, Thp, Tls,
+    TagSpace, Tagging, Thp, Tls, Unit,
 };
 
 use std::path::{Path, PathBuf};

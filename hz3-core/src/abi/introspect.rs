@@ -1,6 +1,7 @@
 //! What the allocator knows of itself.
 
 use crate::event::{self, process, stats::quantile, wrap::quarantine};
+use crate::heap::dense::Counts;
 use crate::heap::limit::Limit;
 use crate::heap::sample::table_bytes;
 use crate::heap::segment::{SEGMENT, Segment, USABLE};
@@ -65,6 +66,12 @@ pub struct Totals {
     pub threads: u64,
     /// Bytes of what is recorded of the program's calls.
     pub recorder: u64,
+    /// Segments of pages that are huge pages, as far as the heap knows.
+    pub huge_segments: u64,
+    /// Bytes of free pages that stay backed, as their segment is to stay whole.
+    pub spared: u64,
+    /// What became of huge pages that the heap has asked for.
+    pub huge_counts: Counts,
     /// Segments of pages by the tenths of their pages that are in use: `[9]` counts those that are full to 90 % or more.
     pub occupancy: [u64; 10],
 }
@@ -113,10 +120,12 @@ pub fn totals<V: Variant>() -> Totals {
     if V::POLICY.per_cpu() {
         event::cpu::in_rows::<V>(|id, objects| t.magazines += u64::from(objects) * u64::from(id.row().size));
     }
-    let mut occupancy = [0; 10];
+    let (mut occupancy, mut huge) = ([0; 10], 0);
     let mut count = |segment: *mut Segment| {
         // SAFETY: the lock of whoever has the segment is held, so that it is there.
-        let used = USABLE - (unsafe { (*segment).free_pages } as usize).min(USABLE);
+        let (free, is_huge) = unsafe { ((*segment).free_pages as usize, (*segment).is_huge()) };
+        huge += u64::from(is_huge);
+        let used = USABLE - free.min(USABLE);
         if let Some(n) = occupancy.get_mut((used * 10 / USABLE).min(9)) {
             *n += 1;
         }
@@ -129,6 +138,8 @@ pub fn totals<V: Variant>() -> Totals {
     });
     shared.heap().locked(|h| {
         h.for_each(&mut count);
+        t.spared = (h.dense.spared * PAGE) as u64;
+        t.huge_counts = h.dense.counts;
         t.pages_free = ((free + h.free_pages) * PAGE) as u64;
         t.pages_dirty = ((dirty + h.dirty_pages) * PAGE) as u64;
         t.huge = h.huge_bytes as u64;
@@ -142,6 +153,7 @@ pub fn totals<V: Variant>() -> Totals {
         t.soft_limit = or_none(h.limits.now.soft);
         t.hard_limit = or_none(h.limits.now.hard);
     });
+    t.huge_segments = huge;
     t.occupancy = occupancy;
     t.taken = t.segments * SEGMENT as u64 + t.huge;
     let header = (crate::heap::segment::HEADER_PAGES * PAGE) as u64;
@@ -237,6 +249,7 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
         first = false;
     }
     text.push(b"}");
+    huge_pages::<V>(&mut text, &t);
     events::<V>(&mut text);
     sampler::<V>(&mut text);
     text.push(b",\"classes\":[");
@@ -259,6 +272,32 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     }
     text.push(b"]}");
     text.finish()
+}
+
+/// Adds what the heap knows of huge pages, where it sees to them.
+fn huge_pages<V: Variant>(text: &mut Text, t: &Totals) {
+    if !V::POLICY.spares() {
+        return;
+    }
+    text.push(b",\"huge_pages\":{");
+    let mut first = true;
+    for (key, n) in huge::<V>(t) {
+        text.field(first, key, n);
+        first = false;
+    }
+    text.push(b"}");
+}
+
+/// What there is to say of huge pages, by its names.
+pub fn huge<V: Variant>(t: &Totals) -> [(&'static str, u64); 5] {
+    let counts = &t.huge_counts;
+    [
+        ("segments", t.huge_segments),
+        ("asked", counts.asked.into()),
+        ("granted", counts.granted.into()),
+        ("broken", counts.broken.into()),
+        ("spared_bytes", t.spared),
+    ]
 }
 
 /// Adds the counted events, where they are counted: `"events":{"name":{"count":n,"cycles":n},…}`; of timed ones also how

@@ -1,15 +1,19 @@
-//! Huge pages for a heap that is dense (`arena.thp = "dense"`).
+//! Huge pages for a heap that is dense (`arena.thp = "dense"`), and segments that are given back as a whole (`purge.unit = "huge"`).
 //!
 //! A new segment becomes one huge page by the first touch, if all of it is open and the kernel is asked before anything is written in it.
 //! That clears 2 MiB for a few objects, so a young heap does not ask, nor one that has room: it asks when what there is is full, as then
 //! the new segment fills up, too, and no more than one segment is backed ahead.
 //!
-//! A kernel that has no huge page at hand may look for one, for milliseconds. How long the first touch takes tells: where that was long,
-//! or in vain, the next segments do not ask, and each time that it happens again twice as many do not.
+//! A kernel that has no huge page at hand may look for one, for milliseconds, and in a virtual machine the host may have to bring the
+//! memory first, in small pages. How long the first touch takes tells: where that was long, or in vain, the next segments do not ask, and
+//! each time that it happens again twice as many do not. What counts is the thread's own time: others may have had the processor.
 //!
 //! To give pages of a huge page back breaks it up. So as long as a segment that is one has few free pages, these are *spared*: they stay
 //! backed, whatever their age, out of the list of those that can be purged. When memory is short, near a limit, or where somebody asks,
 //! they go all the same. A segment that was broken up is one like any other.
+//!
+//! With `purge.unit = "huge"` every segment spares what it has, as long as any of its pages is in use, whether it is a huge page or
+//! may become one when the kernel comes by.
 
 use super::limit::Bounds;
 use super::page::PAGES;
@@ -26,21 +30,36 @@ const OLD: usize = (32 << 20) / SEGMENT;
 const FREE: usize = 8;
 /// Free pages of a segment that are spared, at the most: an eighth of it.
 const SPARED: u32 = PAGES as u32 / 8;
-/// Nanoseconds of a first touch that are long: to clear a huge page takes a tenth to a quarter of that.
+/// Nanoseconds on a processor for a first touch that are long: to clear a huge page takes a tenth to a quarter of that.
 const LONG: u64 = 1_000_000;
+/// Nanoseconds after which it was long even if the thread did nothing: the kernel waited for something.
+const WAITED: u64 = 20_000_000;
 /// Segments that do not ask after that, at first.
 const FEW: u32 = 16;
 /// How often that is doubled at the most.
 const DOUBLED: u32 = 4;
 
-/// What a segment says of itself, in its header.
+/// What a segment says of itself, in its header: bits.
 pub(super) mod state {
-    /// Small pages, as far as is known.
+    /// Small pages, as far as is known, like any other.
     pub const SMALL: u32 = 0;
     /// It is one huge page.
     pub const HUGE: u32 = 1;
-    /// The same, and it has backed free pages that are spared: it is not among those with dirty free pages.
+    /// It has backed free pages that are spared: it is not among those with dirty free pages.
     pub const SPARED: u32 = 2;
+    /// It is given back as a whole.
+    pub const WHOLE: u32 = 4;
+}
+
+/// What became of huge pages. It wraps.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Segments for which the kernel was asked for one.
+    pub asked: u32,
+    /// Those that got one.
+    pub granted: u32,
+    /// Segments that were broken up, or no longer spared, as memory was wanted back.
+    pub broken: u32,
 }
 
 /// What is known of huge pages. All of it belongs to the holder of the heap's lock.
@@ -51,6 +70,8 @@ pub struct Dense {
     times: u32,
     /// Pages that are spared.
     pub spared: usize,
+    /// What became of them so far.
+    pub counts: Counts,
 }
 
 impl Dense {
@@ -59,6 +80,11 @@ impl Dense {
         skip: 0,
         times: 0,
         spared: 0,
+        counts: Counts {
+            asked: 0,
+            granted: 0,
+            broken: 0,
+        },
     };
 
     /// Whether a segment asks.
@@ -68,9 +94,11 @@ impl Dense {
         asks
     }
 
-    /// A segment that asked became a huge page or not, in so many nanoseconds.
-    fn took(&mut self, huge: bool, ns: u64) {
-        if huge && ns < LONG {
+    /// A segment that asked became a huge page or not, in so many nanoseconds on a processor, and so many in all.
+    fn took(&mut self, huge: bool, spent: u64, passed: u64) {
+        self.counts.asked = self.counts.asked.wrapping_add(1);
+        self.counts.granted = self.counts.granted.wrapping_add(u32::from(huge));
+        if huge && spent < LONG && passed < WAITED {
             self.times = 0;
             return;
         }
@@ -92,12 +120,28 @@ impl Segment {
 
     /// Whether it is one huge page, as far as is known.
     pub fn is_huge(&self) -> bool {
-        self.huge.load(Ordering::Relaxed) != state::SMALL
+        self.huge.load(Ordering::Relaxed) & state::HUGE != 0
+    }
+
+    /// Whether it spares what it has of backed free pages.
+    #[cfg(test)]
+    pub(super) fn is_spared(&self) -> bool {
+        self.huge.load(Ordering::Relaxed) & state::SPARED != 0
     }
 
     /// It is one huge page. For the holder of the heap's lock, while no page of it is free that is backed.
     pub fn tell_huge(&self) {
-        self.huge.store(state::HUGE, Ordering::Relaxed);
+        let now = self.huge.load(Ordering::Relaxed);
+        self.huge.store(now | state::HUGE, Ordering::Relaxed);
+    }
+
+    /// It is given back as a whole.
+    ///
+    /// # Safety
+    /// `this` is a segment that was just made, and the caller's.
+    pub(super) unsafe fn tell_whole(this: *mut Segment) {
+        // SAFETY: as the caller says.
+        unsafe { Segment::set_state(this, state::WHOLE) }
     }
 
     /// # Safety
@@ -128,7 +172,7 @@ impl PageHeap {
     /// # Safety
     /// The segment is the caller's, all of it is open, and nobody has written to it.
     pub(super) unsafe fn begin_huge(&mut self, segment: *mut u8) -> bool {
-        let began = os::now_ns();
+        let (began, had) = (os::now_ns(), os::spent_ns());
         // SAFETY: advice changes no contents, and the first byte of a segment that is being made is nobody's.
         let huge = unsafe {
             os::advise(segment, SEGMENT, os::HugePages::Wanted);
@@ -136,7 +180,9 @@ impl PageHeap {
             // Whatever else backs the first page does not reach as far as this.
             os::is_backed(segment.add(SEGMENT / 2))
         };
-        self.dense.took(huge, os::now_ns().saturating_sub(began));
+        let (passed, spent) = (os::now_ns(), os::spent_ns());
+        self.dense
+            .took(huge, spent.saturating_sub(had), passed.saturating_sub(began));
         huge
     }
 
@@ -149,29 +195,26 @@ impl PageHeap {
     pub(super) unsafe fn spares(&mut self, segment: *mut Segment, pages: usize) -> bool {
         // SAFETY: a live segment, and the lock is held.
         unsafe {
-            let few = (*segment).free_pages <= SPARED;
-            match Segment::state(segment) {
-                state::SMALL => false,
-                state::SPARED if !few => {
-                    self.spare_no_more(segment, state::HUGE);
-                    false
+            let now = Segment::state(segment);
+            let keeps = match now & state::WHOLE {
+                0 => (*segment).free_pages <= SPARED,
+                _ => !Segment::is_free(segment),
+            };
+            if now & state::SPARED != 0 {
+                if !keeps {
+                    self.spare_no_more(segment, now);
+                    return false;
                 }
-                state::HUGE if !few || (*segment).dirty_free > 0 || pages == 0 => false,
-                _ => {
-                    Segment::set_state(
-                        segment,
-                        if pages > 0 {
-                            state::SPARED
-                        } else {
-                            Segment::state(segment)
-                        },
-                    );
-                    (*segment).dirty_free += pages as u32;
-                    self.dirty_pages += pages;
-                    self.dense.spared += pages;
-                    true
-                }
+            } else if now == state::SMALL || !keeps || (*segment).dirty_free > 0 || pages == 0 {
+                return false;
             }
+            if pages > 0 {
+                Segment::set_state(segment, now | state::SPARED);
+            }
+            (*segment).dirty_free += pages as u32;
+            self.dirty_pages += pages;
+            self.dense.spared += pages;
+            true
         }
     }
 
@@ -186,7 +229,23 @@ impl PageHeap {
         // SAFETY: a live segment, and the lock is held.
         unsafe {
             if (*segment).dirty_free == 0 {
-                Segment::set_state(segment, state::HUGE);
+                Segment::set_state(segment, Segment::state(segment) & !state::SPARED);
+            }
+        }
+    }
+
+    /// A page of a segment is in use, so the rest of a whole one is spared from now on.
+    ///
+    /// # Safety
+    /// As for [`less_dirty`](Self::less_dirty).
+    pub(super) unsafe fn keep_whole(&mut self, segment: *mut Segment) {
+        // SAFETY: a live segment, and the lock is held. One that has backed free pages and spares none is in the list.
+        unsafe {
+            let now = Segment::state(segment);
+            if (*segment).dirty_free > 0 && now & (state::WHOLE | state::SPARED) == state::WHOLE {
+                self.dirty_unlink(segment);
+                self.dense.spared += (*segment).dirty_free as usize;
+                Segment::set_state(segment, now | state::SPARED);
             }
         }
     }
@@ -194,13 +253,13 @@ impl PageHeap {
     /// The pages that a segment spares are like any others.
     ///
     /// # Safety
-    /// The segment is live, and spares some; the lock is held.
+    /// The segment is live, and spares some, as `now` says, its state; the lock is held.
     #[inline(never)]
-    unsafe fn spare_no_more(&mut self, segment: *mut Segment, state: u32) {
+    unsafe fn spare_no_more(&mut self, segment: *mut Segment, now: u32) {
         // SAFETY: as the caller says. Whoever spares is not in the list.
         unsafe {
             self.dense.spared -= (*segment).dirty_free as usize;
-            Segment::set_state(segment, state);
+            Segment::set_state(segment, now & !state::SPARED);
             self.dirty_append(segment);
         }
     }
@@ -214,10 +273,15 @@ impl PageHeap {
     pub(super) unsafe fn break_up(&mut self, segment: *mut Segment) {
         // SAFETY: as the caller says.
         unsafe {
-            match Segment::state(segment) {
-                state::SMALL => {}
-                state::SPARED => self.spare_no_more(segment, state::SMALL),
-                _ => Segment::set_state(segment, state::SMALL),
+            let mut now = Segment::state(segment);
+            if now & (state::HUGE | state::SPARED) == 0 {
+                return;
+            }
+            self.dense.counts.broken = self.dense.counts.broken.wrapping_add(1);
+            now &= !state::HUGE;
+            match now & state::SPARED {
+                0 => Segment::set_state(segment, now),
+                _ => self.spare_no_more(segment, now),
             }
         }
     }
@@ -225,7 +289,7 @@ impl PageHeap {
     /// Nothing is spared any more.
     #[inline]
     pub(super) fn spare_nothing(&mut self, policy: &Policy) {
-        if policy.arena.thp == Thp::Dense {
+        if policy.spares() {
             self.break_all_up();
         }
     }
@@ -239,7 +303,7 @@ impl PageHeap {
             let mut free = found.iter_mut();
             self.for_each(|segment| {
                 // SAFETY: `for_each` passes live segments, and the lock is held.
-                if unsafe { Segment::state(segment) } == state::SPARED
+                if unsafe { Segment::state(segment) } & state::SPARED != 0
                     && let Some(place) = free.next()
                 {
                     *place = segment;

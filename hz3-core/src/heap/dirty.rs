@@ -90,7 +90,7 @@ impl PageHeap {
         unsafe {
             (*segment).dirty_free -= pages as u32;
             self.dirty_pages -= pages;
-            if Segment::state(segment) == state::SPARED {
+            if Segment::state(segment) & state::SPARED != 0 {
                 self.spares_less(segment, pages);
             } else if (*segment).dirty_free == 0 {
                 self.dirty_unlink(segment);
@@ -161,7 +161,9 @@ impl PageHeap {
             }
             let mut pages = (*segment).free.and(&(*segment).dirty);
             let mut count = pages.count();
-            if count > most {
+            // What goes back as a whole does so, but when a part of it is wanted: then others of its pages are in use.
+            let whole = Segment::state(segment) & state::WHOLE != 0 && Segment::is_free(segment);
+            if count > most && !whole {
                 // Requests are served from the lower end.
                 pages = pages.upper(most);
                 count = most;

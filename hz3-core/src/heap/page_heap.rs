@@ -258,6 +258,9 @@ impl PageHeap {
             self.free_pages -= span.len;
             self.buckets.rebucket(segment, longest);
             self.less_dirty(segment, dirty);
+            if policy.purges_wholes() {
+                self.keep_whole(segment);
+            }
             self.worth.taken(dirty);
             let body = span.len - frame.guards();
             if self.worth.regrets() && dirty < body {

@@ -81,6 +81,8 @@ impl World {
                 assert_eq!(s.longest as usize, s.free.longest());
                 let backed = if is_lent { 0 } else { s.free.and(&s.dirty).count() };
                 assert_eq!(s.dirty_free as usize, backed);
+                let spared = s.is_spared();
+                assert!(!spared || backed > 0, "nothing is spared");
                 free += s.free.count();
                 dirty += s.dirty_free as usize;
                 segments += 1;

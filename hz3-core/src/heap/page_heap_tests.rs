@@ -10,7 +10,7 @@ use crate::heap::reservation::tags;
 use crate::heap::{Heap, Waiting};
 use crate::os::PAGE;
 use crate::os::machine::pretend;
-use crate::policy::knobs::{OnFull, Placement, PlacementOrder};
+use crate::policy::knobs::{OnFull, Placement, PlacementOrder, Unit};
 use crate::sync::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use std::vec::Vec;
@@ -106,14 +106,14 @@ struct World {
 
 impl World {
     fn new(grow_outside: bool, large_cache: usize) -> World {
-        World::placing((false, 0, 0), grow_outside, large_cache)
+        World::placing((PlacementOrder::Fullest, 0, 0), grow_outside, large_cache)
     }
 
     fn placing(wish: Wish, grow_outside: bool, large_cache: usize) -> World {
         World::of(World::policy(wish, grow_outside, large_cache), true)
     }
 
-    fn policy((lowest, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> Policy {
+    fn policy((order, pack_tries, quarantine_events): Wish, grow_outside: bool, large_cache: usize) -> Policy {
         let mut policy = Policy::default();
         policy.arena.size = ARENA * SEGMENT;
         if !grow_outside {
@@ -122,11 +122,7 @@ impl World {
         policy.large.cache = large_cache;
         policy.purge.dirty = 300 * PAGE;
         policy.placement = Placement {
-            order: if lowest {
-                PlacementOrder::Lowest
-            } else {
-                PlacementOrder::Fullest
-            },
+            order,
             quarantine_events,
             pack_tries,
         };
@@ -329,10 +325,14 @@ proptest! {
         lots in 0usize..4,
         page in prop::sample::select(&[0usize, 16 << 10, 64 << 10][..]),
         claims in any::<bool>(),
+        wholes in any::<bool>(),
     ) {
         // What the model knows of contents holds whatever the kernel's pages are.
         let _page = pretend::Pages::of(page);
-        let policy = World::policy(wish, grow, cache * SEGMENT);
+        let mut policy = World::policy(wish, grow, cache * SEGMENT);
+        if wholes && page == 0 {
+            policy.purge.unit = Unit::Huge;
+        }
         let mut world = World::of(policy, claims).with_lots(lots);
         for op in &ops {
             world.run(op);

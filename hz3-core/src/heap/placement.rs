@@ -7,10 +7,11 @@
 //! |---|---|---|
 //! | `order = "fullest"` | 8 segments of the first bucket that has one with room | the fullest |
 //! | `order = "lowest"` | 64 segments of all buckets | the one at the lowest address |
+//! | `order = "densest"` | 64 segments of all buckets | the fullest; whole huge pages come first |
 //! | `pack_tries = n` | `n` segments of all buckets | the one with the tightest hole that fits, then by `order` |
 //!
 //! So a search touches a bounded number of headers, but for requests with an alignment that none of these can give:
-//! it goes on until it has found one. A larger bound for `lowest` would cost a cache miss a segment; up to it the choice
+//! it goes on until it has found one. A larger bound for `lowest` and `densest` would cost a cache miss a segment; up to it the choice
 //! is exact, beyond it the segments with the least room are preferred.
 //!
 //! **The drained segment** is the one with the fewest pages in use when a request last found no memory. Relief may empty
@@ -28,14 +29,31 @@ use super::buckets::COMPARED;
 use super::drain::Drain;
 use super::frame::Frame;
 use super::group::Group;
+use super::page::PAGES;
 use super::page_heap::{Reach, Request, Taken};
 use super::segment::Segment;
 use crate::policy::Policy;
 use crate::policy::knobs::PlacementOrder;
 use core::ptr;
 
-/// How many segments are compared for the lowest address.
-const LOWEST: usize = 64;
+/// How many segments of all buckets are compared.
+const MANY: usize = 64;
+
+/// Of two segments that which has less comes first.
+///
+/// # Safety
+/// The segment is live, and the caller holds the heap's lock.
+unsafe fn rank(order: PlacementOrder, segment: *mut Segment) -> usize {
+    // SAFETY: as the caller says.
+    let free = unsafe { (*segment).free_pages as usize };
+    match order {
+        PlacementOrder::Fullest => free,
+        PlacementOrder::Lowest => segment as usize,
+        // SAFETY: as above.
+        PlacementOrder::Densest if unsafe { (*segment).is_huge() } => free,
+        PlacementOrder::Densest => PAGES + free,
+    }
+}
 
 impl PageHeap {
     /// [`take`](Self::take), where the policy has a wish. Sparing a segment never costs a request its memory: before it
@@ -91,15 +109,12 @@ impl PageHeap {
         frame: Frame,
         spared: *mut Segment,
     ) -> Option<(*mut Segment, Fit)> {
-        let (tries, lowest) = (
-            policy.placement.pack_tries as usize,
-            policy.placement.order == PlacementOrder::Lowest,
-        );
-        let packs = tries > 0;
-        let looks = match (packs, lowest) {
+        let (tries, order) = (policy.placement.pack_tries as usize, policy.placement.order);
+        let (packs, near) = (tries > 0, order == PlacementOrder::Fullest);
+        let looks = match (packs, near) {
             (true, _) => tries,
-            (false, true) => LOWEST,
-            (false, false) => COMPARED,
+            (false, false) => MANY,
+            (false, true) => COMPARED,
         };
         let mut best: Option<(usize, usize, *mut Segment, Fit)> = None;
         let mut looked = 0;
@@ -111,9 +126,9 @@ impl PageHeap {
                 unsafe {
                     if at != spared && (*at).group == group {
                         looked += 1;
-                        let order = if lowest { at as usize } else { (*at).free_pages as usize };
+                        let rank = rank(order, at);
                         // Without packing, a hole has only to be there, and is looked for in better segments only.
-                        if (packs || best.is_none_or(|(_, least, ..)| order < least))
+                        if (packs || best.is_none_or(|(_, least, ..)| rank < least))
                             && let Some(fit) = (*at).free.best_fit(len, frame)
                         {
                             let hole = if packs {
@@ -121,15 +136,15 @@ impl PageHeap {
                             } else {
                                 0
                             };
-                            if best.is_none_or(|(room, least, ..)| (hole, order) < (room, least)) {
-                                best = Some((hole, order, at, fit));
+                            if best.is_none_or(|(room, least, ..)| (hole, rank) < (room, least)) {
+                                best = Some((hole, rank, at, fit));
                             }
                         }
                     }
                     at = (*at).next;
                 }
             }
-            let enough = looked >= looks || !packs && !lowest;
+            let enough = looked >= looks || !packs && near;
             if best.is_some() && enough {
                 break;
             }

@@ -2,19 +2,23 @@
 
 use super::*;
 use crate::heap::segment::USABLE;
+use crate::policy::knobs::PlacementOrder::{Densest, Fullest, Lowest};
 
-/// What may be wished of a placement: `order = "lowest"`, `pack_tries`, `quarantine_events`.
-pub(super) type Wish = (bool, u32, u32);
+/// What may be wished of a placement: `order`, `pack_tries`, `quarantine_events`.
+pub(super) type Wish = (PlacementOrder, u32, u32);
 
-pub(super) const WISHES: [Wish; 8] = [
-    (false, 0, 0),
-    (true, 0, 0),
-    (false, 1, 0),
-    (false, 1000, 0),
-    (true, 4, 0),
-    (false, 0, 5),
-    (true, 0, 40),
-    (true, 1000, 9),
+pub(super) const WISHES: [Wish; 11] = [
+    (Fullest, 0, 0),
+    (Lowest, 0, 0),
+    (Densest, 0, 0),
+    (Fullest, 1, 0),
+    (Fullest, 1000, 0),
+    (Lowest, 4, 0),
+    (Densest, 1000, 0),
+    (Fullest, 0, 5),
+    (Lowest, 0, 40),
+    (Densest, 0, 40),
+    (Lowest, 1000, 9),
 ];
 
 /// What a request for pages may expect, reckoned page by page.
@@ -23,8 +27,26 @@ pub(super) struct Foreseen {
     pub(super) served: bool,
     /// The segments with a hole for all of it that are not under quarantine, and the tightest such hole of each.
     open: Vec<(*mut Segment, usize)>,
+    /// All segments: whether it is a huge page, and its free pages.
+    all: Vec<(*mut Segment, bool, usize)>,
     /// Requests for pages until the quarantine ends.
     pub(super) left: u32,
+}
+
+impl Foreseen {
+    /// What comes first has less.
+    fn rank(&self, order: PlacementOrder, segment: *mut Segment) -> (bool, usize) {
+        let &(_, huge, free) = self
+            .all
+            .iter()
+            .find(|(other, ..)| *other == segment)
+            .expect("a segment");
+        match order {
+            Lowest => (false, segment as usize),
+            Fullest => (false, free),
+            Densest => (!huge, free),
+        }
+    }
 }
 
 /// The length of the tightest hole that holds `len` pages from a multiple of `align` on.
@@ -46,10 +68,12 @@ fn tightest(free: &PageSet, len: usize, align: usize) -> Option<usize> {
 impl World {
     pub(super) fn foresee(&self, min: usize, want: usize, align: usize) -> Foreseen {
         self.heap.locked(|h| {
-            let (mut open, mut shorter, mut quarantined) = (Vec::new(), false, false);
+            let (mut open, mut all, mut shorter, mut quarantined) = (Vec::new(), Vec::new(), false, false);
             h.for_each(|segment| {
                 // SAFETY: segments in a bucket are live, and the lock is held.
-                let (free, usable) = unsafe { (&(*segment).free, usize::from((*segment).usable)) };
+                let (free, usable, huge) =
+                    unsafe { (&(*segment).free, usize::from((*segment).usable), (*segment).is_huge()) };
+                all.push((segment, huge, free.count()));
                 let hole = tightest(free, want, align);
                 shorter |= tightest(free, min, 1).is_some();
                 if h.drain.left > 0 && h.drain.segment == segment && free.count() < usable {
@@ -63,6 +87,7 @@ impl World {
                 // The alignment of a shorter range is the chance's.
                 served: !open.is_empty() || quarantined || room || align == 1 && shorter,
                 open,
+                all,
                 left: h.drain.left,
             }
         })
@@ -82,11 +107,12 @@ impl World {
         if tries >= all {
             assert_eq!(Some(hole), tight, "there was a tighter hole");
         }
-        if order == PlacementOrder::Lowest && (tries == 0 || tries >= all) {
+        if order != Fullest && (tries == 0 || tries >= all) {
             let packs = tries > 0;
             let rivals = before.open.iter().filter(|(_, other)| !packs || *other == hole);
-            let lowest = rivals.map(|(segment, _)| *segment).min();
-            assert_eq!(Some(taken.segment), lowest, "a lower segment had room as well");
+            let best = rivals.map(|&(segment, _)| before.rank(order, segment)).min();
+            let taken = before.rank(order, taken.segment);
+            assert_eq!(Some(taken), best, "a better segment had room as well");
         }
     }
 }
@@ -120,7 +146,7 @@ fn run_of_four() -> Op {
 /// A segment under quarantine drains while others serve, ends its quarantine when it is free, and goes back to the arena.
 #[test]
 fn a_quarantined_segment_becomes_free() {
-    let mut world = sieve((false, 0, 1 << 20));
+    let mut world = sieve((Fullest, 0, 1 << 20));
     world.run(&Op::Drain);
     let segment = world.heap.locked(|h| h.drain.segment);
     let inside = |h: &Held| Segment::of(h.p) == segment;
@@ -147,7 +173,7 @@ fn a_quarantined_segment_becomes_free() {
 #[test]
 fn a_quarantine_ends_and_costs_nobody_memory() {
     const EVENTS: u32 = 7;
-    let mut world = sieve((false, 0, EVENTS));
+    let mut world = sieve((Fullest, 0, EVENTS));
     let given = world.held.len();
     world.run(&Op::Drain);
     let first = world.heap.locked(|h| h.drain.segment);
@@ -185,7 +211,12 @@ fn a_quarantine_ends_and_costs_nobody_memory() {
 /// A hole of exactly the right length is found in a segment whose longest hole is much longer.
 #[test]
 fn packing_finds_the_tightest_hole() {
-    for (wish, tight) in [((false, 0, 0), false), ((false, 8, 0), true), ((true, 8, 0), true)] {
+    for (wish, tight) in [
+        ((Fullest, 0, 0), false),
+        ((Fullest, 8, 0), true),
+        ((Lowest, 8, 0), true),
+        ((Densest, 8, 0), true),
+    ] {
         let mut world = World::placing(wish, false, 0);
         let take = |world: &mut World, pages: usize| {
             world.run(&Op::Take {
@@ -237,5 +268,44 @@ fn a_request_that_may_not_grow_takes_holes_of_full_length_only() {
         assert!(runs > 0, "{wish:?}: there were holes");
         assert_eq!(world.heap.locked(|h| h.segments), segments, "{wish:?}: it grew");
         world.audit();
+    }
+}
+
+/// Of two segments that both have room the one that is a huge page serves, although the other is fuller; of two alike the fuller one,
+/// although its hole is longer than need be.
+#[test]
+fn huge_pages_fill_first_and_sparse_segments_last() {
+    for huge in [false, true] {
+        let mut world = World::placing((Densest, 0, 0), false, 0);
+        let take = |world: &mut World, pages: usize| {
+            world.run(&Op::Take {
+                min: pages,
+                more: 0,
+                align: 0,
+                touched: 0,
+            });
+            world.held.last().expect("a range").p
+        };
+        // One segment has a hole of twenty pages, and the other many of two, a hundred in all.
+        let mut small = Vec::new();
+        for n in 0..101 {
+            let p = take(&mut world, if n < 100 { 2 } else { USABLE - 200 });
+            small.extend((n % 2 == 0 && n < 100).then_some(p));
+        }
+        let sparse = Segment::of(small[0]);
+        let full = Segment::of(take(&mut world, USABLE - 20));
+        assert_ne!(sparse, full);
+        for p in small {
+            let n = world.held.iter().position(|held| held.p == p).expect("a range");
+            world.give(n);
+        }
+        if huge {
+            // SAFETY: the segment is live, and nobody else is here. It has no backed page that is free.
+            unsafe { (*sparse).tell_huge() };
+        }
+        let got = Segment::of(take(&mut world, 2));
+        assert_eq!(got, if huge { sparse } else { full });
+        world.audit();
+        world.end();
     }
 }

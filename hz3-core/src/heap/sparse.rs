@@ -14,7 +14,6 @@ use super::run::{Note, Run};
 use super::runs::Runs;
 use super::segment::Segment;
 use crate::os::PAGE;
-use crate::policy::knobs::Thp;
 use crate::policy::{Class, Shape};
 use core::ptr;
 
@@ -187,10 +186,17 @@ impl Runs {
                 to.hope |= in_use == 0 && free > known;
                 return;
             }
+            let half = free * 2 >= usize::from((*run).capacity);
             // To give pages back breaks up a huge page: where half of a run is free, its neighbours are no better, as a rule.
             let segment = Segment::of(run.cast());
-            if S::POLICY.arena.thp == Thp::Dense && Segment::state(segment) != state::SMALL {
-                if search.old && free * 2 < usize::from((*run).capacity) {
+            if S::POLICY.spares() && Segment::state(segment) != state::SMALL {
+                if search.old && S::POLICY.purges_wholes() {
+                    if search.list == List::Main && half {
+                        self.set_aside(run);
+                    }
+                    return;
+                }
+                if search.old && !half {
                     return;
                 }
                 if !heap.try_break_up(segment) && search.old {
@@ -202,7 +208,7 @@ impl Runs {
             let (pages, bytes) = holes::give_back::<S>(heap, run, class);
             self.holes += pages as u32;
             to.bytes += bytes;
-            if search.list == List::Main && (pages > 0 || free * 2 >= usize::from((*run).capacity)) {
+            if search.list == List::Main && (pages > 0 || half) {
                 self.set_aside(run);
             }
         }

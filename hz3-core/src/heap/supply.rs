@@ -99,6 +99,9 @@ impl PageHeap {
             self.segments += 1;
             self.free_pages += usable.len;
             self.unopened += PAGES - opened;
+            if policy.purges_wholes() {
+                Segment::tell_whole(segment);
+            }
             self.more_dirty(segment, backed, 0);
         }
     }

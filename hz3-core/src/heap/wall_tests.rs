@@ -89,7 +89,7 @@ proptest! {
         lots in 0usize..3,
     ) {
         old_kernel::set(old);
-        let mut policy = World::policy((false, 0, 0), grow, cache * SEGMENT);
+        let mut policy = World::policy((PlacementOrder::Fullest, 0, 0), grow, cache * SEGMENT);
         policy.hardening.guards = guards;
         let mut world = World::of(policy, claims).with_lots(lots);
         for op in &ops {
@@ -105,7 +105,7 @@ proptest! {
 /// An object that comes and goes in one place finds its guards as they are: the kernel is called no more.
 #[test]
 fn guards_of_a_place_stay() {
-    let mut policy = World::policy((false, 0, 0), false, 0);
+    let mut policy = World::policy((PlacementOrder::Fullest, 0, 0), false, 0);
     policy.hardening.guards = Guards::Large;
     let mut world = World::of(policy, true);
     for round in 0..3 {
@@ -126,7 +126,7 @@ fn guards_of_a_place_stay() {
 /// Where the kernel does not let pages be touched again, a request goes without, and nothing is lost.
 #[test]
 fn refusals_cost_nothing_but_the_request() {
-    let mut policy = World::policy((false, 0, 0), false, 0);
+    let mut policy = World::policy((PlacementOrder::Fullest, 0, 0), false, 0);
     policy.hardening.guards = Guards::Large;
     let mut world = World::of(policy, true);
     old_kernel::set(true);

@@ -29,6 +29,11 @@ pub fn now_ns() -> u64 {
     nanoseconds(read(libc::CLOCK_MONOTONIC))
 }
 
+/// Nanoseconds that the calling thread was on a processor. It takes a system call.
+pub fn spent_ns() -> u64 {
+    nanoseconds(read(libc::CLOCK_THREAD_CPUTIME_ID))
+}
+
 /// Nanoseconds since 1970, as the system has it.
 pub fn wall_ns() -> u64 {
     nanoseconds(read(libc::CLOCK_REALTIME))

@@ -37,7 +37,7 @@ mod thread;
 pub use aside::aside;
 pub use bare::*;
 pub use c_library::Malloc;
-pub use clock::{now_ms, now_ns, wall_ns};
+pub use clock::{now_ms, now_ns, spent_ns, wall_ns};
 pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};
 pub use identity::{
     is_only_thread, node, parent_number, process_number, thread_identity, thread_number, thread_sleeps,

@@ -152,6 +152,8 @@ pub struct Purge {
     pub spare: bool,
     /// Whether pages inside of runs are given back, too, when no object in use lies in them.
     pub holes: bool,
+    /// The least that is given back.
+    pub unit: Unit,
     /// Whether a thread that exits purges.
     pub at_thread_exit: bool,
     /// Who purges when no thread has events.
@@ -344,6 +346,18 @@ pub enum PlacementOrder {
     Fullest,
     /// The one at the lowest address, of up to 64 that have room, those with the shortest holes first.
     Lowest,
+    /// The one with the fewest free pages, of up to 64 that have room, those with the shortest holes first; whole huge pages come before all others.
+    Densest,
+}
+
+/// The least that a purge gives back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Unit {
+    /// A page.
+    #[default]
+    Page,
+    /// A segment, which is a huge page or can be one, when all of its pages are free; parts of it only when memory is short, a limit is near, or somebody asks.
+    Huge,
 }
 
 /// Who purges when no thread has events.

@@ -1,6 +1,6 @@
 //! What follows from the knobs that events and the heap read.
 
-use super::knobs::{Idle, OnFull, Per, PlacementOrder, Policy, Record, Relief};
+use super::knobs::{Idle, OnFull, Per, PlacementOrder, Policy, Record, Relief, Thp, Unit};
 
 impl Policy {
     /// Whether memory is mapped outside of the arena when that is used up.
@@ -50,6 +50,16 @@ impl Policy {
     pub const fn places_plainly(&self) -> bool {
         let choice = &self.placement;
         matches!(choice.order, PlacementOrder::Fullest) && choice.pack_tries == 0 && choice.quarantine_events == 0
+    }
+
+    /// Whether segments are given back as a whole, as long as nothing presses.
+    pub const fn purges_wholes(&self) -> bool {
+        matches!(self.purge.unit, Unit::Huge)
+    }
+
+    /// Whether some pages stay backed that are free, as their segment is to stay whole.
+    pub const fn spares(&self) -> bool {
+        self.purges_wholes() || matches!(self.arena.thp, Thp::Dense)
     }
 
     /// Whether some objects are sampled.

@@ -108,7 +108,7 @@ pub struct Row {
 
 /// Names of the groups.
 pub const GROUPS: &[&str] = &[
-    "default", "ssot", "single", "multi", "memory", "latency", "programs", "more", "all",
+    "default", "ssot", "single", "multi", "memory", "latency", "threads", "programs", "more", "all",
 ];
 
 /// That there is no such row, and which may be meant.

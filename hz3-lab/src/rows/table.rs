@@ -21,6 +21,8 @@ const BASE: Row = Row {
 
 const MULTI: &[&str] = &["default", "multi"];
 const MORE: &[&str] = &["more"];
+/// Rows that tell what a growing number of threads takes.
+const THREADED: &[&str] = &["more", "threads"];
 /// Rows whose single calls are worth a look: threads start and end, memory is purged, threads contend.
 const LATENCY: &[&str] = &["default", "multi", "latency"];
 
@@ -115,6 +117,12 @@ rows! {
     RING "s47", "32 threads, half remote, long queues, 16-32768",
         "--threads 32 --remote 50 --max 32768 --mode classic --queue 65536",
         { quick: "--steps 40000", full: "--steps 5000000", groups: &["ssot", "multi", "memory"] };
+    RING "mt-2", "two threads, half of the frees remote, 16-2048: lists of threads or of processors",
+        "--threads 2 --remote 50 --mode classic", { quick: "--steps 2000000", groups: THREADED };
+    RING "mt-32", "the same with 32 threads",
+        "--threads 32 --remote 50 --mode classic", { quick: "--steps 150000", groups: THREADED };
+    RING "mt-1000", "the same with 1,000 threads that are all at work",
+        "--threads 1000 --remote 50 --mode classic", { quick: "--steps 6000", full: "--steps 100000", groups: THREADED };
     PRODCONS "prodcons", "one thread only allocates, the other only frees, 64 bytes",
         "", { quick: "--steps 5000000", full: "--steps 200000000", groups: LATENCY };
     PRODCONS "prodcons-mixed", "the same with 16-2048 bytes",
