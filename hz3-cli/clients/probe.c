@@ -3,7 +3,7 @@
  *   probe OPS SIZES CALLS WARM BURST LIVE THREADS
  *
  * Before each call to be measured it executes `int3` with the call's description in registers; the tracer then
- * steps from the called function's first instruction to its return. Function pointers come from the dynamic linker
+ * steps from the called function's first instruction to its return. (On other machines it calls a function, see below.) Function pointers come from the dynamic linker
  * (a GOT entry or a data relocation, never a PLT stub of ours), so that what is stepped is what the program got.
  */
 #include <pthread.h>
@@ -30,15 +30,24 @@ static void *(*volatile f_aligned)(size_t, size_t) = aligned_alloc;
 static void *ring[MAX_LIVE];
 static void *objects[MAX_BURST];
 
-/* Tells the tracer: the next entry of `function` is call number `n` of `op` at `size`. */
+/* Tells the tracer: the next entry of `function` is call number `n` of `op` at `size`. Elsewhere an emulator's log tells it, where this
+ * function's name stands before what is called next. */
+#if defined(__x86_64__)
 static inline void announce(int op, size_t size, const void *function)
 {
-#if defined(__x86_64__)
     __asm__ volatile("int3" : : "a"(0x687a33), "D"((long)op), "S"(size), "d"(function) : "memory");
-#else
-    (void)op, (void)size, (void)function;
-#endif
 }
+#else
+__attribute__((noinline)) void announced(void)
+{
+    __asm__ volatile("" : : : "memory");
+}
+static inline void announce(int op, size_t size, const void *function)
+{
+    (void)op, (void)size, (void)function;
+    announced();
+}
+#endif
 
 static void touch(void *p, size_t size)
 {
@@ -150,11 +159,13 @@ int main(int argc, char **argv)
         if (pthread_create(&t, NULL, idle, NULL))
             return 1;
     }
+#if defined(__x86_64__)
     if (ptrace(PTRACE_TRACEME, 0, 0, 0)) {
         perror("probe: ptrace");
         return 3;
     }
     raise(SIGSTOP);
+#endif
     char *ops = argv[1], *op_end;
     for (char *op = strtok_r(ops, ",", &op_end); op; op = strtok_r(NULL, ",", &op_end)) {
         char sizes[4096], *size_end;

@@ -14,10 +14,12 @@ use core::sync::atomic::compiler_fence;
 
 pub mod chart;
 mod deal;
+mod hand;
 pub mod mark;
 mod tide;
 
 pub use deal::deal;
+pub use hand::{Hand, Lowered};
 pub use tide::Tide;
 
 /// The object after `p`.

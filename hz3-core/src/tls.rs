@@ -17,6 +17,10 @@
 //! The linker of an executable turns the first two models into the third where it can: it writes an immediate where a load was,
 //! and keeps the number of instructions.
 
+mod near;
+
+pub use near::NEAR;
+
 /// Declares the symbol `$name`: `$size` zero bytes, aligned to 64, in every thread.
 #[macro_export]
 #[doc(hidden)]
@@ -77,19 +81,9 @@ macro_rules! __tls_address {
             );
         }
         #[cfg(target_arch = "aarch64")]
-        // SAFETY: as on x86-64.
-        unsafe {
-            let base: usize;
-            ::core::arch::asm!(
-                concat!("adrp {base}, :gottprel:", $name),
-                concat!("ldr {base}, [{base}, :gottprel_lo12:", $name, "]"),
-                "mrs {tp}, tpidr_el0",
-                "add {base}, {base}, {tp}",
-                base = out(reg) base,
-                tp = out(reg) _,
-                options(pure, nomem, nostack),
-            );
-            at += base;
+        {
+            let pointer = $crate::__thread_pointer!();
+            at = at.wrapping_add(pointer.wrapping_add($crate::__tls_from_pointer!($name)));
         }
         at
     }};
@@ -192,9 +186,7 @@ macro_rules! __tls_address_dynamic {
         #[cfg(target_arch = "aarch64")]
         // SAFETY: reads the thread pointer.
         unsafe {
-            let tp: usize;
-            ::core::arch::asm!("mrs {tp}, tpidr_el0", tp = out(reg) tp, options(pure, nomem, nostack));
-            at = at.wrapping_add(tp).wrapping_add(distance);
+            at = at.wrapping_add($crate::__thread_pointer!()).wrapping_add(distance);
         }
         at
     }};

@@ -294,11 +294,9 @@ macro_rules! derive_nothrow {
                     concat!("adrp x17, __hz3_own", $other),
                     concat!("add x17, x17, :lo12:__hz3_own", $other),
                     "cmp x16, x17",
-                    "b.ne 2f",
+                    "b.ne __hz3_replaced",
                 )+
                 "b {own}",
-                "2:",
-                "br x16",
                 own = sym $own,
             );
         }

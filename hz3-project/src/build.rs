@@ -166,6 +166,10 @@ impl<'a> Builder<'a> {
                 .iter()
                 .flat_map(|feature| ["--features", feature]),
         );
+        if shape == Shape::Shared && cfg!(target_arch = "aarch64") {
+            // All of a library is near.
+            command.args(["--features", "near"]);
+        }
         if plan.build.optimize == Optimize::Size {
             command.args(["--config", "profile.variant.opt-level=\"s\""]);
         }

@@ -1,6 +1,8 @@
 // operator new and delete in all their forms: alignment, contents, and no leak whichever delete is used.
 #include "client.h"
 
+#include <cstdint>
+
 #include <memory>
 #include <new>
 #include <string>

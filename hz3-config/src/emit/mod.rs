@@ -61,6 +61,7 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
         holder,
     } = site;
     let tables = tables::tables(plan, core);
+    let (turned_table, turned) = tables::turned(plan, core, *holder);
     let agreed = agreed::assertions(plan, name, core);
     let (policy, (budget, first)) = (policy::policy(plan, core), policy::budget(plan));
     // With a block at a fixed place there is little to be gained by unloading what is to be everybody's malloc.
@@ -72,8 +73,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
     let shards = plan.ownership.shards as usize;
     let pools = classes * shards;
     let bin_bits = plan.tag.bin_bits;
-    let block = Block::new(plan, core, *unique);
-    let (block_items, block_functions) = (&block.items, &block.functions);
+    let block = Block::new(plan, core, *unique, *holder);
+    let (block_items, block_functions, arena) = (&block.items, &block.functions, &block.arena);
     let wrapping = wrapping::Wrapping::new(plan, core);
     let (wrapping_items, wrapping_shape, wrapping_functions) = (&wrapping.items, &wrapping.shape, &wrapping.functions);
     let sampling = sampling::Sampling::new(plan, core, *unique);
@@ -151,6 +152,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             #(const _: &[u8] = ::core::include_bytes!(#sources);)*
             #tables
 
+            #turned_table
+
             #block_items
 
             #sampling_items
@@ -164,6 +167,10 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
             // In a section of its own sort: the statics below are zero and take no room in the file, this is not.
             static ARENA_BASE: ::core::sync::atomic::AtomicUsize =
                 ::core::sync::atomic::AtomicUsize::new(#core::heap::arena::NO_BASE);
+            static ARENA_WORDS: #core::policy::ArenaWords = [
+                ::core::sync::atomic::AtomicUsize::new(#core::policy::NOWHERE.0),
+                ::core::sync::atomic::AtomicUsize::new(#core::policy::NOWHERE.1),
+            ];
             static FLAT_TABLE: ::core::sync::atomic::AtomicPtr<u32> =
                 ::core::sync::atomic::AtomicPtr::new(#core::policy::no_table().cast_mut());
             // Not zero, so that it lies beside the base.
@@ -208,6 +215,13 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                 }
 
                 #[inline(always)]
+                fn arena_words() -> &'static #core::policy::ArenaWords {
+                    &ARENA_WORDS
+                }
+
+                #arena
+
+                #[inline(always)]
                 fn flat_table() -> &'static ::core::sync::atomic::AtomicPtr<u32> {
                     &FLAT_TABLE
                 }
@@ -246,6 +260,8 @@ pub fn variant(plan: &Plan, site: &Site) -> TokenStream {
                     // SAFETY: `Variant::fine` asks for `granule <= FINE_MAX / GRANULE`, and the table has an entry more.
                     #core::list::SlotOffset::new(usize::from(unsafe { *FINE.get_unchecked(granule) }))
                 }
+
+                #turned
 
                 #[inline(always)]
                 unsafe fn coarse(index: usize) -> #core::list::SlotOffset {

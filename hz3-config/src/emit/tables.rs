@@ -1,5 +1,6 @@
 //! The const tables and the assertions about them.
 
+use super::Holder;
 use crate::plan::{ClassId, Plan, SLOT_BYTES};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -67,4 +68,42 @@ pub(super) fn tables(plan: &Plan, core: &TokenStream) -> TokenStream {
             assert!(#fine_len == #fine_max / #granule + 1, "the fine table has a hole at its end");
         };
     }
+}
+
+/// The fine table from its end on, a byte an entry, and the functions of `Variant` that ask it: of a library, where `malloc` is not
+/// called with sizes that the compiler knows. Nothing where a class's number does not fit, where sizes go on in a second table, or
+/// where a bound is no immediate of one instruction of aarch64.
+pub(super) fn turned(plan: &Plan, core: &TokenStream, holder: Holder) -> (TokenStream, TokenStream) {
+    let (max, granule) = (plan.lookup.fine_max as usize, plan.lookup.granule as usize);
+    let immediate = max < 1 << 12 || (max.is_multiple_of(1 << 12) && max < 1 << 24);
+    let fits = plan.classes.len() < usize::from(u8::MAX) && granule.is_power_of_two();
+    if holder != Holder::Malloc || plan.policy.per_cpu() || plan.lookup.coarse.is_some() || !fits || !immediate {
+        return (TokenStream::new(), TokenStream::new());
+    }
+    // The slot of class `n` is number `n + 1`; the last entry is the trap's.
+    let entries: Vec<u8> = plan
+        .lookup
+        .fine
+        .iter()
+        .skip(1)
+        .rev()
+        .map(|id| id.0 as u8 + 1)
+        .chain([0])
+        .collect();
+    let (len, shift, slot_bytes) = (entries.len(), granule.trailing_zeros(), SLOT_BYTES as usize);
+    let table = quote! {
+        static TURNED: [u8; #len] = [#(#entries),*];
+
+        const _: () = assert!(#len == #max / #granule + 1, "the turned table has a hole at its beginning");
+    };
+    let functions = quote! {
+        const TURNED: bool = #core::tls::NEAR;
+
+        #[inline(always)]
+        fn turned(n: usize) -> (#core::list::SlotOffset, usize) {
+            let (slot, beyond) = #core::__near_slot!(n, TURNED, #max, #shift);
+            (#core::list::SlotOffset::new(slot * #slot_bytes), beyond)
+        }
+    };
+    (table, functions)
 }

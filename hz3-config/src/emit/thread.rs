@@ -1,8 +1,9 @@
 //! The thread block: its type, its symbol, and how its slots are found.
 
+use super::Holder;
 use super::local::{accessor, symbol};
-use crate::plan::{Plan, SLOT_BYTES};
-use proc_macro2::{Ident, Literal, TokenStream};
+use crate::plan::{Plan, SLOT_BYTES, Tls};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
 /// The macros of the core that read a block: for an address in it, and for an address in one of its slot arrays.
@@ -40,32 +41,62 @@ pub(super) struct Block {
     pub items: TokenStream,
     /// The functions of `Variant` that find it.
     pub functions: TokenStream,
+    /// The functions of `Shape` that know where the arena is.
+    pub arena: TokenStream,
+}
+
+/// Where `free` has from where the arena is: from the static, or from a copy that each thread has before its block.
+fn arena(core: &TokenStream, led: Option<&Literal>) -> TokenStream {
+    let (pair, catch_up) = match led {
+        Some(symbol) => (
+            quote!(match #core::tls::NEAR {
+                true => #core::__tls_lead!(#symbol),
+                false => #core::policy::pair_in(&ARENA_WORDS),
+            }),
+            quote!(#core::__tls_catch_up!(#symbol, ARENA_WORDS)),
+        ),
+        None => (quote!(#core::__near_pair!(ARENA_WORDS)), quote!(false)),
+    };
+    quote! {
+        #[inline(always)]
+        fn arena_pair() -> (usize, usize) {
+            #pair
+        }
+
+        #[inline(always)]
+        fn catch_up() -> bool {
+            #catch_up
+        }
+    }
 }
 
 impl Block {
-    pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64) -> Block {
+    pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64, holder: Holder) -> Block {
         let symbol = symbol(plan, unique, "tls");
         if plan.policy.per_cpu() {
             Self::of_cpus(plan, core, &symbol)
         } else if plan.ownership.mode.has_bank() {
             Self::with_rows(plan, core, &symbol)
         } else {
-            Self::with_slots(plan, core, &symbol)
+            let led = holder == Holder::Malloc && plan.build.tls == Tls::InitialExec;
+            Self::with_slots(plan, core, &symbol, led)
         }
     }
 
-    /// Slots inside of the block.
-    fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+    /// Slots inside of the block; `led` by a copy of where the arena is.
+    fn with_slots(plan: &Plan, core: &TokenStream, symbol: &Literal, led: bool) -> Block {
         let (address, _) = accessors(plan);
         let slots = plan.all_classes() + 1;
         let thread = thread(plan, core, quote!(#core::statics::Block<#slots>));
+        let declare = Ident::new(if led { "__tls_symbol_led" } else { "__tls_symbol" }, Span::call_site());
         Block {
+            arena: arena(core, led.then_some(symbol)),
             items: quote! {
                 type Thread = #thread;
 
                 // A module, because assembly may not stand where statements stand.
                 mod thread_block {
-                    #core::__tls_symbol!(#symbol, ::core::mem::size_of::<#thread>());
+                    #core::#declare!(#symbol, ::core::mem::size_of::<#thread>());
                 }
             },
             functions: quote! {
@@ -101,6 +132,7 @@ impl Block {
         let trap_and_thread = trap_and_thread(core, &address, symbol);
         let thread = thread(plan, core, row.clone());
         Block {
+            arena: arena(core, None),
             items: quote! {
                 type Thread = #thread;
                 mod thread_block {
@@ -140,6 +172,7 @@ impl Block {
         let shift = quote!({ #core::statics::rows::row_shift(#classes) });
         let trap_and_thread = trap_and_thread(core, &address, symbol);
         Block {
+            arena: arena(core, None),
             items: quote! {
                 type Thread = #core::statics::CpuBlock;
                 mod thread_block {

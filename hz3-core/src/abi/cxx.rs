@@ -10,6 +10,9 @@
 //! there is none, nobody could catch an exception: the process ends with a message. In a program that is linked statically,
 //! where nobody can look for a name, they are those that were linked into it.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+
 use crate::os::{die, glibc::weak, symbols::function_near};
 use core::ffi::{CStr, c_int, c_void};
 use core::mem::transmute;
@@ -93,44 +96,57 @@ pub unsafe extern "C" fn caught(exception: *mut Exception) {
     }
 }
 
+/// Where the personality stands, and the assembler's macro `hz3_cxx_catch_all`, which begins a function whose landing pad catches
+/// everything.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! __cxx_catch_all {
+    () => {
+        concat!(
+            ".pushsection .data.rel.ro.hz3_personality,\"aw\",@progbits\n",
+            ".p2align 3\n",
+            ".Lhz3_personality: .quad {personality}\n",
+            ".popsection\n",
+            // No base for landing pads, 4-byte types; one call site for the whole function, whose only action is to
+            // catch the type 0: everything.
+            ".macro hz3_cxx_catch_all name\n",
+            ".pushsection .gcc_except_table.hz3_\\name,\"a\",@progbits\n",
+            ".Lhz3_lsda_\\name:\n",
+            ".byte 0xff, 0x03\n",
+            ".uleb128 .Lhz3_types_\\name - .Lhz3_lsda_body_\\name\n",
+            ".Lhz3_lsda_body_\\name:\n",
+            ".byte 0x01\n",
+            ".uleb128 .Lhz3_sites_end_\\name - .Lhz3_sites_\\name\n",
+            ".Lhz3_sites_\\name:\n",
+            ".uleb128 0\n",
+            ".uleb128 .Lhz3_end_\\name - .Lhz3_\\name\n",
+            ".uleb128 .Lhz3_landing_\\name - .Lhz3_\\name\n",
+            ".uleb128 1\n",
+            ".Lhz3_sites_end_\\name:\n",
+            ".byte 1, 0\n",
+            ".p2align 2\n",
+            ".long 0\n",
+            ".Lhz3_types_\\name:\n",
+            ".popsection\n",
+            ".cfi_personality 0x9b, .Lhz3_personality\n",
+            ".cfi_lsda 0x1b, .Lhz3_lsda_\\name\n",
+            ".Lhz3_\\name:\n",
+            ".endm\n",
+        )
+    };
+}
+
 /// Defines five functions for memory in C++'s sense: `$new(size)`, `$new_aligned(size, align)`, their nothrow forms, which
 /// return null where the others throw, and `$replaced`, which calls the function in `rax` with its own arguments and returns
 /// null where that throws. `$malloc(size)` and `$memalign(align, size)` are the functions of C type that they call. The
 /// symbols are hidden: local to the library.
+#[cfg(target_arch = "x86_64")]
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __cxx_new {
     ($new:literal, $new_aligned:literal, $nothrow:literal, $nothrow_aligned:literal, $replaced:literal, $malloc:path, $memalign:path) => {
         ::core::arch::global_asm!(
-            ".pushsection .data.rel.ro.hz3_personality,\"aw\",@progbits",
-            ".p2align 3",
-            ".Lhz3_personality: .quad {personality}",
-            ".popsection",
-            // No base for landing pads, 4-byte types; one call site for the whole function, whose only action is to
-            // catch the type 0: everything.
-            ".macro hz3_cxx_catch_all name",
-            ".pushsection .gcc_except_table.hz3_\\name,\"a\",@progbits",
-            ".Lhz3_lsda_\\name:",
-            ".byte 0xff, 0x03",
-            ".uleb128 .Lhz3_types_\\name - .Lhz3_lsda_body_\\name",
-            ".Lhz3_lsda_body_\\name:",
-            ".byte 0x01",
-            ".uleb128 .Lhz3_sites_end_\\name - .Lhz3_sites_\\name",
-            ".Lhz3_sites_\\name:",
-            ".uleb128 0",
-            ".uleb128 .Lhz3_end_\\name - .Lhz3_\\name",
-            ".uleb128 .Lhz3_landing_\\name - .Lhz3_\\name",
-            ".uleb128 1",
-            ".Lhz3_sites_end_\\name:",
-            ".byte 1, 0",
-            ".p2align 2",
-            ".long 0",
-            ".Lhz3_types_\\name:",
-            ".popsection",
-            ".cfi_personality 0x9b, .Lhz3_personality",
-            ".cfi_lsda 0x1b, .Lhz3_lsda_\\name",
-            ".Lhz3_\\name:",
-            ".endm",
+            $crate::__cxx_catch_all!(),
             ".pushsection .text.hz3_cxx_new,\"ax\",@progbits",
             // In all four: rbp is the frame, for whoever reads the stack by frame pointers; rbx is the size, r12 the alignment or
             // 0, and the caller's address stands 24 bytes above rsp.

@@ -2,7 +2,6 @@
 
 pub mod c;
 pub mod calls;
-#[cfg(target_arch = "x86_64")]
 pub mod cxx;
 pub mod global;
 pub mod introspect;

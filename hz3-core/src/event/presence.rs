@@ -9,7 +9,7 @@
 use super::{cpu, exit, guard, helper, profile, relief, thread, vanished};
 use crate::heap::arena::NO_BASE;
 use crate::os::{self, program};
-use crate::policy::{Space, no_table};
+use crate::policy::{Space, no_table, set_arena};
 use crate::statics::{Shared, State, ThreadBlock};
 use crate::variant::{Record, Variant};
 use core::ffi::c_void;
@@ -96,6 +96,7 @@ unsafe fn release<V: Variant>() {
     // SAFETY: as above.
     unsafe { guard::end::<V>() };
     V::arena_base().store(NO_BASE, Ordering::Relaxed);
+    set_arena::<V>(NO_BASE);
     let table_bytes = V::Space::table_bytes::<V>();
     let table = V::flat_table().swap(no_table().cast_mut(), Ordering::Relaxed);
     if table_bytes > 0 && !ptr::eq(table, no_table()) {

@@ -6,7 +6,7 @@ use super::{cpu, exit, fork, guard, limit, presence, profile, sample, wrap};
 use crate::heap::tag_table::TagTable;
 use crate::heap::{Heap, PageHeap, draw};
 use crate::os;
-use crate::policy::{Link, Space, Tag, no_table};
+use crate::policy::{Link, Space, Tag, no_table, set_arena};
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::variant::Variant;
@@ -77,6 +77,7 @@ fn begin<V: Variant>() {
     heap.locked(|h| {
         let tags = TagTable::new(V::Space::bytes_below::<V>(), <V::Tag as Tag>::BYTES, flat);
         h.arena.reserve(&V::POLICY, tags, V::arena_base());
+        set_arena::<V>(V::arena_base().load(Ordering::Relaxed));
     });
     if V::POLICY.per_cpu() {
         cpu::begin::<V>();

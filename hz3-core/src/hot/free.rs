@@ -13,7 +13,7 @@ use crate::variant::{Route, Variant};
 pub unsafe fn free<V: Variant>(p: *mut u8) {
     // SAFETY: an object's address is one that has a tag or is on the slow path; the tag is that of its page.
     unsafe {
-        match V::Space::tag::<V>(p) {
+        match V::Space::tag_at_hand::<V>(p) {
             Some(tag) => V::Route::free::<V>(p, tag),
             None => event::foreign::free::<V>(p),
         }

@@ -1,9 +1,10 @@
 //! `malloc`.
 
 use crate::event;
-use crate::list::{self, Slot};
+use crate::list::{self, Hand, Slot, SlotOffset};
 use crate::policy::Link;
 use crate::variant::{Above, Cache, Miss, Prefetch, Variant};
+use core::marker::PhantomData;
 use core::ptr;
 
 /// Allocates `n` bytes, aligned to the variant's granule, which is 16 unless all callers name their alignment; null with `errno = ENOMEM` when the kernel refuses memory.
@@ -36,6 +37,10 @@ pub unsafe fn malloc_or<V: Variant, M: Miss>(n: usize) -> *mut u8 {
 /// As for [`malloc_or`].
 #[inline(always)]
 pub(super) unsafe fn uncounted<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+    if const { V::TURNED } {
+        // SAFETY: as the caller says.
+        return unsafe { turned::<V, M>(n) };
+    }
     if n > V::FINE_MAX {
         // SAFETY: the size is above the fine table.
         return unsafe { V::Above::malloc::<V, M>(n) };
@@ -46,6 +51,74 @@ pub(super) unsafe fn uncounted<V: Variant, M: Miss>(n: usize) -> *mut u8 {
             V::slot_of_granule((n + V::GRANULE - 1) >> const { V::GRANULE.ilog2() }),
             n,
         )
+    }
+}
+
+/// The same by the table that begins at its end. What is above the fine table, and no bytes at all, lead to the trap, whose list is
+/// always empty: so there is one branch for both.
+///
+/// # Safety
+/// As for [`malloc_or`].
+#[inline(always)]
+unsafe fn turned<V: Variant, M: Miss>(n: usize) -> *mut u8 {
+    let (offset, beyond) = V::turned(n);
+    // SAFETY: the slot is the one of `n`, or the trap.
+    unsafe { V::Cache::pop::<V, Turned<M>>(V::slot(offset), beyond) }
+}
+
+/// `M`, for who has only kept how many bytes more than [`Variant::FINE_MAX`] are wanted.
+struct Turned<M>(PhantomData<M>);
+
+impl<M: Miss> Turned<M> {
+    /// How many are wanted.
+    #[inline(always)]
+    fn size<V: Variant>(beyond: usize) -> usize {
+        beyond.wrapping_add(V::FINE_MAX)
+    }
+}
+
+impl<M: Miss> Miss for Turned<M> {
+    #[inline(always)]
+    unsafe fn refill<V: Variant>(beyond: usize, slot: *mut Slot) -> *mut u8 {
+        // SAFETY: the slot's list is empty, as `pop` has seen.
+        unsafe { missed::<V, M>(Self::size::<V>(beyond), slot) }
+    }
+
+    #[inline(always)]
+    unsafe fn torn<V: Variant>(beyond: usize, slot: *mut Slot) -> *mut u8 {
+        // SAFETY: the slot's list is not empty, as `pop` has seen.
+        unsafe { M::torn::<V>(Self::size::<V>(beyond), slot) }
+    }
+
+    #[inline(always)]
+    unsafe fn large<V: Variant>(n: usize) -> *mut u8 {
+        // SAFETY: the thread has its block.
+        unsafe { M::large::<V>(n) }
+    }
+
+    #[inline(always)]
+    unsafe fn due<V: Variant>(n: usize) -> *mut u8 {
+        // SAFETY: the thread has its block, and the variant counts.
+        unsafe { M::due::<V>(n) }
+    }
+}
+
+/// There was no object at hand: because the list is empty, or because it is the trap's.
+///
+/// # Safety
+/// As for [`Miss::refill`], or the slot is the trap, and the size above the fine table or 0.
+#[cold]
+#[inline(never)]
+unsafe fn missed<V: Variant, M: Miss>(n: usize, slot: *mut Slot) -> *mut u8 {
+    // SAFETY: as the caller says; 0 bytes have a slot in the fine table.
+    unsafe {
+        if slot != V::slot(SlotOffset::TRAP) {
+            M::refill::<V>(n, slot)
+        } else if n > V::FINE_MAX {
+            V::Above::malloc::<V, M>(n)
+        } else {
+            pop::<V, M>(V::slot_of_granule(0), n)
+        }
     }
 }
 
@@ -96,7 +169,8 @@ unsafe fn pop<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
 unsafe fn pop_of_thread<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut u8 {
     // SAFETY: `slot` is a slot of this thread's bank (the contract of `Variant::slot`); its list is this thread's.
     unsafe {
-        let p = (*slot).head;
+        let hand = Hand::of(slot);
+        let p = hand.head;
         if p.is_null() {
             return M::refill::<V>(n, slot);
         }
@@ -105,9 +179,7 @@ unsafe fn pop_of_thread<V: Variant, M: Miss>(slot: *mut Slot, n: usize) -> *mut 
             return M::torn::<V>(n, slot);
         }
         V::Prefetch::next(next);
-        (*slot).head = next;
-        (*slot).room = (*slot).room.wrapping_add(1);
-        list::keep_order();
+        hand.take(next);
         p
     }
 }

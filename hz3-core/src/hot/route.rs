@@ -4,32 +4,9 @@
 //! form that this file's answer finds fastest. Tag 0 names none: it leads to the trap.
 
 use crate::event;
-use crate::list::{self, Slot, SlotOffset};
+use crate::list::{Hand, Slot, SlotOffset};
 use crate::policy::{ClassId, Naming, Owner, Shape};
 use crate::variant::{Route, Sentry, Variant};
-
-/// The same slot, of which the optimizer does not know that it has just looked at it. Emits nothing.
-#[inline(always)]
-fn opaque(slot: *mut Slot) -> *mut Slot {
-    let mut address = slot.expose_provenance();
-    // SAFETY: no instruction.
-    unsafe { core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags)) };
-    core::ptr::with_exposed_provenance_mut(address)
-}
-
-/// Makes `p` the first object of a slot that has room for it.
-///
-/// # Safety
-/// The slot is the calling thread's, and one of its room was taken for `p`, an object of the slot's class that nobody uses.
-#[inline(always)]
-unsafe fn push<V: Variant>(slot: *mut Slot, p: *mut u8) {
-    // SAFETY: the slot is this thread's, and the object nobody's: the list owns it from now on.
-    unsafe {
-        list::set_next::<V>(p, (*slot).head);
-        list::keep_order();
-        (*slot).head = p;
-    }
-}
 
 /// What a tag says of the place in a row, where the owner's number stands above it.
 #[inline(always)]
@@ -62,12 +39,10 @@ impl Route for Adopt {
             if V::Sentry::refuses::<V>(p, tag, slot, || SlotOffset::new(tag).class()) {
                 return event::check::refused_by::<V>(p, slot);
             }
-            let (room, full) = (*slot).room.overflowing_sub(1);
-            (*slot).room = room;
-            if full {
-                return event::overflow::overflow::<V>(p, slot);
+            match Hand::lowered(slot) {
+                Some(lowered) => lowered.put::<V>(p),
+                None => event::overflow::overflow::<V>(p, slot),
             }
-            push::<V>(slot, p);
         }
     }
 }
@@ -130,13 +105,10 @@ impl Route for OwnerBank {
             if V::Sentry::refuses::<V>(p, tag, slot, || in_row::<V>(tag).class()) {
                 return event::check::refused_by::<V>(p, slot);
             }
-            if (*slot).room == 0 {
-                return event::remote::full_row::<V>(p, slot);
+            match Hand::spared(slot) {
+                Some(lowered) => lowered.put::<V>(p),
+                None => event::remote::full_row::<V>(p, slot),
             }
-            // Looked at and changed in memory: a load, a test, a decrement and a store would be two instructions more.
-            let slot = opaque(slot);
-            (*slot).room -= 1;
-            push::<V>(slot, p);
         }
     }
 }
@@ -172,12 +144,10 @@ impl Route for OwnerRing {
             if V::Sentry::refuses::<V>(p, tag, slot, || SlotOffset::new(offset).class()) {
                 return event::check::refused::<V>(p, tag);
             }
-            let (room, full) = (*slot).room.overflowing_sub(1);
-            (*slot).room = room;
-            if full {
-                return event::overflow::overflow::<V>(p, slot);
+            match Hand::lowered(slot) {
+                Some(lowered) => lowered.put::<V>(p),
+                None => event::overflow::overflow::<V>(p, slot),
             }
-            push::<V>(slot, p);
         }
     }
 }

@@ -19,5 +19,5 @@ pub use link::Link;
 pub use naming::Naming;
 pub use secret::Secret;
 pub use shape::Shape;
-pub use space::{Space, no_table, tag_bytes, tag_of};
+pub use space::{ArenaWords, NOWHERE, Space, no_table, pair_in, set_arena, tag_bytes, tag_of};
 pub use tag::{PageIndex, Tag};

@@ -5,7 +5,7 @@ use super::knobs::Policy;
 use super::link::Link;
 use super::naming::Naming;
 use super::secret::Secret;
-use super::space::Space;
+use super::space::{ArenaWords, Space};
 use super::tag::Tag;
 use crate::sync::{AtomicPtr, AtomicUsize};
 
@@ -44,6 +44,13 @@ pub unsafe trait Shape: Sized + 'static {
     fn classes() -> &'static [Class];
     /// The word that holds the arena's base.
     fn arena_base() -> &'static AtomicUsize;
+    /// Where `free` finds the tag of a page of the arena: see [`ArenaWords`].
+    fn arena_words() -> &'static ArenaWords;
+    /// The two words of that as `free` has them: these, or what this thread has copied of them. A copy may be old; then an address that
+    /// is in the arena is not found there, and none is found that is not.
+    fn arena_pair() -> (usize, usize);
+    /// Copies them anew for this thread. Whether they were others than those that it had.
+    fn catch_up() -> bool;
     /// The word that holds the flat tag table's address; only read where tags cover the whole address space.
     fn flat_table() -> &'static AtomicPtr<u32>;
     /// The word that holds the key of links, which is set before there is any; only read where links are encoded.

@@ -4,6 +4,7 @@ use super::knobs::Guards;
 use super::shape::Shape;
 use super::tag::Tag;
 use crate::os::PAGE;
+use crate::sync::{AtomicUsize, Ordering};
 
 /// What the tag table covers.
 pub trait Space: 'static {
@@ -14,6 +15,16 @@ pub trait Space: 'static {
     /// time: so it is with whatever an allocation returned.
     unsafe fn tag<S: Shape>(p: *mut u8) -> Option<usize>;
 
+    /// The same as `free` finds it: None, too, where this thread has not heard of the arena yet ([`Shape::arena_pair`]).
+    ///
+    /// # Safety
+    /// As for [`tag`](Self::tag).
+    #[inline(always)]
+    unsafe fn tag_at_hand<S: Shape>(p: *mut u8) -> Option<usize> {
+        // SAFETY: as the caller says.
+        unsafe { Self::tag::<S>(p) }
+    }
+
     /// The cell of the tag of `p`'s page; None if it has none. Cells of consecutive pages of a segment are consecutive.
     fn cell<S: Shape>(p: *mut u8) -> Option<*mut u8>;
 
@@ -22,6 +33,35 @@ pub trait Space: 'static {
 
     /// Bytes of a table that is mapped by itself; 0 if there is none.
     fn table_bytes<S: Shape>() -> usize;
+}
+
+/// What `free` adds to the page number of an address to get its number in the arena, and where the table of tags begins: for
+/// machines that take the two words faster than they compute one from the other. They follow from the arena's base.
+pub type ArenaWords = [AtomicUsize; 2];
+
+/// What the words are before there was any arena: no address is in it.
+pub const NOWHERE: (usize, usize) = (1 << 63, 0);
+
+/// Both words. If the first one is an arena's, the second one is that arena's, too.
+#[inline(always)]
+pub fn pair_in(words: &ArenaWords) -> (usize, usize) {
+    let [turned, table] = words;
+    (turned.load(Ordering::Acquire), table.load(Ordering::Relaxed))
+}
+
+/// The words that belong to a base.
+pub const fn words_of<S: Shape>(base: usize) -> (usize, usize) {
+    ((base / PAGE).wrapping_neg(), base.wrapping_sub(tag_bytes::<S>()))
+}
+
+/// Says where the arena is from now on, or that it is nowhere.
+///
+/// The word for the base comes last: a thread that copies the words ([`Shape::arena_pair`]) while they change, as it frees something of
+/// the C library's, must not get the base without the table.
+pub fn set_arena<S: Shape>(base: usize) {
+    let ([turned, table], (base, tags)) = (S::arena_words(), words_of::<S>(base));
+    table.store(tags, Ordering::Relaxed);
+    turned.store(base, Ordering::Release);
 }
 
 /// The tag of `p`'s page; 0 for everything that is not an object of a class, or that has no tag.

@@ -14,6 +14,12 @@ impl PageIndex {
         PageIndex(address.wrapping_sub(base) / PAGE)
     }
 
+    /// The same, of a base whose page number was turned around.
+    #[inline(always)]
+    pub const fn turned(base: usize, address: usize) -> Self {
+        PageIndex((address / PAGE).wrapping_add(base))
+    }
+
     /// The same number, of which the optimizer knows nothing. Left alone it derives a bound and the table's index from the
     /// address separately, with two shifts and a mask instead of one shift. Emits nothing.
     #[inline(always)]

@@ -3,7 +3,7 @@
 use crate::os;
 use core::ffi::c_void;
 // The kernel has a part in these: they cannot be a model's.
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// What is known of the object. All zero at first.
 pub struct Presence {
@@ -45,8 +45,10 @@ impl Presence {
         self.leaving.store(0, Ordering::Relaxed);
     }
 
-    /// Waits until nobody does that.
+    /// Waits until nobody does that. Who comes after this was told before of a key that the caller has taken back.
     pub(crate) fn settle(&self) {
+        // The key is gone before anybody is looked for: a store, and then a load of another word.
+        fence(Ordering::SeqCst);
         loop {
             let leaving = self.leaving.load(Ordering::Acquire);
             if leaving == 0 {

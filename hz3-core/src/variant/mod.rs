@@ -80,6 +80,14 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     /// # Safety
     /// `index <= (LARGEST - 1) >> COARSE_SHIFT`.
     unsafe fn coarse(index: usize) -> SlotOffset;
+    /// Whether [`turned`](Self::turned) is what `malloc` asks.
+    const TURNED: bool = false;
+    /// The slot offset of the class of a size, the trap's for 0 and for more than `FINE_MAX`; and how many bytes the size is more
+    /// than `FINE_MAX`, wrapped around.
+    #[inline(always)]
+    fn turned(n: usize) -> (SlotOffset, usize) {
+        (SlotOffset::TRAP, n.wrapping_sub(Self::FINE_MAX))
+    }
     /// This thread's slot of size class `[granule]`: see [`fine`](Self::fine).
     ///
     /// # Safety

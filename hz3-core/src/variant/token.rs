@@ -12,7 +12,7 @@ use crate::heap::pen::Pen;
 use crate::heap::sample::Samples;
 use crate::heap::ward::Ward;
 use crate::list::{Slot, SlotOffset};
-use crate::policy::{Class, Policy, Secret, Shape};
+use crate::policy::{ArenaWords, Class, Policy, Secret, Shape};
 use crate::statics::layout::Layout;
 use crate::statics::{Sampler, Warden, Watch};
 use crate::sync::{AtomicPtr, AtomicUsize};
@@ -67,6 +67,9 @@ unsafe impl<V: Variant, const N: usize> Shape for Token<V, N> {
     same! {
         fn classes() -> &'static [Class];
         fn arena_base() -> &'static AtomicUsize;
+        fn arena_words() -> &'static ArenaWords;
+        fn arena_pair() -> (usize, usize);
+        fn catch_up() -> bool;
         fn flat_table() -> &'static AtomicPtr<u32>;
         fn link_key() -> &'static AtomicUsize;
         fn secret() -> &'static Secret;
