@@ -42,13 +42,10 @@ END {
     for (i = 1; i <= lines; i++)
         if (at[i] in is_label)
             label[at[i]] = labels++
-    # The way straight on, as far as the first `ret`: that of a call that finds what it looks for.
-    for (i = 1; i <= lines && text[i] !~ /^(ret|b |br )/; i++)
-        straight++
-    printf "%s: %d instructions, straight on %d\n", name, lines, straight + 1
+    printf "%s: %d instructions\n", name, lines
     for (i = 1; i <= lines; i++) {
         if (at[i] in label)
             printf ".%d:\n", label[at[i]]
-        printf "    %s%s\n", text[i], target[i] >= 0 ? "." label[target[i]] : ""
+        printf "    %s%s\n", text[i], (target[i] >= 0 ? "." label[target[i]] : "")
     }
 }

@@ -59,7 +59,11 @@ pub const fn words_of<S: Shape>(base: usize) -> (usize, usize) {
 /// The word for the base comes last: a thread that copies the words ([`Shape::arena_pair`]) while they change, as it frees something of
 /// the C library's, must not get the base without the table.
 pub fn set_arena<S: Shape>(base: usize) {
-    let ([turned, table], (base, tags)) = (S::arena_words(), words_of::<S>(base));
+    publish(S::arena_words(), words_of::<S>(base));
+}
+
+fn publish(words: &ArenaWords, (base, tags): (usize, usize)) {
+    let [turned, table] = words;
     table.store(tags, Ordering::Relaxed);
     turned.store(base, Ordering::Release);
 }
@@ -87,4 +91,23 @@ static NOTHING: u32 = 0;
 /// read. Nothing else can be freed before the program or library that holds the variant is loaded, when the table is mapped.
 pub const fn no_table() -> *const u32 {
     &raw const NOTHING
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use loom::sync::Arc;
+
+    #[test]
+    fn a_copy_of_the_base_has_the_table() {
+        loom::model(|| {
+            let words = Arc::new([AtomicUsize::new(NOWHERE.0), AtomicUsize::new(NOWHERE.1)]);
+            let other = words.clone();
+            let starter = loom::thread::spawn(move || publish(&other, (7, 9)));
+            let (base, table) = pair_in(&words);
+            assert!(base == NOWHERE.0 || (base, table) == (7, 9));
+            starter.join().unwrap();
+            assert_eq!(pair_in(&words), (7, 9));
+        });
+    }
 }
