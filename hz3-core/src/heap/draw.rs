@@ -9,6 +9,7 @@ use super::arena::NO_BASE;
 use super::page::SEGMENT;
 use crate::os::{self, Access, Placed};
 use crate::policy::Policy;
+use crate::policy::agreed::ADDRESS_BITS;
 
 /// Places that are tried.
 pub(super) const PLACES: u64 = 8;
@@ -18,6 +19,10 @@ pub(super) const PLACES: u64 = 8;
 const ARENAS: (usize, usize) = (0x1000_0000_0000, 0x5000_0000_0000);
 /// Where all else may: above programs that lie where the kernel likes, and their heaps.
 const OTHERS: (usize, usize) = (0x6000_0000_0000, 0x7000_0000_0000);
+const _: () = assert!(
+    OTHERS.1 <= 1 << ADDRESS_BITS,
+    "a kernel with more levels of tables gives what is asked of it"
+);
 
 /// The `n`th place for an arena of so many bytes, with so many right below them: where its slot of the address space begins,
 /// and its base. A slot is at least twice as long as what lies in it.

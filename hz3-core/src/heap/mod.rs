@@ -1,5 +1,7 @@
 //! Memory: arena, segments, runs, page heap, central, depots, large objects. Nothing here knows a thread.
 
+#[cfg(all(test, not(loom)))]
+mod address_tests;
 pub mod arena;
 pub mod bitmap;
 mod buckets;

@@ -38,13 +38,14 @@ pub fn pages() -> usize {
     page() / PAGE
 }
 
-/// In tests: kernels with larger pages than this one's.
+/// In tests: kernels with larger pages than this one's, or with other addresses.
 #[cfg(all(test, not(loom)))]
 pub mod pretend {
     use core::cell::Cell;
 
     std::thread_local! {
         static BYTES: Cell<usize> = const { Cell::new(0) };
+        static BITS: Cell<u32> = const { Cell::new(0) };
     }
 
     /// As long as this lives the kernel's pages have, to this thread, another length.
@@ -62,6 +63,28 @@ pub mod pretend {
         fn drop(&mut self) {
             BYTES.set(0);
         }
+    }
+
+    /// As long as this lives addresses have, to this thread, so many bits: the kernel refuses places above, and what it chooses above is
+    /// too high for a word that holds an address and a number.
+    pub struct Addresses(());
+
+    impl Addresses {
+        /// Fewer than the kernel's have.
+        pub fn of(bits: u32) -> Addresses {
+            BITS.set(bits);
+            Addresses(())
+        }
+    }
+
+    impl Drop for Addresses {
+        fn drop(&mut self) {
+            BITS.set(0);
+        }
+    }
+
+    pub(in crate::os) fn span() -> Option<usize> {
+        Some(BITS.get()).filter(|bits| *bits != 0).map(|bits| 1 << bits)
     }
 
     pub(in crate::os) fn page() -> Option<usize> {

@@ -123,6 +123,10 @@ unsafe fn mmap(at: usize, bytes: usize, access: Access, also: i32) -> isize {
     let flags = access.flags() | also;
     #[cfg(all(test, not(loom)))]
     let bytes = super::up(bytes); // As the kernel does that a test pretends.
+    #[cfg(all(test, not(loom)))]
+    if at.saturating_add(bytes) > super::machine::pretend::span().unwrap_or(usize::MAX) {
+        return -(libc::ENOMEM as isize);
+    }
     // SAFETY: without `MAP_FIXED` an anonymous mapping touches no memory in use; with it, nobody wants what is there.
     unsafe {
         raw::call(
@@ -146,12 +150,12 @@ pub fn map(hint: usize, bytes: usize, access: Access) -> *mut u8 {
     if raw::failed(p) {
         return ptr::null_mut();
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    if p as usize > SPAN - bytes.min(SPAN) {
+    #[cfg(any(not(target_arch = "x86_64"), all(test, not(loom))))]
+    if p as usize > span() - bytes.min(span()) {
         // SAFETY: the mapping was just made, and nobody knows it.
         unsafe { unmap(p as *mut u8, bytes) };
         static BELOW: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
-        return super::low::map(&BELOW, SPAN, bytes, access);
+        return super::low::map(&BELOW, span(), bytes, access);
     }
     p as *mut u8
 }
@@ -175,8 +179,14 @@ fn map_pretended(bytes: usize, access: Access) -> *mut u8 {
 
 /// One past the highest address that can be ours: words that hold an address and a number have so many bits for the address.
 /// x86-64's kernel gives no higher ones unless it is asked for them, whatever the processor can do; others do.
-#[cfg(not(target_arch = "x86_64"))]
-const SPAN: usize = 1 << super::ADDRESS_BITS;
+#[cfg(any(not(target_arch = "x86_64"), all(test, not(loom))))]
+fn span() -> usize {
+    #[cfg(all(test, not(loom)))]
+    if let Some(pretended) = super::machine::pretend::span() {
+        return pretended;
+    }
+    1 << super::ADDRESS_BITS
+}
 
 /// Maps `bytes` of zero pages whose address is a multiple of `align` (a power of two, at least a page). Null on refusal.
 pub fn map_aligned(bytes: usize, align: usize, access: Access) -> *mut u8 {
