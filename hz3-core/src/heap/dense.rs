@@ -124,7 +124,7 @@ impl Segment {
     }
 
     /// Whether it spares what it has of backed free pages.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn is_spared(&self) -> bool {
         self.huge.load(Ordering::Relaxed) & state::SPARED != 0
     }
