@@ -214,15 +214,25 @@ unsafe fn is_filled<V: Variant>(p: *const u8, most: usize, asked: usize, with: u
     }
 }
 
-/// Whether the first two words of a freed object of a class, which is in no list yet, are as they were filled.
+/// Whether the first words of a freed object of a class, which is in no list yet, are as they were filled: the two of its link and its
+/// mark, and, if [`SHORT`] holds, those of the filling that lie behind them.
 ///
 /// # Safety
 /// As for [`look`]; free objects are marked.
 #[inline(always)]
-pub unsafe fn begins_whole<V: Variant>(p: *mut u8, value: u64) -> bool {
-    let with = byte(V::POLICY.hardening.fill_freed, FREED);
-    // SAFETY: the object is the caller's.
-    unsafe { p.cast::<u64>().read() == u64::from_ne_bytes([with; 8]) && mark::read(p, value) == Mark::Filled }
+pub unsafe fn begins_whole<V: Variant>(p: *mut u8, bytes: usize, value: u64) -> bool {
+    let pattern = u64::from_ne_bytes([byte(V::POLICY.hardening.fill_freed, FREED); 8]);
+    let most = bytes - V::POLICY.extra();
+    // SAFETY: the object is the caller's, and the words are its own.
+    unsafe {
+        let mut wrong = *p.cast::<u64>() ^ pattern;
+        if is_short::<V>() && most > HEAD {
+            for at in first::<V>(most) {
+                wrong |= *p.add(at).cast::<u64>() ^ pattern;
+            }
+        }
+        wrong == 0 && mark::read(p, value) == Mark::Filled
+    }
 }
 
 /// Whether so many bytes are all this one. They are a multiple of eight, and aligned to that.

@@ -322,7 +322,7 @@ unsafe fn is_whole<V: Variant>(p: *mut u8, bytes: usize) -> bool {
     // SAFETY: as the caller says.
     let whole = unsafe {
         let value = V::secret().of(p);
-        fill::begins_whole::<V>(p, value) && fill::look::<V>(p, bytes, value) != Found::Written
+        fill::begins_whole::<V>(p, bytes, value) && fill::look::<V>(p, bytes, value) != Found::Written
     };
     if !whole {
         written::<V>(p);
@@ -330,14 +330,14 @@ unsafe fn is_whole<V: Variant>(p: *mut u8, bytes: usize) -> bool {
     whole
 }
 
-/// As [`is_whole`], of the first two words only: the first one is a link as soon as the object is in a list.
+/// As [`is_whole`], of the first words only: see [`fill::begins_whole`].
 ///
 /// # Safety
 /// As for [`is_whole`].
 #[inline(always)]
-unsafe fn begins_whole<V: Variant>(p: *mut u8) -> bool {
+unsafe fn begins_whole<V: Variant>(p: *mut u8, bytes: usize) -> bool {
     // SAFETY: as the caller says.
-    let whole = unsafe { fill::begins_whole::<V>(p, V::secret().of(p)) };
+    let whole = unsafe { fill::begins_whole::<V>(p, bytes, V::secret().of(p)) };
     if !whole {
         written::<V>(p);
     }

@@ -144,13 +144,9 @@ unsafe fn draw(own: *mut Quarantine, used: usize) -> usize {
 unsafe fn release<V: Variant>(leaves: Entry) {
     // SAFETY: the object is free, and goes to one place.
     unsafe {
-        // Soon it has a link, and nobody knows when it is served. All the rest is looked at then, and now, too, if it is little.
-        let whole = !V::POLICY.marks()
-            || if super::fill::is_short::<V>() {
-                is_whole::<V>(leaves)
-            } else {
-                super::begins_whole::<V>(leaves.object())
-            };
+        // Its first word is soon a link, and the words beside that are at hand. The others are looked at when it is served: they may lie
+        // in lines of the cache that nobody else wants now.
+        let whole = !V::POLICY.marks() || super::begins_whole::<V>(leaves.object(), leaves.bytes(V::GRANULE));
         if whole {
             V::free(leaves.object());
         }
