@@ -21,7 +21,10 @@ impl Prefetch for PrefetchNext {
         unsafe {
             core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(p.cast())
         };
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = p;
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as on x86-64.
+        unsafe {
+            core::arch::asm!("prfm pldl1keep, [{0}]", in(reg) p, options(readonly, nostack, preserves_flags));
+        }
     }
 }
