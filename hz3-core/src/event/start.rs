@@ -21,6 +21,11 @@ pub unsafe fn start<V: Variant>() {
     // SAFETY: the block is this thread's, and the process has started.
     unsafe {
         let meta = V::Thread::meta(block);
+        if !matches!((*meta).state, State::New) {
+            // To register fork handlers allocates where the C library's own code calls our `malloc` (musl): this thread has started in
+            // there.
+            return;
+        }
         let threads = V::shared().threads();
         // Its end would not be reported, or there is no memory: it has to do without caches. What it had outside of its
         // block, or in it, would stay behind. (`__cxa_thread_atexit_impl` could report the end of a thread without a key,

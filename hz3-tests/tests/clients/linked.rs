@@ -65,6 +65,9 @@ const NOT_MUSL: &[(&str, &str)] = &[
     ),
 ];
 
+/// Plugins that musl's compiler can make, and what they are about musl has.
+const MUSL_PLUGINS: [&str; 2] = ["life_plugin", "fork_handlers_plugin"];
+
 /// Cases that do not apply to programs that have the allocator in them.
 const NOT_LINKED: &[(&str, &str)] = &[(
     "limits_refused",
@@ -104,7 +107,9 @@ impl Linked {
             && !(self.is_musl() && (cpp || named(NOT_MUSL)))
             && !(self != Linked::Musl && named(NOT_LINKED))
             && !(self.is_static() && (case.plugin.is_some() || named(NOT_STATIC)))
-            && !(case.plugin.is_some() && self.is_musl())
+            && case
+                .plugin
+                .is_none_or(|plugin| !self.is_musl() || self == Linked::Musl && MUSL_PLUGINS.contains(&plugin))
     }
 
     /// The client, compiled and linked so.
@@ -221,14 +226,16 @@ fn run(name: &str, linked: Linked, case: &Case, words: Option<&str>) -> Result<(
     let allocator = Allocator::variant(name)?;
     let client = linked.build(case.client, &allocator)?;
     let inside = match linked {
-        Linked::Musl => allocator,
+        Linked::Musl => allocator.clone(),
         _ => allocator.linked(),
     };
     let arguments = match words {
         Some(words) => words.split(' ').map(str::to_owned).collect(),
         None => (case.arguments)(name),
     };
-    let run = Run::new(client, &inside).args(arguments);
+    let plugin = case.plugin.map(|plugin| linked.build(plugin, &allocator)).transpose()?;
+    let plugin = plugin.map(|path| path.to_string_lossy().into_owned());
+    let run = Run::new(client, &inside).args(plugin.into_iter().chain(arguments));
     if case.confined && crate::is_flat(&inside)? {
         return crate::refused(&run.outcome()?);
     }
