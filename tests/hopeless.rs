@@ -58,6 +58,7 @@ fn cost_nothing<V: Variant>(sizes: &[usize]) {
         }
         // What the requests below need themselves: the first time may go to the runs.
         fails::<V>(usize::MAX / 2, 64);
+        fails::<V>(usize::MAX, 64);
         let (cached, before) = (introspect::totals::<V>().magazines, counts::<V>());
         assert!(cached > 1000);
         for &n in sizes {

@@ -26,8 +26,9 @@ impl Heap {
                     return false;
                 }
                 let (open, hold) = self.locked(|h| (h.arena.opened_bytes(index, have), h.arena.hold()));
-                let used = os::up(pages * PAGE);
-                let left = match pages < old && open > used {
+                // (What is asked for may be more than all addresses, in bytes; what is shorter than an object is not.)
+                let used = if pages < old { os::up(pages * PAGE) } else { open };
+                let left = match open > used {
                     // SAFETY: the tail is ours, to the end of what is open of the last segment (see `give_huge`).
                     true => unsafe { Self::cut(policy, hold, p.add(used), open - used) },
                     false => Left::Something,
