@@ -53,7 +53,7 @@ fn wholes<V: Variant>() {
     // Of each segment but every eighth all but a few objects at its beginning and its end become free.
     let (stay, go): (Vec<usize>, Vec<usize>) = objects.into_iter().partition(|p| {
         let at = p % SEGMENT;
-        p / SEGMENT % 8 == 0 || !(SEGMENT / 16..SEGMENT / 16 * 15).contains(&at)
+        (p / SEGMENT).is_multiple_of(8) || !(SEGMENT / 16..SEGMENT / 16 * 15).contains(&at)
     });
     go.iter().for_each(|p| free::<V>(*p));
     grow_old::<V>();
@@ -68,7 +68,7 @@ fn wholes<V: Variant>() {
     assert!(introspect::totals::<V>().segments <= segments + 1, "it grew");
     again.into_iter().for_each(free::<V>);
     // What is free as a whole goes by age.
-    let (low, high): (Vec<usize>, Vec<usize>) = stay.into_iter().partition(|p| p / SEGMENT % 2 == 0);
+    let (low, high): (Vec<usize>, Vec<usize>) = stay.into_iter().partition(|p| (p / SEGMENT).is_multiple_of(2));
     let before = introspect::totals::<V>().segments;
     high.into_iter().for_each(free::<V>);
     grow_old::<V>();
