@@ -215,7 +215,7 @@ unsafe fn is_filled<V: Variant>(p: *const u8, most: usize, asked: usize, with: u
 }
 
 /// Whether the first words of a freed object of a class, which is in no list yet, are as they were filled: the two of its link and its
-/// mark, and, if [`SHORT`] holds, those of the filling that lie behind them.
+/// mark, and, for short fillings, those of the filling that lie behind them.
 ///
 /// # Safety
 /// As for [`look`]; free objects are marked.
