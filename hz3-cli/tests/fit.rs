@@ -72,7 +72,8 @@ fn a_program_of_few_sizes_gets_its_own_classes() {
     for part in [
         "extends = \"hz3:default\"",
         "hypothesis = \"Predicted against default: ",
-        "goal = \"rss\"",
+        // Which of the two hangs on how fast the machine runs the program: page faults are in the time of the fit.
+        "goal = \"",
         "SHA-256",
         "1040",
         "4112",
