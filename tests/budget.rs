@@ -7,7 +7,7 @@ use hz3::core::Variant;
 use hz3::core::abi::{c, introspect};
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -50,9 +50,9 @@ impl<V: Variant + GlobalAlloc> Held<'_, V> {
         (self.objects.len() * SIZE) as u64
     }
 
-    /// Grows to so many bytes, slowly enough for others to have events. Returns the most that was taken beyond the larger
-    /// of `budget` and the live objects.
-    fn grow(&mut self, to: u64, budget: u64) -> u64 {
+    /// Grows to so many bytes, slowly enough for others to have events: `wait` comes back when they had some. Returns the most that
+    /// was taken beyond the larger of `budget` and the live objects.
+    fn grow(&mut self, to: u64, budget: u64, wait: impl Fn()) -> u64 {
         let mut beyond = 0;
         while self.bytes() < to {
             for _ in 0..64 {
@@ -69,7 +69,7 @@ impl<V: Variant + GlobalAlloc> Held<'_, V> {
             }
             let taken = introspect::totals::<V>().taken;
             beyond = beyond.max(taken.saturating_sub(budget.max(self.bytes())));
-            thread::sleep(Duration::from_micros(500));
+            wait();
         }
         beyond
     }
@@ -80,13 +80,24 @@ fn relief<V: Variant>(name: &str) -> u64 {
     all.iter().find(|(key, _)| *key == name).map_or(0, |(_, n)| *n)
 }
 
+/// Ends the threads that go on, also where the test fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Threads fill their caches and go on with little; meanwhile this thread's live objects grow, first within `budget`,
 /// then beyond. Returns the most that was taken beyond the larger of both, in either phase.
 fn grow_beside_hoarders<V: Variant + GlobalAlloc + Sync>(v: &V, budget: u64) -> [u64; 2] {
     let (full, end) = (Barrier::new(THREADS + 1), AtomicBool::new(false));
+    let turns = [const { AtomicU64::new(0) }; THREADS];
+    let (full, end) = (&full, &end);
     thread::scope(|scope| {
-        for _ in 0..THREADS {
-            scope.spawn(|| {
+        let hoarders = turns.each_ref().map(|turned| {
+            scope.spawn(move || {
                 for _ in 0..4 {
                     for class in V::classes() {
                         turn(v, class.size as usize, 2 * class.batch as usize);
@@ -94,23 +105,41 @@ fn grow_beside_hoarders<V: Variant + GlobalAlloc + Sync>(v: &V, budget: u64) -> 
                 }
                 full.wait();
                 while !end.load(Ordering::Relaxed) {
-                    turn(v, 64, 400);
+                    // More than a list has at hand: there is an event.
+                    turn(v, 64, 3000);
+                    turned.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_micros(100));
                 }
-            });
-        }
+            })
+        });
+        let _end = End(end);
         full.wait();
         let t = introspect::totals::<V>();
         let kept = t.magazines + t.depots;
         assert!(kept > budget / 3, "threads keep only {kept} bytes");
+        // A machine that has other work may let a thread wait for long: what counts is how often it had events.
+        let wait = || {
+            let before = turns.each_ref().map(|n| n.load(Ordering::Relaxed));
+            while turns
+                .iter()
+                .zip(before)
+                .any(|(n, old)| n.load(Ordering::Relaxed) < old + 2)
+            {
+                thread::sleep(Duration::from_micros(100));
+            }
+        };
         let mut held = Held { v, objects: Vec::new() };
-        let within = held.grow(budget * 3 / 4, budget);
-        let beyond = held.grow(budget * 2, budget);
+        let within = held.grow(budget * 3 / 4, budget, wait);
+        let beyond = held.grow(budget * 2, budget, wait);
         for p in held.objects.drain(..) {
             // SAFETY: each object is freed once.
             unsafe { v.dealloc(p, layout(SIZE)) };
         }
         end.store(true, Ordering::Relaxed);
+        // Their caches are back when they have ended, which is later than when the scope has.
+        for thread in hoarders {
+            thread.join().expect("a thread that hoards");
+        }
         [within, beyond]
     })
 }
