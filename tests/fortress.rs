@@ -2,22 +2,18 @@
 //! free each other's objects, and the child of a fork goes on with them. Nothing is told of what is right, and all that is kept back is
 //! bounded and given back. What is wrong in the midst of it is told.
 
+mod common;
+
+use common::fork::ending;
 use hz3::core::Shared;
 use hz3::core::abi::{c, calls, introspect};
 use hz3::core::variant::Variant;
 use hz3::{Error, Fault};
-use std::ffi::c_int;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 hz3::variant!(Fortress = "tests/fixtures/fortress-stress.toml");
-
-unsafe extern "C" {
-    fn fork() -> c_int;
-    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-    fn _exit(status: c_int) -> !;
-}
 
 static TOLD: Mutex<Vec<(Fault, usize)>> = Mutex::new(Vec::new());
 
@@ -124,21 +120,6 @@ fn use_heap<V: Variant>(seed: usize, rounds: usize, next: Option<&Sender<Object>
         }
     }
     live.into_iter().for_each(|object| object.free::<V>());
-}
-
-/// How the child of a fork ends that does this.
-fn ending(of: impl FnOnce()) -> c_int {
-    // SAFETY: the child uses the heap, which fork keeps whole, and ends.
-    unsafe {
-        let child = fork();
-        if child == 0 {
-            let same = std::panic::catch_unwind(std::panic::AssertUnwindSafe(of));
-            _exit(c_int::from(same.is_err()));
-        }
-        let mut status = -1;
-        assert_eq!(waitpid(child, &mut status, 0), child);
-        status
-    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Guards (`hardening.guards`), and freed large objects that wait (`quarantine_large`): what nobody may touch cannot be touched, whatever
 //! comes and goes, in every mode of ownership and space of tags, in several threads and in the child of a fork.
 
+mod common;
+
+use common::fork::ending;
 use hz3::core::Shared;
 use hz3::core::abi::{c, introspect};
 use hz3::core::heap::large::Large;
@@ -22,9 +25,6 @@ hz3::variant!(Flat = "tests/fixtures/guards-flat.toml");
 unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
     fn __errno_location() -> *mut c_int;
-    fn fork() -> c_int;
-    fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
-    fn _exit(status: c_int) -> !;
 }
 
 const PAGE: usize = 4096;
@@ -139,21 +139,6 @@ fn use_heap<V: Variant>(seed: usize, rounds: usize) {
         }
         look_around::<V>(&live);
         live.into_iter().for_each(|(p, _)| hot::free::<V>(p as *mut u8));
-    }
-}
-
-/// How the child of a fork ends that does this.
-fn ending(of: impl FnOnce()) -> c_int {
-    // SAFETY: the child uses the heap, which fork keeps whole, and ends.
-    unsafe {
-        let child = fork();
-        if child == 0 {
-            let same = std::panic::catch_unwind(std::panic::AssertUnwindSafe(of));
-            _exit(c_int::from(same.is_err()));
-        }
-        let mut status = -1;
-        assert_eq!(waitpid(child, &mut status, 0), child);
-        status
     }
 }
 

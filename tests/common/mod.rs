@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_macros, unused_imports)] // Every test binary takes what it needs.
 
 pub mod blessed;
+pub mod fork;
 pub mod shipped;
 
 use std::path::PathBuf;
