@@ -3,28 +3,19 @@
 //! bounded and given back. What is wrong in the midst of it is told.
 
 mod common;
+#[path = "common/told.rs"]
+mod told;
 
 use common::fork::ending;
+use hz3::Fault;
 use hz3::core::Shared;
 use hz3::core::abi::{c, calls, introspect};
 use hz3::core::variant::Variant;
-use hz3::{Error, Fault};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use told::{all_told, told};
 
 hz3::variant!(Fortress = "tests/fixtures/fortress-stress.toml");
-
-static TOLD: Mutex<Vec<(Fault, usize)>> = Mutex::new(Vec::new());
-
-extern "C" fn told(error: &Error) {
-    let mut told = TOLD.lock().unwrap_or_else(|e| e.into_inner());
-    told.push((error.fault, error.pointer as usize));
-}
-
-fn all_told() -> Vec<(Fault, usize)> {
-    TOLD.lock().unwrap_or_else(|e| e.into_inner()).clone()
-}
 
 /// An object of so many bytes, each of which is this number.
 struct Object {
@@ -144,12 +135,12 @@ fn several_threads_behind_every_defence() {
             use_heap::<V>(100 + seed, 100, None, None);
             let in_child = || {
                 use_heap::<V>(200 + seed, 150, None, None);
-                assert_eq!(all_told(), []);
+                assert_eq!(*all_told(), []);
             };
             assert_eq!(ending(in_child), 0, "the child");
         }
     });
-    assert_eq!(all_told(), []);
+    assert_eq!(*all_told(), []);
     let pen = V::pen().expect("objects are guarded");
     assert!(pen.count() > 50, "{} guarded objects", pen.count());
     // SAFETY: no event of this thread is under way.
@@ -174,7 +165,7 @@ fn several_threads_behind_every_defence() {
             });
         });
         calls::free::<V>(twice as *mut u8);
-        assert_eq!(all_told(), [(Fault::Overflow, over), (Fault::DoubleFree, twice)]);
+        assert_eq!(*all_told(), [(Fault::Overflow, over), (Fault::DoubleFree, twice)]);
     }
     V::shared().errors().set_hook(None);
 }

@@ -2,15 +2,19 @@
 //! at once, in every mode of ownership and tag space, and outside of the arena: what is wrong in a program that goes on after errors
 //! is told, and nothing else is.
 
+#[path = "common/told.rs"]
+mod told;
+
+use hz3::Fault;
 use hz3::core::abi::{c, calls, global, introspect, object};
 use hz3::core::event::wrap::quarantine;
 use hz3::core::policy::knobs::Fill;
 use hz3::core::policy::tag_of;
 use hz3::core::statics::ThreadBlock;
 use hz3::core::{Shared, Variant};
-use hz3::{Error, Fault};
 use std::alloc::Layout;
 use std::sync::{Mutex, MutexGuard};
+use told::{all_told, while_running};
 
 hz3::variant!(Adopting = "tests/fixtures/wrapped.toml");
 hz3::variant!(Banking = "tests/fixtures/wrapped-bank.toml");
@@ -41,25 +45,11 @@ const SIZES: [usize; 17] = [
     3 << 20,
 ];
 
-static TOLD: Mutex<Vec<(Fault, usize)>> = Mutex::new(Vec::new());
 static ALONE: Mutex<()> = Mutex::new(());
-
-extern "C" fn told(error: &Error) {
-    all_told().push((error.fault, error.pointer as usize));
-}
 
 /// Tests share their variants, and who is told.
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(|e| e.into_inner())
-}
-
-/// What is told while `f` runs.
-fn while_running<V: Variant>(f: impl FnOnce()) -> Vec<(Fault, usize)> {
-    V::shared().errors().set_hook(Some(told));
-    all_told().clear();
-    f();
-    V::shared().errors().set_hook(None);
-    all_told().clone()
 }
 
 /// How much of an object of `n` bytes is filled.
@@ -68,10 +58,6 @@ fn filled<V: Variant>(n: usize) -> usize {
         0 => n,
         most => n.min(most),
     }
-}
-
-fn all_told() -> MutexGuard<'static, Vec<(Fault, usize)>> {
-    TOLD.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 fn all_are(p: *mut u8, range: std::ops::Range<usize>, byte: u8) -> bool {

@@ -5,7 +5,7 @@ use crate::heap::depot::{Depot, Home, take_old, was_there};
 use crate::heap::rounds::Rounds;
 use crate::list::Batch;
 use crate::sync::AtomicU64;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

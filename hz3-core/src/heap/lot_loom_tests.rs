@@ -3,7 +3,7 @@
 use super::lot::with_owner;
 use super::returned::Returned;
 use super::run::{GONE, Run};
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use crate::sync::{AtomicU32, Lock, Ordering};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;

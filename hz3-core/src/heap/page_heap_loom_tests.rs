@@ -10,7 +10,7 @@ use crate::os::{PAGE, watch};
 use crate::policy::Policy;
 use crate::policy::knobs::OnFull;
 use crate::sync::AtomicUsize;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

@@ -1,7 +1,7 @@
 //! Every order in which threads can meet where memory is short, within loom's model of memory.
 
 use super::pressure::{Ask, Pressure};
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

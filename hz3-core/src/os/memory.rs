@@ -3,7 +3,7 @@
 //! Address space that is only held (no access, or a table that reads as zero) is not counted as memory by the kernel. What
 //! can be written is: a request that the kernel's own judgement of free memory refuses is refused here, too.
 
-use super::{PAGE, raw};
+use super::{PAGE, raw, refuse};
 use core::ffi::CStr;
 use core::ptr;
 
@@ -36,69 +36,6 @@ impl Access {
             Access::Read | Access::Uncounted => libc::MAP_NORESERVE,
         };
         libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | counted
-    }
-}
-
-/// In tests: makes calls of this thread to the kernel fail, as if memory were out.
-#[cfg(all(test, not(loom)))]
-pub mod refuse {
-    use core::cell::Cell;
-
-    std::thread_local! {
-        static CALLS: Cell<u64> = const { Cell::new(0) };
-        static FROM_TO: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-    }
-
-    /// The calls `from..to`, counted from now on, fail.
-    pub fn calls(from: u64, to: u64) {
-        CALLS.set(0);
-        FROM_TO.set((from, to));
-    }
-
-    /// How many calls there were since then.
-    pub fn made() -> u64 {
-        CALLS.get()
-    }
-
-    pub(in crate::os) fn this_one() -> bool {
-        let n = CALLS.get();
-        CALLS.set(n + 1);
-        let (from, to) = FROM_TO.get();
-        n >= from && n < to
-    }
-}
-
-#[cfg(not(all(test, not(loom))))]
-pub(super) mod refuse {
-    #[inline(always)]
-    pub(in crate::os) fn this_one() -> bool {
-        false
-    }
-}
-
-/// In models: who is told which pages are given to the kernel.
-#[cfg(all(test, loom))]
-pub mod watch {
-    use core::cell::RefCell;
-    use std::boxed::Box;
-
-    type Told = Box<dyn Fn(usize, usize)>;
-
-    std::thread_local! {
-        static TOLD: RefCell<Option<Told>> = const { RefCell::new(None) };
-    }
-
-    /// `told` is called with the address and the bytes of what is [purged](super::purge), until this is called again.
-    pub fn purges(told: Option<Told>) {
-        TOLD.set(told);
-    }
-
-    pub(super) fn purged(p: *const u8, bytes: usize) {
-        TOLD.with_borrow(|told| {
-            if let Some(told) = told {
-                told(p as usize, bytes);
-            }
-        });
     }
 }
 
@@ -324,7 +261,7 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
         return false;
     }
     #[cfg(all(test, loom))]
-    watch::purged(p, bytes);
+    super::watch::purged(p, bytes);
     let (from, to) = inner(p, bytes);
     if from >= to {
         // SAFETY: the range is the caller's, who wants nothing that is in it.
@@ -351,35 +288,6 @@ pub unsafe fn purge(p: *mut u8, bytes: usize) -> bool {
 pub(super) unsafe fn madvise(p: *mut u8, bytes: usize, advice: i32) -> bool {
     // SAFETY: nobody needs what the advice takes away.
     unsafe { raw::call(libc::SYS_madvise, [p as usize, bytes, advice as usize, 0, 0, 0]) == 0 }
-}
-
-/// Bytes of address space that this process may have (`RLIMIT_AS`); None if that is not limited.
-pub fn address_space_limit() -> Option<usize> {
-    limit(libc::RLIMIT_AS as usize)
-}
-
-fn limit(of: usize) -> Option<usize> {
-    let mut limit = [0u64; 2];
-    // SAFETY: `limit` outlives the call, and is what the kernel calls `struct rlimit64`.
-    let r = unsafe { raw::call(libc::SYS_prlimit64, [0, of, 0, &raw mut limit as usize, 0, 0]) };
-    (r == 0 && limit[0] != u64::MAX).then_some(limit[0] as usize)
-}
-
-/// Bytes that no single request can exceed where the kernel refuses at all: those that this process may have, or all memory
-/// and swap.
-pub fn most_memory() -> usize {
-    // SAFETY: plain numbers.
-    let mut system: libc::sysinfo = unsafe { core::mem::zeroed() };
-    // SAFETY: the structure is the kernel's, and outlives the call.
-    let r = unsafe { raw::call(libc::SYS_sysinfo, [&raw mut system as usize, 0, 0, 0, 0, 0]) };
-    let all = match r {
-        0 => (system.totalram + system.totalswap) as usize * system.mem_unit as usize,
-        _ => usize::MAX,
-    };
-    [libc::RLIMIT_AS, libc::RLIMIT_DATA]
-        .into_iter()
-        .filter_map(|of| limit(of as usize))
-        .fold(all, usize::min)
 }
 
 /// Huge-page advice.

@@ -16,6 +16,7 @@ mod futex;
 pub mod glibc;
 pub mod guard;
 mod identity;
+mod limits;
 mod line;
 #[cfg(any(not(target_arch = "x86_64"), all(test, not(loom))))]
 mod low;
@@ -27,12 +28,15 @@ pub mod output;
 pub mod program;
 mod random;
 mod raw;
+pub(crate) mod refuse;
 mod report;
 pub mod rseq;
 pub mod signal;
 pub mod stack;
 pub mod symbols;
 mod thread;
+#[cfg(all(test, loom))]
+pub(crate) mod watch;
 
 pub use aside::aside;
 pub use bare::*;
@@ -42,6 +46,7 @@ pub use futex::{futex_wait, futex_wait_for, futex_wake, futex_wake_all};
 pub use identity::{
     is_only_thread, node, parent_number, process_number, thread_identity, thread_number, thread_sleeps,
 };
+pub use limits::{address_space_limit, most_memory};
 pub use line::fetch;
 pub use machine::{down, page, pages, up};
 pub use maps::{Mapped, Mapping, each_mapping, mapped_at};

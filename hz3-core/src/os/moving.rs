@@ -1,6 +1,6 @@
 //! Moving pages from one address to another without copying (`mremap`), where the kernel does that.
 
-use super::memory::refuse;
+use super::refuse;
 use super::{Access, map, page, raw, unmap};
 // The same for all that the process does, and no model's.
 use core::sync::atomic::{AtomicU32, Ordering};

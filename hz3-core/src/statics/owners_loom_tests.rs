@@ -4,7 +4,7 @@ use super::owners::Owners;
 use crate::heap::depot::{Depot, Home};
 use crate::list::Batch;
 use crate::sync::AtomicU64;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use loom::sync::Arc;
 use loom::thread;
 use std::vec::Vec;

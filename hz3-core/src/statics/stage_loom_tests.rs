@@ -1,7 +1,7 @@
 //! Every order in which events and the helper can meet, within loom's model of memory.
 
 use super::stage::{LEAVING, NONE, Stage, THERE};
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use crate::sync::{AtomicU32, Guarded, Lock, Ordering};
 use core::cell::Cell;
 use loom::sync::Arc;

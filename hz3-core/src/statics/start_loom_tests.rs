@@ -1,7 +1,7 @@
 //! Every order in which threads can meet where a process starts, within loom's model of memory.
 
 use super::start::Start;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use crate::sync::{AtomicU32, Ordering};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;

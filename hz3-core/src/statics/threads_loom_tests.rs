@@ -2,7 +2,7 @@
 
 use super::block::Meta;
 use super::threads::Threads;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;

@@ -1,7 +1,7 @@
 //! Every order in which threads can meet in the table of sampled objects, within loom's model of memory.
 
 use super::live::Live;
-use crate::sync::loom_tests::explore;
+use crate::sync::explore::explore;
 use crate::sync::{AtomicUsize, Guarded, Lock, Ordering};
 use loom::sync::Arc;
 use loom::thread;

@@ -8,6 +8,7 @@
 //! stacks are kept once each. All tables lie in one mapping, whose bytes follow from `stats.samples`; only what is used of it
 //! is backed. Nothing of it is ever given back: it is what the program asked for.
 
+mod birth;
 mod ended;
 mod index;
 mod live;
@@ -15,6 +16,7 @@ mod live;
 mod live_loom_tests;
 pub mod pace;
 pub mod place;
+mod rooms;
 mod stacks;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -23,90 +25,18 @@ use super::draw;
 use crate::os::{self, Access, PAGE};
 use crate::policy::Policy;
 use crate::sync::{AtomicU32, AtomicU64, AtomicUsize, Lock, Ordering, Requests};
+use birth::NOTHING;
+pub use birth::{Birth, LARGE};
 use core::cell::UnsafeCell;
 use core::ptr;
 use ended::Ended;
 pub use ended::{ANY, Row};
 use index::Index;
 use live::Live;
+use rooms::Rooms;
+pub use rooms::table_bytes;
 pub use stacks::View;
 use stacks::{Memory, Stack, Stacks};
-
-/// The class of an object that is above every class.
-pub const LARGE: u16 = 0xffff;
-
-/// What is known of a sampled object that exists.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Birth {
-    /// Bytes that were asked for.
-    pub asked: u64,
-    /// Nanoseconds from the start to its birth.
-    pub born: u64,
-    /// How many objects it stands for; 0 if nothing is here.
-    pub weight: f64,
-    /// The stack at birth, by its number.
-    pub stack: u32,
-    /// The thread that made it, counted from 1.
-    pub thread: u32,
-    /// Its class, or [`LARGE`].
-    pub class: u16,
-    /// log2 of the alignment asked for, if that was more than every object has; 0 if not.
-    pub align: u8,
-    /// Doublings of the mean of the gap that it ended ([`pace`]).
-    pub level: u8,
-}
-
-const NOTHING: Birth = Birth {
-    asked: 0,
-    born: 0,
-    weight: 0.0,
-    stack: 0,
-    thread: 0,
-    class: 0,
-    align: 0,
-    level: 0,
-};
-
-/// How many entries each table has room for.
-#[derive(Clone, Copy)]
-struct Rooms {
-    live: usize,
-    rows: usize,
-    stacks: usize,
-    frames: usize,
-    addresses: usize,
-}
-
-impl Rooms {
-    const fn of(policy: &Policy) -> Rooms {
-        let live = (policy.stats.samples as usize).next_power_of_two();
-        let live = if live < 64 { 64 } else { live };
-        Rooms {
-            live,
-            rows: 2 * live,
-            stacks: live,
-            frames: 8 * live,
-            addresses: 2 * live,
-        }
-    }
-
-    /// Bytes of the mapping.
-    const fn bytes(self) -> usize {
-        let entries = self.live * (size_of::<AtomicUsize>() + size_of::<u32>() + size_of::<Birth>())
-            + self.rows * size_of::<Row>()
-            + self.stacks * size_of::<Stack>()
-            + self.frames * size_of::<u32>()
-            + self.addresses * size_of::<u64>();
-        let indices = 2 * (self.rows + self.stacks + self.addresses) * size_of::<u32>();
-        (entries + indices).next_multiple_of(os::PAGE)
-    }
-}
-
-/// Most bytes that the tables take.
-pub const fn table_bytes(policy: &Policy) -> usize {
-    Rooms::of(policy).bytes()
-}
 
 /// The tables.
 struct Inner {

@@ -6,8 +6,10 @@
 //! ```
 //!
 //! The place of the tag table is always that of the arena as configured, even when a reservation had to shrink: so the bound
-//! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`super::reservation`]. Everything here
+//! in `free` is a constant. How the range is held, and how parts of it become memory, is in [`crate::heap::reservation`]. Everything here
 //! belongs to the holder of the heap's lock, with one exception that is named below.
+
+mod entry;
 
 use super::group::Group;
 use super::hold::{Hold, Refusal};
@@ -18,74 +20,14 @@ use crate::os::PAGE;
 use crate::policy::Policy;
 // They lie in memory that the kernel gives as zeroes, so they cannot be a model's. Nothing hangs on their order.
 use core::sync::atomic::{AtomicU64, Ordering};
+pub use entry::{Entry, Kind};
+use entry::{GROUP, GROUP_SHIFT, OPENED, OPENED_SHIFT};
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;
 
 /// Segments that a search looks at for a better place than the first.
 const LOOK: usize = 256;
-
-/// What a segment of the arena is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// Nobody's.
-    Free,
-    /// Pages: has a header.
-    Pages,
-    /// First segment of one huge object.
-    Huge,
-    /// A further segment of it.
-    Tail,
-    /// Free, but the kernel is being given its pages at the moment.
-    Purging,
-    /// Somebody else's: the program has mapped something there.
-    Lost,
-}
-
-/// One segment's state: what it is, whether a free one may hold something else than zeroes, and the pages of a huge object.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Entry {
-    /// What it is.
-    pub kind: Kind,
-    /// Some page of it may hold something.
-    pub dirty: bool,
-    /// Its pages were moved by the kernel, so that its mapping no longer merges with its neighbours'.
-    pub moved: bool,
-    /// Pages of the huge object that starts here; of a free segment that is dirty, since when (milliseconds) it is free.
-    pub pages: u32,
-}
-
-impl Entry {
-    const FREE: Entry = Entry {
-        kind: Kind::Free,
-        dirty: false,
-        moved: false,
-        pages: 0,
-    };
-
-    /// As a word of the table, without the pages that are open.
-    pub(super) fn pack(self) -> u64 {
-        self.kind as u64 | u64::from(self.dirty) << 8 | u64::from(self.moved) << 9 | u64::from(self.pages) << 32
-    }
-
-    /// The state that a word of the table says.
-    pub fn unpack(word: u64) -> Entry {
-        let kind = match word & 0xff {
-            0 => Kind::Free,
-            1 => Kind::Pages,
-            2 => Kind::Huge,
-            3 => Kind::Tail,
-            5 => Kind::Lost,
-            _ => Kind::Purging,
-        };
-        Entry {
-            kind,
-            dirty: word >> 8 & 1 != 0,
-            moved: word >> 9 & 1 != 0,
-            pages: (word >> 32) as u32,
-        }
-    }
-}
 
 /// What is left of a range whose pages went to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,16 +41,6 @@ pub enum Left {
     /// Perhaps not even the mapping: the range must not be touched again.
     Nothing,
 }
-
-/// Where a word of the table says how many pages of its segment are open.
-const OPENED_SHIFT: u32 = 10;
-const OPENED_BITS: u32 = if PAGES > 512 { PAGES.ilog2() + 1 } else { 10 };
-const OPENED: u64 = ((1 << OPENED_BITS) - 1) << OPENED_SHIFT;
-/// Where it says whose group's it is: the first that took it.
-const GROUP_SHIFT: u32 = OPENED_SHIFT + OPENED_BITS;
-const GROUP: u64 = 0xff << GROUP_SHIFT;
-const _: () = assert!(PAGES < 1 << OPENED_BITS, "a word of the table holds how many are open");
-const _: () = assert!(GROUP_SHIFT + 8 <= 32, "the pages of a huge object stand above");
 
 /// The range and its segments.
 pub struct Arena {
