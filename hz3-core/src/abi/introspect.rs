@@ -289,12 +289,13 @@ fn huge_pages<V: Variant>(text: &mut Text, t: &Totals) {
 }
 
 /// What there is to say of huge pages, by its names.
-pub fn huge<V: Variant>(t: &Totals) -> [(&'static str, u64); 5] {
+pub fn huge<V: Variant>(t: &Totals) -> [(&'static str, u64); 6] {
     let counts = &t.huge_counts;
     [
         ("segments", t.huge_segments),
         ("asked", counts.asked.into()),
         ("granted", counts.granted.into()),
+        ("collapsed", counts.collapsed.into()),
         ("broken", counts.broken.into()),
         ("spared_bytes", t.spared),
     ]

@@ -123,6 +123,9 @@ fn age<V: Variant>(event: u32) {
     } else {
         delay
     };
+    if V::POLICY.collapses() {
+        heap.collapse_some(now, shorter / 4 + 1);
+    }
     if heap.pressure.due(now, shorter / 4 + 1) {
         heap.pressure.rounds.begin();
         limit::look::<V>(now);

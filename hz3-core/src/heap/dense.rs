@@ -8,6 +8,8 @@
 //! memory first, in small pages. How long the first touch takes tells: where that was long, or in vain, the next segments do not ask, and
 //! each time that it happens again twice as many do not. What counts is the thread's own time: others may have had the processor.
 //!
+//! What is there already, segments of the young heap and huge objects, becomes huge pages when it is old: see [`super::collapse`].
+//!
 //! To give pages of a huge page back breaks it up. So as long as a segment that is one has few free pages, these are *spared*: they stay
 //! backed, whatever their age, out of the list of those that can be purged. When memory is short, near a limit, or where somebody asks,
 //! they go all the same. A segment that was broken up is one like any other.
@@ -15,6 +17,7 @@
 //! With `purge.unit = "huge"` every segment spares what it has, as long as any of its pages is in use, whether it is a huge page or
 //! may become one when the kernel comes by.
 
+use super::collapse::Walk;
 use super::limit::Bounds;
 use super::page::PAGES;
 use super::segment::{SEGMENT, Segment, USABLE};
@@ -25,7 +28,7 @@ use crate::policy::knobs::Thp;
 use crate::sync::Ordering;
 
 /// Segments that a heap has which is not young: 32 MiB.
-const OLD: usize = (32 << 20) / SEGMENT;
+pub(super) const OLD: usize = (32 << 20) / SEGMENT;
 /// What part of the pages of a dense heap is free at the most.
 const FREE: usize = 8;
 /// Free pages of a segment that are spared, at the most: an eighth of it.
@@ -58,53 +61,66 @@ pub struct Counts {
     pub asked: u32,
     /// Those that got one.
     pub granted: u32,
+    /// Parts of huge objects, and segments, that became one later.
+    pub collapsed: u32,
     /// Segments that were broken up, or no longer spared, as memory was wanted back.
     pub broken: u32,
 }
 
 /// What is known of huge pages. All of it belongs to the holder of the heap's lock.
 pub struct Dense {
-    /// Segments that will not ask.
-    skip: u32,
-    /// How many times in a row that was so.
-    times: u32,
+    /// Whether new segments ask.
+    fresh: Luck,
+    /// Where those are that look for what is [to be collapsed](super::collapse).
+    pub(super) walk: Walk,
     /// Pages that are spared.
     pub spared: usize,
     /// What became of them so far.
     pub counts: Counts,
 }
 
-impl Dense {
-    /// Nothing: all zero, as it is a part of a static.
-    pub const UNKNOWN: Dense = Dense {
-        skip: 0,
-        times: 0,
-        spared: 0,
-        counts: Counts {
-            asked: 0,
-            granted: 0,
-            broken: 0,
-        },
-    };
+/// Whether it is worth asking the kernel for a huge page, as far as the last times tell.
+pub(super) struct Luck {
+    /// Those that will not ask.
+    skip: u32,
+    /// How many times in a row that was so.
+    times: u32,
+}
 
-    /// Whether a segment asks.
-    fn asks(&mut self) -> bool {
+impl Luck {
+    pub(super) const UNKNOWN: Luck = Luck { skip: 0, times: 0 };
+
+    /// Whether the next one asks.
+    pub(super) fn asks(&mut self) -> bool {
         let asks = self.skip == 0;
         self.skip = self.skip.saturating_sub(1);
         asks
     }
 
-    /// A segment that asked became a huge page or not, in so many nanoseconds on a processor, and so many in all.
-    fn took(&mut self, huge: bool, spent: u64, passed: u64) {
-        self.counts.asked = self.counts.asked.wrapping_add(1);
-        self.counts.granted = self.counts.granted.wrapping_add(u32::from(huge));
-        if huge && spent < LONG && passed < WAITED {
+    /// One that asked got a huge page or not, in `spent` nanoseconds on a processor, of which `long` are long, and so many in all.
+    pub(super) fn took(&mut self, huge: bool, (spent, long): (u64, u64), passed: u64) {
+        if huge && spent < long && passed < WAITED {
             self.times = 0;
             return;
         }
         self.skip = FEW << self.times;
         self.times = (self.times + 1).min(DOUBLED);
     }
+}
+
+impl Dense {
+    /// Nothing: all zero, as it is a part of a static.
+    pub const UNKNOWN: Dense = Dense {
+        fresh: Luck::UNKNOWN,
+        walk: Walk::NONE,
+        spared: 0,
+        counts: Counts {
+            asked: 0,
+            granted: 0,
+            collapsed: 0,
+            broken: 0,
+        },
+    };
 }
 
 impl Segment {
@@ -161,7 +177,7 @@ impl PageHeap {
                 self.segments >= OLD
                     && self.free_pages * FREE <= self.segments * USABLE
                     && self.limits.now == Bounds::NONE
-                    && self.dense.asks()
+                    && self.dense.fresh.asks()
             }
             Thp::System | Thp::Never | Thp::Large => false,
         }
@@ -181,8 +197,11 @@ impl PageHeap {
             os::is_backed(segment.add(SEGMENT / 2))
         };
         let (passed, spent) = (os::now_ns(), os::spent_ns());
-        self.dense
-            .took(huge, spent.saturating_sub(had), passed.saturating_sub(began));
+        let dense = &mut self.dense;
+        dense.counts.asked = dense.counts.asked.wrapping_add(1);
+        dense.counts.granted = dense.counts.granted.wrapping_add(u32::from(huge));
+        let (spent, passed) = (spent.saturating_sub(had), passed.saturating_sub(began));
+        dense.fresh.took(huge, (spent, LONG), passed);
         huge
     }
 

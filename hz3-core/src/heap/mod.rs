@@ -9,6 +9,7 @@ mod carve;
 pub mod central;
 pub mod chance;
 pub mod check;
+mod collapse;
 pub mod demand;
 pub mod dense;
 pub mod depot;

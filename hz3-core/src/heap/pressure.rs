@@ -101,6 +101,8 @@ macro_rules! counters {
             raised_part: AtomicU64,
             /// When the free pages are next looked through.
             look_at: AtomicU64,
+            /// When the same is done for what may become a huge page.
+            pub(super) collapse_at: AtomicU64,
             /// Where those are who look through the depots.
             pub rounds: Rounds,
             /// Whether pages are on their way to the kernel with nobody who sees to that.
@@ -127,6 +129,7 @@ macro_rules! counters {
                     raised: AtomicU64::new(0),
                     raised_part: AtomicU64::new(0),
                     look_at: AtomicU64::new(0),
+                    collapse_at: AtomicU64::new(0),
                     rounds: Rounds::new(),
                     orphans: AtomicU32::new(0),
                     limited: AtomicU32::new(0),

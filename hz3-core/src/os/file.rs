@@ -71,6 +71,11 @@ impl File {
         }
     }
 
+    /// The same from an offset on.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        read_at(self.0, offset, buffer)
+    }
+
     /// Makes the file so long. False if the kernel refuses.
     pub fn set_length(&self, bytes: usize) -> bool {
         // SAFETY: no memory is touched.
@@ -97,6 +102,14 @@ impl File {
         let p = unsafe { raw::call(libc::SYS_mmap, [0, bytes, access, libc::MAP_SHARED as usize, self.0, 0]) };
         if raw::failed(p) { ptr::null_mut() } else { p as *mut u8 }
     }
+}
+
+/// Reads at an offset of an open file; the number of bytes that were there.
+pub(super) fn read_at(file: usize, offset: u64, buffer: &mut [u8]) -> usize {
+    let into = buffer.as_mut_ptr() as usize;
+    // SAFETY: the buffer is as long as it says, and this caller's.
+    let got = unsafe { raw::call(libc::SYS_pread64, [file, into, buffer.len(), offset as usize, 0, 0]) };
+    got.max(0) as usize
 }
 
 /// Removes a file.

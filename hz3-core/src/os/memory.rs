@@ -312,6 +312,19 @@ pub unsafe fn advise(p: *mut u8, bytes: usize, huge: HugePages) {
     unsafe { madvise(p, bytes, advice) };
 }
 
+/// Asks the kernel to make one huge page of so many bytes that are small pages so far (Linux 6.1). Their contents stay. False where it
+/// refuses: then nothing has changed, or the same is there in small pages.
+///
+/// # Safety
+/// None of contents: whoever has the range, if anybody does, finds it as it was. The range takes memory as a whole afterwards.
+pub unsafe fn collapse(p: *mut u8, bytes: usize) -> bool {
+    if refuse::this_one() {
+        return false;
+    }
+    // SAFETY: the advice takes nothing away, and the kernel looks itself for what is mapped there.
+    unsafe { madvise(p, bytes, libc::MADV_COLLAPSE) }
+}
+
 /// Whether a page is backed by memory.
 ///
 /// # Safety

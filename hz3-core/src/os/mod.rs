@@ -5,6 +5,7 @@
 //! it, and only the ABI layer sets it.
 
 mod aside;
+mod backed;
 mod bare;
 mod c_library;
 pub mod cgroup;
@@ -39,6 +40,7 @@ mod thread;
 pub(crate) mod watch;
 
 pub use aside::aside;
+pub use backed::is_own;
 pub use bare::*;
 pub use c_library::Malloc;
 pub use clock::{now_ms, now_ns, spent_ns, wall_ns};

@@ -1,5 +1,6 @@
 //! A file that is written whole or not at all, by system calls alone: nothing is allocated, so a signal handler may write one.
 
+use super::file::read_at;
 use super::{PAGE, raw};
 use core::ffi::{CStr, c_int};
 
@@ -269,16 +270,6 @@ fn find_build_id(file: usize) -> Option<([u8; BUILD_ID], usize)> {
         }
     }
     None
-}
-
-/// Reads at an offset; the bytes that were there.
-fn read_at(file: usize, offset: u64, buffer: &mut [u8]) -> usize {
-    // SAFETY: the buffer is as long as it says.
-    let got = unsafe {
-        let into = buffer.as_mut_ptr() as usize;
-        raw::call(libc::SYS_pread64, [file, into, buffer.len(), offset as usize, 0, 0])
-    };
-    got.max(0) as usize
 }
 
 #[cfg(all(test, not(loom)))]

@@ -62,6 +62,11 @@ impl Policy {
         self.purges_wholes() || matches!(self.arena.thp, Thp::Dense)
     }
 
+    /// Whether what is old and backed becomes huge pages.
+    pub const fn collapses(&self) -> bool {
+        matches!(self.arena.thp, Thp::Dense)
+    }
+
     /// Whether some objects are sampled.
     pub const fn samples(&self) -> bool {
         matches!(self.stats.record, Record::Sample | Record::SampleAll)

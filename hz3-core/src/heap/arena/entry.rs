@@ -1,4 +1,4 @@
-//! A word of the arena's table: one segment's state, how many of its pages are open, and whose group's it is.
+//! A word of the arena's table: one segment's state, how old that is, how many of its pages are open, and whose group's it is.
 
 use crate::heap::page::PAGES;
 
@@ -47,7 +47,7 @@ impl Entry {
 
     /// The state that a word of the table says.
     pub fn unpack(word: u64) -> Entry {
-        let kind = match word & 0xff {
+        let kind = match word & KIND {
             0 => Kind::Free,
             1 => Kind::Pages,
             2 => Kind::Huge,
@@ -64,6 +64,38 @@ impl Entry {
     }
 }
 
+/// How long a segment has been what it is, as far as somebody [looked](crate::heap::collapse).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Age {
+    /// Nobody has seen it.
+    New,
+    /// It was there when somebody looked before.
+    Old,
+    /// It is a huge page, or was one.
+    Settled,
+}
+
+impl Age {
+    /// As bits of a word of the table.
+    pub(super) fn pack(self) -> u64 {
+        (self as u64) << AGE_SHIFT
+    }
+
+    /// The age that a word of the table says.
+    pub(super) fn unpack(word: u64) -> Age {
+        match (word & AGE) >> AGE_SHIFT {
+            0 => Age::New,
+            1 => Age::Old,
+            _ => Age::Settled,
+        }
+    }
+}
+
+/// Where a word of the table says what its segment is.
+const KIND: u64 = 0xf;
+/// Where it says how old that is. It begins anew with whatever else the segment becomes.
+const AGE_SHIFT: u32 = 4;
+pub(super) const AGE: u64 = 0x3 << AGE_SHIFT;
 /// Where a word of the table says how many pages of its segment are open.
 pub(super) const OPENED_SHIFT: u32 = 10;
 const OPENED_BITS: u32 = if PAGES > 512 { PAGES.ilog2() + 1 } else { 10 };

@@ -20,8 +20,8 @@ use crate::os::PAGE;
 use crate::policy::Policy;
 // They lie in memory that the kernel gives as zeroes, so they cannot be a model's. Nothing hangs on their order.
 use core::sync::atomic::{AtomicU64, Ordering};
-pub use entry::{Entry, Kind};
-use entry::{GROUP, GROUP_SHIFT, OPENED, OPENED_SHIFT};
+pub use entry::{Age, Entry, Kind};
+use entry::{AGE, GROUP, GROUP_SHIFT, OPENED, OPENED_SHIFT};
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;
@@ -142,6 +142,20 @@ impl Arena {
     /// Changes a segment's state.
     pub fn set(&mut self, index: usize, entry: Entry) {
         self.write(index, OPENED | GROUP, entry.pack());
+    }
+
+    /// How old a segment is.
+    pub(in crate::heap) fn age(&self, index: usize) -> Age {
+        if index >= self.segments {
+            return Age::Settled;
+        }
+        // SAFETY: as in `entry`.
+        let word = unsafe { (*self.entries.add(index)).load(Ordering::Relaxed) };
+        Age::unpack(word)
+    }
+
+    pub(in crate::heap) fn set_age(&mut self, index: usize, age: Age) {
+        self.write(index, !AGE, age.pack());
     }
 
     /// Replaces all of a word but the bits that are to be kept. (Who does not hold the lock may read the word meanwhile.)
