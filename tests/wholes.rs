@@ -92,6 +92,28 @@ fn wholes<V: Variant>() {
     // SAFETY: as above.
     unsafe { c::trim::<V>(0) };
     assert_eq!(kept::<V>(), (0, 0));
+    assert_eq!(holes::<V>(0), 0, "nothing presses");
+    assert!(holes::<V>(SEGMENT) > 0, "they stay, above a limit");
+}
+
+/// Bytes of pages within runs that are given back, by age, of a heap that has such a soft limit.
+fn holes<V: Variant>(soft: usize) -> u64 {
+    // SAFETY: this thread is in no event.
+    assert_eq!(unsafe { c::set_limit::<V>(soft, 0) }, 0);
+    let mut objects: Vec<usize> = (0..4 * SEGMENT / SIZE).map(|_| make::<V>()).collect();
+    objects.sort_unstable();
+    // One object of two pages stays, so that every other page has none, and no run is empty.
+    let (stay, go): (Vec<_>, Vec<_>) = objects.into_iter().enumerate().partition(|(n, _)| n % 8 == 0);
+    go.into_iter().for_each(|(_, p)| free::<V>(p));
+    grow_old::<V>();
+    let holes = introspect::totals::<V>().holes;
+    stay.into_iter().for_each(|(_, p)| free::<V>(p));
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(c::set_limit::<V>(0, 0), 0);
+        c::trim::<V>(0);
+    }
+    holes
 }
 
 #[test]

@@ -166,3 +166,7 @@ impl Heap {
         passed
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[path = "collapse_tests.rs"]
+mod tests;

@@ -186,6 +186,11 @@ impl Heap {
         self.pressure.limited.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether nothing that is free had better stay backed, as far as that can be told without waiting.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.is_limited() && self.try_locked(|h| h.is_near_limit()).unwrap_or(false)
+    }
+
     /// Whether so many bytes are more than the hard limit, whatever is given back.
     pub fn is_beyond_limit(&self, bytes: usize) -> bool {
         self.locked(|h| h.limits.now.hard.is_some_and(|hard| bytes > hard.get()))

@@ -190,13 +190,14 @@ impl Runs {
             // To give pages back breaks up a huge page: where half of a run is free, its neighbours are no better, as a rule.
             let segment = Segment::of(run.cast());
             if S::POLICY.spares() && Segment::state(segment) != state::SMALL {
-                if search.old && S::POLICY.purges_wholes() {
+                let waits = search.old && !heap.is_pressed();
+                if waits && S::POLICY.purges_wholes() {
                     if search.list == List::Main && half {
                         self.set_aside(run);
                     }
                     return;
                 }
-                if search.old && !half {
+                if waits && !half {
                     return;
                 }
                 if !heap.try_break_up(segment) && search.old {

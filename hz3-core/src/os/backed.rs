@@ -55,6 +55,9 @@ mod tests {
             for page in (0..PAGES).filter(|page| page % 100 != 7) {
                 p.add(page * PAGE).write(1);
             }
+            if !is_own(p, 1, 0) {
+                return; // An emulator tells of other addresses.
+            }
             assert!(!is_own(p, PAGES, 5), "six pages were not written");
             assert!(is_own(p, PAGES, 6));
             for page in 0..PAGES {
