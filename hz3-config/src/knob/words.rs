@@ -81,7 +81,7 @@ words! {
         "never" => Never: "advised against, for the whole arena",
         "large" => Large: "asked for, for objects of a segment or more",
         "always" => Always: "asked for, for the whole arena",
-        "dense" => Dense: "asked for, for new segments of a heap of 32 MiB or more that is full; where few pages of such a segment are free, they stay",
+        "dense" => Dense: "asked for, for new segments of a heap of 32 MiB or more that is full, and for segments and parts of huge objects that are old and full; where few pages of such a segment are free, they stay",
     }
     /// Which of several segments with room gives its pages.
     PlacementOrder, PLACEMENT_ORDER: {

@@ -20,8 +20,8 @@ use crate::os::PAGE;
 use crate::policy::Policy;
 // They lie in memory that the kernel gives as zeroes, so they cannot be a model's. Nothing hangs on their order.
 use core::sync::atomic::{AtomicU64, Ordering};
-pub use entry::{Age, Entry, Kind};
 use entry::{AGE, GROUP, GROUP_SHIFT, OPENED, OPENED_SHIFT};
+pub use entry::{Age, Entry, Kind};
 
 /// Value of the base word while there is no arena: no user-space address minus this falls below any arena's size.
 pub const NO_BASE: usize = 1 << 63;
