@@ -334,8 +334,7 @@ pub enum Thp {
     Large,
     /// Asked for, for the whole arena.
     Always,
-    /// Asked for, for new segments of a heap of 32 MiB or more that is full, and for segments and parts of huge objects that are old
-    /// and full; where few pages of such a segment are free, they stay.
+    /// Asked for, for new segments of a heap of 32 MiB or more that is full, and for segments and parts of huge objects that are old and full; where few pages of such a segment are free, they stay.
     Dense,
 }
 
