@@ -88,8 +88,11 @@ impl Binary {
             .segments
             .iter()
             .find(|(start, length, _)| (*start..start.saturating_add(*length)).contains(&offset))?;
-        // The addresses of a damaged file may be any.
-        (offset - segment.0).checked_add(segment.2)
+        // The addresses of a damaged file may be any, and whoever reads its lines looks for what ends behind the address: nothing
+        // ends behind the last one.
+        (offset - segment.0)
+            .checked_add(segment.2)
+            .filter(|address| *address < u64::MAX)
     }
 
     fn frames(&self, address: u64) -> Vec<Frame> {
