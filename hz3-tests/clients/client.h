@@ -77,6 +77,19 @@ __attribute__((unused)) static int config_says(const char *line)
     return config.symbol && strstr(config.call(), line);
 }
 
+/* Bytes of a segment of the variant's arena. */
+__attribute__((unused)) static size_t segment_bytes(void)
+{
+    static const size_t lengths[] = {1, 4, 8, 16, 32};
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        char line[32];
+        snprintf(line, sizeof line, "segment = \"%zuMiB\"", lengths[i]);
+        if (config_says(line))
+            return lengths[i] * MIB;
+    }
+    return 2 * MIB;
+}
+
 /* A number of the variant's statistics by its key; 0 under another allocator. Its own buffer is static: threads take turns. */
 __attribute__((unused)) static size_t hz3_stat(const char *key)
 {

@@ -23,8 +23,8 @@ use core::ptr;
 /// Pages above which an object is huge: half a segment.
 pub const HUGE_PAGES: usize = PAGES / 2;
 
-/// Segments that one system call purges at most: others must not miss them for long.
-const PURGED_AT_ONCE: usize = 16;
+/// Segments that one system call purges at most, 32 MiB of them: others must not miss them for long.
+const PURGED_AT_ONCE: usize = (32 << 20) / SEGMENT;
 
 /// A large object just allocated.
 #[derive(Clone, Copy)]

@@ -14,8 +14,8 @@ use crate::os::{self, Access, PAGE, Placed};
 use crate::policy::Policy;
 use crate::policy::knobs::Thp;
 
-/// Segments whose tags become writable together.
-pub(super) const TABLE_STEP: usize = 64;
+/// Segments whose tags become writable together: those of 128 MiB, however long a segment is.
+pub(super) const TABLE_STEP: usize = (128 << 20) / SEGMENT;
 
 impl Arena {
     /// Makes the first `pages` pages from segment `first` on memory, as far as they are not. What was opened stays so if the

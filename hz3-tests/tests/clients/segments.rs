@@ -1,8 +1,7 @@
 //! Segments of another length (`arena.segment`): clients that take many pages, large objects and whole segments, under one variant of
-//! `variants/`. `HZ3_TEST_WHOLE` names others, under which all cases run (`.ci/segments`), but for one that bounds what a process keeps by
-//! less than a segment of 32 MiB.
+//! `variants/`. `HZ3_TEST_WHOLE` names others, under which all cases run (`.ci/segments`).
 
-use crate::cases::{CASES, Case};
+use crate::cases::CASES;
 use hz3_tests::Allocator;
 use libtest_mimic::Trial;
 
@@ -31,9 +30,7 @@ pub fn trials(named: &[String]) -> Vec<Trial> {
         .iter()
         .filter(|case| FEW.contains(&case.name))
         .map(|case| (USUAL, case));
-    let applies = |name: &str, case: &Case| name != "segment-32m" || case.name != "limits_refused";
     let all = whole.iter().flat_map(|name| CASES.iter().map(|case| (*name, case)));
-    let all = all.filter(|(name, case)| applies(name, case));
     let trial = |(name, case)| crate::trial(name, case, Allocator::variant);
     if whole.is_empty() {
         few.map(trial).collect()
