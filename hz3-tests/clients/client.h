@@ -244,7 +244,7 @@ __attribute__((unused)) static size_t argument(int argc, char **argv, int n, siz
     return n < argc ? (size_t)strtoull(argv[n], NULL, 10) : otherwise;
 }
 
-/* A thread that has to start; `stack` bytes, or 0 for the default. */
+/* A thread that has to start; `stack` bytes, or the least that the C library takes if they are too few; or 0 for the default. */
 __attribute__((unused)) static pthread_t start_thread(void *(*run)(void *), void *with, size_t stack)
 {
     pthread_attr_t attributes;
@@ -252,6 +252,9 @@ __attribute__((unused)) static pthread_t start_thread(void *(*run)(void *), void
     CHECK(pthread_attr_init(&attributes) == 0, "pthread_attr_init");
     if (stack) {
         int refused = pthread_attr_setstacksize(&attributes, stack);
+        long least = sysconf(_SC_THREAD_STACK_MIN);
+        if (refused == EINVAL && least > 0 && stack < (size_t)least)
+            refused = pthread_attr_setstacksize(&attributes, (size_t)least);
         CHECK(refused == 0, "a stack of %zu bytes is refused: %s", stack, strerror(refused));
     }
     int refused = pthread_create(&thread, &attributes, run, with);

@@ -73,12 +73,12 @@ fn arena(core: &TokenStream, led: Option<&Literal>) -> TokenStream {
 impl Block {
     pub(super) fn new(plan: &Plan, core: &TokenStream, unique: u64, holder: Holder) -> Block {
         let symbol = symbol(plan, unique, "tls");
+        let led = holder == Holder::Malloc && plan.build.tls == Tls::InitialExec;
         if plan.policy.per_cpu() {
             Self::of_cpus(plan, core, &symbol)
         } else if plan.ownership.mode.has_bank() {
-            Self::with_rows(plan, core, &symbol)
+            Self::with_rows(plan, core, &symbol, led)
         } else {
-            let led = holder == Holder::Malloc && plan.build.tls == Tls::InitialExec;
             Self::with_slots(plan, core, &symbol, led)
         }
     }
@@ -88,7 +88,11 @@ impl Block {
         let (address, _) = accessors(plan);
         let slots = plan.all_classes() + 1;
         let thread = thread(plan, core, quote!(#core::statics::Block<#slots>));
-        let declare = Ident::new(if led { "__tls_symbol_led" } else { "__tls_symbol" }, Span::call_site());
+        let size = quote!(::core::mem::size_of::<#thread>());
+        let declared = match led {
+            true => quote!(#core::__tls_symbol_led!(#symbol, #size, [],)),
+            false => quote!(#core::__tls_symbol!(#symbol, #size)),
+        };
         Block {
             arena: arena(core, led.then_some(symbol)),
             items: quote! {
@@ -96,7 +100,7 @@ impl Block {
 
                 // A module, because assembly may not stand where statements stand.
                 mod thread_block {
-                    #core::#declare!(#symbol, ::core::mem::size_of::<#thread>());
+                    #declared;
                 }
             },
             functions: quote! {
@@ -123,16 +127,21 @@ impl Block {
         }
     }
 
-    /// Rows of slots outside of the block, one for each owner, and a trap of the same size for threads without.
-    fn with_rows(plan: &Plan, core: &TokenStream, symbol: &Literal) -> Block {
+    /// Rows of slots outside of the block, one for each owner, and a trap of the same size for threads without. The block is `led` by
+    /// a copy of where the arena is.
+    fn with_rows(plan: &Plan, core: &TokenStream, symbol: &Literal, led: bool) -> Block {
         let (address, row_at) = accessors(plan);
         let words = ((plan.ownership.shards as usize) << plan.tag.bin_bits) / 8;
         let slot_bytes = SLOT_BYTES as usize;
         let row = quote!(#core::statics::RowsBlock);
         let trap_and_thread = trap_and_thread(core, &address, symbol);
         let thread = thread(plan, core, row.clone());
+        let declare = Ident::new(
+            if led { "__tls_symbol_led" } else { "__tls_symbol_with" },
+            Span::call_site(),
+        );
         Block {
-            arena: arena(core, None),
+            arena: arena(core, led.then_some(symbol)),
             items: quote! {
                 type Thread = #thread;
                 mod thread_block {
@@ -141,7 +150,7 @@ impl Block {
                     #[allow(dead_code)] // Only its address is used.
                     pub struct Trap(pub [u64; #words]);
                     pub static TRAP: Trap = Trap([0; #words]);
-                    #core::__tls_symbol_with!(
+                    #core::#declare!(
                         #symbol, ::core::mem::size_of::<#thread>(), ["{trap}", "{trap}"], trap = sym TRAP,
                     );
                 }

@@ -63,24 +63,28 @@ macro_rules! __tls_from_pointer {
     }};
 }
 
-/// Declares a thread's block as [`__tls_symbol!`](crate::__tls_symbol) does. Right before it two words are set aside, where hot paths need
-/// them: at first what `$words` are while there is no arena.
+/// Declares a thread's block as [`__tls_symbol!`](crate::__tls_symbol) does, or, if there are `$word`s, as
+/// [`__tls_symbol_with!`](crate::__tls_symbol_with). Right before it two words are set aside, where hot paths need them: at first what they
+/// are while there is no arena.
 #[cfg(not(all(target_arch = "aarch64", feature = "near")))]
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __tls_symbol_led {
-    ($name:literal, $size:expr) => {
+    ($name:literal, $size:expr, [],) => {
         $crate::__tls_symbol!($name, $size);
+    };
+    ($name:literal, $size:expr, [$($word:literal),*], $($operands:tt)*) => {
+        $crate::__tls_symbol_with!($name, $size, [$($word),*], $($operands)*);
     };
 }
 
-/// Declares a thread's block as [`__tls_symbol!`](crate::__tls_symbol) does. Right before it two words are set aside, where hot paths need
-/// them: at first what they are while there is no arena.
+/// Declares a thread's block as [`__tls_symbol_with!`](crate::__tls_symbol_with) does. Right before it two words are set aside, where hot
+/// paths need them: at first what they are while there is no arena.
 #[cfg(all(target_arch = "aarch64", feature = "near"))]
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __tls_symbol_led {
-    ($name:literal, $size:expr) => {
+    ($name:literal, $size:expr, [$($word:literal),*], $($operands:tt)*) => {
         ::core::arch::global_asm!(
             concat!(".pushsection .tdata.", $name, ",\"awT\",@progbits"),
             concat!(".globl ", $name),
@@ -91,12 +95,14 @@ macro_rules! __tls_symbol_led {
             ".quad {first}",
             ".quad {second}",
             concat!($name, ":"),
-            ".zero {size}",
+            $(concat!(".quad ", $word),)*
+            concat!(".zero {size} - (. - ", $name, ")"),
             concat!(".size ", $name, ", {size}"),
             ".popsection",
             size = const $size,
             first = const $crate::policy::NOWHERE.0,
             second = const $crate::policy::NOWHERE.1,
+            $($operands)*
         );
     };
 }
