@@ -240,7 +240,7 @@ macro_rules! __tls_address_local {
             let base: usize;
             ::core::arch::asm!(
                 "mrs {base}, tpidr_el0",
-                concat!("add {base}, {base}, :tprel_hi12:", $name, ", lsl #12"),
+                concat!("add {base}, {base}, #:tprel_hi12:", $name, ", lsl #12"),
                 concat!("add {base}, {base}, :tprel_lo12_nc:", $name),
                 base = out(reg) base,
                 options(pure, nomem, nostack, preserves_flags),
