@@ -1,8 +1,8 @@
 //! Which objects the program has: a bit for each address at which an object can begin, wherever it lies.
 //!
-//! A bit is set when an object leaves for the program, and cleared when it comes back, both by one atomic operation. So of two
-//! threads that free one object one finds the bit cleared; and a pointer into the middle of an object, or to one that was never
-//! handed out, has no bit.
+//! A bit is set when an object leaves for the program, and cleared when it comes back, both by one atomic operation, or plainly as long
+//! as the process has one thread. So of two threads that free one object one finds the bit cleared; and a pointer into the middle of an
+//! object, or to one that was never handed out, has no bit.
 //!
 //! ```text
 //! address  11 bits │ 11 bits │ 21 bits │ 4 bits
@@ -15,7 +15,7 @@
 //! Where there was no memory for bits, objects without any are taken for ones in use.
 
 use super::draw;
-use crate::os::{self, Access, PAGE};
+use crate::os::{self, Access, PAGE, glibc};
 use crate::policy::Policy;
 use crate::policy::agreed::{ADDRESS_BITS, GRANULE};
 use core::ptr;
@@ -49,6 +49,19 @@ fn place(bits: &Bits, p: *const u8) -> (&AtomicU64, u64) {
     let word = granule / BITS;
     // SAFETY: a granule of a region has its bit among its words.
     (unsafe { bits.0.get_unchecked(word) }, 1 << (granule % BITS))
+}
+
+/// Changes a word; `plainly` if the process has one thread, so that nobody else can meanwhile: whoever starts the second one does not do
+/// so here. (The helper thread, of which the C library does not know, has no objects.) Returns what the word was.
+#[inline(always)]
+fn change(word: &AtomicU64, plainly: impl FnOnce(u64) -> u64, atomically: impl FnOnce(&AtomicU64) -> u64) -> u64 {
+    if glibc::single_threaded() == Some(true) {
+        let old = word.load(Ordering::Relaxed);
+        word.store(plainly(old), Ordering::Relaxed);
+        old
+    } else {
+        atomically(word)
+    }
 }
 
 impl InUse {
@@ -88,7 +101,7 @@ impl InUse {
             Some(bits) => {
                 let (word, bit) = place(bits, p);
                 // Whoever finds the bit finds what the object has on, too.
-                word.fetch_or(bit, Ordering::Release);
+                change(word, |old| old | bit, |word| word.fetch_or(bit, Ordering::Release));
             }
             None => self.missing.store(true, Ordering::Relaxed),
         }
@@ -97,7 +110,9 @@ impl InUse {
     /// The program gives the object at `p` back. False if it does not have one there.
     #[inline(always)]
     pub fn ends(&self, p: *const u8) -> bool {
-        self.look(p, |word, bit| word.fetch_and(!bit, Ordering::Relaxed))
+        self.look(p, |word, bit| {
+            change(word, |old| old & !bit, |word| word.fetch_and(!bit, Ordering::Relaxed))
+        })
     }
 
     /// Whether the program has an object at `p`.

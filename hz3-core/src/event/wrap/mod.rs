@@ -243,17 +243,29 @@ unsafe fn neighbour_is_whole<V: Variant>(p: *mut u8, bytes: usize) -> bool {
     // What ends on the page of `p` is of its run, if an object of the class begins there. (Without a tag that is not known. The
     // shortest objects have a mark where the canary's word is, as soon as they are free.)
     let tag = tag_of::<V>(p);
-    if (p as usize).is_multiple_of(PAGE)
-        || bytes == fill::HEAD
-        || tag == 0
-        || !in_use.surely_has(before)
-        || tag_of::<V>(before) != tag
-    {
+    if (p as usize).is_multiple_of(PAGE) || bytes == fill::HEAD || tag == 0 {
         return true;
     }
-    // SAFETY: the object before was the program's when its bit was looked at. Its run stays, as `p` is of it; and its word is one of a
-    // canary's from when it was first served, whatever its owner does meanwhile.
-    unsafe { canary::is_sealed(before, bytes, V::secret().of(before)) }
+    // Whether there is one nobody can foretell: a branch that depends on it costs more than to look. So its word is read in any case.
+    // SAFETY: it lies right before `p`, on its page, and that is a run's.
+    let sealed = unsafe { canary::is_sealed(before, bytes, V::secret().of(before)) };
+    if sealed | !(in_use.surely_has(before) & (tag_of::<V>(before) == tag)) {
+        return true;
+    }
+    // SAFETY: as the caller says; what is on the pages of both is of one run.
+    unsafe { is_sealed_now::<V>(before, bytes) }
+}
+
+/// Whether an object of a class that was in use has its canary. It may have been served for the first time meanwhile.
+///
+/// # Safety
+/// An object of `bytes` bytes lies at `p`, in a run that stays.
+#[cold]
+#[inline(never)]
+unsafe fn is_sealed_now<V: Variant>(p: *mut u8, bytes: usize) -> bool {
+    // SAFETY: the object was the program's when its bit was looked at, which comes first. Its word is one of a canary's from when it was
+    // first served, whatever its owner does meanwhile.
+    unsafe { V::in_use().is_none_or(|in_use| !in_use.surely_has(p)) || canary::is_sealed(p, bytes, V::secret().of(p)) }
 }
 
 /// Takes back an object that was opened.
