@@ -29,7 +29,7 @@ fn linked(name: &str, archive: &Path) -> std::path::PathBuf {
         "-Wl,--undefined=malloc",
         archive.to_str().expect("UTF-8"),
     ];
-    client::build_with(name, Path::new("gcc"), "cli-local", &flags).unwrap_or_else(|e| panic!("{e}"))
+    client::build_with(name, None, "cli-local", &flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
 #[test]

@@ -24,14 +24,17 @@ fn provide(name: &str) -> Result<PathBuf, String> {
     with_source(name, &[], |client| client.build(PLACE.clients(), |_| ()))
 }
 
-/// The same, compiled by another compiler into a folder of the clients' folder, with more flags.
+/// The same, compiled by another compiler than the machine's own if there is one, into a folder of the clients' folder, with more
+/// flags.
 ///
 /// # Errors
 ///
 /// What the compiler says.
-pub fn build_with(name: &str, compiler: &Path, folder: &str, more: &[&str]) -> Result<PathBuf, String> {
-    with_source(name, more, |client| {
-        client.build_with(compiler, &PLACE.clients().join(folder), |_| ())
+pub fn build_with(name: &str, compiler: Option<&Path>, folder: &str, more: &[&str]) -> Result<PathBuf, String> {
+    let folder = PLACE.clients().join(folder);
+    with_source(name, more, |client| match compiler {
+        Some(compiler) => client.build_with(compiler, &folder, |_| ()),
+        None => client.build(&folder, |_| ()),
     })
 }
 

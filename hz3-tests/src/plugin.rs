@@ -38,8 +38,18 @@ fn provide(name: &str, parent: &str, more: &str) -> Result<PathBuf, String> {
     copy(PLACE.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let source = std::fs::read_to_string(place::source("plugin/lib.rs")).map_err(|e| format!("plugin/lib.rs: {e}"))?;
     write(&folder.join("src/lib.rs"), &source)?;
+    // Named, so that the file lies where it is looked for, whatever the user's settings say.
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--release", "--offline", "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--offline",
+            "--target",
+            &triple,
+            "--target-dir",
+        ])
         .arg(folder.join("target"))
         .current_dir(&folder)
         .env("HZ3_PLUGIN_CONFIG", &config)
@@ -53,7 +63,10 @@ fn provide(name: &str, parent: &str, more: &str) -> Result<PathBuf, String> {
             String::from_utf8_lossy(&output.stderr)
         ));
     }
-    copy(folder.join("target/release/libplugin.so"), library.clone())?;
+    copy(
+        folder.join("target").join(triple).join("release/libplugin.so"),
+        library.clone(),
+    )?;
     Ok(library)
 }
 

@@ -1,4 +1,7 @@
 //! A process: what is started, what it printed, how it ended.
+//!
+//! `HZ3_TEST_EMULATOR` names a program, and its arguments, that runs those of another machine: the tests are of that machine, too. An
+//! emulator has the same environment as what it runs.
 
 use crate::variant::Allocator;
 use std::ffi::{OsStr, OsString};
@@ -8,10 +11,34 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// When a process counts as hung. No test asserts a speed: this only keeps a deadlock from blocking all others.
 const WATCHDOG: Duration = Duration::from_secs(420);
+
+/// What runs the programs, in words; nothing where the machine does.
+static EMULATOR: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let words = std::env::var("HZ3_TEST_EMULATOR").unwrap_or_default();
+    words.split_whitespace().map(str::to_owned).collect()
+});
+
+/// Whether an emulator runs the programs.
+pub fn is_emulated() -> bool {
+    !EMULATOR.is_empty()
+}
+
+/// The command that starts a program.
+fn started(program: &OsStr) -> Command {
+    match EMULATOR.split_first() {
+        Some((emulator, arguments)) => {
+            let mut command = Command::new(emulator);
+            command.args(arguments).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
 
 /// Bytes of each stream that a failure repeats.
 const SHOWN: usize = 6000;
@@ -98,6 +125,9 @@ impl Run {
         for (key, value) in self.environment.iter().chain(&self.allocator.environment()) {
             let _ = write!(line, "{}={} ", key.display(), quoted(value));
         }
+        for word in EMULATOR.iter() {
+            let _ = write!(line, "{word} ");
+        }
         let _ = write!(line, "{}", quoted(&self.program));
         for argument in &self.arguments {
             let _ = write!(line, " {}", quoted(argument));
@@ -109,12 +139,15 @@ impl Run {
     }
 
     fn command(&self) -> std::io::Result<Command> {
-        let mut command = Command::new(&self.program);
+        let mut command = started(&self.program);
         command
             .args(&self.arguments)
             .env_remove("LD_PRELOAD")
             .env_remove("HZ3_EXPECT")
             .process_group(0);
+        if is_emulated() {
+            command.env("HZ3_TEST_UNMEASURED", "1");
+        }
         for (key, value) in self.environment.iter().chain(&self.allocator.environment()) {
             command.env(key, value);
         }

@@ -3,6 +3,11 @@
 //! Counted is every instruction from the function's first one to its `ret`, both included; what the caller does, and
 //! the caller's PLT stub, is not. An instruction with a repeat prefix counts once, however often it repeats.
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "nothing is stepped on other machines")
+)]
+
 pub mod client;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod decode;

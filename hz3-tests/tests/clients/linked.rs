@@ -3,10 +3,11 @@
 //!
 //! A few cases run under `default` in three of these ways, one or two for each part of the C library that the allocator stands on:
 //! the surface, threads, keys, `fork`, limits. `HZ3_TEST_LINKED` names variants under which all run that apply, in all ways
-//! (`.ci/musl`).
+//! (`.ci/musl`). Under an emulator those few run under the named ones, in static programs of glibc (`.ci/aarch64`).
 
 use crate::cases::{CASES, Case};
 use hz3_tests::place::{self, PLACE};
+use hz3_tests::run::is_emulated;
 use hz3_tests::{Allocator, Run, client};
 use libtest_mimic::{Failed, Trial};
 use std::path::{Path, PathBuf};
@@ -142,14 +143,12 @@ impl Linked {
             // What only the library has is not there when the program is linked.
             Linked::Musl => [&["-Wl,-z,dynamic-undefined-weak"][..], &headers].concat(),
         };
-        let compiler = if self.is_musl() {
-            place::program(MUSL).ok_or_else(|| format!("{MUSL} is not installed"))?
-        } else {
-            let compiler = if is_cpp(name) { "g++" } else { "gcc" };
-            place::program(compiler).ok_or_else(|| format!("{compiler} is not installed"))?
+        let compiler = match self.is_musl() {
+            true => Some(place::program(MUSL).ok_or_else(|| format!("{MUSL} is not installed"))?),
+            false => None,
         };
         let folder = format!("{}-{}", allocator.name(), self.name());
-        client::build_with(name, &compiler, &folder, &more)
+        client::build_with(name, compiler.as_deref(), &folder, &more)
     }
 }
 
@@ -193,13 +192,18 @@ pub fn trials() -> Vec<Trial> {
             .collect(),
         None => vec!["default".to_owned()],
     };
-    let ways = if named.is_some() { &ALL[..] } else { &USUAL[..] };
+    let whole = named.is_some() && !is_emulated();
+    let ways = match whole {
+        true => &ALL[..],
+        false if is_emulated() => &[Linked::Static][..],
+        false => &USUAL[..],
+    };
     let mut trials = Vec::new();
     for name in names {
         for &linked in ways {
             for case in CASES.iter().filter(|case| linked.runs(case)) {
                 let few = FEW.iter().find(|(few, _)| *few == case.name);
-                match (named.is_some(), few) {
+                match (whole, few) {
                     (false, None) => {}
                     (false, Some((_, words))) if !words.is_empty() => {
                         trials.push(trial(&name, linked, case, Some(words)));

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+use hz3_tests::run::is_emulated;
 use hz3_tests::{Allocator, Run, client, plugin};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::path::PathBuf;
@@ -33,6 +34,13 @@ static CONFIGS: [Config; 9] = [
     config("helper-dynamic", "compact", "dynamic"),
 ];
 
+/// Those of this machine: a flat table is for x86-64 alone.
+fn configs() -> impl Iterator<Item = &'static Config> {
+    CONFIGS
+        .iter()
+        .filter(|config| config.parent != "flat" || cfg!(target_arch = "x86_64"))
+}
+
 impl Config {
     fn library(&self) -> Result<PathBuf, String> {
         let more = format!("[build]\ntls = \"{}\"", self.model);
@@ -56,7 +64,7 @@ static CASES: [(&str, Case); 8] = [
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = CONFIGS.iter().flat_map(|config| {
+    let trials = configs().flat_map(|config| {
         CASES
             .iter()
             .map(move |(name, case)| Trial::test(format!("{}::{name}", config.name), move || case(config)))
@@ -84,14 +92,20 @@ fn roomy(run: Run, config: &Config) -> Run {
     }
 }
 
+/// So many rounds where an emulator, which is slow, runs them.
+fn rounds(run: Run, emulated: &str) -> Run {
+    if is_emulated() { run.arg(emulated) } else { run }
+}
+
 fn threads(config: &Config) -> Result<(), Failed> {
-    Ok(host("unload_threads", config)?.success().map(drop)?)
+    let run = rounds(host("unload_threads", config)?, "4");
+    Ok(run.success().map(drop)?)
 }
 
 /// The host's own malloc is a variant, too.
 fn threads_preloaded(config: &Config) -> Result<(), Failed> {
     let run = Run::new(client::build("unload_threads")?, &Allocator::variant("default")?).arg(config.library()?);
-    Ok(roomy(run, config).success().map(drop)?)
+    Ok(rounds(roomy(run, config), "4").success().map(drop)?)
 }
 
 fn kept(config: &Config) -> Result<(), Failed> {
@@ -133,8 +147,9 @@ fn surplus(config: &Config) -> Result<(), Failed> {
 
 /// All libraries of a model in one process, whose own malloc is a variant, too. (Room for blocks at fixed places is theirs together.)
 fn several(model: &str) -> Result<(), Failed> {
-    let configs: Vec<&Config> = CONFIGS.iter().filter(|config| config.model == model).collect();
-    let libraries = configs.iter().map(|config| config.library());
+    let libraries = configs()
+        .filter(|config| config.model == model)
+        .map(|config| config.library());
     let libraries: Vec<PathBuf> = libraries.collect::<Result<_, _>>()?;
     let run = Run::new(client::build("unload_several")?, &Allocator::variant("default")?)
         .args(libraries)
@@ -148,5 +163,5 @@ fn malloc() -> Result<(), Failed> {
         return Err("not a variant".into());
     };
     let run = Run::new(client::build("unload_malloc")?, &Allocator::Glibc).arg(&late.path);
-    Ok(run.success().map(drop)?)
+    Ok(rounds(run, "20").success().map(drop)?)
 }
