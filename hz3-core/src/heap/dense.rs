@@ -8,7 +8,7 @@
 //! memory first, in small pages. How long the first touch takes tells: where that was long, or in vain, the next segments do not ask, and
 //! each time that it happens again twice as many do not. What counts is the thread's own time: others may have had the processor.
 //!
-//! What is there already, segments of the young heap and huge objects, becomes huge pages when it is old: see [`super::collapse`].
+//! What is there already, segments of the young heap and huge objects, becomes huge pages when it is old: see `heap/collapse.rs`.
 //!
 //! To give pages of a huge page back breaks it up. So as long as a segment that is one has few free pages, these are *spared*: they stay
 //! backed, whatever their age, out of the list of those that can be purged. When memory is short, near a limit, or where somebody asks,
@@ -71,7 +71,7 @@ pub struct Counts {
 pub struct Dense {
     /// Whether new segments ask.
     fresh: Luck,
-    /// Where those are that look for what is [to be collapsed](super::collapse).
+    /// Where those are that look for what is to be collapsed.
     pub(super) walk: Walk,
     /// Pages that are spared.
     pub spared: usize,

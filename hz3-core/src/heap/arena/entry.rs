@@ -64,7 +64,7 @@ impl Entry {
     }
 }
 
-/// How long a segment has been what it is, as far as somebody [looked](crate::heap::collapse).
+/// How long a segment has been what it is, as far as somebody looked (`heap/collapse.rs`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Age {
     /// Nobody has seen it.
