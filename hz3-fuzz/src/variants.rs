@@ -62,7 +62,8 @@ impl Player {
         plan: &Plan,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<String, String> {
-        let limited = plan.policy.arena.on_full == OnFull::Fail;
+        let arena = &plan.policy.arena;
+        let limited = arena.on_full == OnFull::Fail || arena.hard_limit > 0;
         let run = self.run().env("LD_PRELOAD", library).arg("--variant").args(arguments);
         let run = if limited { run.arg("--limited") } else { run };
         Ok(run.success()?.text())
@@ -71,6 +72,9 @@ impl Player {
 
 /// What a made-up config is called.
 pub const NAME: &str = "fuzzed";
+
+/// A hard limit in bytes that leaves the player what it needs for itself.
+const LEAST: usize = 256 << 20;
 
 /// Makes up a config that is accepted: a preset, and some keys with any values that the schema allows. Keys that have no
 /// effect or contradict others are taken away again.
@@ -84,6 +88,8 @@ pub fn made_up(dice: &mut Dice) -> (String, Plan) {
             match hz3_config::load_str(Path::new("/hz3-fuzz/fuzzed.toml"), &text) {
                 // Some are for Rust programs or for archives alone.
                 Ok(plan) if possible(&plan, Shape::Shared).is_err() => break,
+                // The player itself needs memory that it does not do without.
+                Ok(plan) if (1..LEAST).contains(&plan.policy.arena.hard_limit) => break,
                 Ok(plan) => return (text, plan),
                 Err(faults) => {
                     let mut wrong: Vec<usize> = faults.items().iter().map(|item| item.line - 1).collect();
