@@ -6,7 +6,6 @@ use crate::heap::limit::Limit;
 use crate::heap::sample::table_bytes;
 use crate::heap::segment::{SEGMENT, Segment, USABLE};
 use crate::os::PAGE;
-use crate::policy::Pool;
 use crate::statics::Shared;
 use crate::sync::Ordering;
 use crate::text::Text;
@@ -97,7 +96,7 @@ pub fn totals<V: Variant>() -> Totals {
         ..Totals::default()
     };
     let mut runs = 0;
-    for (pool, central) in Pool::<V>::all().zip(shared.centrals()) {
+    for (pool, central) in event::owners::centrals::<V>() {
         let (class, census) = (pool.row(), central.census());
         let size = u64::from(class.size);
         t.run_free += census.free * size;
@@ -254,7 +253,8 @@ pub unsafe fn stats_json<V: Variant>(out: *mut u8, room: usize) -> usize {
     sampler::<V>(&mut text);
     text.push(b",\"classes\":[");
     let mut first = true;
-    for (central, class) in V::shared().centrals().iter().zip(V::classes().iter().cycle()) {
+    for (pool, central) in event::owners::centrals::<V>() {
+        let class = pool.row();
         let c = central.census();
         if c.runs == 0 {
             continue;

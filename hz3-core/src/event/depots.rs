@@ -18,7 +18,7 @@ const MOST: u32 = 16_384;
 /// Empties all depots. Returns the bytes of their objects.
 pub fn drain_depots<V: Variant>() -> usize {
     let mut bytes = 0;
-    for pool in Pool::all() {
+    for pool in owners::pools::<V>(0) {
         if demand_of::<V>(pool).clear() {
             bytes += empty_depot::<V>(pool);
         }
@@ -62,7 +62,7 @@ fn step<V: Variant>() {
     let (mut done, mut next) = (0, None);
     let through_runs = holes::by_age::<V>() && rounds.goes_through_runs();
     let (first, mut skip) = Places::parts(place);
-    'round: for pool in Pool::<V>::from(first) {
+    'round: for pool in owners::pools::<V>(first) {
         done += 1;
         demand_of::<V>(pool).forget();
         if demand_of::<V>(pool).holds() {

@@ -12,7 +12,7 @@
 //! time, and inside of a [`crate::sync::Gate`] that `fork` closes.
 
 use super::depots::Places;
-use super::{central, check as checks, demand_of, depot_of, holes};
+use super::{central, check as checks, demand_of, depot_of, holes, owners};
 use crate::heap::depot;
 use crate::heap::lot::{Lot, Stock};
 use crate::heap::{Heap, PageHeap, Waiting, Way};
@@ -74,7 +74,7 @@ pub fn check<V: Variant>() {
 
 /// Whether a depot holds anything.
 fn waiting<V: Variant>() -> bool {
-    Pool::all().any(|pool| !depot_of::<V>(pool).is_empty())
+    owners::pools::<V>(0).any(|pool| !depot_of::<V>(pool).is_empty())
 }
 
 #[cold]
@@ -215,7 +215,7 @@ fn settle_depots<V: Variant>(helper: &Helper) -> bool {
     let Some(place) = rounds.enter() else { return false };
     let (first, mut skip) = Places::parts(place);
     let mut any = false;
-    'round: for pool in Pool::<V>::from(first) {
+    'round: for pool in owners::pools::<V>(first) {
         if demand_of::<V>(pool).holds() {
             for word in depot_of::<V>(pool).words().skip(skip) {
                 if !depot::was_there(word) {

@@ -1,6 +1,6 @@
 //! Pages of runs are given back that no object in use lies in: by age, in the rounds through the depots, or at once.
 
-use super::central;
+use super::{central, owners};
 use crate::heap::Reliefs;
 use crate::heap::sparse::{List, Search, Searched};
 use crate::policy::Pool;
@@ -69,7 +69,7 @@ pub fn all<V: Variant>() -> usize {
     if !V::POLICY.purge.holes {
         return 0;
     }
-    for pool in Pool::all() {
+    for pool in owners::pools::<V>(0) {
         let mut at = 0;
         while let Some(mut search) = part(at, u32::MAX, true) {
             search.old = false;

@@ -7,6 +7,7 @@
 //! fewest threads are joined first, and of these the one with the lowest number.
 
 use super::{central, check, depot_of, thread};
+use crate::heap::central::Central;
 use crate::heap::depot::Home;
 use crate::list::{self, Batch};
 use crate::os;
@@ -36,6 +37,23 @@ fn of_node(node: usize, nodes: usize, owners: usize) -> Range<usize> {
 #[inline]
 pub fn lives<V: Variant>(owner: Owner<V>) -> bool {
     V::SHARDS == 1 || V::shared().threads().owners.has_threads(owner.number())
+}
+
+/// Whether an owner may have runs, or batches in its depots. Of one that has not, nothing is looked at: it has many pages, and to look
+/// at one that was never touched takes memory.
+#[inline]
+pub fn may_have<V: Variant>(owner: Owner<V>) -> bool {
+    V::SHARDS == 1 || V::shared().threads().owners.is_known(owner.number())
+}
+
+/// The pools from this number on whose owners may have anything.
+pub fn pools<V: Variant>(first: usize) -> impl Iterator<Item = Pool<V>> {
+    Pool::from(first).filter(|pool: &Pool<V>| may_have::<V>(pool.owner()))
+}
+
+/// All of these, and their centrals.
+pub fn centrals<V: Variant>() -> impl Iterator<Item = (Pool<V>, &'static Central)> {
+    pools::<V>(0).map(|pool| (pool, central::<V>(pool)))
 }
 
 /// Gives the objects of a batch back to their runs.

@@ -9,7 +9,7 @@
 //! Where the policy says so, all of them first give back only what lies in one segment, the one that is drained. When that
 //! leaves a request without memory, everything is given back as said above, so that no request fails for it.
 
-use super::{check, depots, limit, magazine, my_pool, relief, thread};
+use super::{check, depots, limit, magazine, my_pool, owners, relief, thread};
 use crate::heap::group::Group;
 use crate::heap::{Ask, Reach, Reliefs};
 use crate::list::Batch;
@@ -337,8 +337,8 @@ pub unsafe fn carve<V: Variant>(id: ClassId<V>, row: &Class, want: u32) -> Batch
         let pressure = &V::shared().heap().pressure;
         let group = Group::of(id);
         for other in id.and_larger().take_while(|&other| Group::of(other) == group) {
-            for pool in Owner::all().map(|owner| Pool::of(owner, other)) {
-                let batch = check::from_runs::<V>(pool, Reach::Held, 1);
+            for owner in Owner::all().filter(|&owner| owners::may_have(owner)) {
+                let batch = check::from_runs::<V>(Pool::of(owner, other), Reach::Held, 1);
                 if batch.count > 0 {
                     let larger = u64::from(other != id);
                     pressure.count(Reliefs { larger, ..NO_COUNT });

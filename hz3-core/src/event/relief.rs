@@ -4,8 +4,8 @@
 //! object was cached comes free, and no other cache starts anew.
 
 use super::{
-    central, check, cpu, depot_of, depots, exit, holes, magazine, my_pool, owners, slot_of, spare_of, surrender,
-    thread, ward, wrap,
+    check, cpu, depot_of, depots, exit, holes, magazine, my_pool, owners, slot_of, spare_of, surrender, thread, ward,
+    wrap,
 };
 use crate::heap::segment::Segment;
 use crate::heap::{Ask, Reliefs, depot};
@@ -57,8 +57,8 @@ pub unsafe fn relieve<V: Variant>() -> usize {
 
 /// Gives all empty runs back to the page heap.
 fn release_empty<V: Variant>() {
-    for pool in Pool::all() {
-        central::<V>(pool).release_empty::<V>(V::shared().heap(), pool.row());
+    for (pool, central) in owners::centrals::<V>() {
+        central.release_empty::<V>(V::shared().heap(), pool.row());
     }
 }
 
@@ -93,7 +93,7 @@ pub unsafe fn drain<V: Variant>(segment: *const Segment) -> usize {
         if V::POLICY.per_cpu() {
             bytes += cpu::empty_all::<V>();
         }
-        for pool in Pool::all() {
+        for pool in owners::pools::<V>(0) {
             bytes += drain_depot::<V>(pool, segment);
         }
         release_empty::<V>();

@@ -9,6 +9,8 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, const_but_in_models, fence};
 pub struct Owners {
     /// A bit each.
     inhabited: AtomicU64,
+    /// The owners that have or had threads, likewise.
+    known: AtomicU64,
     /// Times that one lost its last thread.
     desertions: AtomicU32,
 }
@@ -19,6 +21,7 @@ impl Owners {
         pub fn new() -> Self {
             Owners {
                 inhabited: AtomicU64::new(0),
+                known: AtomicU64::new(0),
                 desertions: AtomicU32::new(0),
             }
         }
@@ -30,8 +33,16 @@ impl Owners {
         self.inhabited.load(Ordering::Relaxed) & bit(owner) != 0
     }
 
+    /// Whether an owner may have runs, or batches in its depots: it has threads or had some, or is the first one, which threads
+    /// without caches are of.
+    #[inline]
+    pub fn is_known(&self, owner: usize) -> bool {
+        owner == 0 || self.known.load(Ordering::Relaxed) & bit(owner) != 0
+    }
+
     /// An owner gets its first thread.
     pub fn settle(&self, owner: usize) {
+        self.known.fetch_or(bit(owner), Ordering::Relaxed);
         self.inhabited.fetch_or(bit(owner), Ordering::Relaxed);
     }
 
@@ -67,4 +78,21 @@ impl Owners {
 
 fn bit(owner: usize) -> u64 {
     1 << (owner % OWNERS_MAX)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::Owners;
+
+    #[test]
+    fn an_owner_that_had_threads_stays_known() {
+        let owners = Owners::new();
+        let known = |owners: &Owners| [0, 1, 5, 63].map(|owner| owners.is_known(owner));
+        assert_eq!(known(&owners), [true, false, false, false]);
+        owners.settle(5);
+        owners.settle(63);
+        owners.desert(5);
+        assert_eq!(known(&owners), [true, false, true, true]);
+        assert_eq!([5, 63].map(|owner| owners.has_threads(owner)), [false, true]);
+    }
 }

@@ -9,11 +9,11 @@
 //! samples were mostly of objects that did not stay is not told too small, and the bytes in use of a whole profile are right
 //! but for what is asked for below the classes' sizes. Where no object of a class is sampled, its row has no stack.
 
-use crate::event::cached;
+use crate::event::{cached, owners};
 use crate::heap::sample::{ANY, Birth, Copied, Samples};
 use crate::os::output::{BUILD_ID, Output, Path, build_id};
 use crate::os::{self, Access};
-use crate::policy::{ClassId, Pool};
+use crate::policy::ClassId;
 use crate::pprof::{Ended, Head, Mapping, Row, Sink, Writer};
 use crate::statics::{Meta, Shared};
 use crate::variant::Variant;
@@ -126,7 +126,7 @@ fn count<V: Variant>(live: &mut [f64; CLASSES], wait: bool) -> bool {
             *sum += objects as f64;
         }
     };
-    for (pool, central) in Pool::<V>::all().zip(shared.centrals()) {
+    for (pool, central) in owners::centrals::<V>() {
         let census = if wait {
             Some(central.census())
         } else {
