@@ -59,9 +59,19 @@ fn in_child(f: impl FnOnce()) {
     assert_eq!(status, 0, "a child ends with status {status:#x}");
 }
 
+/// How many processes [`first_use`] tries, and by how many turns of a loop each of them forks later than the one before. An emulator
+/// takes longer for a process, and a hundred times as long for a start, as it translates the code first: some 200,000 turns.
+fn spread() -> (u32, u32) {
+    match std::env::var_os("HZ3_TEST_EMULATOR") {
+        Some(_) => (40, 6000),
+        None => (250, 20),
+    }
+}
+
 /// Processes in which no one has used the variant yet: one thread does so for the first time, another one forks.
 fn first_use(alloc: &'static (impl GlobalAlloc + Sync)) {
-    for n in 0..250 {
+    let (processes, turns) = spread();
+    for n in 0..processes {
         in_child(|| {
             let go = AtomicBool::new(false);
             thread::scope(|scope| {
@@ -72,7 +82,7 @@ fn first_use(alloc: &'static (impl GlobalAlloc + Sync)) {
                     use_heap(alloc);
                 });
                 go.store(true, Ordering::Relaxed);
-                for _ in 0..n * 20 {
+                for _ in 0..n * turns {
                     std::hint::spin_loop();
                 }
                 in_child(|| use_heap(alloc));
