@@ -31,11 +31,11 @@ impl Wrapping {
         }
         if plan.policy.hardening.quarantine > 0 {
             items.extend(quote! {
-                static VACANT: ::core::sync::atomic::AtomicPtr<u8> = ::core::sync::atomic::AtomicPtr::new(::core::ptr::null_mut());
+                static VACANT: #core::statics::Vacant = #core::statics::Vacant::new();
             });
             functions.extend(quote! {
                 #[inline(always)]
-                fn vacant() -> ::core::option::Option<&'static ::core::sync::atomic::AtomicPtr<u8>> {
+                fn vacant() -> ::core::option::Option<&'static #core::statics::Vacant> {
                     ::core::option::Option::Some(&VACANT)
                 }
             });

@@ -3,9 +3,8 @@
 use super::thread::shard;
 use super::{helper, magazine, owners, wrap};
 use crate::os;
-use crate::policy::ClassId;
-use crate::statics::{Meta, Shared, State, ThreadBlock};
-use crate::sync::{AtomicPtr, Ordering};
+use crate::statics::vacant::PLACES;
+use crate::statics::{Meta, Shared, State, ThreadBlock, Vacant};
 use crate::variant::{Kind, Room, Stats, Variant};
 use core::ffi::c_void;
 use core::ptr;
@@ -55,13 +54,12 @@ unsafe fn ends<V: Variant>() {
 pub(super) unsafe fn retire<V: Variant>(meta: *mut Meta) {
     // SAFETY: the thread is running, and its block its own; it leaves the list before its room goes.
     unsafe {
+        wrap::quarantine::leave::<V>();
         flush::<V>();
         (*meta).state = State::Uncached;
-        if !V::POLICY.per_cpu() {
-            for id in ClassId::all() {
-                // The rooms of a thread without caches are 0, so that every operation is an event.
-                magazine::empty::<V>(id, 0);
-            }
+        if !V::POLICY.per_cpu() && (*meta).closed != V::FIRST {
+            // A class was opened meanwhile. The rooms of a thread without caches are 0, so that every operation is an event.
+            magazine::empty_all::<V>();
         }
         let deserted = V::shared().threads().unlink(meta);
         V::Room::leave::<V>(V::thread());
@@ -83,31 +81,41 @@ pub(super) fn room<V: Variant>() -> usize {
     V::Room::bytes::<V>() + wrap::quarantine::room::<V>()
 }
 
-/// Bytes of a room that is kept for the next thread, at most: it is cleared before, which is to take less time than mapping it.
-const KEPT: usize = 64 << 10;
+/// Bytes of all rooms that are kept for the next threads, at most.
+const KEPT: usize = 128 << 10;
 
-/// Where a room is kept for the next thread, if one is.
-fn vacant<V: Variant>() -> Option<&'static AtomicPtr<u8>> {
-    V::vacant().filter(|_| room::<V>() <= KEPT)
+/// How many rooms are kept at most: short ones, as what a thread begins with is to take less time than mapping it.
+const fn kept(room: usize) -> usize {
+    match KEPT.checked_div(room) {
+        None | Some(0 | 1) => 0,
+        Some(PLACES..) => PLACES,
+        Some(some) => some,
+    }
 }
 
-/// The room of a thread that has ended, all zero; null if none is kept.
+/// The room of a thread that has ended, zero where a thread's begins so; null if none is kept.
 pub(super) fn moved_out<V: Variant>() -> *mut u8 {
-    let body = vacant::<V>().map_or(ptr::null_mut(), |kept| kept.swap(ptr::null_mut(), Ordering::Acquire));
+    let body = V::vacant().map_or(ptr::null_mut(), Vacant::take);
     if !body.is_null() {
-        // SAFETY: it was mapped at this size, and the exchange gives it to one thread.
-        unsafe { body.write_bytes(0, room::<V>()) };
+        // SAFETY: it was mapped as long as a room, and is this thread's alone.
+        unsafe {
+            body.write_bytes(0, V::Room::bytes::<V>());
+            wrap::quarantine::begin::<V>(body);
+        }
     }
     body
 }
 
-/// Unmaps the room that is kept: the variant is unloaded.
+/// Unmaps the rooms that are kept: the variant is unloaded.
 ///
 /// # Safety
 /// Nobody else is in the variant's code, or comes there.
 pub(super) unsafe fn clear_out<V: Variant>() {
-    let body = moved_out::<V>();
-    if !body.is_null() {
+    loop {
+        let body = V::vacant().map_or(ptr::null_mut(), Vacant::take);
+        if body.is_null() {
+            break;
+        }
         // SAFETY: it was mapped at this size, and is nobody's.
         unsafe { os::unmap(body, room::<V>()) };
     }
@@ -125,9 +133,9 @@ pub(super) unsafe fn unmap_room<V: Variant>(meta: *mut Meta) {
             return;
         }
         (*meta).body = ptr::null_mut();
-        let goes = vacant::<V>().map_or(body, |kept| kept.swap(body, Ordering::AcqRel));
-        if !goes.is_null() {
-            os::unmap(goes, room::<V>());
+        let bytes = room::<V>();
+        if !V::vacant().is_some_and(|vacant| vacant.put(body, kept(bytes))) {
+            os::unmap(body, bytes);
         }
     }
 }
@@ -142,9 +150,7 @@ pub unsafe fn flush<V: Variant>() {
         wrap::quarantine::flush::<V>();
         let meta = V::Thread::meta(V::thread());
         if !V::POLICY.per_cpu() {
-            for id in ClassId::all() {
-                magazine::empty::<V>(id, 0);
-            }
+            magazine::empty_all::<V>();
             magazine::close_all::<V>(meta);
         }
         V::Room::flush::<V>();

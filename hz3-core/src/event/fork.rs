@@ -11,7 +11,7 @@
 //!
 //! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
-use super::{cpu, vanished};
+use super::{cpu, guard, vanished};
 use crate::os::{self, glibc};
 use crate::statics::{Shared, ThreadBlock};
 use crate::sync::{Lock, Ordering, forker, turn};
@@ -122,6 +122,7 @@ pub unsafe extern "C" fn child<V: Variant>() {
     if V::POLICY.draws() {
         V::shared().heap().order.seed();
     }
+    guard::seed::<V>();
     // SAFETY: this is the child's one thread.
     unsafe { V::Record::in_child::<V>() };
     if !keeps::<V>() {

@@ -328,6 +328,26 @@ pub unsafe fn empty<V: Variant>(id: ClassId<V>, cap: u16) {
     }
 }
 
+/// Gives away what the magazines of all classes hold, and lets them hold nothing from now on. The budget is the caller's business.
+///
+/// # Safety
+/// The calling thread has started, so that it has spares.
+pub unsafe fn empty_all<V: Variant>() {
+    // SAFETY: slots and spares are this thread's; all slots lie in its bank.
+    unsafe {
+        let bank = (*V::Thread::meta(V::thread())).bank;
+        for id in ClassId::<V>::all() {
+            let slot = bank.add(id.place());
+            // Most threads, and all short ones, have opened few classes. (Of a closed one nothing is due to be guarded or sampled.)
+            let is_closed = (u32::from((*slot).cap) | (*slot).room) == 0 && (*slot).head.is_null();
+            let has_spare = V::POLICY.cache.magazines > 1 && (*spare_of::<V>(id)).unpack().count > 0;
+            if !is_closed || has_spare {
+                empty::<V>(id, 0);
+            }
+        }
+    }
+}
+
 /// Makes a batch the slot's list, which is empty; what is too long for it goes back.
 ///
 /// # Safety

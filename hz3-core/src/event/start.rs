@@ -47,7 +47,10 @@ pub unsafe fn start<V: Variant>() {
         };
         magazine::close_all::<V>(meta);
         (*meta).desertions = threads.owners.desertions();
-        (*meta).epoch = V::shared().heap().pressure.epoch();
+        let pressure = &V::shared().heap().pressure;
+        (*meta).epoch = pressure.epoch();
+        // What it has is as young as itself: its first round is the next one.
+        (*meta).round = pressure.rounds.number() as u8;
         (*meta).spares = spares;
         list::keep_order();
         // From here on the child of a fork takes back what this thread has.

@@ -22,6 +22,7 @@ mod start_loom_tests;
 pub mod threads;
 #[cfg(all(test, loom))]
 mod threads_loom_tests;
+pub mod vacant;
 mod warden;
 mod watch;
 
@@ -32,5 +33,6 @@ pub use rows::{CpuBlock, Idle, Row, Rows};
 pub use sampler::Sampler;
 pub use threads::Threads;
 pub(crate) use threads::Vanished;
+pub use vacant::Vacant;
 pub use warden::Warden;
 pub use watch::Watch;

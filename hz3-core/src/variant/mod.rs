@@ -20,8 +20,7 @@ use crate::list::{Slot, SlotOffset};
 use crate::policy::Shape;
 use crate::statics::block::ThreadBlock;
 use crate::statics::layout::Layout;
-use crate::statics::{Sampler, Shared, Warden, Watch};
-use crate::sync::AtomicPtr;
+use crate::statics::{Sampler, Shared, Vacant, Warden, Watch};
 
 /// One generated allocator.
 ///
@@ -126,7 +125,7 @@ pub unsafe trait Variant: Shape<Route: Route> + Operations {
     }
     /// What a thread that has ended had outside of its block, for the next one; `None` where none is kept.
     #[inline(always)]
-    fn vacant() -> Option<&'static AtomicPtr<u8>> {
+    fn vacant() -> Option<&'static Vacant> {
         None
     }
     /// Who handles faults; `None` where none are told.

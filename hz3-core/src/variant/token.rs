@@ -14,7 +14,7 @@ use crate::heap::ward::Ward;
 use crate::list::{Slot, SlotOffset};
 use crate::policy::{ArenaWords, Class, Policy, Secret, Shape};
 use crate::statics::layout::Layout;
-use crate::statics::{Sampler, Warden, Watch};
+use crate::statics::{Sampler, Vacant, Warden, Watch};
 use crate::sync::{AtomicPtr, AtomicUsize};
 use core::ffi::CStr;
 use core::marker::PhantomData;
@@ -131,7 +131,7 @@ unsafe impl<V: Variant, const N: usize> Variant for Token<V, N> {
         fn in_use() -> Option<&'static InUse>;
         fn sampler() -> *mut Sampler;
         fn ward() -> Option<&'static Ward>;
-        fn vacant() -> Option<&'static AtomicPtr<u8>>;
+        fn vacant() -> Option<&'static Vacant>;
         fn watch() -> Option<&'static Watch>;
         fn pen() -> Option<&'static Pen>;
         fn warden() -> *mut Warden;

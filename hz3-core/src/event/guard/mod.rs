@@ -35,8 +35,16 @@ pub(super) unsafe fn end<V: Variant>() {
 
 /// The process starts: from now on faults are told, if the policy wants that of the first one.
 pub(super) fn begin_process<V: Variant>() {
+    seed::<V>();
     if V::POLICY.hardening.faults {
         fault::catch::<V>();
+    }
+}
+
+/// The process starts, or is the child of a fork: which objects are guarded nobody can tell from what another process guards.
+pub(super) fn seed<V: Variant>() {
+    if let Some(pen) = V::pen() {
+        pen.seed();
     }
 }
 
@@ -80,9 +88,10 @@ unsafe fn begin<V: Variant>(own: *mut Warden) {
     // SAFETY: the warden is this thread's.
     unsafe {
         (*own).started = true;
-        (*own).dice = Dice(os::random_bits() ^ u64::from(os::thread_number()) << 32);
+        let (dice, first) = V::pen().map_or((Dice(0), true), Pen::enroll);
+        (*own).dice = dice;
         draw::<V>(own);
-        calls::begin::<V>(&raw mut (*own).busy, &raw mut (*own).stack, true);
+        calls::begin::<V>(&raw mut (*own).busy, &raw mut (*own).stack, first);
     }
 }
 

@@ -76,6 +76,18 @@ pub const fn room<V: Variant>() -> usize {
     }
 }
 
+/// A thread begins with the room that another one had: its quarantine is empty, and draws for itself. What entries there were is not looked
+/// at again.
+///
+/// # Safety
+/// The room is the calling thread's, and nobody else knows it.
+pub unsafe fn begin<V: Variant>(body: *mut u8) {
+    if room::<V>() > 0 {
+        // SAFETY: it lies behind the room, which has a length that keeps it aligned.
+        unsafe { body.add(V::Room::bytes::<V>()).cast::<Quarantine>().write_bytes(0, 1) };
+    }
+}
+
 /// The quarantine of a thread that has caches, and its entries.
 ///
 /// # Safety
@@ -188,8 +200,22 @@ pub unsafe fn flush<V: Variant>() -> usize {
     }
     // SAFETY: the block is this thread's; what is taken out is given back once.
     unsafe {
+        let bytes = (*of::<V>(V::Thread::meta(V::thread())).0).bytes;
+        each::<V>(|p| foreign::home::<V>(p));
+        bytes
+    }
+}
+
+/// Takes all out that this thread has in its quarantine, and looks at it: `give` is called with each object that is whole. It may be an
+/// event of this thread, and come here again.
+///
+/// # Safety
+/// The calling thread is running, and the variant has quarantines.
+#[inline(always)]
+unsafe fn each<V: Variant>(give: impl Fn(*mut u8)) {
+    // SAFETY: the block is this thread's; what is taken out is given once.
+    unsafe {
         let (own, entries) = of::<V>(V::Thread::meta(V::thread()));
-        let bytes = (*own).bytes;
         while (*own).used > 0 {
             let last = (*own).used - 1;
             let entry = *entries.add(last);
@@ -197,10 +223,21 @@ pub unsafe fn flush<V: Variant>() -> usize {
             (*own).bytes -= entry.bytes(V::GRANULE);
             list::keep_order();
             if is_whole::<V>(entry) {
-                foreign::home::<V>(entry.object());
+                give(entry.object());
             }
         }
-        bytes
+    }
+}
+
+/// This thread is about to end: what is in its quarantine goes where all goes that it frees, which takes less than to give object by object
+/// back to runs. What its lists hold then leaves with it.
+///
+/// # Safety
+/// The calling thread is running: it has caches.
+pub unsafe fn leave<V: Variant>() {
+    if room::<V>() > 0 {
+        // SAFETY: the block is this thread's; what is free goes to one place.
+        unsafe { each::<V>(|p| V::free(p)) };
     }
 }
 

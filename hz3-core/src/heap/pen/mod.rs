@@ -9,9 +9,10 @@ mod cell;
 
 pub use cell::{Calls, Cell, Life};
 
+use crate::heap::chance::Dice;
 use crate::os::{self, Access, PAGE};
-use crate::policy::Policy;
 use crate::policy::agreed::GRANULE;
+use crate::policy::{Policy, Secret};
 use crate::sync::{AtomicU64, AtomicUsize, Lock, Ordering};
 use core::cell::UnsafeCell;
 use core::ptr;
@@ -29,6 +30,10 @@ pub struct Pen {
     bytes: AtomicUsize,
     /// When the last object was made, in nanoseconds of the clock.
     last: AtomicU64,
+    /// Threads that have come here.
+    threads: AtomicU64,
+    /// What the dice of threads are made of.
+    chance: Secret,
     inner: UnsafeCell<Inner>,
 }
 
@@ -86,6 +91,8 @@ impl Pen {
             base: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             last: AtomicU64::new(0),
+            threads: AtomicU64::new(0),
+            chance: Secret::new(),
             inner: UnsafeCell::new(Inner {
                 cells: ptr::null_mut(),
                 calls: ptr::null_mut(),
@@ -131,6 +138,21 @@ impl Pen {
                 .last
                 .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
+    }
+
+    /// Draws anew what the dice of threads are made of: the process starts, or is the child of a fork.
+    pub fn seed(&self) {
+        self.chance.draw(os::random_bits(), os::random_bits());
+    }
+
+    /// A thread comes here. Its dice, which tell nobody what those of another thread are, and whether it is the first one. (To ask the
+    /// kernel for each thread would be a good part of what a short thread takes.)
+    pub fn enroll(&self) -> (Dice, bool) {
+        let before = self.threads.fetch_add(1, Ordering::Relaxed);
+        (
+            Dice(self.chance.of(ptr::without_provenance(before as usize))),
+            before == 0,
+        )
     }
 
     /// Objects that there have been.
