@@ -1,5 +1,7 @@
 use super::*;
 use crate::os::stack;
+use std::collections::BTreeSet;
+use std::vec::Vec;
 
 /// A pen of so many places.
 fn policy(places: u32) -> Policy {
@@ -159,4 +161,22 @@ fn objects_are_apart_in_time() {
     assert!(pen.is_time(0) && pen.is_time(0));
     assert!(pen.is_time(1_000_000_000_000 / 1000) || os::now_ns() < 1_000_000_000);
     assert!(!pen.is_time(1_000_000_000_000));
+}
+
+#[test]
+fn threads_have_dice_of_their_own_and_one_is_the_first() {
+    let (one, other) = (Pen::new(), Pen::new());
+    one.seed();
+    other.seed();
+    let draws: Vec<(u64, bool)> = [&one, &one, &one, &other]
+        .iter()
+        .map(|pen| pen.enroll())
+        .map(|(mut dice, first)| (dice.bits(), first))
+        .collect();
+    assert_eq!(
+        draws.iter().map(|draw| draw.1).collect::<Vec<_>>(),
+        [true, false, false, true]
+    );
+    let different: BTreeSet<u64> = draws.iter().map(|draw| draw.0).collect();
+    assert_eq!(different.len(), 4);
 }
