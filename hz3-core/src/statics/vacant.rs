@@ -1,6 +1,6 @@
 //! What threads that have ended had outside of their blocks, kept for the next ones.
 
-use crate::sync::{AtomicPtr, Ordering, const_but_in_models};
+use crate::sync::{AtomicPtr, Ordering};
 use core::ptr;
 
 /// Mappings that are kept at the most.
@@ -10,11 +10,11 @@ pub const PLACES: usize = 8;
 pub struct Vacant([AtomicPtr<u8>; PLACES]);
 
 impl Vacant {
-    const_but_in_models! {
-        /// None.
-        pub fn new() -> Self {
-            Vacant([const { AtomicPtr::new(ptr::null_mut()) }; PLACES])
-        }
+    /// None.
+    #[cfg(not(loom))]
+    #[allow(clippy::new_without_default)] // It exists to initialise a static.
+    pub const fn new() -> Self {
+        Vacant([const { AtomicPtr::new(ptr::null_mut()) }; PLACES])
     }
 
     /// Takes one out; null if none is kept.
