@@ -1,16 +1,19 @@
 //! `fork` in a Rust program: while a thread makes a variant's first allocation, and with a handler that was registered before
-//! the variants' own and takes a lock under which other threads allocate.
+//! the variants' own and takes a lock under which other threads allocate; and what children draw.
 
 #[path = "common/fixtures.rs"]
 mod fixtures;
 
 use fixtures::{Bank, Coloured, Narrow, Ring, Wide};
+use hz3::core::abi::calls;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
+
+hz3::variant!(Waiting = "tests/fixtures/wrapped.toml");
 
 unsafe extern "C" {
     fn fork() -> c_int;
@@ -213,4 +216,49 @@ fn a_handler_may_wait_for_a_thread_that_allocates() {
         stop.store(true, Ordering::Relaxed);
     });
     assert_ne!(ptr::from_ref(&REGISTER), ptr::null());
+}
+
+/// What children of this process say, each for itself, of which `of` is the remainder by 127.
+fn said(of: impl Fn() -> usize) -> Vec<c_int> {
+    let child = || {
+        let mut status = -1;
+        // SAFETY: the child ends here.
+        unsafe {
+            let pid = fork();
+            assert!(pid >= 0, "fork fails");
+            if pid == 0 {
+                _exit((of() % 127) as c_int);
+            }
+            assert_eq!(waitpid(pid, &mut status, 0), pid);
+        }
+        status
+    };
+    (0..8).map(|_| child()).collect()
+}
+
+fn differ(said: &[c_int]) -> bool {
+    said.iter().any(|one| *one != said[0])
+}
+
+#[test]
+fn children_draw_what_leaves_their_quarantine() {
+    let take = |count| -> Vec<*mut u8> {
+        // SAFETY: any size may be asked for.
+        (0..count).map(|_| unsafe { calls::malloc::<Waiting>(64) }).collect()
+    };
+    let give = |objects: &[*mut u8]| {
+        // SAFETY: they are freed once.
+        objects.iter().for_each(|&p| unsafe { calls::free::<Waiting>(p) });
+    };
+    // It is full, and has drawn.
+    give(&take(3000));
+    let held = take(500);
+    let said = said(|| {
+        give(&held);
+        take(100)
+            .iter()
+            .fold(0usize, |sum, p| (sum * 31 + (p.addr() >> 4)) % 8191)
+    });
+    give(&held);
+    assert!(differ(&said), "all children draw the same: {said:?}");
 }

@@ -11,7 +11,7 @@
 //!
 //! These handlers call nothing that is bound when it is first called, as that takes a lock of the loader.
 
-use super::{cpu, guard, vanished};
+use super::{cpu, guard, vanished, wrap};
 use crate::os::{self, glibc};
 use crate::statics::{Shared, ThreadBlock};
 use crate::sync::{Lock, Ordering, forker, turn};
@@ -122,9 +122,12 @@ pub unsafe extern "C" fn child<V: Variant>() {
     if V::POLICY.draws() {
         V::shared().heap().order.seed();
     }
-    guard::seed::<V>();
-    // SAFETY: this is the child's one thread.
-    unsafe { V::Record::in_child::<V>() };
+    // SAFETY: this is the child's one thread, and the copy of its block.
+    unsafe {
+        guard::in_child::<V>();
+        wrap::quarantine::in_child::<V>();
+        V::Record::in_child::<V>();
+    }
     if !keeps::<V>() {
         return;
     }

@@ -1,5 +1,6 @@
 //! Moving pages from one address to another without copying (`mremap`), where the kernel does that.
 
+use super::memory::madvise;
 use super::refuse;
 use super::{Access, map, page, raw, unmap};
 // The same for all that the process does, and no model's.
@@ -71,6 +72,12 @@ fn can_move(stays: bool) -> bool {
         let to = from.add(page);
         let p = mremap(from, to, page, stays);
         let moved = !raw::failed(p);
+        if moved && stays && !is_purged_again(from, page) {
+            unmap(from, page);
+            unmap(to, page);
+            known.store(NEVER, Ordering::Relaxed);
+            return false;
+        }
         if stays || !moved {
             unmap(from, page);
         }
@@ -79,6 +86,19 @@ fn can_move(stays: bool) -> bool {
             known.store(if moved { ALWAYS } else { NEVER }, Ordering::Relaxed);
         }
         moved
+    }
+}
+
+/// Whether a page that has moved away, whose mapping stayed, is empty once it is given back. qemu-user (11.1) says that it is given back,
+/// and it is not: who counts on it finds old contents in what is to be zero.
+///
+/// # Safety
+/// The page is the caller's, who wants nothing that is in it.
+unsafe fn is_purged_again(page: *mut u8, bytes: usize) -> bool {
+    // SAFETY: as the caller says. It is read as what the kernel made of it, whatever was written before.
+    unsafe {
+        page.write_volatile(1);
+        !madvise(page, bytes, libc::MADV_DONTNEED) || page.read_volatile() == 0
     }
 }
 

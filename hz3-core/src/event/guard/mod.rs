@@ -41,10 +41,28 @@ pub(super) fn begin_process<V: Variant>() {
     }
 }
 
-/// The process starts, or is the child of a fork: which objects are guarded nobody can tell from what another process guards.
-pub(super) fn seed<V: Variant>() {
+/// What the dice of threads are made of is drawn.
+fn seed<V: Variant>() {
     if let Some(pen) = V::pen() {
         pen.seed();
+    }
+}
+
+/// This is the child of a fork: which objects are guarded nobody can tell from what its parent guards, or another child.
+///
+/// # Safety
+/// The calling thread has its block.
+pub(super) unsafe fn in_child<V: Variant>() {
+    seed::<V>();
+    if let Some(pen) = V::pen() {
+        let own = V::warden();
+        // SAFETY: the warden is this thread's.
+        unsafe {
+            if (*own).started {
+                (*own).dice = pen.enroll().0;
+                draw::<V>(own);
+            }
+        }
     }
 }
 

@@ -133,6 +133,19 @@ pub unsafe fn put<V: Variant>(p: *mut u8, bytes: usize) {
     }
 }
 
+/// This is the child of a fork: it draws for itself from now on, so that it does not draw what its parent does.
+///
+/// # Safety
+/// The calling thread has its block.
+pub unsafe fn in_child<V: Variant>() {
+    // SAFETY: the block is this thread's, and has a quarantine as long as it is running.
+    unsafe {
+        if room::<V>() > 0 && thread::state::<V>() == State::Running {
+            (*of::<V>(V::Thread::meta(V::thread())).0).dice = Dice(0);
+        }
+    }
+}
+
 /// Draws one of the `used` entries in use.
 ///
 /// # Safety
