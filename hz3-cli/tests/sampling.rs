@@ -176,3 +176,15 @@ fn a_signal_is_kept_from_nobody() {
         variant.run(&program, false, &[what, library]);
     }
 }
+
+/// The C library allocates while it has a lock of the thread whose stack it is asked for, as Rust's programs do first of all: then an
+/// allocation does not ask it in turn.
+#[test]
+fn an_allocation_does_not_ask_the_c_library_for_the_stack() {
+    let more = "stacks = \"frame-pointers\"\n[hardening]\nguarded_bytes = 2\nguarded_pause_us = 0\n";
+    let variant = Sampling::new("default", "stack", more);
+    let source = "#define _GNU_SOURCE\n#include <pthread.h>\nint main(void) {\n\tpthread_attr_t known;\n\
+                  \treturn pthread_getattr_np(pthread_self(), &known) || pthread_attr_destroy(&known);\n}\n";
+    let program = variant.compile("stack", source, &["-O1", "-pthread"]);
+    variant.run(&program, true, &[]);
+}

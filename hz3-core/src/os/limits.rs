@@ -7,6 +7,11 @@ pub fn address_space_limit() -> Option<usize> {
     limit(libc::RLIMIT_AS as usize)
 }
 
+/// Bytes that the first thread's stack may have (`RLIMIT_STACK`); None if that is not limited.
+pub(super) fn of_stack() -> Option<usize> {
+    limit(libc::RLIMIT_STACK as usize)
+}
+
 fn limit(of: usize) -> Option<usize> {
     let mut limit = [0u64; 2];
     // SAFETY: `limit` outlives the call, and is what the kernel calls `struct rlimit64`.

@@ -1,7 +1,7 @@
 //! Call stacks: by frame pointers, or by the unwinding tables.
 
-use super::KeepErrno;
 use super::glibc::weak;
+use super::{KeepErrno, limits, maps};
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
 use core::ops::Range;
@@ -159,25 +159,29 @@ pub fn walk(frames: &mut Frames<'_>, stack: &Range<usize>) {
     }
 }
 
-/// This thread's stack; empty if the C library does not tell. May allocate.
+/// This thread's stack; empty if the kernel does not tell. Allocates nothing, and asks the C library nothing: its `pthread_getattr_np` has
+/// a lock of the thread while it allocates itself, so that who asks it in an event may wait for that forever.
 pub fn bounds() -> Range<usize> {
-    let _errno = KeepErrno::new();
-    // SAFETY: plain numbers.
-    let mut attributes: libc::pthread_attr_t = unsafe { core::mem::zeroed() };
-    let (mut lowest, mut bytes) = (core::ptr::null_mut(), 0);
-    // SAFETY: the attributes are filled by the first call, and given back by the last.
-    unsafe {
-        if libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) != 0 {
-            return 0..0;
+    let local = 0u8;
+    let here = (&raw const local).addr();
+    let (mut before, mut found) = (0, 0..0);
+    maps::each_mapping(|mapping| {
+        if !(mapping.start..mapping.end).contains(&here) {
+            before = mapping.end;
+            return true;
         }
-        let known = libc::pthread_attr_getstack(&attributes, &mut lowest, &mut bytes) == 0;
-        libc::pthread_attr_destroy(&mut attributes);
-        if known {
-            lowest as usize..lowest as usize + bytes
-        } else {
-            0..0
-        }
-    }
+        let lowest = match mapping.name() {
+            // It grows, down to its limit or to what lies before it.
+            b"[stack]" => match limits::of_stack() {
+                Some(most) => before.max(mapping.end.saturating_sub(most)).min(mapping.start),
+                None => before,
+            },
+            _ => mapping.start,
+        };
+        found = lowest..mapping.end;
+        false
+    });
+    found
 }
 
 #[cfg(all(test, not(loom)))]
