@@ -1,7 +1,7 @@
 //! Call stacks: by frame pointers, or by the unwinding tables.
 
 use super::glibc::weak;
-use super::{KeepErrno, limits, maps};
+use super::{KeepErrno, limits, maps, rseq};
 use core::ffi::{c_int, c_void};
 use core::mem::transmute;
 use core::ops::Range;
@@ -159,26 +159,27 @@ pub fn walk(frames: &mut Frames<'_>, stack: &Range<usize>) {
     }
 }
 
-/// This thread's stack; empty if the kernel does not tell. Allocates nothing, and asks the C library nothing: its `pthread_getattr_np` has
-/// a lock of the thread while it allocates itself, so that who asks it in an event may wait for that forever.
+/// This thread's stack, as far as its frames may lie in it; empty if it is not known, or if this is another stack, such as a signal's or
+/// a coroutine's. Allocates nothing, and asks the C library nothing: its `pthread_getattr_np` has a lock of the thread while it allocates
+/// itself, so that who asks it in an event may wait for that forever.
 pub fn bounds() -> Range<usize> {
     let local = 0u8;
     let here = (&raw const local).addr();
+    let own = rseq::at(0).addr();
     let (mut before, mut found) = (0, 0..0);
     maps::each_mapping(|mapping| {
         if !(mapping.start..mapping.end).contains(&here) {
             before = mapping.end;
             return true;
         }
-        let lowest = match mapping.name() {
-            // It grows, down to its limit or to what lies before it.
-            b"[stack]" => match limits::of_stack() {
-                Some(most) => before.max(mapping.end.saturating_sub(most)).min(mapping.start),
-                None => before,
-            },
-            _ => mapping.start,
-        };
-        found = lowest..mapping.end;
+        if mapping.name() == b"[stack]" {
+            // The first thread's. It grows, down to its limit or to what lies before it.
+            let lowest = limits::of_stack().map_or(0, |most| mapping.end.saturating_sub(most));
+            found = lowest.max(before).min(mapping.start)..mapping.end;
+        } else if (here..mapping.end).contains(&own) {
+            // Another thread's has what the C library knows of the thread at its top. What is behind that may be anybody's.
+            found = mapping.start..own;
+        }
         false
     });
     found
@@ -226,5 +227,36 @@ mod tests {
             let mut calls = [0; 64];
             depth(5, &mut || walk(&mut Frames::new(&mut calls, 0..0), &stack));
         }
+    }
+
+    /// What the C library says of this thread's stack.
+    fn told() -> Range<usize> {
+        // SAFETY: plain numbers.
+        let mut known: libc::pthread_attr_t = unsafe { core::mem::zeroed() };
+        let (mut lowest, mut bytes) = (core::ptr::null_mut(), 0);
+        // SAFETY: the attributes are filled by the first call, and given back by the last.
+        unsafe {
+            assert_eq!(libc::pthread_getattr_np(libc::pthread_self(), &mut known), 0);
+            assert_eq!(libc::pthread_attr_getstack(&known, &mut lowest, &mut bytes), 0);
+            libc::pthread_attr_destroy(&mut known);
+        }
+        lowest.addr()..lowest.addr() + bytes
+    }
+
+    #[test]
+    fn a_threads_stack_ends_where_it_does_for_the_c_library() {
+        let look = || {
+            let (own, told) = (bounds(), told());
+            let here = (&raw const own).addr();
+            assert!(own.contains(&here) && own.end <= told.end, "{own:x?}, {told:x?}");
+            assert!(told.end - own.end < 64 << 10, "{own:x?}, {told:x?}");
+        };
+        look();
+        std::thread::Builder::new()
+            .stack_size(256 << 10)
+            .spawn(look)
+            .expect("a thread")
+            .join()
+            .expect("its stack is known");
     }
 }
